@@ -7,7 +7,7 @@ package import Foundation
 /// was there stays. The other name ends in the process's number and `.tmp`, so that what a killed
 /// process left can be told.
 package final class AtomicFile {
-    /// What a loss of power may cost.
+    /// How safe a file is from a loss of power.
     package enum Durability: Sendable {
         /// The file may be gone or empty afterwards; for what can be made again.
         case cache
@@ -15,7 +15,7 @@ package final class AtomicFile {
         case disk
     }
 
-    /// What becomes of a file that has the name already.
+    /// The fate of a file that has the name already.
     package enum Place: Sendable { case replacing, ifAbsent }
 
     private let path: String, partial: String, durability: Durability

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says of an error number, such as "No space left on device".
+/// The system's words for an error number, such as "No space left on device".
 package func errnoText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 
 /// Why a file or folder could not be read, written, made or locked. It names the path and what the
@@ -10,10 +10,12 @@ package struct FileError: MnemeError, Equatable {
     package let path: String
     /// The system's error number; 0 where the content is at fault.
     package let code: Int32
+    /// The class that status and exit code follow from.
     package let errorClass: ErrorClass
+    /// The sentence for users: which file, and what the system said.
     package let message: String
 
-    /// What the system refuses.
+    /// An error of the system.
     ///
     /// - Parameter action: how the sentence goes on, such as "cannot be written".
     package init(_ path: String, _ action: String = "cannot be written", code: Int32 = errno) {
@@ -34,7 +36,7 @@ package struct FileError: MnemeError, Equatable {
         (self.path, self.code, self.errorClass, self.message) = (path, code, errorClass, message)
     }
 
-    /// Whether there is no room: the disk, a quota or the largest size of a file.
+    /// True if there is no room: the disk, a quota or the largest size of a file.
     package var isFull: Bool { Self.isFull(code) }
 
     private static func isFull(_ code: Int32) -> Bool { [ENOSPC, EDQUOT, EFBIG].contains(code) }

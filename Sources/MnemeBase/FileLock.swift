@@ -40,8 +40,8 @@ package final class FileLock: Sendable {
         }
     }
 
-    /// What `flock` says where a file system knows no locks, or none of folders: NFS turns them
-    /// into locks that need a file open for writing, as folders never are (EBADF).
+    /// Error numbers of `flock` where a file system knows no locks, or none of folders: NFS turns
+    /// them into locks that need a file open for writing, as folders never are (EBADF).
     private static let unsupported: Set<Int32> = [ENOTSUP, ENOSYS, ENOLCK, EBADF]
 
     /// Runs `body` while no other owner holds a folder's lock. Where the file system knows no locks
@@ -71,6 +71,7 @@ package final class FileLock: Sendable {
         return descriptor
     }
 
+    /// Tells whether the path still names what was locked.
     private func isStill(_ path: String) -> Bool {
         var held = stat(), named = stat()
         guard fstat(descriptor, &held) == 0, stat(path, &named) == 0 else { return false }

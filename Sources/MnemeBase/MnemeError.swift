@@ -7,7 +7,7 @@ public protocol MnemeError: Error, Sendable, CustomStringConvertible {
     var errorClass: ErrorClass { get }
     /// A more precise name than the class for programs; by default the class's own.
     var errorCode: String { get }
-    /// What is wrong, and what to do.
+    /// The sentence for users: what is wrong, and what to do.
     var message: String { get }
 }
 
@@ -24,7 +24,7 @@ public enum ErrorClass: String, Sendable, CaseIterable {
     case unauthenticated = "unauthorized"
     /// The caller may not do this, or no more of it.
     case forbidden
-    /// What was named is not there.
+    /// Nothing has the name.
     case notFound = "not_found"
     /// The request contradicts the state of what it is about.
     case conflict

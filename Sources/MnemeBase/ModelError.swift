@@ -1,6 +1,6 @@
 /// Why a model could not be read or used. The message says what to do.
 public struct ModelError: MnemeError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     public enum Code: String, Sendable {
         /// A file that the model needs is not there.
         case missingFile
@@ -14,9 +14,9 @@ public struct ModelError: MnemeError {
         case cannotFetch
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
-    /// What is wrong, and what to do.
+    /// The sentence for users: what is wrong, and what to do.
     public let message: String
 
     /// An error of a kind, with its message.

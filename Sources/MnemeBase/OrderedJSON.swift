@@ -16,7 +16,7 @@ public enum OrderedJSON: Sendable, Equatable {
     public struct Member: Sendable, Equatable {
         /// Its name.
         public var key: String
-        /// What stands there.
+        /// The member's value.
         public var value: OrderedJSON
 
         /// Both.
@@ -139,7 +139,7 @@ public enum OrderedJSON: Sendable, Equatable {
 
 /// Why a text is not JSON.
 public struct JSONError: MnemeError, Equatable {
-    /// What is wrong, and where.
+    /// The fault and its place, in words.
     public let message: String
 
     init(_ message: String) { self.message = message }
@@ -307,7 +307,7 @@ private struct Reader {
         }
     }
 
-    /// What `\u` names; half a pair becomes U+FFFD.
+    /// Reads the character that `\u` names; half a pair becomes U+FFFD.
     private mutating func scalar() throws(JSONError) -> Character {
         let first = try unit()
         if (0xd800..<0xdc00).contains(first), bytes.count - place >= 2,

@@ -36,13 +36,13 @@ package enum Privacy {
         return chmod(path, information.st_mode & 0o7700) == 0
     }
 
-    /// Whether others may do nothing with a file or folder; also if it is not there.
+    /// Tells whether others may do nothing with a file or folder; also if it is not there.
     package static func isPrivate(_ path: String) -> Bool {
         var information = stat()
         return stat(path, &information) != 0 || information.st_mode & 0o077 == 0
     }
 
-    /// Whether everybody may put other files in the place of those in a folder.
+    /// Tells whether everybody may put other files in the place of those in a folder.
     package static func isOpenToAll(_ folder: String) -> Bool {
         var information = stat()
         return stat(folder, &information) == 0 && information.st_mode & S_IWOTH != 0

@@ -9,7 +9,7 @@
 /// A value reads a stream: what a character means depends on the one before.
 public struct TerminalText: Sendable {
     private var previous: Unicode.Scalar = " "
-    /// Whether an emoji flag of tags is being read.
+    /// True if an emoji flag of tags is being read.
     private var isInFlag = false
 
     /// Nothing read yet.
@@ -77,7 +77,7 @@ public struct TerminalText: Sendable {
 }
 
 extension Unicode.Scalar {
-    /// Whether a style mark may stand behind it: symbols, the digits of keycaps, letters of other
+    /// True if a style mark may stand behind it: symbols, the digits of keycaps, letters of other
     /// scripts.
     fileprivate var isStyled: Bool {
         !isASCII || value == 35 || value == 42 || (48...57).contains(value)

@@ -69,7 +69,7 @@ package enum WrappedKey {
     private static let places = [0, 2048], idBytes = 8, wrappedBytes = 60
     private static var placeBytes: Int { magic.count + idBytes + wrappedBytes }
 
-    /// Whether bytes begin as an encrypted file.
+    /// Tells whether bytes begin as an encrypted file.
     package static func isStart(_ page: Data) -> Bool {
         places.contains { page.dropFirst($0).starts(with: magic) }
     }
@@ -116,7 +116,7 @@ package enum WrappedKey {
             )
     }
 
-    /// What to write, and where, each on disk before the next, so that `new` opens the file instead
+    /// The writes, each on disk before the next, by which `new` opens the file instead
     /// of `old`. At any moment at least one of them does.
     ///
     /// - Throws: ``SealError``.

@@ -13,7 +13,7 @@ public struct SealError: MnemeError, Equatable {
         case wrongKey = "wrong_key"
         /// The text is no key.
         case malformedKey = "malformed_key"
-        /// What was encrypted has changed since, or was cut off.
+        /// Encrypted bytes that have changed since, or were cut off.
         case damaged
     }
 

@@ -3,7 +3,7 @@
 
 /// Why the store refused or failed. The message says what to do.
 public struct StoreError: MnemeError {
-    /// What kind of failure it is; a bounded set, fit for metrics.
+    /// Kinds of failures; a bounded set, fit for metrics.
     public enum Code: String, Sendable {
         /// No such memory in this scope.
         case notFound = "not_found"
@@ -28,9 +28,9 @@ public struct StoreError: MnemeError {
         case unavailable
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
-    /// What is wrong, and what to do.
+    /// The sentence for users: what is wrong, and what to do.
     public let message: String
 
     /// An error of a kind, with its message.
@@ -39,7 +39,9 @@ public struct StoreError: MnemeError {
         self.message = message
     }
 
+    /// The code's name, as JSON and logs have it.
     public var errorCode: String { code.rawValue }
+    /// The class that status and exit code follow from.
     public var errorClass: ErrorClass {
         switch code {
         case .invalidText: .input

@@ -63,33 +63,33 @@ import Testing
     }
 
     @Test(arguments: 0..<20)
-    func `scores equal BM25 of documents, windows and threads, after any edits`(seed: UInt64) {
+    func `scores equal BM25 of documents, windows and sessions, after any edits`(seed: UInt64) {
         var random = Seeded(state: seed &* 77 &+ 1)
         let words = (0..<12).map { "w\($0)" }
-        var index = LexicalIndex(), threads = ThreadLinks(), documents: [[String]] = [],
+        var index = LexicalIndex(), sessions = SessionLinks(), documents: [[String]] = [],
             members: [[Int]] = []
         var ends: [Int] = []
-        for _ in 0..<3 { _ = threads.addThread(); members.append([]); ends.append(0) }
+        for _ in 0..<3 { _ = sessions.addSession(); members.append([]); ends.append(0) }
         for i in 0..<40 {
             let document = (0..<Int.random(in: 0...9, using: &random)).map { _ in
                 words.randomElement(using: &random)!
             }
-            let thread = Int.random(in: 0..<3, using: &random)
+            let session = Int.random(in: 0..<3, using: &random)
             documents.append(document)
             index.append(TermCounts(document))
-            threads.append(thread: thread, place: Int64(ends[thread]), length: document.count)
-            ends[thread] += 1
-            members[thread].append(i)
+            sessions.append(session: session, place: Int64(ends[session]), length: document.count)
+            ends[session] += 1
+            members[session].append(i)
         }
         for _ in 0..<10 {
             let i = Int.random(in: 0..<40, using: &random),
                 new = (0..<4).map { _ in words.randomElement(using: &random)! }
-            threads.adjust(i, by: new.count - documents[i].count)
+            sessions.adjust(i, by: new.count - documents[i].count)
             index.replace(i, old: TermCounts(documents[i]), with: TermCounts(new))
             documents[i] = new
         }
         let query = ["w1", "w5", "w9"]
-        let scores = index.score(query.map(TermCounts.hash), threads: threads)
+        let scores = index.score(query.map(TermCounts.hash), sessions: sessions)
         let total = documents.reduce(0) { $0 + $1.count }
         func df(_ term: String) -> Int { documents.count { $0.contains(term) } }
         let alone = Self.reference(query, documents, mean: Double(total) / 40, df: df, n: 40)
@@ -108,20 +108,20 @@ import Testing
                 abs(Double(scores.document[i]) - alone[i]) < 1e-5, "seed \(seed), document \(i)")
             #expect(abs(Double(scores.window[i]) - around[i]) < 1e-5, "seed \(seed), window \(i)")
             #expect(
-                abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!])
+                abs(Double(scores.session[i]) - whole[members.firstIndex { $0.contains(i) }!])
                     < 1e-5,
-                "seed \(seed), thread of \(i)")
+                "seed \(seed), session of \(i)")
         }
     }
 
     @Test func `neighbours follow places, whatever the order of arrival`() {
-        var threads = ThreadLinks()
-        let thread = threads.addThread()
+        var sessions = SessionLinks()
+        let session = sessions.addSession()
         for place in [5, 1, 3, 2, 4] {
-            threads.append(thread: thread, place: Int64(place), length: 1)
+            sessions.append(session: session, place: Int64(place), length: 1)
         }
         var near: [Int] = []
-        threads.forEachNeighbour(of: 2, reach: 1) { near.append($0) }  // place 3, between 2 and 4
+        sessions.forEachNeighbour(of: 2, reach: 1) { near.append($0) }  // place 3, between 2 and 4
         #expect(near == [2, 3, 4])
     }
 

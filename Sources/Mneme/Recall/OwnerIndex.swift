@@ -44,7 +44,7 @@ struct OwnerIndex: Sendable {
     private(set) var vectorPosition: Int64 = 0
     private(set) var documents: [Document] = []
     private(set) var lexical = LexicalIndex()
-    private(set) var threads = ThreadLinks()
+    private(set) var threads = SessionLinks()
     /// By number of the document.
     private(set) var vectors: any VectorIndex
     /// Vectors of the former embedder, of documents that have none of the present one yet.
@@ -252,7 +252,7 @@ struct OwnerIndex: Sendable {
             isShown.append(false)
             lexical.append(analysis.terms)
             threads.append(
-                thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
+                session: thread(of: row.session), place: row.place, length: analysis.terms.length)
             nodes.append(addNode(number))
             threads.forEachNeighbour(of: number, reach: 1) {
                 if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) }
@@ -333,9 +333,9 @@ struct OwnerIndex: Sendable {
     }
 
     private mutating func thread(of session: String?) -> Int {
-        guard let session else { return threads.addThread() }
+        guard let session else { return threads.addSession() }
         if let known = sessions[session] { return known }
-        let thread = threads.addThread()
+        let thread = threads.addSession()
         sessions[session] = thread
         return thread
     }

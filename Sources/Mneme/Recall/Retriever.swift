@@ -39,7 +39,7 @@ struct Retriever {
     ///   thousand.
     /// - Throws: `IndexError`.
     func ranked(limit: Int) throws -> [Candidate] {
-        let lexical = index.lexical.score(plan.terms, threads: index.threads)
+        let lexical = index.lexical.score(plan.terms, sessions: index.threads)
         switch request.mode {
         case .words: return simple(lexical.document, limit, lexical)
         case .vectors:
@@ -109,7 +109,7 @@ struct Retriever {
                 Float(
                     plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max()
                         ?? 0)
-                    * (0.1 + lexical.thread[document])
+                    * (0.1 + lexical.session[document])
             }
             for document in highest(limit, of: near, where: allowed) { add(document) }
         case .walk(let seeds, let limit):
@@ -244,7 +244,7 @@ struct Retriever {
         var features = RecallFeatures()
         features[.words] = lexical.document[number]
         features[.wordsNearby] = lexical.window[number]
-        features[.wordsInSession] = lexical.thread[number]
+        features[.wordsInSession] = lexical.session[number]
         features[.meaning] = similarities.own
         features[.meaningNearby] = similarities.near
         features[.meaningAround] = similarities.around

@@ -1,4 +1,4 @@
-/// What leads from memory to memory: typed, timed edges between memories, and between memories and
+/// A graph of memories: typed, timed edges between memories, and between memories and
 /// what they name.
 ///
 /// A walk spreads from where it begins along the edges, less with each step, as in spreading
@@ -77,8 +77,8 @@ public struct MemoryGraph: Sendable {
         edges[node].removeAll { kind == nil || $0.kind == kind }
     }
 
-    /// What lies around: for each node reached, how much of the walks that begin at `seeds` comes
-    /// by.
+    /// Walks from `seeds` (personalised PageRank): for each node reached, how much of the walks
+    /// comes by.
     ///
     /// - Parameters:
     ///   - seeds: where walks begin, and with which weight.

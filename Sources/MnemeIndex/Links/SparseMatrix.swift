@@ -53,20 +53,26 @@ public struct SparseMatrix: Sendable, Equatable {
 
 /// One row's sums by column: open addressing with linear probing.
 private struct HashedRow {
+    /// By place: the key, or −1, and its sum. There are always free places, so that probing ends.
     private var keys = [Int32](repeating: -1, count: 64), sums = [Float](repeating: 0, count: 64)
+    /// Places that are taken, in the order in which they were: so are the sums handed out.
     private var used: [Int] = []
 
+    /// Empties the table and keeps its room.
     mutating func clear() {
         for place in used { keys[place] = -1 }
         used.removeAll(keepingCapacity: true)
     }
 
+    /// Where a key is, or the free place where it would be: open addressing by multiplication with
+    /// the golden ratio.
     private func place(_ key: Int32) -> Int {
         var place = Int(UInt32(bitPattern: key) &* 0x9e37_79b1) & (keys.count - 1)
         while keys[place] >= 0, keys[place] != key { place = (place + 1) & (keys.count - 1) }
         return place
     }
 
+    /// Adds to the sum of a key.
     mutating func add(_ key: Int32, _ value: Float) {
         let place = place(key)
         if keys[place] == key {
@@ -78,6 +84,7 @@ private struct HashedRow {
         if used.count * 2 > keys.count { grow() }
     }
 
+    /// Makes four times the room and places all sums anew.
     private mutating func grow() {
         let old = used.map { (keys[$0], sums[$0]) }
         keys = [Int32](repeating: -1, count: keys.count * 4)

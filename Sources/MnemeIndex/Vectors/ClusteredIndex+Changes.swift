@@ -3,6 +3,8 @@ import NIOConcurrencyHelpers
 
 /// Changes of a clustered index: which lists a vector belongs to, putting it there, taking it out.
 extension ClusteredIndex {
+    /// As ``VectorIndex`` has it. After an error part of the changes may be in the lists, and
+    /// ``position`` stays: the caller applies them again, as after a crash.
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
@@ -76,6 +78,7 @@ extension ClusteredIndex {
 
     /// Puts a new vector into all lists that it belongs to, and cuts those that are full then.
     func insert(_ number: UInt32, _ vector: [Float]) throws {
+        // The first vector of all makes the first list.
         var targets = try homes(of: vector)
         if targets.isEmpty { targets = [try newList(vector, [])] }
         names.withLockedValue {
@@ -152,8 +155,8 @@ extension ClusteredIndex {
         }
     }
 
-    /// Takes vectors out of all lists: out of their homes, and of the lists around as long as copies
-    /// are left; what is found in none of these takes reading everything.
+    /// Takes vectors out of all lists: out of their homes, and of the lists around as long as
+    /// copies are left; what is found in none of these takes reading everything.
     func remove(_ numbers: [UInt32]) throws {
         var left: [UInt32: Int] = [:], touched: Set<Int> = []
         for number in numbers {

@@ -32,7 +32,8 @@ extension ClusteredIndex {
 
     /// Reads a list; one that has moved meanwhile is read again.
     ///
-    /// - Parameter body: gets the first entry and how many there are; they are gone when it returns.
+    /// - Parameter body: gets the first entry and how many there are; they are gone when it
+    ///   returns.
     /// - Throws: ``IndexError`` if the list is not what the table says, and what `body` throws.
     func withList<R>(_ list: Int, _ body: (UnsafePointer<UInt8>, Int) throws -> R) throws
         -> R

@@ -4,6 +4,8 @@ import NIOConcurrencyHelpers
 
 /// Searches: which lists are read, and what of them is kept.
 extension ClusteredIndex {
+    /// As ``VectorIndex`` has it. With a filter of few keys their homes are read, with one of many
+    /// more lists than without, as fewer of each list's entries count.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")
         let total = count
@@ -42,8 +44,8 @@ extension ClusteredIndex {
         return try scan(query, chosen.map { near[$0].key }, options)
     }
 
-    /// Reads lists and keeps the best: by 8-bit codes first, and those that may be among them by all
-    /// 12 bits.
+    /// Reads lists and keeps the best: by 8-bit codes first, and those that may be among them by
+    /// all 12 bits.
     ///
     /// - Parameter chosen: numbers of lists, the nearest first.
     func scan(_ query: [Float], _ chosen: [Int], _ options: VectorSearch) throws
@@ -110,6 +112,7 @@ extension ClusteredIndex {
                 .prefix(options.count))
     }
 
+    /// Reads the list that is the vector's home; to 12 bits a component.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
         guard
             let (number, home) = names.withLockedValue({ names in

@@ -17,6 +17,7 @@ import NIOConcurrencyHelpers
 /// time may open it.
 public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `table` and `names` guard what searches read; `writer` admits one change at a time.
+    /// Elements of a vector; a file is of one dimension.
     public let dimension: Int
     /// The table's file.
     public let path: String
@@ -60,7 +61,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     /// The position in the journal.
     let reached = NIOLockedValueBox<Int64>(0)
     let writer = NIOLock()
-    /// What searches have read, in pages of 4 KiB.
+    /// Lists that searches have read, and their pages of 4 KiB.
     let reads = NIOLockedValueBox((lists: 0, pages: 0))
 
     /// Entries of a list, at most.
@@ -166,7 +167,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             names.count += 1
         }
         let centroids = try GraphIndex(
-            file: file, value: 8, section: 5, pool: nil, mendsItself: true
+            file: file, value: 8, section: 5, pool: nil, repairsItself: true
         ) {
             $0 < placeCount ? $0 : nil
         }
@@ -183,17 +184,20 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         if !gone.isEmpty { try writer.withLock { try remove(gone) } }
     }
 
-    /// Whether every list is what the table says; reads them all.
+    /// Tells whether every list is what the table says; reads them all.
     public func verify() -> Bool {
         table.withLockedValue { $0.places.indices.map { $0 } }.allSatisfy {
             (try? withList($0) { _, _ in true }) ?? false
         }
     }
 
+    /// Keys that are found, however many lists hold them.
     public var count: Int { names.withLockedValue { $0.count } }
+    /// The journal's position; that of the file until the first change.
     public var position: Int64 { reached.withLockedValue { $0 } }
     /// Centroids in memory.
     public var centroidCount: Int { centroids.count }
+    /// Centroids and names in memory, lists on disk with the room to grow.
     public var footprint: IndexFootprint {
         let vectors = names.withLockedValue { $0.keys.count * 9 + $0.numbers.count * 4 }
         return IndexFootprint(

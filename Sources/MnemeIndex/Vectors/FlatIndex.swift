@@ -10,18 +10,27 @@ import Synchronization
 /// general), and the reference for the others.
 public final class FlatIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `lock` guards the regions, `writer` what only changes need.
+    /// Elements of a vector.
     public let dimension: Int
+    /// Bytes of a row's 8-bit codes: the dimension, padded as ``MnemeNumerics/Int8Panels`` needs
+    /// it.
     private let width: Int
+    /// Held by searches, and taken whole for each small step of a change; `writer` admits one
+    /// change at a time.
     private let lock = ReadWriteLock(), writer = NIOLock()
     private let vectors: Region<Float>, codes: Region<Int8>, scales: Region<Float>,
         sums: Region<Int32>,
         keys: Region<Int64>, zeros: Region<Float>
     /// By key: its row and one, or 0.
     private let rows: Region<UInt32>
+    /// Rows that hold a vector: the first ones. A deleted row is filled by the last.
     private var used = 0
+    /// The position in the journal.
     private var reached: Int64 = 0
+    /// The file that is mapped; nil for an index that was made here.
     private let file: IndexFile?
 
+    /// Rows that there is address space for at first; regions grow in place.
     private static let initialCapacity = 65_536
     /// Rows whose scores are kept at once: they stay in the second-level cache.
     private static let block = 8192
@@ -89,17 +98,21 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         for row in gone.reversed() { clear(row) }
     }
 
-    /// Whether the opened file is what was written; reads it all.
+    /// Tells whether the opened file is what was written; reads it all.
     public func verify() -> Bool {
         file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
     }
 
+    /// Vectors, all of which a search compares.
     public var count: Int { lock.read { used } }
+    /// The journal's position.
     public var position: Int64 { lock.read { reached } }
+    /// Floats and codes; what is mapped of a file counts as memory.
     public var footprint: IndexFootprint {
         IndexFootprint(memory: count * (dimension * 4 + width + 16 + 24))
     }
 
+    /// As ``VectorIndex`` has it. Room is made first: from then on nothing can fail.
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
@@ -116,6 +129,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                 for key in changes.deleted { if let row = row(key) { clear(row) } }
                 if changes.deleted.count >= 1024 { shrink() }
             }
+            // 64 at a time: a search between two steps sees whole rows, of which some are not there
+            // yet.
             for start in stride(from: 0, to: inserted.count, by: 64) {
                 lock.write {
                     for (key, vector) in inserted[start..<min(inserted.count, start + 64)] {
@@ -133,10 +148,12 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
+    /// The row of a key that is here.
     private func row(_ key: Int) -> Int? {
         key >= 0 && key < rows.capacity && rows.base[key] > 0 ? Int(rows.base[key]) - 1 : nil
     }
 
+    /// Writes a row: the vector exactly, and its codes.
     private func set(_ row: Int, _ vector: UnsafePointer<Float>) {
         (vectors.base + row * dimension).update(from: vector, count: dimension)
         Int8Panels.set(
@@ -167,6 +184,7 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         keys.base[last] = 0
     }
 
+    /// Exact: codes of 8 bits choose, floats decide.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         try search(batch: [query], options)[0]
     }
@@ -245,6 +263,7 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
+    /// The vector as it was given, at length 1.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
         lock.read {
             guard let row = row(key) else { return false }
@@ -257,13 +276,14 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     /// All keys, in no order.
     public var allKeys: [Int] { lock.read { (0..<used).map { Int(keys.base[$0]) } } }
 
+    /// One file; codes are written with the vectors, so that opening computes nothing.
     public func save(to path: String, name: (Int) -> Int) throws {
         try withParts(name: name) {
             try IndexFile.write(path, kind: .flat, values: $0, sections: $1)
         }
     }
 
-    /// What is written, while nothing changes.
+    /// Hands out the parts of the file, while nothing changes.
     func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void)
         throws
     {

@@ -5,6 +5,8 @@ import Synchronization
 
 /// Changes of the graph: inserting, deleting, and repairing the edges around what was deleted.
 extension GraphIndex {
+    /// As ``VectorIndex`` has it. Nothing is changed if there is no room; from then on nothing can
+    /// fail.
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
@@ -21,12 +23,12 @@ extension GraphIndex {
                 return place(key, vector)
             }
             link(new)
-            if mendsItself && buried.count > max(256, count / 8) { mend() }
+            if repairsItself && buried.count > max(256, count / 8) { repair() }
             reached.store(max(position, changes.position), ordering: .releasing)
         }
     }
 
-    /// Takes a key out of all answers; its links serve until ``mend()``.
+    /// Takes a key out of all answers; its links serve until ``repair()``.
     func bury(_ key: Int) {
         guard let slot = slot(key) else { return }
         slots.base[key] = 0
@@ -61,7 +63,7 @@ extension GraphIndex {
     func link(_ new: [UInt32]) {
         let older = count - new.count
         var done = new.count < 64 ? new.count : min(new.count, max(0, 1024 - older))
-        withScratch(effort: Self.buildEffort) { scratch in
+        withScratch(effort: Self.buildBeamWidth) { scratch in
             for slot in new[..<done] {
                 if entry.load(ordering: .relaxed) == .max {
                     entry.store(slot, ordering: .releasing)
@@ -75,7 +77,7 @@ extension GraphIndex {
             // Where the mean lies is looked at again whenever the graph has doubled.
             let end = min(new.count, done + max(4096, entrySize)), next = Atomic(done)
             pool.run { _, _ in
-                withScratch(effort: Self.buildEffort) { scratch in
+                withScratch(effort: Self.buildBeamWidth) { scratch in
                     while true {
                         let i = next.add(16, ordering: .relaxed).oldValue
                         guard i < end else { break }
@@ -93,7 +95,7 @@ extension GraphIndex {
     func insert(_ slot: UInt32, _ scratch: GraphScratch) {
         var graph = graph()
         mnk_graph_insert(
-            ProcessorFeatures.current.rawValue, &graph, slot, Self.buildEffort, Self.alpha,
+            ProcessorFeatures.current.rawValue, &graph, slot, Self.buildBeamWidth, Self.alpha,
             &scratch.pointers)
     }
 
@@ -109,7 +111,7 @@ extension GraphIndex {
     /// Leads the edges around deleted vectors past them, and frees their slots.
     ///
     /// - Complexity: O(records), on all threads of the pool.
-    func mend() {
+    func repair() {
         let total = slotCount
         guard count > 0 else {
             // Nothing is left to lead anywhere.
@@ -126,7 +128,7 @@ extension GraphIndex {
         }
         let next = Atomic(0), lonely = NIOLockedValueBox<[UInt32]>([])
         pool.run { _, _ in
-            withScratch(effort: Self.buildEffort) { scratch in
+            withScratch(effort: Self.buildBeamWidth) { scratch in
                 var graph = graph()
                 while true {
                     let start = next.add(256, ordering: .relaxed).oldValue
@@ -143,7 +145,7 @@ extension GraphIndex {
             }
         }
         // Whose neighbours are nearly all gone looks for new ones.
-        withScratch(effort: Self.buildEffort) { scratch in
+        withScratch(effort: Self.buildBeamWidth) { scratch in
             for slot in lonely.withLockedValue({ $0 }) { insert(slot, scratch) }
         }
         release(buried)
@@ -180,6 +182,6 @@ extension GraphIndex {
         buried = []
     }
 
-    /// Mends the links around what was deleted, if that is much.
-    public func maintain() { writer.withLock { if buried.count > max(256, count / 8) { mend() } } }
+    /// Repairs the links around what was deleted, if that is much.
+    public func maintain() { writer.withLock { if buried.count > max(256, count / 8) { repair() } } }
 }

@@ -21,13 +21,15 @@ extension GraphIndex {
         }
     }
 
+    /// As ``VectorIndex`` has it; ``FilterPlan`` decides how a filter is met. Codes of 8 bits
+    /// choose a few more than asked for, 12 bits order them.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")
         guard options.count > 0, count > 0 else { return [] }
-        // What is deleted and not mended around yet takes room among the candidates.
+        // What is deleted and not repaired around yet takes room among the candidates.
         let crowding = min(8, Double(slotCount) / Double(max(1, count)))
         let effort = Int(
-            Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4))
+            Double(max(options.effort ?? Self.searchBeamWidth, options.count + options.count / 4 + 4))
                 * crowding)
         return lock.read {
             let plan = FilterPlan(filter: options.filter, total: count, effort: effort)
@@ -101,6 +103,7 @@ extension GraphIndex {
         return Array(matches.sorted(by: VectorMatch.isBefore).prefix(limit))
     }
 
+    /// To 12 bits a component, which is all that is kept.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
         lock.read {
             guard let slot = slot(key) else { return false }
@@ -118,6 +121,6 @@ extension GraphIndex {
         }
     }
 
-    /// Whether a key is here.
+    /// Tells whether a key is here.
     public func contains(_ key: Int) -> Bool { lock.read { slot(key) != nil } }
 }

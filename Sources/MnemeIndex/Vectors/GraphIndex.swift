@@ -8,7 +8,7 @@ import Synchronization
 /// answered by comparing one or two thousand.
 ///
 /// One layer, built by insertion with robust pruning (Vamana, Subramanya et al. 2019), with deletes
-/// that mend the links around them (FreshDiskANN, Singh et al. 2021). The best found are put in
+/// that repair the links around them (FreshDiskANN, Singh et al. 2021). The best found are put in
 /// order by four further bits of each component: 12 bits give the same ten as floats for 999 of
 /// 1,000. A record of 384 components takes 776 bytes with its 46 links; floats and links of HNSW
 /// take twice that.
@@ -19,6 +19,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     // Sendable: the C functions read and write links atomically; `writer` admits one change at a
     // time, `lock` is held by searches, and taken whole only to give places free for use again,
     // when no search can be among them. Keys and slots are words, written whole.
+    /// Elements of a vector.
     public let dimension: Int
     let layout: GraphLayout
     /// By slot: the record (codes, scale, edges), and the four further bits of each component.
@@ -40,7 +41,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     let entry = Atomic<UInt32>(UInt32.max)
     /// The position in the journal.
     let reached = Atomic<Int64>(0)
-    /// Whether each key's slot is the key itself: sets of keys are then sets of slots.
+    /// True if each key's slot is the key itself: sets of keys are then sets of slots.
     let isOrdered = Atomic<Bool>(true)
     /// Slots that nothing leads to, for use again.
     var free: [UInt32] = []
@@ -55,15 +56,15 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// The file that is mapped; nil for a graph that was made here.
     let file: IndexFile?
     let pool: ThreadPool
-    let mendsItself: Bool
+    let repairsItself: Bool
 
     /// Links are kept if none shorter covers them by this factor of distance; measured on
     /// sentences.
     static let alpha: Float = 1.1
     /// Candidates kept while looking for links.
-    static let buildEffort = 80
+    static let buildBeamWidth = 80
     /// Candidates kept while searching, by default.
-    static let searchEffort = 96
+    static let searchBeamWidth = 96
     /// The most vectors of a graph.
     static let maximumCount = 1 << 24
 
@@ -71,15 +72,15 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - pool: builds; nil takes the process's.
-    ///   - mendsItself: ``apply(_:)`` mends links when much was deleted; otherwise the caller calls
+    ///   - repairsItself: ``apply(_:)`` repairs links when much was deleted; otherwise the caller calls
     ///     ``maintain()``.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192, or if the system gives no
     ///   address space.
-    public init(dimension: Int, pool: ThreadPool? = nil, mendsItself: Bool = true) throws {
+    public init(dimension: Int, pool: ThreadPool? = nil, repairsItself: Bool = true) throws {
         try Vector.check(dimension: dimension)
         self.dimension = dimension
         self.pool = pool ?? .shared
-        self.mendsItself = mendsItself
+        self.repairsItself = repairsItself
         layout = GraphLayout(dimension: dimension)
         let room = try Self.reserve(layout, atLeast: 0)
         (capacity, records, residuals) = (room.capacity, room.records, room.residuals)
@@ -105,13 +106,13 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     ) throws {
         try self.init(
             file: IndexFile(opening: path, kind: .graph), value: 0, section: 0, pool: pool,
-            mendsItself: true, key: key)
+            repairsItself: true, key: key)
     }
 
     /// The part of a file that ``save(to:name:)`` writes: six values and five sections, from the
     /// ones given.
     init(
-        file: IndexFile, value: Int, section: Int, pool: ThreadPool?, mendsItself: Bool,
+        file: IndexFile, value: Int, section: Int, pool: ThreadPool?, repairsItself: Bool,
         key: (Int) -> Int?
     ) throws {
         let damaged = IndexError(.corrupt, "\(file.path) is damaged. Delete it; it is made again.")
@@ -126,7 +127,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             count == 0 || (0..<count).contains(entry)
         else { throw damaged }
         self.pool = pool ?? .shared
-        self.mendsItself = mendsItself
+        self.repairsItself = repairsItself
         self.file = file
         let room = try Self.reserve(layout, atLeast: count)
         (capacity, records, residuals) = (room.capacity, room.records, room.residuals)
@@ -181,13 +182,16 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
-    /// Whether the opened file is what was written; reads it all.
+    /// Tells whether the opened file is what was written; reads it all.
     public func verify() -> Bool {
         file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
     }
 
+    /// Vectors that are found; deleted ones that still hold edges do not count.
     public var count: Int { live.load(ordering: .acquiring) }
+    /// The journal's position.
     public var position: Int64 { reached.load(ordering: .acquiring) }
+    /// Records, residuals and slots of keys; deleted ones take room until they are repaired around.
     public var footprint: IndexFootprint {
         IndexFootprint(
             memory: used.load(ordering: .relaxed) * (layout.stride + layout.residual + 8) + count
@@ -197,7 +201,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// Slots taken, the dead among them.
     var slotCount: Int { used.load(ordering: .acquiring) }
 
-    /// Whether a slot's vector was deleted; free slots are dead, too.
+    /// Tells whether a slot's vector was deleted; free slots are dead, too.
     func isDead(_ slot: Int) -> Bool { mnk_has_bit(dead.base, UInt32(slot)) != 0 }
 
     /// The graph as the C functions see it.
@@ -219,18 +223,19 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
 
     // MARK: Saving
 
+    /// One file. Deleted vectors are repaired around before, which overwrites them.
     public func save(to path: String, name: (Int) -> Int) throws {
         try withParts(name: name) {
             try IndexFile.write(path, kind: .graph, values: $0, sections: $1)
         }
     }
 
-    /// What is written, while nothing changes.
+    /// Hands out the parts of the file, while nothing changes.
     func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void)
         throws
     {
         try writer.withLock {
-            if !buried.isEmpty { mend() }  // which also overwrites what was deleted
+            if !buried.isEmpty { repair() }  // which also overwrites what was deleted
             let count = slotCount, at = entry.load(ordering: .relaxed)
             let names = (0..<count).map { isDead($0) ? 0 : Int64(name(Int(keys.base[$0]))) }
             try sum.withUnsafeBytes { sum in

@@ -18,13 +18,17 @@ import MnemeSeal
 /// × u32) in the last 16 bytes. Files are written once and replaced by renaming.
 final class IndexFile: @unchecked Sendable {
     // Sendable: immutable after opening.
+    /// The index that wrote the file. Numbers stay: files have them.
     enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4 }
 
+    /// One array of an index, as it lies in memory: it begins at a multiple of ``alignment``, so
+    /// that it can be mapped.
     struct Section {
         var offset: Int, length: Int
         var checksum: [UInt32]
     }
 
+    /// The parts of the header, see the type; in bytes.
     static let magic = Array("MNEMEIDX".utf8), version: UInt32 = 1, page = 4096, alignment = 65_536,
         valueCount = 16
     static let sectionBytes = 32, maximumSections = 64
@@ -167,7 +171,7 @@ final class IndexFile: @unchecked Sendable {
         return region
     }
 
-    /// Whether what is in a section is what was written; reads it all.
+    /// Tells whether what is in a section is what was written; reads it all.
     func isSound(_ section: Int) -> Bool {
         let section = sections[section]
         guard section.length > 0 else { return true }
@@ -197,6 +201,7 @@ final class IndexFile: @unchecked Sendable {
         }
     }
 
+    /// Writes header and sections, encrypted as one stream if there is a key.
     private static func write(
         _ file: AtomicFile, _ kind: Kind, _ values: [Int], _ sections: [UnsafeRawBufferPointer],
         _ dataKey: DataKey?

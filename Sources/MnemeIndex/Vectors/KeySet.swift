@@ -35,7 +35,7 @@ public struct KeySet: Sendable, Equatable {
         }
     }
 
-    /// Whether a key is in the set.
+    /// Tells whether a key is in the set.
     public func contains(_ key: Int) -> Bool {
         key >= 0 && key >> 6 < words.count && words[key >> 6] >> UInt64(key & 63) & 1 == 1
     }
@@ -48,6 +48,7 @@ extension KeySet: Sequence {
         fileprivate let words: [UInt64]
         fileprivate var index = 0, rest: UInt64
 
+        /// The next key, in rising order: one step for each key and each word of 64 that has none.
         public mutating func next() -> Int? {
             while rest == 0 {
                 index += 1
@@ -59,6 +60,8 @@ extension KeySet: Sequence {
         }
     }
 
+    /// From the lowest key on.
     public func makeIterator() -> Iterator { Iterator(words: words, rest: words.first ?? 0) }
+    /// The exact count.
     public var underestimatedCount: Int { count }
 }

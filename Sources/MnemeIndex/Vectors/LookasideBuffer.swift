@@ -12,13 +12,16 @@ import NIOConcurrencyHelpers
 /// the buffer.
 public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     // Sendable: `state` is behind its lock.
+    /// Knows all vectors; the buffer only some.
     private let index: any VectorIndex
     private let capacity: Int, slack: Float
+    /// An earlier search that vouches for what is around it.
     private struct Question {
         var vector: [Float]
         /// The angle beyond which the search looked no further, in radians.
         var reach: Float
     }
+    /// Vectors and questions, and what they are true of.
     private struct State {
         var vectors: [Int: (vector: [Float], used: UInt64)] = [:]
         var questions: [Question] = []
@@ -46,9 +49,13 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         self.slack = slack
     }
 
+    /// That of the index.
     public var dimension: Int { index.dimension }
+    /// That of the index: it knows all vectors.
     public var count: Int { index.count }
+    /// That of the index.
     public var position: Int64 { index.position }
+    /// The index and the buffer.
     public var footprint: IndexFootprint {
         let own = state.withLockedValue {
             ($0.vectors.count + $0.questions.count) * (dimension * 4 + 64)
@@ -58,6 +65,7 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     /// Searches answered from the buffer, and by the index.
     public var searches: (hits: Int, misses: Int) { state.withLockedValue { ($0.hits, $0.misses) } }
 
+    /// Changes the index, then the buffer, so that new vectors are found here at once.
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         state.withLockedValue { state in
@@ -74,8 +82,8 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         }
     }
 
-    /// What leaves may be among the nearest of a later query: then no earlier search vouches for
-    /// the buffer any more.
+    /// Drops the vectors that were used the longest ago, if there are too many. They may be among
+    /// the nearest of a later query: then no earlier search vouches for the buffer any more.
     private func trim(_ state: inout State) {
         guard state.vectors.count > capacity else { return }
         let oldest = state.vectors.sorted { $0.value.used < $1.value.used }.prefix(
@@ -84,6 +92,8 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         state.questions = []
     }
 
+    /// From the buffer where an earlier search vouches for the answer, else from the index.
+    /// Filtered and large searches go to the index.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         guard options.filter == nil, options.count > 0, options.count * Self.depth <= capacity / 2
         else {
@@ -114,6 +124,10 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         return Array(found.prefix(options.count))
     }
 
+    /// The answer from the buffer, if no vector outside of it can be among the nearest; nil
+    /// otherwise.
+    ///
+    /// - Complexity: O(vectors kept): all of them are compared.
     private func answer(_ query: [Float], _ count: Int, _ state: inout State) -> [VectorMatch]? {
         // How far from this query everything nearby is known.
         let known =
@@ -134,12 +148,15 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         return best
     }
 
+    /// In radians. Angles obey the triangle inequality, which similarities do not.
     private static func angle(_ cosine: Float) -> Float { .arccosine(max(-1, min(1, cosine))) }
 
+    /// From the index.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
         index.add(key, to: sum)
     }
 
+    /// Saves the index; the buffer is of this process.
     public func save(to path: String, name: (Int) -> Int) throws {
         try index.save(to: path, name: name)
     }

@@ -88,7 +88,7 @@ final class PostingFile: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    /// Whether the file still lies under its name: somebody may have deleted it.
+    /// True if the file still lies under its name: somebody may have deleted it.
     var isInPlace: Bool {
         var mine = stat(), there = stat()
         return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0
@@ -168,8 +168,8 @@ final class PostingFile: @unchecked Sendable {
             slot: slot, count: UInt32(entries.count / stride), checksum: Self.checksum(entries))
     }
 
-    /// Adds entries behind a list, whose bytes then are `whole`. The slot stays: a saved table names
-    /// the entries before, and its checksum is of them alone.
+    /// Adds entries behind a list, whose bytes then are `whole`. The slot stays: a saved table
+    /// names the entries before, and its checksum is of them alone.
     func append(to place: Place, whole: UnsafeRawBufferPointer) throws -> Place {
         precondition(whole.count <= slotBytes)
         let old = Int(place.count) * stride

@@ -4,14 +4,17 @@ struct Ranking {
     private(set) var items: [(score: Float, item: UInt32)] = []
     private let limit: Int
 
+    /// Keeps the best `limit` of what is inserted.
     init(_ limit: Int) {
         self.limit = limit
         items.reserveCapacity(limit)
     }
 
-    /// What an item must exceed to be kept.
+    /// The score that an item must exceed to be kept.
     var threshold: Float { items.count < limit ? -.infinity : items.first?.score ?? .infinity }
 
+    /// - Complexity: O(log limit), and O(1) for what is worse than all that are kept: ask
+    ///   ``threshold`` before.
     @inline(__always)
     mutating func insert(_ item: UInt32, _ score: Float) {
         if items.count < limit || (limit > 0 && Self.isWorse(items[0], (score, item))) {
@@ -23,6 +26,8 @@ struct Ranking {
     var best: [(score: Float, item: UInt32)] { items.sorted { Self.isWorse($1, $0) } }
     var sorted: [UInt32] { best.map(\.item) }
 
+    /// The order of the heap, whose root is the worst that is kept; of equal scores the later item
+    /// is worse, so that an answer does not depend on the order of comparing.
     @inline(__always)
     private static func isWorse(
         _ a: (score: Float, item: UInt32), _ b: (score: Float, item: UInt32)
@@ -30,6 +35,7 @@ struct Ranking {
         a.score != b.score ? a.score < b.score : a.item > b.item
     }
 
+    /// Puts an item in the root's place and lets it sink.
     private mutating func place(_ item: UInt32, _ score: Float) {
         if items.count < limit {
             items.append((score, item))

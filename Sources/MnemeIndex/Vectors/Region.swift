@@ -11,9 +11,12 @@ import MnemeBase
 /// when they are changed.
 final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
     // Sendable: owners say who writes where.
+    /// The first element. It stays where it is unless the region grows beyond its address space.
     private(set) var base: UnsafeMutablePointer<Element>
+    /// Elements that there is address space for.
     private(set) var capacity: Int
 
+    /// Bytes of address space; a mapping of none is refused by the system.
     private var bytes: Int { max(1, capacity) * MemoryLayout<Element>.stride }
 
     /// - Throws: ``IndexError`` if the system refuses.
@@ -24,6 +27,7 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
 
     deinit { munmap(base, bytes) }
 
+    /// Takes address space that costs memory only where it is written.
     private static func reserve(_ bytes: Int) throws -> UnsafeMutablePointer<Element> {
         var flags = MAP_PRIVATE | MAP_ANON
         #if canImport(Glibc)

@@ -11,24 +11,33 @@ import NIOConcurrencyHelpers
 /// they are one file; lists on disk lie beside it, at `path.lists`.
 public final class TieredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `state` guards what changes; the parts guard themselves.
+    /// Elements of a vector.
     public let dimension: Int
+    /// New vectors, and all while there are few.
     private let recent: FlatIndex
+    /// Parts of the index, and what of them is under way. Held for moments only.
     private struct State {
         /// A graph, or lists on disk.
         var large: (any VectorIndex)?
         var position: Int64 = 0
         /// Keys deleted or replaced while the graph was busy: what it has of them is old.
         var overtaken: Set<Int> = []
-        /// Whether the graph is being changed or written.
+        /// True if the graph is being changed or written.
         var isBusy = false
     }
     private let state: NIOLockedValueBox<State>
     private let writer = NIOLock(), maintenance = NIOLock()
+    /// Vectors in ``recent`` from which ``maintain()`` moves them to the large index.
     private let threshold: Int
+    /// Bytes that the large index may take in memory, and on disk.
     private let memory: Int, disk: Int
+    /// Where the files are; nil for an index in memory alone.
     private let path: String?
+    /// Encrypts the file; lists on disk are made only where there is none.
     private let dataKey: DataKey?
+    /// Builds the large index.
     private let pool: ThreadPool
+    /// The file that parts of the index are mapped from.
     private let file: IndexFile?
     /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
     private static let background = ThreadPool(
@@ -102,7 +111,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         } else if file.values[Self.graphValue] > 0 {
             let graph = try GraphIndex(
                 file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool,
-                mendsItself: false,
+                repairsItself: false,
                 key: key)
             guard graph.dimension == dimension else {
                 throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
@@ -126,7 +135,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         for file in [path, lists(of: path), lists(of: path) + ".postings"] { unlink(file) }
     }
 
-    /// Whether the file at `path` is a whole index, as it was written; reads it all.
+    /// Tells whether the file at `path` is a whole index, as it was written; reads it all.
     package static func isSound(at path: String, dataKey: DataKey?) -> Bool {
         guard let file = try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey) else {
             return false
@@ -139,24 +148,29 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
-    /// Whether the opened file is what was written; reads it all.
+    /// Tells whether the opened file is what was written; reads it all.
     public func verify() -> Bool {
         file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
     }
 
+    /// Vectors in both parts.
     public var count: Int { recent.count + (state.withLockedValue { $0.large }?.count ?? 0) }
+    /// The journal's position, which is that of the newest change in either part.
     public var position: Int64 { state.withLockedValue { $0.position } }
+    /// Both parts together.
     public var footprint: IndexFootprint {
         let large = state.withLockedValue { $0.large }?.footprint ?? IndexFootprint(memory: 0)
         return IndexFootprint(memory: recent.footprint.memory + large.memory, disk: large.disk)
     }
-    /// Whether ``maintain()`` has something to do.
+    /// True if ``maintain()`` has something to do.
     public var needsMaintenance: Bool {
         recent.count
             >= (state.withLockedValue { $0.large } == nil
                 ? threshold : min(threshold, Self.recentLimit))
     }
 
+    /// Inserts go to the part that is scanned; deletions to both. While the large part is busy,
+    /// they are noted and done afterwards.
     public func apply(_ changes: VectorChanges) throws {
         _ = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
@@ -186,6 +200,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         return try result.get()
     }
 
+    /// The best of both parts; a key that is in both counts with its new vector.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         // The new ones first: what is moved meanwhile is then in one of the two answers, or in
         // both.
@@ -201,11 +216,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         return Array(found.sorted(by: VectorMatch.isBefore).prefix(max(0, options.count)))
     }
 
+    /// From the part that is scanned, where the newer vector is.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
         recent.add(key, to: sum) || state.withLockedValue { $0.large }?.add(key, to: sum) ?? false
     }
 
-    /// Moves new vectors to the graph when there are enough, and mends the graph after deletions.
+    /// Moves new vectors to the graph when there are enough, and repairs the graph after deletions.
     /// Searches and changes go on meanwhile.
     ///
     /// - Parameter shouldStop: asked between parts of some thousand; what was moved until then
@@ -217,7 +233,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 try withGraph { isOvertaken in
                     let large: any VectorIndex =
                         try state.withLockedValue { $0.large }
-                        ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
+                        ?? GraphIndex(dimension: dimension, pool: pool, repairsItself: false)
                     let moved = recent.allKeys.prefix(4_096).compactMap { key in
                         recent.vector(key).map { (key: key, vector: $0) }
                     }
@@ -260,6 +276,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         state.withLockedValue { $0.large = lists }
     }
 
+    /// Both parts in one file; lists on disk are saved beside it first.
     public func save(to path: String, name: (Int) -> Int) throws {
         try maintenance.withLock {
             try withGraph { _ in

@@ -40,7 +40,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         var places: [Int: (offset: Int, tokens: Int)] = [:]
         /// Bytes written; the next text goes here.
         var end = 0
-        /// What was read ahead, and what is being read.
+        /// Records that were read ahead, and keys that are being read.
         var ready: [Int: [UInt8]] = [:]
         var reading: Set<Int> = []
         /// Texts whose vectors had been read when they were asked for, and the others.
@@ -126,6 +126,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         return done == bytes ? buffer : nil
     }
 
+    /// As ``Reranker`` has it: reads each text's records on a thread of its own; what is not asked
+    /// for is dropped when much has gathered.
     public func prefetch(_ keys: [Int]) {
         let wanted = state.withLockedValue { state in
             if state.ready.count > Self.readyLimit { state.ready = [:] }
@@ -148,6 +150,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         }
     }
 
+    /// As ``Reranker`` has it, by MaxSim over 8-bit codes. Candidates without token vectors are
+    /// left out.
     public func rerank(_ candidates: [Int], for query: [[Float]]) throws -> [VectorMatch] {
         let codes = mnk_code_bytes(dimension)
         var queries = [Int8](repeating: 0, count: query.count * codes), scales: [Float] = []

@@ -41,6 +41,7 @@ package enum Vector {
     static func checked(_ changes: VectorChanges, dimension: Int) throws -> [(
         key: Int, vector: [Float]
     )] {
+        // Of several vectors for one key the last counts.
         var last: [Int: Int] = [:]
         for (i, item) in changes.inserted.enumerated() {
             guard item.key >= 0, item.key < VectorLimits.keys else {

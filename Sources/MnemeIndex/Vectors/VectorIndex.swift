@@ -70,7 +70,7 @@ public struct VectorChanges: Sendable {
     public var deleted: [Int]
     /// Vectors to insert or replace.
     public var inserted: [(key: Int, vector: [Float])]
-    /// What the index has reached afterwards.
+    /// The position that the index has reached afterwards.
     public var position: Int64
 
     /// Changes.
@@ -83,7 +83,7 @@ public struct VectorChanges: Sendable {
     }
 }
 
-/// What is looked for, and how hard.
+/// Options of a search: how many are wanted, among which, and how hard to look.
 public struct VectorSearch: Sendable {
     /// Matches wanted.
     public var count: Int
@@ -115,7 +115,7 @@ public struct VectorMatch: Sendable, Equatable {
     }
 }
 
-/// What an index takes.
+/// Bounds of what an index takes.
 public struct IndexFootprint: Sendable, Codable, Equatable {
     /// Bytes of memory.
     public var memory: Int
@@ -139,7 +139,7 @@ public enum VectorLimits {
 
 /// Why an index could not do something. The message says what to do.
 public struct IndexError: MnemeError, Equatable {
-    /// What went wrong.
+    /// The kind of failure.
     public enum Kind: String, Sendable {
         /// The request cannot be carried out as it is.
         case invalid = "invalid_request"
@@ -152,8 +152,9 @@ public struct IndexError: MnemeError, Equatable {
         /// There is no memory or disk space left.
         case full = "disk_full"
     }
-    /// What went wrong.
+    /// The kind of failure.
     public let kind: Kind
+    /// The sentence for users: what is wrong, and what to do.
     public let message: String
 
     /// An error.
@@ -162,7 +163,9 @@ public struct IndexError: MnemeError, Equatable {
         self.message = message
     }
 
+    /// The kind's name, as JSON and logs have it.
     public var errorCode: String { kind.rawValue }
+    /// The class that status and exit code follow from.
     public var errorClass: ErrorClass {
         switch kind {
         case .invalid: .input

@@ -1,14 +1,18 @@
-/// An inverted index over documents that stand in threads (a conversation's turns), scored by BM25
-/// at three widths from one set of postings: the document, a window of its neighbours, its thread.
+/// An inverted index over documents that stand in sessions (a conversation's turns), scored by BM25
+/// at three widths from one set of postings: the document, a window of its neighbours, its session.
 ///
 /// BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with k₁ = 1.2, b =
 /// 0.75. Scores are divided by the highest that the query could reach, so that they lie in 0…1 and
 /// compare across queries.
 public struct LexicalIndex: Sendable {
+    /// BM25's saturation and length normalisation, as Lucene and Elasticsearch have them.
     private static let k1: Float = 1.2, b: Float = 0.75
 
+    /// By term: the documents that hold it, in rising order.
     private var postings: [TermCounts.Term: [(document: Int32, count: UInt8)]] = [:]
+    /// By document: how many terms it has; 0 for one that was removed.
     private var lengths: [Int32] = []
+    /// Terms of all documents: over ``keptCount`` it is BM25's mean length.
     private var totalLength = 0
     /// Documents that were not removed: the N of BM25.
     private var keptCount = 0
@@ -55,6 +59,7 @@ public struct LexicalIndex: Sendable {
         keptCount -= 1
     }
 
+    /// Where a document is in the posting list of a term, or would be.
     private func place(of document: Int32, under term: TermCounts.Term) -> (
         place: Int, isThere: Bool
     ) {
@@ -63,6 +68,7 @@ public struct LexicalIndex: Sendable {
         return (place, place < list.count && list[place].document == document)
     }
 
+    /// Where a document is in a posting list, or would be; by halving.
     private static func position(of document: Int32, in list: [(document: Int32, count: UInt8)])
         -> Int
     {
@@ -101,9 +107,9 @@ public struct LexicalIndex: Sendable {
 
     /// Scores of one query for every document.
     public struct Scores: Sendable {
-        /// BM25 of the document, of its window of two neighbours on each side, and of its thread;
+        /// BM25 of the document, of its window of two neighbours on each side, and of its session;
         /// 0…1.
-        public var document, window, thread: [Float]
+        public var document, window, session: [Float]
         /// Bit i is set where the document holds the query's term i (of the first 64).
         public var matches: [UInt64]
         /// Weight of each query term; they sum to 1.
@@ -116,25 +122,25 @@ public struct LexicalIndex: Sendable {
     ///
     /// - Parameters:
     ///   - terms: distinct; the first 64 count.
-    ///   - threads: who stands beside whom.
+    ///   - sessions: who stands beside whom.
     /// - Complexity: five steps a posting of the query's terms, and clearing one array of all
     ///   documents.
-    public func score(_ terms: [TermCounts.Term], threads: ThreadLinks) -> Scores {
+    public func score(_ terms: [TermCounts.Term], sessions: SessionLinks) -> Scores {
         let terms = Array(terms.prefix(64)), n = count
         var scores = Scores(
             document: [Float](repeating: 0, count: n), window: [Float](repeating: 0, count: n),
-            thread: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n),
+            session: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n),
             weights: [], touched: []
         )
         let idf = terms.map(inverseDocumentFrequency), best = idf.reduce(0, +)
         guard best > 0, n > 0 else { return scores }
         scores.weights = idf.map { $0 / best }
         let mean = max(1, Float(totalLength) / Float(max(1, keptCount)))
-        let threadMean = max(1, Float(totalLength) / Float(max(1, threads.threadCount)))
+        let sessionMean = max(1, Float(totalLength) / Float(max(1, sessions.sessionCount)))
         var windowCount = [Float](repeating: 0, count: n), windowTouched: [Int32] = []
-        var threadCounts = [Float](repeating: 0, count: threads.threadCount),
-            threadTouched: [Int32] = []
-        var threadScores = [Float](repeating: 0, count: threads.threadCount)
+        var sessionTermCounts = [Float](repeating: 0, count: sessions.sessionCount),
+            sessionsTouched: [Int32] = []
+        var sessionScores = [Float](repeating: 0, count: sessions.sessionCount)
         func saturated(_ count: Float, length: Float, mean: Float) -> Float {
             count / (count + Self.k1 * (1 - Self.b + Self.b * length / mean))
         }
@@ -146,32 +152,32 @@ public struct LexicalIndex: Sendable {
                 if scores.matches[d] == 0 { scores.touched.append(document) }
                 scores.matches[d] |= 1 << UInt64(i)
                 scores.document[d] += weight * saturated(c, length: Float(lengths[d]), mean: mean)
-                threads.forEachNeighbour(of: d, reach: ThreadLinks.window) { w in
+                sessions.forEachNeighbour(of: d, reach: SessionLinks.window) { w in
                     if windowCount[w] == 0 { windowTouched.append(Int32(w)) }
                     windowCount[w] += c
                 }
-                let t = threads.thread(of: d)
-                if threadCounts[t] == 0 { threadTouched.append(Int32(t)) }
-                threadCounts[t] += c
+                let t = sessions.session(of: d)
+                if sessionTermCounts[t] == 0 { sessionsTouched.append(Int32(t)) }
+                sessionTermCounts[t] += c
             }
             for w in windowTouched {
-                let length = Float(threads.length(ofWindow: Int(w)))
+                let length = Float(sessions.length(ofWindow: Int(w)))
                 scores.window[Int(w)] +=
                     weight * saturated(windowCount[Int(w)], length: length, mean: mean * 5)
                 windowCount[Int(w)] = 0
             }
-            for t in threadTouched {
-                threadScores[Int(t)] +=
+            for t in sessionsTouched {
+                sessionScores[Int(t)] +=
                     weight
                     * saturated(
-                        threadCounts[Int(t)], length: Float(threads.length(ofThread: Int(t))),
-                        mean: threadMean)
-                threadCounts[Int(t)] = 0
+                        sessionTermCounts[Int(t)], length: Float(sessions.length(ofSession: Int(t))),
+                        mean: sessionMean)
+                sessionTermCounts[Int(t)] = 0
             }
             windowTouched.removeAll(keepingCapacity: true)
-            threadTouched.removeAll(keepingCapacity: true)
+            sessionsTouched.removeAll(keepingCapacity: true)
         }
-        for d in 0..<n { scores.thread[d] = threadScores[threads.thread(of: d)] }
+        for d in 0..<n { scores.session[d] = sessionScores[sessions.session(of: d)] }
         return scores
     }
 }

@@ -81,6 +81,7 @@ public struct TermCounts: Sendable, Equatable {
         return all == 0 ? 1 : Double(shared) / Double(all)
     }
 
+    /// Equal terms with equal counts.
     public static func == (a: TermCounts, b: TermCounts) -> Bool {
         a.entries.count == b.entries.count
             && zip(a.entries, b.entries).allSatisfy { $0.term == $1.term && $0.count == $1.count }

@@ -60,7 +60,7 @@ public final class TextAnalyzer: Sendable {
     /// letters and single ideographs and syllables.
     public static func words(_ text: String) -> [String] { WordCutter.words(of: text) }
 
-    /// Whether a word is a single ideograph or syllable, which stands in many other words.
+    /// Tells whether a word is a single ideograph or syllable, which stands in many other words.
     public static func isLetterAlone(_ word: String) -> Bool { WordCutter.isLetterAlone(word) }
 
     /// Words that carry no topic. (English function words; question words among them.)

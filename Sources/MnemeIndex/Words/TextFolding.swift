@@ -1,6 +1,6 @@
 import Foundation
 
-/// What makes two spellings of a word the same word: applied to what is indexed and to what is
+/// Rules by which two spellings are the same word: applied to what is indexed and to what is
 /// asked, never to what is kept.
 ///
 /// Text is brought to NFKC (Unicode Standard Annex #15), so that composed and decomposed letters,
@@ -50,12 +50,16 @@ public enum TextFolding {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Writes a character in UTF-8, without a string for each.
     private static func append(utf8 scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
         if let encoded = UTF8.encode(scalar) { bytes.append(contentsOf: encoded) }
     }
 
+    /// Scalars that are composed at once, after Unicode's Stream-Safe Text Format (UAX #15, section
+    /// 13): no bound on marks would make composing quadratic.
     private static let longestCluster = 30
 
+    /// Compatibility composition (NFKC) of one character with its marks.
     private static func compose(_ cluster: String) -> String {
         // Marks of half width compose only in a second step.
         cluster.precomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping
@@ -95,9 +99,10 @@ public enum TextFolding {
 }
 
 extension Unicode.Scalar {
+    /// The marks of trade and service: NFKC makes `TM` and `SM` of them.
     fileprivate var isMarkOfTrade: Bool { value == 0x2122 || value == 0x2120 }
 
-    /// Whether the scalar may compose with what stands before it.
+    /// True if the scalar may compose with what stands before it.
     fileprivate var joinsBefore: Bool {
         switch value {
         case ..<0x300: return false

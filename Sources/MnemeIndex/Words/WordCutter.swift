@@ -10,14 +10,20 @@ struct WordCutter {
     private static let longestWord = 64
     private static let joiner: Unicode.Scalar = "\u{200D}"
 
+    /// Words that have ended, in the text's order.
     private var words: [String] = []
+    /// The word that is being read, in UTF-8.
     private var word: [UInt8] = []
     /// Where the last apostrophe stood in the word.
     private var apostrophe = -1
     /// The letter before, if it is one of those that are taken in pairs.
     private var paired: (letter: Unicode.Scalar, isSecond: Bool)?
+    /// The emoji that is being read, with the joiners in it.
     private var emoji: [Unicode.Scalar] = []
 
+    /// The words of a text, in its order. Their case is folded, and they are in NFKC.
+    ///
+    /// - Complexity: linear.
     static func words(of text: String) -> [String] {
         var cutter = WordCutter()
         for scalar in TextFolding.normalized(text).unicodeScalars { cutter.take(scalar) }
@@ -25,6 +31,8 @@ struct WordCutter {
         return cutter.words
     }
 
+    /// Tells whether a word is a single letter that is a word beside its pairs: an ideograph or a
+    /// Hangul syllable.
     static func isLetterAlone(_ word: String) -> Bool {
         guard let letter = word.unicodeScalars.first, !letter.isASCII,
             word.unicodeScalars.count == 1
@@ -34,6 +42,7 @@ struct WordCutter {
         return letter.isWordAlone
     }
 
+    /// Reads the next character: it goes on with the word, or ends it.
     private mutating func take(_ scalar: Unicode.Scalar) {
         if scalar.isASCII {
             if paired != nil || !emoji.isEmpty { end() }
@@ -49,6 +58,7 @@ struct WordCutter {
         if word.count >= Self.longestWord { end() }
     }
 
+    /// Reads a character outside of ASCII.
     private mutating func takeOther(_ scalar: Unicode.Scalar) {
         let properties = scalar.properties
         if scalar.value == 0x2019 || scalar.value == 0x02BC, !word.isEmpty {
@@ -68,6 +78,7 @@ struct WordCutter {
         }
     }
 
+    /// Ends the word that is being read.
     private mutating func end() {
         if apostrophe >= 0, word.count == apostrophe + 1, word.last == UInt8(ascii: "s") {
             word.removeLast()
@@ -84,6 +95,7 @@ struct WordCutter {
         if !emoji.isEmpty { endEmoji() }
     }
 
+    /// Reads a letter of a script without spaces: with the one before it makes a word.
     private mutating func pair(_ letter: Unicode.Scalar) {
         if let (before, _) = paired {
             words.append(String(String.UnicodeScalarView([before, letter])))
@@ -113,6 +125,7 @@ struct WordCutter {
         return true
     }
 
+    /// Ends the emoji that is being read: a word for all of it, and for each part of a sequence.
     private mutating func endEmoji() {
         while emoji.last == Self.joiner { emoji.removeLast() }
         words.append(String(String.UnicodeScalarView(emoji)))
@@ -125,7 +138,7 @@ struct WordCutter {
 }
 
 extension Unicode.Scalar {
-    /// What stands at or between letters and parts no word: marks that are not letters, points of
+    /// Marks at or between letters that part no word: marks that are not letters, points of
     /// Arabic and Hebrew, soft hyphens, joiners, marks of direction. (The zero-width space does
     /// part words.)
     fileprivate var isUnwritten: Bool {

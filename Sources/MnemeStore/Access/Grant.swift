@@ -32,6 +32,7 @@ public enum Grantee: Hashable, Sendable {
 }
 
 extension Grantee: CustomStringConvertible, Codable {
+    /// As it stands in rows and requests: `user:NAME`, `agent:NAME`, `role:NAME` or `everyone`.
     public var description: String {
         switch self {
         case .user(let name): "user:" + name
@@ -68,7 +69,7 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     public var cube: CubeID?
     /// Who may.
     public var grantee: Grantee
-    /// What they may do, as far as they may do it at all.
+    /// Permissions of the grantee, as far as it has them at all.
     public var permissions: Set<Permission>
     /// The highest label that is shared; a single memory is shared whatever its label.
     /// Nobody sees beyond their own clearance.
@@ -78,7 +79,7 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     /// When it ends.
     public var expires: Date?
 
-    /// All values but those that the store sets.
+    /// A grant; number, time and giver are set by the store.
     public init(
         owner: Owner, cube: CubeID? = nil, grantee: Grantee, permissions: Set<Permission> = [.read],
         upTo: Sensitivity = .internal, expires: Date? = nil
@@ -110,18 +111,18 @@ public struct Visibility: Hashable, Sendable {
 
     init(ceiling: Sensitivity?) { self.ceiling = ceiling }
 
-    /// Whether nothing is left out.
+    /// True if nothing is left out.
     public var isWhole: Bool { ceiling == .restricted }
 
-    /// Whether nothing is seen.
+    /// True if nothing is seen.
     var isEmpty: Bool { ceiling == nil && agentCeiling == nil && also.isEmpty }
 
-    /// Whether a memory is seen.
+    /// Tells whether a memory is seen.
     public func contains(_ cube: MemCube) -> Bool {
         contains(cube.id, cube.sensitivity, agent: cube.scope.agent)
     }
 
-    /// Whether a memory of this label is seen that belongs to `owner`, an agent, or to none.
+    /// Tells whether a memory of this label is seen that belongs to `owner`, an agent, or to none.
     func contains(_ id: CubeID, _ sensitivity: Sensitivity, agent owner: String?) -> Bool {
         if also.contains(id) { return true }
         if let ceiling, sensitivity <= ceiling { return true }

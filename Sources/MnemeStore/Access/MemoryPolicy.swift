@@ -1,6 +1,6 @@
-/// What is done with what comes in, for a tenant or for all.
+/// Rules for what comes in, for a tenant or for all.
 public struct MemoryPolicy: Sendable, Codable, Equatable {
-    /// What becomes of a text that wants to steer a model which reads it.
+    /// The way with a text that wants to steer a model which reads it.
     public enum Protection: String, Sendable, Codable, CaseIterable {
         /// It is kept out of recall until somebody releases it.
         case hold
@@ -10,7 +10,7 @@ public struct MemoryPolicy: Sendable, Codable, Equatable {
         case off
     }
 
-    /// What is taken out of a text before it is kept.
+    /// Kinds of strings that are taken out of a text before it is kept.
     public enum Redaction: String, Sendable, Codable, CaseIterable {
         /// Keys, tokens and passwords.
         case secrets
@@ -20,9 +20,9 @@ public struct MemoryPolicy: Sendable, Codable, Equatable {
 
     /// See ``Protection``.
     public var protection: Protection
-    /// What is taken out.
+    /// Kinds that are taken out.
     public var redaction: Set<Redaction>
-    /// Whether the text as it was is kept beside, archived and labelled `restricted`, when
+    /// True if the text as it was is kept beside, archived and labelled `restricted`, when
     /// something is remembered. What an update takes out is gone.
     public var keepsOriginals: Bool
 

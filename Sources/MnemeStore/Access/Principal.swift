@@ -1,7 +1,7 @@
 public import Foundation
 public import MnemeBase
 
-/// What a caller may do.
+/// The permissions of a caller.
 public enum Permission: String, Sendable, Codable, CaseIterable {
     case read, write, erase
     /// Giving others what one may do oneself.
@@ -12,12 +12,14 @@ public enum Permission: String, Sendable, Codable, CaseIterable {
 
 /// How far a memory may go. A principal sees what is labelled up to its clearance.
 public enum Sensitivity: Int, Sendable, CaseIterable, Comparable {
+    /// For everybody who reaches the owner's memories at all.
     case `public` = 0
-    /// What is not labelled.
+    /// The label of memories that have none.
     case `internal` = 1
     case confidential = 2
     case restricted = 3
 
+    /// A lower label may go further.
     public static func < (a: Sensitivity, b: Sensitivity) -> Bool { a.rawValue < b.rawValue }
 
     /// As it is written in JSON and on the command line.
@@ -49,7 +51,7 @@ extension Sensitivity: Codable {
 }
 
 extension KeyedDecodingContainer {
-    /// What was written before there were labels has none.
+    /// Reads a label; cubes from before there were any have none.
     func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity {
         try decodeIfPresent(type, forKey: key) ?? .internal
     }
@@ -60,7 +62,7 @@ extension KeyedDecodingContainer {
 public struct Principal: Sendable, Codable, Hashable {
     /// How it is named in the journal.
     public var name: String
-    /// What it may do, be it with its own memories or with those that others share with it.
+    /// Permissions, for its own memories and for those that others share with it.
     public var permissions: Set<Permission>
     /// The only tenant that it reaches; nil reaches all. No grant leads from one tenant to another.
     public var tenant: String?
@@ -100,10 +102,10 @@ public struct Principal: Sendable, Codable, Hashable {
     /// Whose memories are meant if no user is named.
     public var home: Owner { Owner(tenant: tenant ?? "default", user: user ?? "default") }
 
-    /// Whether nobody's memories are closed to it.
+    /// True if nobody's memories are closed to it.
     public var reachesAll: Bool { tenant == nil && user == nil && agent == nil }
 
-    /// Whether an owner's memories are its own, or within its tenant.
+    /// Tells whether an owner's memories are its own, or within its tenant.
     public func reaches(_ owner: Owner) -> Bool {
         (tenant == nil || tenant == owner.tenant) && (user == nil || user == owner.user)
     }
@@ -114,7 +116,7 @@ public struct Principal: Sendable, Codable, Hashable {
 public struct Caller: Sendable {
     /// Who.
     public var principal: Principal
-    /// What they do, as the operation table names it.
+    /// The operation, as the operation table names it.
     public var operation: String?
     /// Why, if they said.
     public var reason: String?
@@ -139,7 +141,7 @@ public struct Caller: Sendable {
     /// The local user, who may do everything.
     public static var local: Caller { Caller(.local) }
 
-    /// Whether Mneme itself asks, as for an index: what it reads is handed to nobody, and not
+    /// True if Mneme itself asks, as for an index: what it reads is handed to nobody, and not
     /// written down.
     package private(set) var isInternal = false
     /// Mneme itself.
@@ -160,10 +162,12 @@ public struct Caller: Sendable {
 
 /// A caller lacks a permission or may not reach an owner.
 public struct AccessError: MnemeError {
+    /// The sentence for users: who may not do what. It names nothing that is out of sight.
     public let message: String
 
     /// - Parameter message: what is refused and what would be needed, for the one who asked.
     public init(_ message: String) { self.message = message }
 
+    /// Always ``MnemeBase/ErrorClass/forbidden``.
     public var errorClass: ErrorClass { .forbidden }
 }

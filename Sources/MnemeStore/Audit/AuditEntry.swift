@@ -7,7 +7,7 @@ public import Foundation
 /// can be changed, dropped or put in between
 /// without all that follow saying so.
 public struct AuditEntry: Sendable, Codable, Equatable {
-    /// What became of a request.
+    /// The end of a request.
     public enum Outcome: String, Sendable, Codable { case done, refused, failed }
     /// Ids kept of one entry; ``count`` tells how many there were.
     public static let maximumCubes = 1_000
@@ -18,11 +18,11 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     public var time: Date
     /// Who.
     public var principal: String
-    /// What, as the operation table names it, or as the store does.
+    /// The operation, as the operation table names it, or as the store does.
     public var operation: String
     /// Whose memories; nil for the store as a whole.
     public var owner: Owner?
-    /// What became of it.
+    /// The end of the request.
     public var outcome: Outcome
     /// Which memories were handed out or changed.
     public var cubes: [CubeID] = []
@@ -104,12 +104,12 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
     /// The Ed25519 public key, and the signature of ``message``.
     public var key: Data, signature: Data
 
-    /// What is signed.
+    /// The bytes that are signed.
     static func message(position: Int64, hash: Data, time: Date) -> Data {
         Data("mneme audit \(position) \(time.timeIntervalSince1970.bitPattern) ".utf8) + hash
     }
 
-    /// Whether the signature is of this key and for this place.
+    /// True if the signature is of this key and for this place.
     public var isValid: Bool {
         (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?
             .isValidSignature(
@@ -117,7 +117,7 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
     }
 }
 
-/// What ``AuditStore/verifyAudit(keys:head:by:)`` found.
+/// The result of ``AuditStore/verifyAudit(keys:head:by:)``.
 public struct AuditReport: Sendable, Codable {
     /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the
     /// end is cut off.
@@ -130,6 +130,6 @@ public struct AuditReport: Sendable, Codable {
     public var unsigned: Int
     /// Journal entries from before there was an audit log.
     public var unaudited: Int
-    /// What is wrong, in words; empty if nothing is.
+    /// Findings, in words; empty if nothing is wrong.
     public var findings: [String]
 }

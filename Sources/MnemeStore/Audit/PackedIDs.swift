@@ -6,6 +6,8 @@ enum PackedIDs {
     static func data(of cubes: [CubeID]) -> Data {
         var data = Data(capacity: cubes.count * 16)
         for cube in cubes {
+            // A damaged store may hold ids that are none; they are left out here as they are
+            // wherever they are read.
             if let uuid = UUID(uuidString: cube.description)?.uuid {
                 withUnsafeBytes(of: uuid) { data.append(contentsOf: $0) }
             }

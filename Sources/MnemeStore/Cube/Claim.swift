@@ -8,12 +8,12 @@ public struct Claim: Hashable, Sendable, Codable {
     public var subject: String
     /// Such as `home`, `employer`, `email`, `opinion of coffee`.
     public var attribute: String
-    /// What is said to hold, lower-cased.
+    /// The value that is said to hold, lower-cased.
     public var value: String
-    /// Whether it is said that this does not hold any more.
+    /// True if it is said that this does not hold any more.
     public var isDenied: Bool
 
-    /// All values.
+    /// A claim; not a denial unless it is said to be one.
     public init(subject: String, attribute: String, value: String, isDenied: Bool = false) {
         self.subject = subject
         self.attribute = attribute
@@ -21,10 +21,10 @@ public struct Claim: Hashable, Sendable, Codable {
         self.isDenied = isDenied
     }
 
-    /// What can hold one value only.
+    /// The thing that the claim is about, which has one value at a time.
     package var key: String { subject + "\u{1f}" + attribute }
 
-    /// Whether this one, said later, ends what the other says of the same.
+    /// Tells whether this one, said later, ends what the other says of the same.
     func ends(_ earlier: Claim) -> Bool {
         if earlier.isDenied { return !isDenied && value == earlier.value }
         return isDenied == (value == earlier.value)
@@ -32,7 +32,7 @@ public struct Claim: Hashable, Sendable, Codable {
 }
 
 extension KeyedDecodingContainer {
-    /// What was written before there were claims has none.
+    /// Reads claims; cubes from before there were any have none.
     func decode(_ type: [Claim].Type, forKey key: Key) throws -> [Claim] {
         try decodeIfPresent(type, forKey: key) ?? []
     }

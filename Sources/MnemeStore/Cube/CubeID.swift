@@ -6,6 +6,7 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
     /// 36 characters, lower case.
     public let description: String
 
+    /// The last stamp given out, in units of 1/4096 ms.
     private static let last = NIOLockedValueBox<UInt64>(0)
 
     /// A new id, later than every id made before it in this process.
@@ -59,5 +60,6 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
         try container.encode(description)
     }
 
+    /// Earlier ids are less, as their text begins with the time.
     public static func < (a: CubeID, b: CubeID) -> Bool { a.description < b.description }
 }

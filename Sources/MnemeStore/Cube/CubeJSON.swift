@@ -9,6 +9,8 @@ struct CubeJSON {
     /// The whole cube, for the journal.
     let payload: String
 
+    /// Writes the cube once. What header and whole cube have in common comes first: the header
+    /// column is a prefix of the text that becomes the journal's payload.
     init(_ cube: MemCube) {
         var shared = Writer()
         shared.list("tags", cube.tags) { $0.string($1) }
@@ -81,14 +83,19 @@ struct CubeJSON {
         payload = "{" + shared.text + "}"
     }
 
+    /// The text so far, and where a comma is due. Keys are the code's own and need no escaping;
+    /// values go through ``MnemeBase/OrderedJSON/quote(_:to:)``.
     private struct Writer {
         private var bytes: [UInt8] = []
+        /// True if a value stands before the next one, in the same object or array.
         private var needsComma = false
 
         init() { bytes.reserveCapacity(1024) }
 
+        /// Members without the braces around them.
         var text: String { String(decoding: bytes, as: UTF8.self) }
 
+        /// Begins a member; its value follows.
         mutating func key(_ name: StaticString) {
             separate()
             bytes.append(UInt8(ascii: "\""))
@@ -108,6 +115,8 @@ struct CubeJSON {
             enclosed("[", "]") { for value in values { body(&$0, value) } }
         }
 
+        /// An object in the order of its names, so that equal cubes give equal bytes: digests of
+        /// the journal are of these.
         mutating func map(_ name: StaticString, _ values: [String: String]) {
             key(name)
             enclosed("{", "}") { writer in
@@ -120,6 +129,7 @@ struct CubeJSON {
             }
         }
 
+        /// A member with a text; none where there is no value, as ``StoreCoding`` reads it back.
         mutating func field(_ name: StaticString, _ value: String?) {
             guard let value else { return }
             key(name)
@@ -137,11 +147,13 @@ struct CubeJSON {
             plain(value ? "true" : "false")
         }
 
+        /// A member with a number. JSON knows no infinities: they count as nothing.
         mutating func field(_ name: StaticString, _ value: Double) {
             key(name)
             plain(value.isFinite ? "\(value)" : "0")
         }
 
+        /// A member with a time in seconds since 1970.
         mutating func field(_ name: StaticString, _ value: Date?) {
             if let value { field(name, value.timeIntervalSince1970) }
         }

@@ -39,7 +39,7 @@ extension MemCube {
         public var keywords: [String] = []
         /// Dates found in the text.
         public var dates: [DateMention] = []
-        /// What the text says of which only one thing holds at a time.
+        /// Statements of the text of which only one holds at a time.
         public var claims: [Claim] = []
         /// Signs that the text wants to steer a model which reads it, by name; nil if there are
         /// none.
@@ -107,7 +107,7 @@ public struct Usage: Hashable, Sendable, Codable {
     /// When last.
     public var last: Date
 
-    /// All values.
+    /// A count and the last time.
     public init(count: Int, last: Date) {
         self.count = count
         self.last = last

@@ -2,8 +2,9 @@ public import Foundation
 
 /// One change, as the journal keeps it.
 public struct JournalEntry: Sendable, Codable, Equatable {
-    /// What was done.
+    /// The kind of change.
     public enum Operation: String, Sendable, Codable, CaseIterable {
+        /// Changes that are named after the ``Mutation`` that asked for them.
         case add, update, archive, restore, link, unlink, erase
         /// A former version became the present one again.
         case rollback
@@ -28,7 +29,7 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     public var position: Int64
     /// When.
     public var time: Date
-    /// What was done.
+    /// The kind of change.
     public var operation: Operation
     /// To which cube; for links, where they start.
     public var cube: CubeID

@@ -8,13 +8,13 @@ public import Foundation
 public struct MemCube: Sendable, Identifiable, Equatable {
     /// Its identity, ordered by creation.
     public var id: CubeID
-    /// What it is about, as its writer says.
+    /// The part that its writer chooses.
     public var header: Header
-    /// What is remembered.
+    /// The content.
     public var payload: Payload
     /// Where it came from.
     public var provenance: Provenance
-    /// What analysis found in the text; it can be found again.
+    /// Results of analysing the text; they can be found again.
     public var derived: Derived
     /// Where it stands, and what happened to it.
     public var lifecycle: Lifecycle
@@ -42,7 +42,7 @@ public struct MemCube: Sendable, Identifiable, Equatable {
     /// The KV cache, if the cube stands for one. It is not recalled then.
     public var activation: ActivationReference? { payload.activation }
 
-    /// Whether the payload is a text.
+    /// True if the payload is a text.
     public var isPlaintext: Bool { payload.isPlaintext }
 
     /// A property of the header.

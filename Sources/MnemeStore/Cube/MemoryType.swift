@@ -1,4 +1,4 @@
-/// What a memory is about, as the field names it.
+/// Kinds of memories, as the field names them.
 public enum MemoryType: String, Sendable, Codable, CaseIterable {
     /// Something that happened.
     case episodic
@@ -6,7 +6,7 @@ public enum MemoryType: String, Sendable, Codable, CaseIterable {
     case semantic
     /// How something is done.
     case procedural
-    /// What somebody likes or wants.
+    /// Likes and wishes.
     case preference
     /// Who somebody is: name, home, work, family.
     case core

@@ -28,12 +28,13 @@ public enum Payload: Hashable, Sendable {
         }
     }
 
-    /// Whether it is a text: such cubes are indexed, recalled, exported and consolidated.
+    /// True if it is a text: such cubes are indexed, recalled, exported and consolidated.
     public var isPlaintext: Bool { activation == nil }
 }
 
 /// In JSON a payload is the fields `text` and, of an activation, `activation`.
 extension Payload: Codable {
+    /// Older cubes have no `activation` and are texts.
     private enum CodingKeys: String, CodingKey { case text, activation }
 
     public init(from decoder: any Decoder) throws {
@@ -63,7 +64,7 @@ public struct ActivationReference: Hashable, Sendable, Codable {
     public var tokens: Int
     /// Bytes that the blocks take.
     public var bytes: Int
-    /// What the blocks say they were made of: ids of memories, and owners whose words are in them.
+    /// Sources that the blocks name: ids of memories, and owners whose words are in them.
     public var sources: [String]
 
     /// A reference to blocks, and what they were computed of.

@@ -16,7 +16,7 @@ public struct Provenance: Hashable, Sendable, Codable {
     /// rules of access make no exception for it; erasing the redacted memory erases it as well.
     public static let importedOriginal = "imported redaction"
 
-    /// Whether it is a text as it was before something was taken out of it.
+    /// True if it is a text as it was before something was taken out of it.
     package var isOriginal: Bool {
         source == Self.redaction || source == Self.importedOriginal
     }

@@ -2,6 +2,7 @@ import Foundation
 
 /// JSON and times as they lie in a store.
 enum StoreCoding {
+    /// A value as JSON with sorted keys, so that equal values give equal texts.
     static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .secondsSince1970
@@ -22,6 +23,9 @@ enum StoreCoding {
         return Date(timeIntervalSince1970: seconds)
     }
 
+    /// A value of a row. Decoding errors name no texts: what is in a row is its owner's alone.
+    ///
+    /// - Throws: ``StoreError`` if the text is not such a value, or a time of it is out of range.
     static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom {

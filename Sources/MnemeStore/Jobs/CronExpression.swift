@@ -10,7 +10,9 @@ public import Foundation
 public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertible {
     /// As it was written.
     public let description: String
+    /// Values that fit, of each field; Sunday is 0.
     private let minutes, hours, days, months, weekdays: Set<Int>
+    /// True if one of the two days is enough: neither field begins with `*`, as in Vixie's cron.
     private let eitherDay: Bool
 
     private static let short = [
@@ -35,9 +37,17 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         (self.minutes, self.hours, self.days, self.months) = (minutes, hours, days, months)
         self.weekdays = Set(weekdays.map { $0 % 7 })
         eitherDay = !fields[2].hasPrefix("*") && !fields[4].hasPrefix("*")
+        // The 30th of February never comes.
         guard next(after: Date(timeIntervalSince1970: 0)) != nil else { return nil }
     }
 
+    /// The numbers that a field names.
+    ///
+    /// - Parameters:
+    ///   - range: numbers that the field may have.
+    ///   - names: what the numbers are called, in their order.
+    ///   - first: the number of the first name.
+    /// - Returns: nil if it is no such field, or names none.
     private static func values(
         _ field: String, _ range: ClosedRange<Int>, names: [String] = [], from first: Int = 0
     )
@@ -48,6 +58,7 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
             let pieces = part.split(separator: "/", omittingEmptySubsequences: false)
             guard pieces.count <= 2, let step = pieces.count == 2 ? Int(pieces[1]) : 1, step > 0
             else { return nil }
+            /// A number or a name.
             func number(_ text: Substring) -> Int? {
                 Int(text) ?? names.firstIndex(of: String(text)).map { $0 + first }
             }
@@ -75,6 +86,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         let start = Date(
             timeIntervalSince1970: ((date.timeIntervalSince1970 / 60).rounded(.down) + 1) * 60)
         var day = calendar.startOfDay(for: start)
+        // The longest time between two 29ths of February is eight years: 1896 to 1904, 2096 to
+        // 2104.
         for _ in 0..<(366 * 8) {
             let parts = calendar.dateComponents([.month, .day, .weekday], from: day)
             let isDay = days.contains(parts.day!), isWeekday = weekdays.contains(parts.weekday! - 1)

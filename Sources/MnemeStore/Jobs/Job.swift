@@ -13,17 +13,17 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
         case dead
         case cancelled
 
-        /// Whether nothing more will happen by itself.
+        /// True if nothing more will happen by itself.
         public var isFinal: Bool { self == .done || self == .dead || self == .cancelled }
     }
 
     /// Its number; 0 before it is in the store.
     public var id: Int64 = 0
-    /// What to do.
+    /// The kind of work.
     public var kind: String
     /// For whose memories; nil for all.
     public var owner: Owner?
-    /// What the kind takes.
+    /// Arguments of the kind.
     public var arguments: [String: String]
     /// Higher ones go first among those of a tenant.
     public var priority: Int
@@ -37,7 +37,7 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
     public var started: Date?, finished: Date?
     /// Who does it, and until when that is believed.
     public var worker: String?, leaseEnd: Date?
-    /// What came of it, or why it failed.
+    /// The result, or why it failed.
     public var message: String?
     /// The schedule that asked for it.
     public var schedule: String?
@@ -61,7 +61,7 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
     public var tenant: String { owner?.tenant ?? "" }
 }
 
-/// What became of one attempt.
+/// The end of one attempt.
 public enum JobOutcome: Sendable {
     /// It is done.
     case done(String)
@@ -73,11 +73,11 @@ public enum JobOutcome: Sendable {
 
 /// Work that is asked for again and again.
 public struct JobSchedule: Sendable, Codable, Equatable {
-    /// What it is called.
+    /// Its name.
     public var name: String
     /// When, as cron writes it, in UTC.
     public var cron: CronExpression
-    /// What; its dates do not matter.
+    /// The job to ask for; its dates do not matter.
     public var job: Job
     /// When it was asked for last, or the schedule made.
     public var last: Date

@@ -14,6 +14,6 @@ public protocol AccessStore: Sendable {
     func unshare(_ id: Int64, owner: Owner, by caller: Caller) throws
     /// Grants of an owner's memories: all for who owns them, their own for others.
     func grants(owner: Owner, by caller: Caller) throws -> [Grant]
-    /// What others share with the caller.
+    /// Grants of others to the caller.
     func grants(to caller: Caller) throws -> [Grant]
 }

@@ -20,7 +20,7 @@ public struct CubeFilter: Sendable {
     public var from: Date?
     /// Event time before this.
     public var before: Date?
-    /// What held then: nothing later, and nothing that had ceased to hold.
+    /// Only memories that held then: nothing later, and nothing that had ceased to hold.
     public var at: Date?
     /// As it was recorded then.
     public var asOf: Date?
@@ -43,7 +43,7 @@ public struct CubeFilter: Sendable {
         newestFirst = false
     }
 
-    /// Whether a cube of the owner fits, but for the page.
+    /// Tells whether a cube of the owner fits, but for the page.
     func fits(_ cube: MemCube) -> Bool {
         (agent == nil || cube.scope.agent == agent)
             && (session == nil || cube.scope.session == session)

@@ -14,7 +14,8 @@ public protocol CubeStore: Sendable {
     func cube(_ id: CubeID, owner: Owner, asOf: Date?, by caller: Caller) throws -> MemCube?
     /// Several cubes at once, in the order asked; unknown ids are left out.
     func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube]
-    /// Ids of an owner's cubes that end so, at most three: more than one is too many for a short id.
+    /// Ids of an owner's cubes that end so, at most three: more than one is too many for a short
+    /// id.
     ///
     /// - Complexity: one pass over the ids of all owners, without their cubes.
     func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID]
@@ -37,7 +38,7 @@ public protocol CubeStore: Sendable {
     func owner(of id: CubeID) throws -> Owner?
     /// How many cubes an owner has, counted to `limit`.
     func count(owner: Owner, limit: Int) throws -> Int
-    /// Whether cubes of these ids can be taken in.
+    /// Tells whether cubes of these ids can be taken in.
     func standing(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [CubeStanding]
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
@@ -61,7 +62,7 @@ extension CubeStore {
     }
 }
 
-/// What is known of an id that comes from elsewhere.
+/// The standing of an id that comes from elsewhere.
 public enum CubeStanding: Sendable, Equatable {
     /// Nothing.
     case free

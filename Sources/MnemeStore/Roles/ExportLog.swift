@@ -9,7 +9,7 @@ public protocol ExportLog: Sendable {
     func exports(of owner: Owner, by caller: Caller) throws -> [VaultExport]
     /// Takes a copy that is no more from the list.
     func forget(_ export: VaultExport, by caller: Caller) throws
-    /// What was erased of an owner's after a position of the journal.
+    /// Ids that were erased of an owner's after a position of the journal.
     func erased(of owner: Owner, since position: Int64) throws -> [CubeID]
 }
 

@@ -2,7 +2,7 @@ public import Foundation
 
 /// The feed of indexes: changes since a position, and vectors that are missing.
 public protocol IndexFeed: Sendable {
-    /// What an index of what is in sight has to apply at these positions.
+    /// The changes that an index of what is in sight has to apply at these positions.
     ///
     /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
     func changes(
@@ -34,7 +34,7 @@ extension IndexFeed {
     }
 }
 
-/// What an index needs to know of a cube.
+/// A cube as an index needs it.
 public struct IndexRow: Sendable {
     /// Order of first recording.
     public var sequence: Int64
@@ -68,10 +68,10 @@ public struct IndexRow: Sendable {
     public var analyzer: String
     /// The vector of the requested embedder, if there is one yet, or of the former one.
     public var vector: [Float]?
-    /// Whether ``vector`` is of the former embedder.
+    /// True if ``vector`` is of the former embedder.
     public var isFormer = false
 
-    /// All values.
+    /// A row of the feed.
     public init(
         sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil,
         session: String? = nil, place: Int64,
@@ -98,7 +98,7 @@ public struct IndexRow: Sendable {
     }
 }
 
-/// What changed in an owner's memories since a position.
+/// Changes of an owner's memories since a position.
 public struct IndexChanges: Sendable {
     /// Rows added or changed, in order of sequence.
     public var rows: [IndexRow]
@@ -111,10 +111,10 @@ public struct IndexChanges: Sendable {
     /// The same for vectors.
     public var vectorPosition: Int64
 
-    /// Whether there is nothing to apply; the positions may have moved all the same.
+    /// True if there is nothing to apply; the positions may have moved all the same.
     public var isEmpty: Bool { rows.isEmpty && erased.isEmpty && links.isEmpty }
 
-    /// All values.
+    /// Changes that reach these positions.
     public init(
         rows: [IndexRow], erased: [CubeID], position: Int64, vectorPosition: Int64
     ) {
@@ -131,12 +131,12 @@ public struct PendingEmbedding: Sendable {
     public var id: CubeID
     /// The version that the vector is for.
     public var version: Int
-    /// What to embed.
+    /// The text to embed.
     public var text: String
     /// Who said it.
     public var speaker: String?
 
-    /// All values.
+    /// A cube of a version that waits for its vector.
     public init(
         id: CubeID, version: Int, text: String, speaker: String? = nil
     ) {

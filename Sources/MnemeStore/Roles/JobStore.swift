@@ -27,7 +27,7 @@ public protocol JobStore: Sendable {
 
     /// Asks for what schedules have due; what was missed meanwhile is asked for once.
     func enqueueScheduled(now: Date) throws -> [Job]
-    /// What is due or runs: at most some thousands.
+    /// Jobs that are due or run: at most some thousands.
     func queue(now: Date) throws -> [Job]
     /// Takes a job until `end`; nil if another worker was first.
     func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job?

@@ -41,8 +41,8 @@ public enum Mutation: Sendable {
 }
 
 extension Mutation {
-    /// What it takes. Who changes a memory is handed it, so that write alone is enough for new ones
-    /// only.
+    /// Permissions that it takes. Who changes a memory is handed it, so that write alone is enough
+    /// for new ones only.
     var permissions: Set<Permission> {
         switch self {
         // Whoever vouches for a text lets it reach others.
@@ -57,7 +57,7 @@ extension Mutation {
         }
     }
 
-    /// Whether there is one cube more afterwards.
+    /// True if there is one cube more afterwards.
     var isAddition: Bool {
         switch self {
         case .add, .adopt: true
@@ -68,7 +68,7 @@ extension Mutation {
 
 /// One caller's changes, applied all or not at all.
 public struct WriteRequest: Sendable {
-    /// What to change, in order.
+    /// Changes, in order.
     public var mutations: [Mutation]
     /// Whose memories are changed; no other can be.
     public var owner: Owner
@@ -78,7 +78,7 @@ public struct WriteRequest: Sendable {
     /// returned.
     public var idempotencyKey: String?
 
-    /// All values.
+    /// A request; a key makes a repeated one change nothing.
     public init(
         _ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil
     ) {

@@ -1,6 +1,6 @@
 /// Policies of tenants: what is done with what comes in.
 public protocol PolicyStore: Sendable {
-    /// What is done with what comes in of a tenant; another process's change is seen within a
+    /// The policy of a tenant, or that for all; another process's change is seen within a
     /// second.
     func policy(of tenant: String) throws -> MemoryPolicy
     /// Sets a tenant's policy, or that of all who have none; nil takes it back.

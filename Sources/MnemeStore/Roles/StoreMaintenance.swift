@@ -5,7 +5,7 @@ public import MnemeSeal
 public protocol StoreMaintenance: Sendable {
     /// Counts, of one owner or of all.
     func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics
-    /// What is kept of cubes, byte for byte as it lies in the files: texts, versions,
+    /// The bytes of cubes, as they lie in the files: texts, versions,
     /// vectors. For proofs of erasure; given to nobody.
     func traces(of ids: [CubeID], owner: Owner) throws -> [Data]
     /// The files of the store.
@@ -47,7 +47,7 @@ public struct StoreStatistics: Sendable, Codable {
     /// Of the store's files.
     public var bytesOnDisk: Int
 
-    /// All values.
+    /// Counts that a store has made.
     public init(
         memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int,
         links: Int,
@@ -69,13 +69,13 @@ public struct StoreStatistics: Sendable, Codable {
 
 /// One finding of ``StoreMaintenance/check(repair:by:)``.
 public struct StoreFinding: Sendable, Codable {
-    /// What was looked at.
+    /// The name of the check.
     public var check: String
-    /// Whether nothing is wrong.
+    /// True if nothing is wrong.
     public var sound: Bool
-    /// What was found.
+    /// The finding, in words.
     public var detail: String
-    /// Whether it was mended.
+    /// True if it was repaired.
     public var repaired: Bool
 
     /// A finding.

@@ -1,4 +1,7 @@
 /// Rules for who reaches which memories. A backend looks up grants, and notes what is refused.
+///
+/// Three things bound a principal: its permissions, which memories are its own (tenant, user,
+/// agent), and its clearance. Grants add to the second alone.
 package enum AccessRules {
     /// - Throws: ``AccessError`` if the principal lacks a permission.
     package static func require(_ permission: Permission, of principal: Principal) throws {
@@ -16,7 +19,7 @@ package enum AccessRules {
         }
     }
 
-    /// What a principal reaches of an owner's memories without any grant.
+    /// The part of an owner's memories that a principal reaches without any grant.
     package static func ownVisibility(of owner: Owner, _ principal: Principal) -> Visibility {
         guard principal.reaches(owner) else { return Visibility(ceiling: nil) }
         guard let agent = principal.agent else { return Visibility(ceiling: principal.clearance) }
@@ -26,13 +29,13 @@ package enum AccessRules {
         return visibility
     }
 
-    /// Whether grants add to what is the principal's own: only where that is bounded by an agent,
-    /// as labels bound it by the clearance anyway.
+    /// Tells whether grants add to what is the principal's own: only where that is bounded by an
+    /// agent, as labels bound it by the clearance anyway.
     package static func takesGrants(of owner: Owner, _ principal: Principal) -> Bool {
         principal.tenant == owner.tenant && (!principal.reaches(owner) || principal.agent != nil)
     }
 
-    /// What a principal reaches with grants, which are for it and have not ended. Whatever is
+    /// Adds grants, which are for the principal and have not ended, to what it reaches. Whatever is
     /// granted, the clearance holds: who calls drops single memories above it.
     package static func visibility(
         _ own: Visibility, with grants: [Grant], for permission: Permission, _ principal: Principal
@@ -92,8 +95,8 @@ package enum AccessRules {
         }
     }
 
-    /// Whether an edge of a new cube is kept: to what its writer sees, and to what was taken out of
-    /// it, which its writer does not see.
+    /// Tells whether an edge of a new cube is kept: to what its writer sees, and to what was taken
+    /// out of it, which its writer does not see.
     package static func keeps(_ link: CubeLink, to target: MemCube, writable: Visibility) -> Bool {
         writable.contains(target)
             || (link.kind == CubeLink.derivedFrom

@@ -1,6 +1,10 @@
 import Foundation
 
 /// Rules for cubes that come from another store, with their history there.
+///
+/// Ids are kept, so that links and exports of both stores name the same memory; owners are not, as
+/// a vault may come to another user. What its journal says of the past is taken over as somebody
+/// else's word.
 package enum AdoptionRules {
     /// - Throws: ``StoreError`` if a cube of this kind or state cannot be taken in.
     package static func requireAdoptable(_ cube: MemCube) throws {
@@ -35,6 +39,8 @@ package enum AdoptionRules {
         of cube: MemCube, _ entries: [JournalEntry], owner: Owner, by caller: Caller
     ) -> [JournalEntry] {
         entries.sorted { $0.version < $1.version }.compactMap { entry in
+            // Entries are somebody else's word: of other cubes, of later versions or of no time
+            // they are not taken.
             guard let snapshot = entry.snapshot, snapshot.id == cube.id,
                 entry.version <= cube.version,
                 entry.time.timeIntervalSince1970.isFinite

@@ -76,6 +76,10 @@ package struct Claimant {
 }
 
 /// Rules for which memory holds, where several claim something of the same thing.
+///
+/// A claim is ended by the next later claim about the same thing that says otherwise; a cube is
+/// ended when all of its claims are. The result follows from event times, so that it is the same in
+/// whatever order memories come.
 package enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
     package static let compared = 64
@@ -107,7 +111,7 @@ package enum ClaimRules {
         successors.max { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }
     }
 
-    /// What is written when it is known who ends a cube.
+    /// The rows that a cube's end changes.
     package struct Settlement: Sendable, Equatable {
         /// The edge from who ended it before.
         package var removed: CubeLink?
@@ -117,7 +121,7 @@ package enum ClaimRules {
         package var added: CubeLink?
     }
 
-    /// Whether a cube says already who ends it, and since when.
+    /// Tells whether a cube says already who ends it, and since when.
     ///
     /// - Parameter successor: who ends it; nil if it holds.
     package static func isSettled(_ holder: ClaimHolder, by successor: ClaimHolder?) -> Bool {
@@ -126,7 +130,7 @@ package enum ClaimRules {
         return holder.former == successor?.id && holder.validUntil == successor?.eventTime
     }
 
-    /// What has to be written for a cube that does not say yet who ends it.
+    /// Writes out the end of a cube that does not say yet who ends it.
     ///
     /// - Parameters:
     ///   - cube: the whole cube of a holder that is not settled.

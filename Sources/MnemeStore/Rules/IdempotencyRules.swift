@@ -2,6 +2,10 @@ import Crypto
 package import Foundation
 
 /// Rules for requests that are sent again under the same key.
+///
+/// A key belongs to an owner. It is kept with the hash of its request and the ids that it led to,
+/// in the transaction of the request itself: there is no moment at which one is known without the
+/// other.
 package enum IdempotencyRules {
     /// Identifies a request by what its caller chose, not by ids, times and links made for it.
     package static func hash(of mutations: [Mutation]) -> Data {

@@ -4,6 +4,11 @@ package import Foundation
 /// Digests that bind the journal to the audit log.
 package enum JournalDigest {
     /// Names a journal entry for good, without telling what it says once its salt is gone.
+    /// Names a journal entry for good, without telling what it says once its salt is gone: SHA-256
+    /// of the salt and of all fields, each ended by a zero byte, which no field holds.
+    ///
+    /// Times are hashed by their bits, as their text depends on who prints it. A reason that is
+    /// missing is not one that is empty.
     package static func digest(
         salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String,
         reason: String?,

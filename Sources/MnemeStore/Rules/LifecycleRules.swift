@@ -13,6 +13,7 @@ package enum LifecycleRules {
         guard cube.state != .quarantined else { throw quarantined(cube.id) }
     }
 
+    /// The refusal of changes to what waits for somebody's judgement.
     private static func quarantined(_ id: CubeID) -> StoreError {
         StoreError(
             .conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it."
@@ -130,6 +131,7 @@ package enum LifecycleRules {
                     cube.state = old.state
                 }
             } else {
+                // An update may hold a text back, never let one out: that takes a release.
                 let isQuarantined = cube.state == .quarantined && old.state.canBecome(.quarantined)
                 cube.state = isQuarantined ? .quarantined : old.state
                 cube.validUntil = old.validUntil
@@ -140,7 +142,7 @@ package enum LifecycleRules {
         }
     }
 
-    /// Whether the vector of the old version serves the new one.
+    /// Tells whether the vector of the old version serves the new one.
     package static func keepsVector(_ old: MemCube, _ new: MemCube) -> Bool {
         old.text == new.text && old.speaker == new.speaker
     }

@@ -1,4 +1,7 @@
 /// Rules for how many memories a principal may keep.
+///
+/// A quota bounds additions alone, so that who is at the limit can still correct, archive and
+/// erase. It is checked in the transaction: two requests at once cannot both take the last place.
 package enum QuotaRules {
     /// How far the owner's cubes have to be counted to know; nil if nothing is bounded.
     package static func countLimit(adding added: Int, by principal: Principal) -> Int? {

@@ -22,6 +22,7 @@ package enum TextRules {
     }
 }
 
+/// All texts that a request brings into the store.
 extension WriteRequest {
     var texts: [String?] { [idempotencyKey] + caller.texts + mutations.flatMap(\.texts) }
 }
@@ -89,10 +90,12 @@ extension MemCube.Derived {
     }
 }
 
+/// Texts that a filter is compared by.
 extension CubeFilter {
     var texts: [String?] { [agent, session, tag, afterProgress] + owner.texts }
 }
 
+/// Texts of a job, which anybody with the permission may choose.
 extension Job {
     var texts: [String?] {
         [kind, worker, message, schedule] + (owner?.texts ?? [])

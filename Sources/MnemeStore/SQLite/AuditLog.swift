@@ -19,7 +19,9 @@ final class AuditLog: Sendable {
     /// Entries that are read at once.
     private static let page = 4_096
 
+    /// Entries that no transaction has taken yet, the oldest first.
     private let waiting = NIOLockedValueBox<[AuditEntry]>([])
+    /// Signs the log; nil leaves it unsigned.
     private let key: Curve25519.Signing.PrivateKey?
 
     init(key: Curve25519.Signing.PrivateKey?) { self.key = key }
@@ -42,10 +44,12 @@ final class AuditLog: Sendable {
 
     /// The end of the chain in one transaction.
     struct Chain {
+        /// The last entry on disk, or of this transaction.
         private var end: AuditChain
         var position: Int64 { end.position }
         var hash: Data { end.hash }
 
+        /// Reads the end; another process may have written since the last transaction.
         init(_ db: Database) throws {
             let last = try Row.fetchOne(
                 db.cachedStatement(
@@ -84,6 +88,8 @@ final class AuditLog: Sendable {
     /// Forgets entries that are on disk.
     func settle(_ count: Int) { waiting.withLockedValue { $0.removeFirst(min(count, $0.count)) } }
 
+    /// Columns between position and hash, in the order in which ``entries(after:limit:_:)`` reads
+    /// them.
     private static let columns =
         "time, principal, operation, tenant, user, outcome, cubes, count, reason, request, detail, journal_first, journal_last, digest"
 
@@ -108,6 +114,7 @@ final class AuditLog: Sendable {
             ])
     }
 
+    /// A page of the log, the oldest first. An outcome of another version counts as a failure.
     static func entries(after position: Int64, limit: Int, _ db: Database) throws -> [AuditEntry] {
         try Row.fetchAll(
             db,
@@ -135,6 +142,7 @@ final class AuditLog: Sendable {
         }
     }
 
+    /// All signatures of the log, the oldest first.
     static func checkpoints(_ db: Database) throws -> [AuditCheckpoint] {
         try Row.fetchAll(
             db,
@@ -160,16 +168,19 @@ final class AuditLog: Sendable {
         var journal: Int64, written: Int, digest: Data
         var time: Double, key = Data(), signature = Data()
 
+        /// The bytes that are signed: every field, so that none can be exchanged.
         var message: Data {
             Data("mneme audit base \(position) \(journal) \(written) \(time.bitPattern) ".utf8)
                 + hash + digest
         }
+        /// True if the signature is of these fields, by the key that is named.
         var isValid: Bool {
             (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(
                 signature, for: message)
                 ?? false
         }
 
+        /// The beginning of a log that was shortened; nil for a whole one.
         static func current(_ db: Database) throws -> Base? {
             try Row.fetchOne(db, sql: "SELECT * FROM audit_base ORDER BY position DESC LIMIT 1").map {
                 Base(
@@ -184,6 +195,7 @@ final class AuditLog: Sendable {
 
     /// The last of the entries before a time, none of which is younger; 0 if there is none.
     static func end(before time: Date, _ db: Database) throws -> Int64 {
+        // Clocks go back: all before the first entry that is young enough, not each that is old.
         let next = try Int64.fetchOne(
             db, sql: "SELECT min(position) FROM audit WHERE time >= ?",
             arguments: [time.timeIntervalSince1970])
@@ -234,6 +246,14 @@ final class AuditLog: Sendable {
     }
 
     /// Walks the chain, the signatures and the journal behind it.
+    ///
+    /// - Parameters:
+    ///   - keys: public keys that are trusted; nil trusts any.
+    ///   - head: an end that was noted earlier.
+    /// - Returns: findings, of which the first hundred are told; none if the log is whole.
+    /// - Throws: ``StoreError`` or `RowDecodingError` for values that no log holds. Bad sums, gaps
+    ///   and signatures are findings, not errors.
+    /// - Complexity: one pass over the log in pages, one over the journal.
     static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws
         -> AuditReport
     {
@@ -241,9 +261,12 @@ final class AuditLog: Sendable {
             entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0,
             findings: [])
         var findings: [String] = []
+        /// A log that is wrong throughout is told by its first hundred findings.
         func find(_ text: String) { if findings.count < 100 { findings.append(text) } }
         let checkpoints = try checkpoints(db)
         let places = Dictionary(grouping: checkpoints, by: \.position)
+        // Positions come from a file that somebody may have changed: sums of them wrap and never
+        // trap.
         var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil
         if let base = try Base.current(db) {
             if !base.isValid {
@@ -267,6 +290,7 @@ final class AuditLog: Sendable {
         while true {
             let entries = try entries(after: report.position, limit: page, db)
             for entry in entries {
+                // The chain: places without gaps, each hash made of the one before.
                 if entry.position != report.position &+ 1 {
                     find("entries \(report.position &+ 1) to \(entry.position &- 1) are missing")
                 }
@@ -285,6 +309,7 @@ final class AuditLog: Sendable {
                         signedTo = entry.position
                     }
                 }
+                // The journal: what the entry says that it wrote is there, and unchanged.
                 if let first = entry.journalFirst, let last = entry.journalLast {
                     let (digest, count) = try digest(first, last, db)
                     if digest != entry.digest {
@@ -321,6 +346,7 @@ final class AuditLog: Sendable {
     private static func verifyJournal(_ db: Database, written: Int, _ find: (String) -> Void) throws
         -> Int
     {
+        // Entries of before migration 4 carry no digest; nothing can be said of them.
         let start =
             try Int64.fetchOne(
                 db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max

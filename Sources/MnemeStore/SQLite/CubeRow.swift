@@ -2,6 +2,8 @@ import Foundation
 import GRDB
 
 /// The parts of a cube that are read only with it, as one JSON column.
+///
+/// Members that are missing were written before there were any; ``CubeJSON`` writes them.
 struct CubeHeader: Codable {
     var tags: [String]
     var metadata: [String: String]
@@ -34,6 +36,10 @@ extension SQLiteMemoryStore {
         return number
     }
 
+    /// A row of ``cubeQuery`` as a cube.
+    ///
+    /// - Throws: ``StoreError`` or `RowDecodingError` if a value is none that the store writes. An
+    ///   unknown label counts as the highest: what cannot be read is shown to the fewest.
     static func cube(_ row: Row) throws -> MemCube {
         guard let id = CubeID(try row.read("id") as String),
             let type = MemoryType(rawValue: try row.read("type")),
@@ -81,6 +87,7 @@ extension SQLiteMemoryStore {
         return cube
     }
 
+    /// The row of an owner; nil for one that has no place yet.
     static func ownerID(_ owner: Owner, _ db: Database) throws -> Int64? {
         try TextRules.requireWhole(owner.texts)
         return try Int64.fetchOne(

@@ -1,9 +1,13 @@
 public import Foundation
 import GRDB
 
+/// Grants and the audit log in SQLite. Who may do what is decided by ``AccessRules``; refusals are
+/// written down here, in a transaction of their own, as the refused one is taken back.
 extension SQLiteMemoryStore {
     // MARK: Who reaches what
 
+    /// As ``AccessStore`` has it; without a look at the disk where no grant can matter, which is
+    /// every request of somebody to their own memories.
     public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws
         -> Visibility
     {
@@ -19,7 +23,7 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// What of an owner's memories the caller reaches for something.
+    /// The part of an owner's memories that the caller reaches for a permission.
     ///
     /// - Throws: ``AccessError`` if nothing; it is noted in the audit log.
     func visible(
@@ -72,6 +76,7 @@ extension SQLiteMemoryStore {
         return AccessError(text)
     }
 
+    /// The refusal waits for the next transaction, a second at most.
     public func refuse(_ text: String, owner: Owner?, by caller: Caller) -> AccessError {
         refusal(text, owner, caller)
     }
@@ -99,6 +104,8 @@ extension SQLiteMemoryStore {
 
     // MARK: Grants
 
+    /// A row as a grant. Permissions that this version does not know are left out, and an unknown
+    /// label is the lowest: what cannot be read gives nothing.
     private static func grant(_ row: Row, _ owner: Owner) throws -> Grant {
         guard let grantee = Grantee(try row.read("grantee") as String) else {
             throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.")
@@ -118,6 +125,7 @@ extension SQLiteMemoryStore {
         return grant
     }
 
+    /// The grants of an owner that are for a principal and have not ended.
     private func grants(
         _ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database
     ) throws
@@ -133,6 +141,8 @@ extension SQLiteMemoryStore {
         ).map { try Self.grant($0, owner) }
     }
 
+    /// As ``AccessStore`` has it: the check of what the giver may do, the grant and its audit entry
+    /// are one transaction.
     public func share(_ grant: Grant, by caller: Caller) throws -> Grant {
         try audited { db, chain in
             var grant = grant
@@ -168,6 +178,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Takes a grant away; it counts no more from the next request on.
     public func unshare(_ id: Int64, owner: Owner, by caller: Caller) throws {
         try audited { db, chain in
             let ownerID = try Self.ownerID(owner, db)
@@ -187,6 +198,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// All grants for the owner; for others those that are for them.
     public func grants(owner: Owner, by caller: Caller) throws -> [Grant] {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
@@ -206,6 +218,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Grants of all owners of the caller's tenant that are for it; none for who belongs to no
+    /// tenant.
     public func grants(to caller: Caller) throws -> [Grant] {
         guard let tenant = caller.principal.tenant else { return [] }
         try TextRules.requireWhole(caller.principal.texts)
@@ -229,6 +243,8 @@ extension SQLiteMemoryStore {
         if let delay = try audit.note(entry) { flushSoon(delay) }
     }
 
+    /// Writes what waits for the audit log, in the background; on failure again in ten seconds, and
+    /// ``AuditLog/note(_:)`` refuses when too much waits.
     private func flushSoon(_ seconds: Int) {
         auditQueue.asyncAfter(deadline: .now() + .seconds(seconds)) { [weak self] in
             do { try self?.flush() } catch { self?.flushSoon(10) }
@@ -244,6 +260,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// For what was read as a whole and handed out in part.
     public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws {
         try noteRead("read", ids, owner: owner, by: caller)
     }
@@ -260,8 +277,10 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// A transaction with nothing in it but what waits.
     public func flush() throws { try audited { _, _ in } }
 
+    /// What waits is written before, so that the page is complete up to this call.
     public func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws
         -> [AuditEntry]
     {
@@ -270,11 +289,14 @@ extension SQLiteMemoryStore {
         return try read { try AuditLog.entries(after: position, limit: limit, $0) }
     }
 
+    /// Signatures as they are stored; whether they are valid is for ``verifyAudit(keys:head:by:)``.
     public func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint] {
         try requireAll(.admin, caller)
         return try read(AuditLog.checkpoints)
     }
 
+    /// As ``AuditStore`` has it: verified, handed out page by page, and only then taken away, in
+    /// one transaction with the entry that says so.
     public func shortenAudit(
         before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void
     ) throws -> Int {
@@ -307,6 +329,10 @@ extension SQLiteMemoryStore {
         return Int(end &- report.begin &+ 1)
     }
 
+    /// As ``AuditStore`` has it; what waits is written and signed before, so that the report covers
+    /// it.
+    ///
+    /// - Complexity: one pass over log and journal.
     public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller)
         throws
         -> AuditReport

@@ -30,6 +30,8 @@ extension SQLiteMemoryStore {
         return try settleNew(cube, change, db)
     }
 
+    /// Erased ids stay taken: their journal entries are left, without texts. That somebody else has
+    /// an id is told, as it is a random number that nobody guesses.
     private func standing(of id: CubeID, _ ownerID: Int64?, _ db: Database) throws -> CubeStanding {
         if let owner = try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT owner FROM cube WHERE id = ?"),
@@ -43,6 +45,7 @@ extension SQLiteMemoryStore {
         return past == nil ? .free : past == ownerID ? .erased : .elsewhere
     }
 
+    /// Needs the permission to write there: it is asked before an import.
     public func standing(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [CubeStanding] {
         try read { db in
             let ownerID = try Self.ownerID(owner, db)

@@ -28,7 +28,7 @@ extension SQLiteMemoryStore {
         return old.union(cube.claims.map(\.key))
     }
 
-    /// What a cube claims something of.
+    /// Reads what a cube's claims are about.
     static func claimedKeys(_ id: CubeID, _ db: Database) throws -> Set<String> {
         Set(
             try String.fetchAll(

@@ -4,6 +4,9 @@ import GRDB
 
 /// Commits: requests in one transaction, each whole or not at all.
 extension SQLiteMemoryStore {
+    /// As ``CubeStore`` has it: one transaction, and in it a savepoint for each request. A rule
+    /// that refuses a request takes back that one and its audit entries; any other error takes back
+    /// all.
     public func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>] {
         let results = try audited { db, chain in
             try requests.map { request -> Result<[MemCube], any Error> in
@@ -29,12 +32,16 @@ extension SQLiteMemoryStore {
         return results
     }
 
+    /// Checks a request as a whole (texts, permissions, quota, whether it was sent before), and
+    /// applies it.
     private func apply(_ request: WriteRequest, _ chain: inout AuditLog.Chain, _ db: Database)
         throws -> [MemCube]
     {
         let caller = request.caller
         let owner = request.owner
         try TextRules.requireWhole(request.texts)
+        // An owner gets a place with the first request that may write there: a refused one leaves
+        // none.
         let known = try Self.ownerID(owner, db)
         var sights: [Permission: Visibility] = [:]
         for permission in request.mutations.reduce(into: Set(), { $0.formUnion($1.permissions) }) {
@@ -77,7 +84,7 @@ extension SQLiteMemoryStore {
         let owner: Owner
         let ownerID: Int64
         let caller: Caller
-        /// What the caller reaches, for each permission that the request needs.
+        /// The part that the caller reaches, for each permission that the request needs.
         private let sights: [Permission: Visibility]
         /// Journal entries so far, and what they are called by together.
         private(set) var journal: ClosedRange<Int64>?
@@ -85,6 +92,7 @@ extension SQLiteMemoryStore {
         /// Who claims what, as far as it was read.
         var claims = ClaimCache()
 
+        /// A request that nothing was done of yet.
         init(owner: Owner, ownerID: Int64, caller: Caller, sights: [Permission: Visibility]) {
             self.owner = owner
             self.ownerID = ownerID
@@ -101,11 +109,14 @@ extension SQLiteMemoryStore {
         /// Of all entries in order, as ``AuditLog/digest(_:_:_:)`` has it.
         var digest: Data { Data(digests.finalize()) }
 
+        /// The part that the caller reaches for a permission; there is one for each that a mutation
+        /// of the request needs.
         func sight(_ permission: Permission) -> Visibility { sights[permission]! }
 
-        /// Whether what follows from the request may change a cube.
+        /// Tells whether what follows from the request may change a cube.
         func reaches(_ cube: MemCube) -> Bool { sights.values.contains { $0.contains(cube) } }
 
+        /// As ``reaches(_:)-(MemCube)``.
         func reaches(_ holder: ClaimHolder) -> Bool {
             sights.values.contains {
                 $0.contains(holder.id, holder.sensitivity, agent: holder.agent)
@@ -134,6 +145,8 @@ extension SQLiteMemoryStore {
         return cubes
     }
 
+    /// Counts an owner's cubes up to the limit, which no counter could do: what is erased must make
+    /// room at once.
     private func checkQuota(_ added: Int, _ change: Change, _ db: Database) throws {
         let principal = change.caller.principal
         guard let limit = QuotaRules.countLimit(adding: added, by: principal) else { return }

@@ -5,8 +5,8 @@ import MnemeSeal
 
 /// How a store's file comes to be: whole, and for its owner alone.
 extension SQLiteMemoryStore {
-    /// A store's path with symbolic links followed, as SQLite names its files. What is not there yet
-    /// is named as it will be.
+    /// A store's path with symbolic links followed, as SQLite names its files. What is not there
+    /// yet is named as it will be.
     static func resolved(_ path: String) throws -> String {
         guard let name = SealedVFS.fullName(path) else {
             throw StoreError(
@@ -66,6 +66,8 @@ extension SQLiteMemoryStore {
         for suffix in suffixes { Privacy.tighten(path + suffix) }
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
+        // Seconds for which another process's write is waited for; longer waits are errors that say
+        // so.
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
@@ -103,13 +105,13 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// What SQLite puts behind the file's name for the files that belong to it.
+    /// Endings of the files that belong to a database, behind its name.
     static let suffixes = ["", "-wal", "-shm"]
 
     /// Looks whether only their owner reads the store's files and can put others in their place.
     ///
-    /// - Parameter repair: takes from others what they may do with the files. The folder stays as it
-    ///   is: others' files may be in it.
+    /// - Parameter repair: takes from others what they may do with the files. The folder stays as
+    ///   it is: others' files may be in it.
     func checkPrivacy(repair: Bool) -> StoreFinding {
         let open = Self.suffixes.map { path + $0 }.filter { !Privacy.isPrivate($0) }
         let left = repair ? open.filter { !Privacy.tighten($0) } : open
@@ -135,7 +137,7 @@ extension SQLiteMemoryStore {
 }
 
 extension StoreError {
-    /// What a file's error means for a store.
+    /// A file's error as one of the store's.
     init(_ error: FileError) {
         switch error.code {
         case _ where error.isFull:

@@ -1,8 +1,10 @@
 import Foundation
 import GRDB
 
-/// What is derived from cubes or counted beside them: uses, index terms, vectors.
+/// Values that are derived from cubes or counted beside them: uses, index terms, vectors.
 extension SQLiteMemoryStore {
+    /// Beside the journal: an answer is no change of a memory, and would make a new version each
+    /// time.
     public func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws {
         try write { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return }
@@ -18,6 +20,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Terms can be found again from the text, so that they have no version of their own.
     public func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws {
         try write { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return }
@@ -30,6 +33,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Each vector gets a position of its own counter: indexes ask for vectors since theirs, as a
+    /// vector comes later than its cube and moves nothing in the journal.
     public func saveVectors(
         _ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String
     ) throws {

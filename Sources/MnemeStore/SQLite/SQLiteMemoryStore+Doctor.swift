@@ -1,13 +1,19 @@
 import Foundation
 import GRDB
 
+/// Upkeep of the file.
 extension SQLiteMemoryStore {
+    /// Writes the file anew without free pages. Needs as much room again meanwhile, and no other
+    /// writer.
     public func compact() throws {
         try writeWithoutTransaction {
             try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
         }
     }
 
+    /// The checks of SQLite's own structure, of references, of state against journal, of vectors
+    /// and of modes. Repairing concerns what is derived: texts and journal are restored from
+    /// copies.
     public func check(repair: Bool, by caller: Caller) throws -> [StoreFinding] {
         try requireAll(.admin, caller)
         var findings: [StoreFinding] = []

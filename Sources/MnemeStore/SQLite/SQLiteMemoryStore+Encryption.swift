@@ -7,7 +7,7 @@ public import MnemeSeal
 
 /// A store's file encrypted, decrypted, or encrypted again.
 extension SQLiteMemoryStore {
-    /// Whether the file at `path` is an encrypted store.
+    /// Tells whether the file at `path` is an encrypted store.
     public static func isEncrypted(_ path: String) -> Bool {
         (try? firstPage(of: path)).map(WrappedKey.isStart) ?? false
     }
@@ -34,8 +34,8 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Runs `body` with the resolved path of a store that is there, while no other process or thread
-    /// makes, opens or rewrites it.
+    /// Runs `body` with the resolved path of a store that is there, while no other process or
+    /// thread makes, opens or rewrites it.
     private static func aloneWithStore<T>(_ path: String, _ body: (String) throws -> T) throws -> T {
         let path = try resolved(path)
         guard FileManager.default.fileExists(atPath: path) else {
@@ -74,6 +74,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Opens the file exclusively, so that no other process has it open, empties its log into it
+    /// and copies it.
     private static func rewriteAlone(
         _ path: String, from old: EncryptionKey?, to new: EncryptionKey?,
         progress: (Int, Int) -> Void
@@ -142,6 +144,7 @@ extension SQLiteMemoryStore {
 
     // MARK: Bytes
 
+    /// Writes the copy beside the store and puts it in its place.
     private static func copy(
         _ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void
     )

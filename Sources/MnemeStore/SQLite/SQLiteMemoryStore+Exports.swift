@@ -3,6 +3,7 @@ import GRDB
 
 /// The log of copies that left, in SQLite.
 extension SQLiteMemoryStore {
+    /// A place has one row: what is written there again replaces what was there.
     public func record(_ export: VaultExport) throws {
         try TextRules.requireWhole([export.place, export.principal])
         try write { db in
@@ -18,6 +19,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Kinds that this version does not know are left out.
     public func exports(of owner: Owner, by caller: Caller) throws -> [VaultExport] {
         try read { db in
             let ownerID = try Self.ownerID(owner, db)
@@ -39,6 +41,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Needs the permission to erase: erasing reaches the copy no more.
     public func forget(_ export: VaultExport, by caller: Caller) throws {
         try TextRules.requireWhole([export.place])
         try audited { db, chain in
@@ -58,6 +61,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// From the journal: it keeps that an erasure happened, and nothing of the text.
     public func erased(of owner: Owner, since position: Int64) throws -> [CubeID] {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }

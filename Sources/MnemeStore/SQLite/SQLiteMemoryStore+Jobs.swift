@@ -1,10 +1,13 @@
 public import Foundation
 import GRDB
 
+/// The queue in SQLite: what workers decide among themselves is one conditional `UPDATE` each, so
+/// that of several processes one succeeds.
 extension SQLiteMemoryStore {
     /// Jobs that a scheduler looks at in one step.
     private static let window = 4_096
 
+    /// A row as a job.
     private static func job(_ row: Row) throws -> Job {
         guard let state = Job.State(rawValue: try row.read("state")) else {
             throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.")
@@ -30,6 +33,7 @@ extension SQLiteMemoryStore {
         return job
     }
 
+    /// Jobs that fit a condition in SQL, which is never made of what a caller sent.
     private static func jobs(
         _ db: Database, _ condition: String, _ arguments: StatementArguments = []
     ) throws -> [Job] {
@@ -37,6 +41,7 @@ extension SQLiteMemoryStore {
             job)
     }
 
+    /// Adds a job, unless the same work waits or runs already: then that is returned.
     private static func insert(_ job: Job, _ db: Database) throws -> Job {
         let arguments = try StoreCoding.encode(job.arguments)
         let same = try jobs(
@@ -61,6 +66,7 @@ extension SQLiteMemoryStore {
         return added
     }
 
+    /// Never back: two workers may report out of order.
     public func setProgress(_ id: CubeID, of work: String, owner: Owner) throws {
         try write { db in
             try db.execute(
@@ -90,16 +96,19 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Returns the job that waits or runs where the same is asked for again.
     public func enqueue(_ job: Job, by caller: Caller) throws -> Job {
         try TextRules.requireWhole(job.texts)
         return try administer(caller, "jobs", "add \(job.kind)") { try Self.insert(job, $0) }
     }
 
+    /// For administrators and for Mneme itself.
     public func job(_ id: Int64, by caller: Caller) throws -> Job? {
         if !caller.isInternal { try requireAll(.admin, caller) }
         return try read { try Self.jobs($0, "id = ?", [id]).first }
     }
 
+    /// The states are names of this type, so that they can stand in SQL.
     public func jobs(in states: Set<Job.State>, limit: Int, by caller: Caller) throws -> [Job] {
         if !caller.isInternal { try requireAll(.admin, caller) }
         let names = states.map { "'\($0.rawValue)'" }.joined(separator: ",")
@@ -108,6 +117,14 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// A step of a job's life that an administrator takes.
+    ///
+    /// - Parameters:
+    ///   - operation: the step's name in the audit log.
+    ///   - assignments: SQL with one parameter, the caller's time.
+    ///   - condition: SQL that holds for jobs which may take the step.
+    ///   - refusal: how the sentence goes on for those that may not.
+    /// - Throws: ``StoreError``.
     private func change(
         _ id: Int64, _ operation: String, to assignments: String, where condition: String,
         else refusal: String,
@@ -128,6 +145,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// The worker is not interrupted: it learns of it at its next ``renew(_:worker:until:)``.
     public func cancelJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
             id, "cancel", to: "state = 'cancelled', finished = ?",
@@ -136,6 +154,7 @@ extension SQLiteMemoryStore {
         )
     }
 
+    /// Due at the caller's time, whatever it was due at before.
     public func retryJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
             id, "retry",
@@ -145,6 +164,7 @@ extension SQLiteMemoryStore {
         )
     }
 
+    /// The name is bounded, as it stands in the audit log and in every job that it asks for.
     public func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws {
         guard (1...64).contains(schedule.name.utf8.count) else {
             throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.")
@@ -160,6 +180,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Jobs that it has asked for stay.
     public func removeSchedule(_ name: String, by caller: Caller) throws {
         try TextRules.requireWhole([name])
         try administer(caller, "jobs", "unschedule \(name)") { db in
@@ -170,6 +191,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// All schedules, by name.
     private static func schedules(_ db: Database) throws -> [JobSchedule] {
         try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { row in
             guard let cron = CronExpression(try row.read("cron")) else {
@@ -182,6 +204,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// By name. One whose times cannot be read is an error, as its work would silently stop.
     public func schedules(by caller: Caller) throws -> [JobSchedule] {
         if !caller.isInternal { try requireAll(.admin, caller) }
         return try read(Self.schedules)
@@ -189,6 +212,8 @@ extension SQLiteMemoryStore {
 
     // MARK: For workers
 
+    /// As ``JobStore`` has it. The time is moved on in the transaction that adds the job: two
+    /// processes ask once.
     public func enqueueScheduled(now: Date) throws -> [Job] {
         // Most of the time nothing is due, and nothing need be written.
         guard
@@ -211,6 +236,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// What runs is told, too: the scheduler counts it, and takes over what lost its worker.
     public func queue(now: Date) throws -> [Job] {
         try read { db in
             try Self.jobs(
@@ -220,6 +246,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// One conditional update decides between workers of any process. A job whose workers were lost
+    /// as often as it may fail is dead: it may be what ends them.
     public func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job? {
         try write { db in
             let time = now.timeIntervalSince1970
@@ -238,6 +266,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Sets the end of the lease to 1970, so that it has passed for every clock.
     public func expireLease(_ id: Int64, worker: String) throws {
         try write { db in
             try db.execute(
@@ -247,6 +276,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// A condition on worker and state, so that a cancelled job is not taken back.
     public func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool {
         try write { db in
             try db.execute(
@@ -257,6 +287,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// As ``JobStore`` has it. Only the worker that holds the lease has a say; a job that is put
+    /// down does not count as an attempt.
     @discardableResult
     public func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool {
         let time = now.timeIntervalSince1970
@@ -284,6 +316,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// States that this version does not know are left out.
     public func jobCounts() throws -> [Job.State: Int] {
         try read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT state, count(*) FROM job GROUP BY state")
@@ -295,6 +328,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Dead jobs stay: somebody is to look at them.
     @discardableResult
     public func removeJobs(endedBefore date: Date) throws -> Int {
         try write { db in

@@ -62,6 +62,8 @@ extension SQLiteMemoryStore {
         return nil
     }
 
+    /// Adds a cube with its journal entry, terms, links and claims, unless the same content is
+    /// there already: then that cube is returned and nothing is written.
     private func add(
         _ new: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ links: [CubeLink],
         _ change: Change,
@@ -116,11 +118,14 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Removes a cube and all that says what was in it: the row, its vector and terms (with it, by
+    /// reference), the journal's payloads and salts, links, grants. What it had ended holds again.
     private func erase(_ id: CubeID, _ change: Change, _ db: Database) throws {
         var cube = try require(id, for: .erase, change, db)
         cube.version += 1
         _ = try Self.record(.erase, cube, change, db)
         // The journal keeps that it happened, never what was said.
+        // Its own entries, and those of edges that lead to it.
         for column in ["cube", "target"] {
             try db.execute(
                 sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?",
@@ -177,6 +182,7 @@ extension SQLiteMemoryStore {
                 cube.validUntil?.timeIntervalSince1970,
                 cube.id.description,
             ])
+        // Embedding is the costly part: only another text, or another speaker, needs it again.
         if LifecycleRules.keepsVector(old, cube) {
             try Self.keepVector(of: cube, db)
         } else {
@@ -199,6 +205,8 @@ extension SQLiteMemoryStore {
         return try Self.current(id, change.ownerID, db) ?? released
     }
 
+    /// Changes a cube's state, and what follows from its claims. A cube that is in the state
+    /// already is returned as it is.
     private func transition(
         _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation,
         _ change: Change, _ db: Database

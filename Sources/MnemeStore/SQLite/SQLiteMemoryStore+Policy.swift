@@ -2,10 +2,13 @@ import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 
+/// Policies in SQLite, kept in memory for a second: each write asks for one.
 extension SQLiteMemoryStore {
     /// Seconds after which a policy is read again: another process may have changed it.
     private static let policyAge = 1.0
 
+    /// As ``PolicyStore`` has it. Every write asks, so that the answer is kept for ``policyAge``
+    /// seconds.
     public func policy(of tenant: String) throws -> MemoryPolicy {
         let now = Date()
         if let known = policies.withLockedValue({ $0[tenant] }),
@@ -32,6 +35,8 @@ extension SQLiteMemoryStore {
         return policy
     }
 
+    /// Policy and audit entry are one transaction. This process sees it at once, others within
+    /// ``policyAge`` seconds.
     public func setPolicy(_ policy: MemoryPolicy?, tenant: String?, by caller: Caller) throws {
         let principal = caller.principal
         guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil,

@@ -1,7 +1,11 @@
 public import Foundation
 import GRDB
 
+/// Reads. Each asks in its own snapshot who may see what, and writes what was handed out into the
+/// audit log afterwards: nothing leaves that is not noted, and a read waits for no disk.
 extension SQLiteMemoryStore {
+    /// As ``CubeStore`` has it. A former version is shown only to who sees the present one, too: a
+    /// label that was raised holds for the past.
     public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil, by caller: Caller) throws
         -> MemCube?
     {
@@ -25,6 +29,7 @@ extension SQLiteMemoryStore {
         return found
     }
 
+    /// One lookup by the primary key for each id.
     public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
         let found: [MemCube] = try read { db in
             let known = try Self.ownerID(owner, db),
@@ -36,6 +41,7 @@ extension SQLiteMemoryStore {
         return found
     }
 
+    /// By comparing ends of strings: what was typed is no pattern.
     public func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID] {
         try TextRules.requireWhole([ending])
         return try read { db in
@@ -53,6 +59,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// As ``CubeStore`` has it, in one statement; as of a time, from the whole snapshot of it.
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
         try TextRules.requireWhole(filter.texts)
         if let asOf = filter.asOf {
@@ -72,6 +79,7 @@ extension SQLiteMemoryStore {
             guard let ownerID = known else { return [] }
             var conditions = ["cube.owner = ?", sight.sql],
                 arguments: StatementArguments = [ownerID] + sight.arguments
+            /// A condition with one parameter, if there is a value for it.
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
                 guard let value else { return }
                 conditions.append(condition)
@@ -112,6 +120,7 @@ extension SQLiteMemoryStore {
         return found
     }
 
+    /// - Complexity: one pass over the owner's journal up to the time.
     public func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube] {
         try read { db in
             let known = try Self.ownerID(owner, db),
@@ -141,6 +150,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// As ``CubeStore`` has it. Entries are shown whose snapshot the caller may see; edges where
+    /// the other end is in sight.
     public func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry] {
         let entries: [JournalEntry] = try read { db in
             let known = try Self.ownerID(owner, db),
@@ -182,6 +193,7 @@ extension SQLiteMemoryStore {
         return entries
     }
 
+    /// Edges of which the caller sees both ends.
     public func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink] {
         try read { db in
             let known = try Self.ownerID(owner, db),
@@ -201,6 +213,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// A row as an edge; nil if an end is no id.
     private static func link(_ row: Row) throws -> CubeLink? {
         guard let source = CubeID(try row.read("source") as String),
             let target = CubeID(try row.read("target") as String)
@@ -209,6 +222,7 @@ extension SQLiteMemoryStore {
             source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
     }
 
+    /// A row that later requests find; it is noted like other changes.
     public func create(_ owner: Owner, by caller: Caller) throws -> Bool {
         try audited { db, chain in
             let known = try Self.ownerID(owner, db)
@@ -220,6 +234,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// One lookup at the end of an index.
     public func position(of owner: Owner) throws -> Int64 {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
@@ -229,8 +244,11 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// The database and its log. The third file, of shared memory, holds page numbers only.
     public var files: [String] { ["", "-wal"].map { path + $0 } }
 
+    /// Texts of all versions, and vectors. Terms are not among them: they are words of the text,
+    /// and words are found in other memories as well.
     public func traces(of ids: [CubeID], owner: Owner) throws -> [Data] {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
@@ -246,6 +264,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Counts rows of one index, no more than `limit`.
     public func count(owner: Owner, limit: Int) throws -> Int {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
@@ -266,6 +285,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// In the order in which they came.
     public func owners() throws -> [Owner] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map {
@@ -274,6 +294,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// As ``IndexFeed`` has it, in one snapshot: rows, edges and positions fit each other.
     public func changes(
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
@@ -363,6 +384,8 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// A row of ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, by the columns'
+    /// order, as looking for names takes longer than the rest.
     private static func indexRow(_ row: Row) throws -> IndexRow {
         guard let type = MemoryType(rawValue: try row.read(2)),
             let state = LifecycleState(rawValue: try row.read(3))
@@ -394,6 +417,7 @@ extension SQLiteMemoryStore {
         return result
     }
 
+    /// Cubes without any vector, and those whose vector is of another embedder.
     public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {
         try read { db in
             try Row.fetchAll(
@@ -413,6 +437,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Counts each cube once, though it may wait and have a former vector.
     public func pendingEmbeddingCount(embedder: String) throws -> Int {
         try read { db in
             try Int.fetchOne(
@@ -423,6 +448,9 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Counts tell of what is out of sight, so that they are for those alone who reach everything.
+    ///
+    /// - Complexity: passes over indexes of cubes and journal.
     public func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics {
         if owner == nil { try requireAll(.read, caller) }
         return try read { db in

@@ -4,6 +4,7 @@ import GRDB
 
 /// Rows that commits read and write: cubes, edges, the journal.
 extension SQLiteMemoryStore {
+    /// Makes a place for an owner's memories and returns its row.
     static func createOwner(_ owner: Owner, _ db: Database) throws -> Int64 {
         try db.execute(
             sql: "INSERT INTO owner (tenant, user) VALUES (?, ?)",
@@ -11,6 +12,7 @@ extension SQLiteMemoryStore {
         return db.lastInsertedRowID
     }
 
+    /// An owner's cube as it is now; nil if it is another's or gone.
     static func current(_ id: CubeID, _ ownerID: Int64, _ db: Database) throws -> MemCube? {
         try Row.fetchOne(
             db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"),
@@ -31,6 +33,8 @@ extension SQLiteMemoryStore {
         return cube
     }
 
+    /// A cube that the caller reaches for a permission. To change something one must see it: who
+    /// may only write is told nothing of what is there.
     func require(_ id: CubeID, for permission: Permission, _ change: Change, _ db: Database) throws
         -> MemCube
     {
@@ -126,6 +130,7 @@ extension SQLiteMemoryStore {
         ])
     }
 
+    /// Writes an edge, in place of an equal one, and its journal entry.
     static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         forgetEnd(by: link, change)
         try insert(link, change, db)
@@ -164,6 +169,13 @@ extension SQLiteMemoryStore {
             target: link.target, change, db)
     }
 
+    /// Appends an entry to the journal, with the digest that binds it to the audit log.
+    ///
+    /// - Parameters:
+    ///   - payload: the cube or edge after the change, as JSON.
+    ///   - target: where an edge leads, so that erasing finds its entries.
+    ///   - past: when it happened elsewhere, for entries that come with an adopted cube.
+    /// - Returns: the entry's position.
     static func append(
         _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String,
         target: CubeID? = nil,

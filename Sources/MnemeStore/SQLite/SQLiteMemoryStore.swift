@@ -10,6 +10,11 @@ import NIOConcurrencyHelpers
 /// Write-ahead log, foreign keys, `synchronous = FULL`: a commit is on disk before it is
 /// acknowledged. Freed pages are zeroed (`secure_delete`), so that erased text does not linger.
 /// Several processes may open the file.
+///
+/// Reads run beside each other and beside one write, each in a snapshot of its own (WAL). Every
+/// write is one transaction with its audit entries; rules in `Rules/` decide what it may do, and
+/// extensions of this type read and write the rows, one role a file. Errors of SQLite leave as
+/// ``StoreError``: a full disk, a lock of another process or damage are told apart by its code.
 public final class SQLiteMemoryStore: MemoryStore {
     /// Names the analyses that this store is handed; others are given back for re-analysis.
     public let analyzer: String
@@ -63,12 +68,17 @@ public final class SQLiteMemoryStore: MemoryStore {
         try Self.translating(path) { try pool.close() }
     }
 
+    /// One snapshot of the database, beside any writer; at most four at a time.
     func read<T>(_ body: (Database) throws -> T) throws -> T {
         try Self.translating(path) { try pool.read(body) }
     }
+    /// The one writer of this process, for what SQLite does not do within a transaction:
+    /// checkpoints, VACUUM.
     func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T {
         try Self.translating(path) { try pool.writeWithoutTransaction(body) }
     }
+    /// One transaction of the one writer of this process; other processes are waited for up to ten
+    /// seconds.
     func write<T>(_ body: (Database) throws -> T) throws -> T {
         try Self.translating(path) { try pool.write(body) }
     }

@@ -21,8 +21,19 @@ enum Schema {
     /// Marks the file as ours (`PRAGMA application_id`): "MNEM".
     static let applicationID: Int32 = 0x4d4e_454d
 
+    /// Every step from an empty file to today's tables. A file is brought up to date when it is
+    /// opened; one with a step that is not here was written by a newer version and is refused.
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
+        // The tables of the first version. All are STRICT: a column holds its type or nothing.
+        // `cube.seq` is the order of first recording, never used twice; `position` the journal
+        // entry that the row equals; `place` its place in the session, from 0; `header` all that is
+        // read only with the whole cube, as JSON; `analysis` the index terms, and `analyzer` the
+        // version that made them.
+        // `vector.version` is that of the text which was embedded: an older one is still searched,
+        // and `pending` has the cube meanwhile. `counter` counts vectors, as `journal.position`
+        // counts changes.
+        // `link` and `journal` name cubes by id, so that they outlive them.
         migrator.registerMigration("1") { db in
             try db.execute(
                 sql: """
@@ -72,6 +83,7 @@ enum Schema {
                     INSERT INTO counter VALUES ('vector', 0);
                     """)
         }
+        // How often a cube was an answer, and when last: beside the journal.
         migrator.registerMigration("2") { db in
             try db.execute(
                 sql:
@@ -86,6 +98,10 @@ enum Schema {
                     "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL"
             )
         }
+        // Labels, grants and the audit log. `journal.salt` and `digest` bind the journal to the
+        // log: erasing takes the salt, after which the digest says nothing of the text and still
+        // shows that an entry is the one that was written. `audit.cubes` are ids of 16 bytes side
+        // by side.
         migrator.registerMigration("4") { db in
             try db.execute(
                 sql: """
@@ -108,6 +124,8 @@ enum Schema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        // Claims: `key` is subject and attribute, of which one value holds at a time.
+        // `journal.target` finds the entries of edges by both ends when one is erased.
         migrator.registerMigration("5") { db in
             try db.execute(
                 sql: """
@@ -122,6 +140,8 @@ enum Schema {
                     CREATE INDEX journal_target ON journal (target) WHERE target IS NOT NULL;
                     """)
         }
+        // Jobs: `lease_end` is when another worker may take a job that runs. A schedule's `job` is
+        // a whole job as JSON, `last` the time up to which it has asked.
         migrator.registerMigration("6") { db in
             try db.execute(
                 sql: """
@@ -134,6 +154,7 @@ enum Schema {
                     CREATE TABLE schedule (name TEXT PRIMARY KEY, cron TEXT NOT NULL, job TEXT NOT NULL, last REAL NOT NULL) STRICT, WITHOUT ROWID;
                     """)
         }
+        // The policy for all has the empty name, which no tenant has.
         migrator.registerMigration("7") { db in
             try db.execute(
                 sql:
@@ -151,6 +172,7 @@ enum Schema {
                     ) STRICT
                     """)
         }
+        // How far work that goes over all cubes of an owner has come, by `cube.seq`.
         migrator.registerMigration("9") { db in
             try db.execute(
                 sql: """
@@ -159,6 +181,8 @@ enum Schema {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        // Copies that left, so that erasing reaches them. `position` is that of the journal up to
+        // which erasures are in the copy.
         migrator.registerMigration("10") { db in
             try db.execute(
                 sql: """

@@ -8,6 +8,7 @@ import GRDBSQLite
 /// by which SQLite says that the database is in use. SQLite's
 /// own layer knows of this and closes later: hence nothing else may open such a file.
 package final class DatabaseFile {
+    /// SQLite's handle; its methods are those of the layer that opened it.
     private let file: UnsafeMutablePointer<sqlite3_file>
     private let path: String
     /// SQLite keeps the name, not a copy of it; behind it it expects zeros.
@@ -46,8 +47,10 @@ package final class DatabaseFile {
         name.deallocate()
     }
 
+    /// The layer's functions; there are some from a successful opening on.
     private var methods: sqlite3_io_methods { file.pointee.pMethods.pointee }
 
+    /// Bytes of the file, or of what SQLite sees of it.
     package var size: Int {
         get throws {
             var size: sqlite3_int64 = 0
@@ -58,6 +61,9 @@ package final class DatabaseFile {
         }
     }
 
+    /// Bytes from an offset on.
+    ///
+    /// - Throws: ``StoreError`` if the file ends before, or cannot be read.
     package func read(_ offset: Int, _ count: Int) throws -> Data {
         var data = Data(count: count)
         let code = data.withUnsafeMutableBytes {
@@ -71,6 +77,7 @@ package final class DatabaseFile {
         return data
     }
 
+    /// Overwrites bytes; they are on the disk after ``synchronize()``.
     func write(_ data: Data, at offset: Int) throws {
         let code = data.withUnsafeBytes {
             methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset))
@@ -82,6 +89,7 @@ package final class DatabaseFile {
         }
     }
 
+    /// Waits until what was written is on the disk.
     func synchronize() throws {
         guard methods.xSync(file, SQLITE_SYNC_FULL) == SQLITE_OK else {
             throw StoreError(.unavailable, "\(path) cannot be written.")

@@ -7,6 +7,8 @@ import Foundation
 /// 32 bytes, and of each frame the header of 24 and the page. Each of these units is encrypted
 /// by itself and so becomes longer.
 struct SealedLayout {
+    /// The file that SQLite writes: the database, or its write-ahead log. The numbers are part of
+    /// what is encrypted.
     enum Kind: UInt8 { case pages = 1, log = 2 }
 
     /// A piece that is encrypted by itself.
@@ -18,13 +20,15 @@ struct SealedLayout {
         /// Where it begins in the file.
         var place: Int
 
-        /// What it is encrypted for, see ``DataKey``.
+        /// The context that it is encrypted for, see ``DataKey``.
         func context(_ kind: Kind) -> Data {
             withUnsafeBytes(of: UInt64(number).littleEndian) { Data([kind.rawValue]) + $0 }
         }
     }
 
+    /// Bytes of a database page; every store has this size.
     static let page = 4096
+    /// Bytes of the log's header and of a frame's (sqlite.org/fileformat2.html, section 4).
     private static let logHeader = 32, frameHeader = 24
 
     let kind: Kind
@@ -33,8 +37,10 @@ struct SealedLayout {
     /// Bytes that each unit grows by.
     let overhead: Int
 
+    /// Bytes of a frame of the log, for SQLite.
     private var frame: Int { Self.frameHeader + Self.page }
 
+    /// The unit that holds the byte at an offset that SQLite knows.
     func unit(at offset: Int) -> Unit {
         switch kind {
         case .pages:
@@ -56,8 +62,8 @@ struct SealedLayout {
         }
     }
 
-    /// Whether a log's frame begins at `offset`, so that who reads on looks through the log after a
-    /// crash.
+    /// Tells whether a log's frame begins at `offset`, so that who reads on looks through the log
+    /// after a crash.
     func isFrame(at offset: Int) -> Bool {
         kind == .log && offset >= Self.logHeader && (offset - Self.logHeader) % frame == 0
     }
@@ -82,6 +88,8 @@ struct SealedLayout {
         }
     }
 
+    /// Bytes for SQLite of a log with so many bytes behind its header; a frame whose page is
+    /// missing counts with its header alone.
     private func logSize(of frames: Int) -> Int {
         let stride = frame + 2 * overhead, rest = frames % stride
         return Self.logHeader + frames / stride * frame

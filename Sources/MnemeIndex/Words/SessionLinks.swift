@@ -1,48 +1,53 @@
-/// Which documents stand beside each other: each belongs to one thread, at a place in it.
+/// Which documents stand beside each other: each belongs to one session, at a place in it.
 ///
-/// A document without a conversation is a thread of its own.
-public struct ThreadLinks: Sendable {
-    private var before: [Int32] = [], after: [Int32] = [], threads: [Int32] = [],
+/// A document without a conversation is a session of its own.
+public struct SessionLinks: Sendable {
+    /// By document: the ones beside it in its session (−1 at the ends), its session, its place there.
+    private var before: [Int32] = [], after: [Int32] = [], sessions: [Int32] = [],
         places: [Int64] = []
+    /// By session: its last document, −1 while there is none.
     private var last: [Int32] = []
+    /// By session: the terms of all its documents.
     private var lengths: [Int] = []
+    /// By document: its terms, and those of its window. Windows overlap: a document counts in those
+    /// of all within ``window`` of it.
     private var documentLengths: [Int32] = [], windowLengths: [Int32] = []
     /// Neighbours on each side that a window takes in.
     static let window = 2
 
-    /// No threads yet.
+    /// No sessions yet.
     public init() {}
 
-    /// Threads known; numbers run from 0.
-    public var threadCount: Int { last.count }
+    /// Sessions known; numbers run from 0.
+    public var sessionCount: Int { last.count }
 
-    /// A new thread's number.
-    public mutating func addThread() -> Int {
+    /// A new session's number.
+    public mutating func addSession() -> Int {
         last.append(-1)
         lengths.append(0)
         return last.count - 1
     }
 
-    /// Adds the next document to `thread` at `place`; later places stand after earlier ones.
+    /// Adds the next document to `session` at `place`; later places stand after earlier ones.
     ///
-    /// - Complexity: O(1) in order; a walk from the thread's end otherwise.
-    public mutating func append(thread: Int, place: Int64, length: Int) {
+    /// - Complexity: O(1) in order; a walk from the session's end otherwise.
+    public mutating func append(session: Int, place: Int64, length: Int) {
         let document = Int32(before.count)
-        var previous = last[thread]
+        var previous = last[session]
         while previous >= 0, places[Int(previous)] > place { previous = before[Int(previous)] }
         var next: Int32 = -1
         if previous >= 0 {
             next = after[Int(previous)]
             after[Int(previous)] = document
-        } else if let first = firstDocument(of: thread) {
+        } else if let first = firstDocument(of: session) {
             next = first
         }
         before.append(previous)
         after.append(next)
-        threads.append(Int32(thread))
+        sessions.append(Int32(session))
         places.append(place)
-        if next >= 0 { before[Int(next)] = document } else { last[thread] = document }
-        lengths[thread] += length
+        if next >= 0 { before[Int(next)] = document } else { last[session] = document }
+        lengths[session] += length
         documentLengths.append(Int32(length))
         windowLengths.append(0)
         measure(around: Int(document))
@@ -60,29 +65,30 @@ public struct ThreadLinks: Sendable {
         }
     }
 
-    private func firstDocument(of thread: Int) -> Int32? {
-        guard last[thread] >= 0 else { return nil }
-        var document = last[thread]
+    /// The document that stands at the session's beginning.
+    private func firstDocument(of session: Int) -> Int32? {
+        guard last[session] >= 0 else { return nil }
+        var document = last[session]
         while before[Int(document)] >= 0 { document = before[Int(document)] }
         return document
     }
 
     /// A document's length changed by `difference` terms.
     public mutating func adjust(_ document: Int, by difference: Int) {
-        lengths[Int(threads[document])] += difference
+        lengths[Int(sessions[document])] += difference
         documentLengths[document] += Int32(difference)
         measure(around: document)
     }
 
-    /// The thread of `document`.
-    public func thread(of document: Int) -> Int { Int(threads[document]) }
+    /// The session of `document`.
+    public func session(of document: Int) -> Int { Int(sessions[document]) }
 
     /// Terms of a document and its neighbours, two on each side.
     @inline(__always)
     func length(ofWindow document: Int) -> Int { Int(windowLengths[document]) }
 
-    /// Terms in a thread.
-    public func length(ofThread thread: Int) -> Int { lengths[thread] }
+    /// Terms in a session.
+    public func length(ofSession session: Int) -> Int { lengths[session] }
 
     /// Calls `body` with what stands so many places before and behind `document`; with the document
     /// itself for 0.
