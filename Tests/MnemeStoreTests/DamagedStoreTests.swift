@@ -39,7 +39,8 @@ import Testing
             [.link(CubeLink(source: ids[0], target: ids[1], kind: "related", time: Date()))],
             owner: ana, by: .local)
         for result in try store.commit([repeated]) { _ = try result.get() }
-        try store.saveVectors([(ids[0], 1, [1, 0])], embedder: "e")
+        // The last one's version is its first: what the others claim has ended.
+        try store.saveVectors([(ids[2], 1, [1, 0])], embedder: "e")
         _ = try store.share(Grant(owner: ana, grantee: .user("guest")), by: .local)
         _ = try store.enqueue(job, by: .local)
         let hourly = try #require(CronExpression("0 * * * *"))
@@ -220,7 +221,8 @@ import Testing
                 for end in ["", "-wal", "-shm"] { unlink(path + end) }
             }
         }
-        #expect(outcome.answered > 0)
+        // A store of other migrations is another program's: nothing of it is read.
+        if table != "grdb_migrations" { #expect(outcome.answered > 0) }
         // Keys alone: a wrong one leads nowhere.
         if !["pending", "progress"].contains(table) { #expect(outcome.refused > 0) }
     }

@@ -306,8 +306,9 @@ extension SQLiteMemoryStore {
             var changes = IndexChanges(
                 rows: [], erased: [], position: position, vectorPosition: vectorsSince)
             changes.vectorPosition =
-                try Int64.fetchOne(
-                    db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
+                try Row.fetchOne(
+                    db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")
+                ).map { try $0.read("value") } ?? 0
             guard let ownerID = try Self.ownerID(owner, db) else { return changes }
             let reached =
                 try Int64.fetchOne(
