@@ -46,6 +46,9 @@ struct MnemeCommand: AsyncParsableCommand {
 
     /// Prepares the process, runs the command, and turns what it throws into a message and an exit
     /// code.
+    ///
+    /// Errors of Mneme exit with 2 for wrong input and 1 for anything else, their message on
+    /// standard error; none of them ends in a crash or a stack trace.
     static func main() async {
         // Output that goes into a closed pipe (`| head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)

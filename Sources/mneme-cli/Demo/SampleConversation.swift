@@ -3,7 +3,7 @@ import Foundation
 /// The conversation of `mneme demo`, written for it: two friends, eight months, and facts that
 /// change.
 enum SampleConversation {
-    /// What the demo asks.
+    /// Questions of the demo: facts that changed, dates, names and plans.
     static let questions = [
         "Where does Nora live now?",
         "Where did Nora live before Berlin?",

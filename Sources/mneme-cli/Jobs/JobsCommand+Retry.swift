@@ -4,6 +4,9 @@ import MnemeStore
 extension JobsCommand {
     /// `mneme jobs retry`: a job that failed for good, or was cancelled, waits again with all its
     /// attempts.
+    ///
+    /// For a job whose cause was removed, such as a full disk. Exit code 1 if there is no such job,
+    /// or it waits or runs already.
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put a job that has ended back into the queue.")

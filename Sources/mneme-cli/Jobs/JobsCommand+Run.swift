@@ -10,9 +10,13 @@ extension JobsCommand {
     /// cron, where no server runs.
     ///
     /// Exit code 1 if one of them failed; it is tried again later, as its line says.
+    ///
+    /// It prints a line for each job of this run. Several may run at once, beside a server too: a
+    /// lease gives each job to one of them.
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
         @OptionGroup var store: StoreOptions
+        /// The model that answers jobs here, if `--oracle` names no server.
         @Option(
             help:
                 "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it."
@@ -21,6 +25,8 @@ extension JobsCommand {
         @OptionGroup var oracle: OracleOptions
         @OptionGroup var kv: KVOptions
 
+        /// Opens model and store, works until nothing is due, and closes both, so that no answer is
+        /// lost.
         func run() async throws {
             let language = try model.map { name in
                 let model = try Home.languageModel(name)

@@ -7,6 +7,9 @@ import MnemeStore
 extension JobsCommand {
     /// `mneme jobs schedule`: a job at the times that a cron expression gives, in UTC. The same
     /// name again replaces it. Times that pass while nothing runs are made up for once.
+    ///
+    /// It prints the name and the next time. Exit code 2 for an expression that is not cron's, or
+    /// for a job that no maintainer takes.
     struct Schedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Ask for work again and again.")
         @OptionGroup var store: StoreFileOptions

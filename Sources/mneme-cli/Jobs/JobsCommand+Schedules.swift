@@ -3,6 +3,9 @@ import Mneme
 
 extension JobsCommand {
     /// `mneme jobs schedules`: a line a schedule, with the next time in UTC.
+    ///
+    /// "never" stands for an expression without a next time, such as the 30th of February. `--json`
+    /// adds the whole job of each.
     struct Schedules: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List schedules.")
         @OptionGroup var store: StoreFileOptions

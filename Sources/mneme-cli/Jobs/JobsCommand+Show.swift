@@ -3,6 +3,8 @@ import MnemeStore
 
 extension JobsCommand {
     /// `mneme jobs show`: one job. Exit code 1 if there is none of that number.
+    ///
+    /// The same line as in `mneme jobs list`, or with `--json` all that is kept of the job.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show one job.")
         @OptionGroup var store: StoreFileOptions

@@ -3,6 +3,8 @@ import MnemeStore
 
 extension JobsCommand {
     /// `mneme jobs unschedule`: ends a schedule; jobs that it has put into the queue stay.
+    ///
+    /// Exit code 1 if there is no schedule of that name.
     struct Unschedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a schedule away.")
         @OptionGroup var store: StoreFileOptions

@@ -6,6 +6,9 @@ import MnemeStore
 extension JobsCommand {
     /// `mneme jobs watch`: a line whenever a job changes, looked at once a second, from whichever
     /// process does them.
+    ///
+    /// Of each look the latest 200 jobs are compared, so that a burst of more may be missed. It
+    /// prints lines for people only; programs ask `mneme jobs list --json`.
     struct Watch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show what becomes of jobs as it happens, until Control-C.")

@@ -4,18 +4,22 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
-    /// What is to be done, and for whom: the options that `add` and `schedule` share.
+    /// The kind of work, its arguments and its owner: the options that `add` and `schedule` share.
     struct Work: ParsableArguments {
         @Argument(
             help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
         var kind: String
         @Option(help: "Whose memories; everybody's if left out.") var user: String?
+        /// The tenant of `--user`; the one named `default` if left out.
         @Option(help: "The user's tenant.") var tenant: String?
+        /// Pairs NAME=VALUE; of the same name twice the last counts. The value may hold further
+        /// "=".
         @Option(
             name: [.customShort("a"), .customLong("argument")],
             help: ArgumentHelp(
                 "Such as days=90. May be given several times.", valueName: "name=value"))
         var arguments: [String] = []
+        /// Priority in the queue, 0 for most work.
         @Option(help: "Higher ones go first; from 10 on even while callers wait.") var priority = 0
 
         /// The job, its kind and arguments checked before it waits for anybody.

@@ -18,6 +18,8 @@ struct JobsCommand: AsyncParsableCommand {
             Unschedule.self, Schedules.self,
         ], defaultSubcommand: List.self)
 
+    /// The owner of this machine, who may look after the jobs of all; `jobs` stands in the audit
+    /// log.
     static let caller = Caller(.local, operation: "jobs")
 
     /// A job on one line: number, state, kind, arguments, whose it is, when, attempts, and its last

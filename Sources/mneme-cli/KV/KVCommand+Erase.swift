@@ -7,12 +7,17 @@ extension KVCommand {
     /// share stay with these.
     ///
     /// A running server that holds them in memory does not see it: erase through the server.
+    ///
+    /// It prints how many blocks were deleted. Exit code 2 unless exactly one of name, `--memory`
+    /// and `--all` is given, or if other texts begin with all of the named one; 1 if there is no
+    /// such text.
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete KV blocks, and all that follow them.")
         @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
         var name: String?
         @Flag(help: "Delete all.") var all = false
+        /// The whole id of a memory: blocks of every text that it was recalled into are deleted.
         @Option(help: "Delete what was made with this memory in the text.") var memory: String?
 
         func run() async throws {

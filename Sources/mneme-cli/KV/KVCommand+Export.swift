@@ -4,6 +4,9 @@ import MnemeKV
 extension KVCommand {
     /// `mneme kv export`: a text's blocks as one file, for the same model elsewhere. The file is
     /// there whole or not at all.
+    ///
+    /// The file holds the tokens, which are as readable as the text; it is not encrypted. Exit code
+    /// 1 for a name that fits no text or several.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a text's KV blocks into one file, for another machine.")

@@ -4,6 +4,9 @@ import MnemeKV
 extension KVCommand {
     /// `mneme kv import`: takes blocks of an exported file. Checksums are compared; that the blocks
     /// belong to their text cannot be checked, so import only what you trust.
+    ///
+    /// It prints the number of blocks. They may be evicted as any others; `mneme kv pin` keeps
+    /// them.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over an exported file.",

@@ -7,6 +7,10 @@ import MnemeText
 extension KVCommand {
     /// `mneme kv keep`: makes KV blocks a memory of a user, with the memories that they were made
     /// of as its sources: so that erasing one of these reaches the blocks.
+    ///
+    /// It prints the memory's id and size, and pins the text. The payload is a reference to the
+    /// blocks; its text is the first 400 characters where the model's tokenizer is here. Exit code
+    /// 1 if a block of the text is missing.
     struct Keep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
@@ -16,6 +20,7 @@ extension KVCommand {
                 `mneme erase` of it, or of a memory that it was made of, deletes the keys and values, too.
                 """)
         @Argument(help: "The name, or its beginning.") var name: String
+        /// The owner of the memory: who sees it, and who may erase it.
         @Option(help: "Whose memory it is.") var user = "default"
         @Option(help: "An organisation or deployment.") var tenant = "default"
         @OptionGroup var store: StoreFileOptions

@@ -7,6 +7,10 @@ import MnemeText
 extension KVCommand {
     /// `mneme kv list`, and `mneme kv` alone: a line a text, with how it begins where its model's
     /// tokenizer is here.
+    ///
+    /// Columns: name (12 digits of the last block's hash), tokens, size, last use, `*` if pinned,
+    /// and the beginning. Blocks that several texts share are counted in the size of each, and once
+    /// in the sum below. Exit code 0 also for an empty cache.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Texts whose KV cache is on disk, the last used first.")

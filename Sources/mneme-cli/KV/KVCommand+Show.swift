@@ -7,11 +7,16 @@ import MnemeText
 extension KVCommand {
     /// `mneme kv show`: one text: its model, its tokens, and the memories that it was made of. Exit
     /// code 1 if there is none of that name.
+    ///
+    /// The text is read back from its tokens, where the model is here; otherwise a note stands in
+    /// its place. For finding out what a prompt held, and which memories an erasure would take with
+    /// it.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "A text, and what is kept of it.")
         @Argument(help: "The name, or its beginning, as `mneme kv list` shows it.") var name: String
         @Flag(help: "Print JSON.") var json = false
 
+        /// A text for `--json`, with all its token ids; `bytes` is what its blocks take on disk.
         struct Report: Encodable {
             var id: String
             var model: String

@@ -2,7 +2,10 @@ import Foundation
 import MnemeKV
 
 extension KVCommand {
-    /// A text: the end of a chain, and all before it.
+    /// A text whose KV blocks are on disk: the last block of a chain, and all blocks before it.
+    ///
+    /// `id` is the beginning of the last block's hash, `tokens` the length of the whole text,
+    /// `bytes` the disk space of its blocks, `sources` the memories that the prompt was made of.
     struct Text: Encodable {
         var id: String
         var model: String
@@ -14,6 +17,8 @@ extension KVCommand {
 
         /// All texts, the last used first, each with the chain of its blocks. A text ends with a
         /// block that no other continues.
+        ///
+        /// - Complexity: one read of the beginning of each block's file.
         static func all(_ folder: KVFolder) -> [(text: Text, chain: [KVFolder.Entry])] {
             // A chain runs backwards, from its last block to the one that has no parent.
             let entries = folder.entries(), parents = Set(entries.map(\.parent))

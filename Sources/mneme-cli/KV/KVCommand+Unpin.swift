@@ -3,6 +3,9 @@ import MnemeKV
 
 extension KVCommand {
     /// `mneme kv unpin`: the text may be evicted again.
+    ///
+    /// It prints nothing, and nothing is evicted before the next text needs room. A text that is a
+    /// memory (`mneme kv keep`) is unpinned too.
     struct Unpin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Let a text be evicted again.")
         @Argument(help: "The name, or its beginning.") var name: String

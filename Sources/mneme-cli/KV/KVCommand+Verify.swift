@@ -5,6 +5,10 @@ import MnemeKV
 extension KVCommand {
     /// `mneme kv verify`: reads every block and compares its checksum. A damaged block is never
     /// used; with `--repair` it is deleted, and computed when it is needed again.
+    ///
+    /// It reads the whole cache, so it takes as long as the disk needs for it. The number of sound
+    /// blocks goes to standard output, each damaged file to standard error. Exit code 1 if one is
+    /// damaged and was not deleted.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")

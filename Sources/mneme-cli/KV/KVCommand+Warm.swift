@@ -9,6 +9,9 @@ extension KVCommand {
     /// or the system message of an assistant.
     ///
     /// Exit code 2 for a text of under 32 tokens, 1 if the blocks could not be written.
+    ///
+    /// It prints the text's name, tokens and size on disk. Only whole blocks of 32 tokens are kept.
+    /// The cache is of this model file: another model, or other weights of it, computes anew.
     struct Warm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compute the KV cache of a text before it is asked about.",
@@ -16,7 +19,9 @@ extension KVCommand {
                 A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \
                 chat, as `mneme chat --system` and the chat endpoint write it.
                 """)
+        /// The text, UTF-8, with all its bytes: a byte order mark is part of it.
         @Argument(help: "A text file; - reads standard input.") var file: String
+        /// Wraps the text into the chat template first, as prefixes are found by tokens.
         @Flag(help: "As the system message of a chat.") var system = false
         @Flag(help: "Also keep it from being evicted.") var pin = false
         @OptionGroup var language: LanguageModelOptions

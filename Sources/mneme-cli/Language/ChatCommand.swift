@@ -7,6 +7,10 @@ import MnemeStore
 
 /// `mneme chat`: a conversation in the terminal, or of piped lines. The same turn as of the chat
 /// endpoint: ``MnemeChat/Conversation`` does both.
+///
+/// Answers go to standard output; memories, profile and figures to standard error, so that a pipe
+/// gets answers alone. Exit code 1 if the model is missing or fails; 2 for a line that does not fit
+/// the context. Without `--memory` no store is opened and nothing is kept but the KV cache.
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Talk with a language model that remembers.",
@@ -16,9 +20,12 @@ struct ChatCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var language: LanguageModelOptions
+    /// The system message; none if nil.
     @Option(help: "What the model is told first.") var system: String?
     @Flag(help: "Recall before each answer and remember after it.") var memory = false
+    /// The owner whose memories are recalled and written.
     @Option(help: "Whose memory.") var user = "default"
+    /// Further owners in the same tenant, which are read only.
     @Option(help: "A vault to recall from besides, such as a team's; may be repeated.") var also: [String] = []
     @Option(help: "The conversation that turns are remembered in; today's date if left out.")
     var session: String?
@@ -27,6 +34,8 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup var kv: KVOptions
     @OptionGroup var store: StoreOptions
 
+    /// A turn a line, until an empty one. The first error ends the talk: what was said before it
+    /// stays remembered.
     func run() async throws {
         let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }
@@ -58,9 +67,10 @@ struct ChatCommand: AsyncParsableCommand {
             memory, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
     }
 
+    /// True if somebody types the lines; then there is a prompt, and figures after each answer.
     private static var isInteractive: Bool { Terminal.isInteractive(STDIN_FILENO) }
 
-    /// What the user says next; nil at the end.
+    /// The next line of the user; nil at an empty one or at the end of input.
     private static func nextLine() -> String? {
         if isInteractive {
             print(Terminal.styled("> ", .bold), terminator: "")

@@ -5,6 +5,9 @@ import MnemeEngine
 
 /// `mneme generate`: continues a text, without a chat template and without memory. The text goes to
 /// standard output as it comes, figures to standard error where that is a terminal.
+///
+/// For base models, and for looking at a model without its template. Exit code 1 if the model is
+/// missing or fails, 2 for a prompt that does not fit the context or sampling out of bounds.
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a text with a language model.")
@@ -12,7 +15,9 @@ struct GenerateCommand: AsyncParsableCommand {
     @Argument(help: "The text to continue.") var prompt: String
     @OptionGroup var language: LanguageModelOptions
     @Option(help: "The most tokens to write.") var maxTokens = 256
+    /// Texts that end the answer; they are not written themselves.
     @Option(help: "End before this text; may be given several times.") var stop: [String] = []
+    /// Without it `<|im_end|>` in a prompt is plain text, as users write it.
     @Flag(help: "Read names of special tokens in the prompt as those tokens.") var special = false
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var kv: KVOptions

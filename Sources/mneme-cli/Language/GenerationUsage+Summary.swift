@@ -2,7 +2,8 @@ import Foundation
 import MnemeEngine
 
 extension GenerationUsage {
-    /// For people.
+    /// Figures of one answer for people: prompt tokens and how many were cached, milliseconds to
+    /// the first token, completion tokens, and tokens a second after the first.
     var summary: String {
         let further = max(0, answerTokens - 1),
             rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0

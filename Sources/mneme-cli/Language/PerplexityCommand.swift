@@ -6,6 +6,10 @@ import MnemeEngine
 /// `mneme perplexity`: how well a model predicts a text: exp of the mean negative log-likelihood
 /// over the second half of each window, as llama.cpp counts it. For comparing weight types and
 /// kernels; lower is better.
+///
+/// It prints perplexity, tokens counted and windows; the running value is on standard error.
+/// Figures of two models compare only over the same text, window and tokenizer. Exit code 1 if the
+/// model or the file cannot be read.
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity",
@@ -13,6 +17,7 @@ struct PerplexityCommand: AsyncParsableCommand {
 
     @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model: String
     @Argument(help: "A text file.") var file: String
+    /// Length of a window; llama.cpp's default is 512 as well.
     @Option(help: "Tokens of a window.") var context = 512
     @Option(help: "Windows at most.") var windows: Int?
     @Flag(help: "Print JSON.") var json = false

@@ -9,6 +9,9 @@ extension ModelsCommand {
     ///
     /// The file is there whole or not at all. Exit code 2 for a folder of safetensors, which is run
     /// as it is.
+    ///
+    /// It prints path and size of the result; progress is on standard error. Exit code 2 for a type
+    /// that is none of the three, 1 if the model cannot be read.
     struct Convert: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a GGUF file with weights of another type.",
@@ -17,6 +20,7 @@ extension ModelsCommand {
         )
 
         @Argument(help: "A model's name, or a GGUF file.") var model: String
+        /// The path of the result, which needs room beside the model.
         @Argument(help: "The file to write.") var output: String
         @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
             .q8_0

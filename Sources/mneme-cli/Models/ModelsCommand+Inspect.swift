@@ -4,8 +4,10 @@ import Mneme
 import MnemeModels
 
 extension ModelsCommand {
-    /// `mneme models inspect`: what a model's files say of it, without loading its weights: for
-    /// choosing a context length, and for seeing how much memory a token takes.
+    /// `mneme models inspect`: architecture, shapes and sizes from a model's headers: for choosing
+    /// a context length, and for seeing how much memory a token takes. No weights are loaded.
+    ///
+    /// Exit code 1 if the model is not here, or its headers cannot be read.
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show a model's architecture, shapes, bytes by type, context and template.")
@@ -13,8 +15,8 @@ extension ModelsCommand {
         @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String
         @Flag(help: "Print JSON.") var json = false
 
-        /// What is shown; `--json` prints it. `kvBytesPerToken` counts keys and values in f16, two
-        /// bytes each, over all layers.
+        /// The figures that are shown; `--json` prints them. `kvBytesPerToken` counts keys and
+        /// values in f16, two bytes each, over all layers.
         struct Report: Encodable {
             var path, architecture, window: String
             var parameters, layers, hiddenSize, heads, kvHeads, contextLength, vocabularySize: Int

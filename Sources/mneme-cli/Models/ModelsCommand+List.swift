@@ -5,6 +5,9 @@ import Mneme
 extension ModelsCommand {
     /// `mneme models list`: a line for each file of weights in `$MNEME_HOME/models`: folder, size
     /// in MiB, file.
+    ///
+    /// Files are not opened, so a damaged one is listed too; `mneme models verify` finds it. Hidden
+    /// folders are left out. Exit code 0 also if there are none.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the models in $MNEME_HOME/models.")

@@ -9,6 +9,9 @@ extension ModelsCommand {
     /// `scripts/check_templates.py` compares it with the reference.
     ///
     /// Exit code 2 if standard input is not a JSON object, 1 if the template refuses it.
+    ///
+    /// It prints the prompt without a line break of its own, so that a byte comparison is possible.
+    /// `add_generation_prompt` is true unless the input says otherwise.
     struct Render: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the prompt that a chat template makes of messages.",

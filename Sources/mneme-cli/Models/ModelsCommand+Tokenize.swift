@@ -8,6 +8,8 @@ extension ModelsCommand {
     /// compares them with the reference tokenizers.
     ///
     /// Exit code 2 for a line that is no JSON string.
+    ///
+    /// It answers line by line and ends with the input.
     struct Tokenize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the token ids of texts.",

@@ -9,6 +9,9 @@ extension ModelsCommand {
     /// settings are compared with the shapes.
     ///
     /// Exit code 1 if there is a fault; each is a line on standard error.
+    ///
+    /// For a model that answers nonsense, and after a copy between machines. Embedding models have
+    /// their checksums compared only.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all of a model and say what is wrong with it.",

@@ -7,6 +7,8 @@ import MnemeHub
 /// What was begun is continued, and each file is compared with its checksum before it gets its
 /// name. Repeating it changes nothing. Exit code 1 if a server cannot be reached or a checksum
 /// differs.
+///
+/// The only command that fetches models. It prints the folder; progress is on standard error.
 struct PullCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull", abstract: "Fetch a model into $MNEME_HOME/models.",
@@ -18,6 +20,7 @@ struct PullCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "What to fetch.") var name: String
+    /// Fetches it anew, in place of what is there.
     @Flag(help: "Also if it is there already.") var again = false
 
     func run() async throws {

@@ -7,6 +7,10 @@ import MnemeStore
 ///
 /// ArgumentParser finds a command's arguments by reflection and then decodes them; here both are
 /// answered from the operation's parameter list instead of stored properties.
+///
+/// One type serves all operations, so that the command line offers the same parameters, with the
+/// same bounds and help, as HTTP and MCP. Exit code 2 for arguments that the operation does not
+/// take, 1 if it failed or its answer reports a fault.
 struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, CustomReflectable {
     /// Name and help, as the operation declares them.
     static var configuration: CommandConfiguration {
@@ -18,6 +22,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     private var arguments: [String: JSONValue] = [:]
     /// Options that every operation has here.
     private var options = StoreOptions()
+    /// True with `--json`: the answer as programs get it.
     private var json = false
     /// The file of `export -o`; no other operation has it.
     private var output: String?
@@ -34,8 +39,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         parameter.name.replacingOccurrences(of: "_", with: "-")
     }
 
-    /// What ArgumentParser finds by reflection: an argument, flag or option for each parameter,
-    /// then `--store`, `--no-embedder` and `--json`, which all operations have here.
+    /// The arguments that ArgumentParser finds by reflection: an argument, flag or option for each
+    /// parameter, then `--store`, `--no-embedder` and `--json`, which all operations have here.
     var customMirror: Mirror {
         var children: [(label: String?, value: Any)] = Self.parameters.map { parameter in
             let value: Any
@@ -76,6 +81,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         return Mirror(self, children: children, displayStyle: .struct)
     }
 
+    /// A parameter's name, under which ArgumentParser hands its value over.
     private struct Key: CodingKey {
         var stringValue: String
         var intValue: Int? { nil }
@@ -84,6 +90,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         init?(intValue: Int) { nil }
     }
 
+    /// Takes the parsed values over, as text. What was not given is left out, so that the
+    /// operation's own defaults apply.
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         for parameter in Self.parameters {
@@ -114,6 +122,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
+    /// Reads all arguments once, for their errors only.
     func validate() throws {
         // An argument that is missing or wrong is told before anything is opened.
         do {

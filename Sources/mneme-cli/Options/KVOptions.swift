@@ -4,32 +4,40 @@ import MnemeBase
 import MnemeEngine
 import MnemeKV
 
-/// Where the KV cache is kept, and how much of it: in memory, on disk (`$MNEME_HOME/kv`) and on a
-/// Redis server. Sizes are in GiB.
+/// Places and sizes of the KV cache, in GiB: in memory, on disk (`$MNEME_HOME/kv`) and on a Redis
+/// server.
+///
+/// They are shared by `chat`, `generate`, `serve`, `jobs run` and `kv warm`, so that one finds what
+/// the other computed.
 struct KVOptions: ParsableArguments {
+    /// The budget on disk; the least useful blocks are evicted beyond it.
     @Option(
         help: ArgumentHelp(
             "Disk for the KV cache, so that no cached prefix is computed again; 0 keeps none.",
             valueName: "GiB"))
     var kvDisk = 4.0
+    /// The budget in memory, for sequences that run and for blocks that are kept.
     @Option(
         help: ArgumentHelp(
             "Memory for the KV cache, in use and kept; 4, or a quarter of the machine's, if left out.",
             valueName: "GiB"))
     var kvMemory: Double?
 
+    /// The codec of blocks on disk. Only f16 gives the same bits after a restart.
     @Option(
         help:
             "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).",
         transform: Self.codec)
     var kvCodec = KVCodec.f16
 
+    /// The remote tier. Blocks there are encrypted with the key of this machine if one is set.
     @Option(
         help: ArgumentHelp(
             "A Redis or Valkey server that machines share their KV cache through: redis://[[user]:password@]host[:port][/database].",
             valueName: "url"))
     var kvRemote: String?
 
+    /// The recompute ratio for memories that stand at other positions; nil reuses prefixes only.
     @Option(
         help: ArgumentHelp(
             "In chats, take the KV cache of recalled memories from earlier prompts, where they stood at other positions, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",

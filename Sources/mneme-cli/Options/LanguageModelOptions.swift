@@ -1,10 +1,14 @@
 import ArgumentParser
 import MnemeEngine
 
-/// Which language model is run, and with which context length in tokens.
+/// The language model to run, and its context length in tokens.
+///
+/// A name stands for a folder in `$MNEME_HOME/models`, which `mneme pull` fills; a path is taken as
+/// it is.
 struct LanguageModelOptions: ParsableArguments {
     @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
         "smollm2"
+    /// The context length; a shorter one than the model's takes less memory.
     @Option(
         help: ArgumentHelp(
             "Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))

@@ -5,16 +5,20 @@ import Mneme
 /// A language model on another server, for jobs that ask one (`refine`). It is told the memories of
 /// the owner whose job it is; nothing else is sent.
 struct OracleOptions: ParsableArguments {
+    /// The base address of the server, with its version path.
     @Option(
         help: ArgumentHelp(
             "Ask the model of an OpenAI-compatible server, such as http://localhost:11434/v1: memories are sent there. MNEME_ORACLE_KEY holds its key.",
             valueName: "address"))
     var oracle: String?
+    /// The model's name there, which goes into each request.
     @Option(help: "What that server calls the model.") var oracleModel: String?
 
     /// The model to ask; nil if none is named.
     ///
     /// - Throws: `InputError` if only one of the two options is given, or the address is no URL.
+    ///
+    /// The key comes from `MNEME_ORACLE_KEY` alone, as other users can see a command line.
     func remote() throws -> (any Oracle)? {
         guard let oracle else {
             guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }

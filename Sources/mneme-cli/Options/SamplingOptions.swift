@@ -1,8 +1,10 @@
 import ArgumentParser
 import MnemeEngine
 
-/// How the next token is chosen, for `chat` and `generate`. Without options the likeliest token is
-/// taken, so that answers repeat.
+/// The choice of the next token, for `chat` and `generate`: temperature, top-k, top-p, min-p and
+/// repetition penalty. Without options the likeliest token is taken, so that answers repeat.
+///
+/// A value out of bounds ends the command with exit code 2.
 struct SamplingOptions: ParsableArguments {
     @Option(help: "0 takes the likeliest token; higher is more varied.") var temperature = 0.0
     @Option(help: "Only the k likeliest tokens; 0 for all.") var topK = 0
@@ -10,6 +12,7 @@ struct SamplingOptions: ParsableArguments {
     @Option(help: "Only tokens at least so likely, relative to the likeliest.") var minP = 0.0
     @Option(help: "Makes tokens that occurred less likely; 1 does nothing.") var repetitionPenalty =
         1.0
+    /// The seed of the random numbers that tokens are chosen with.
     @Option(help: "Makes the answer repeatable.") var seed: UInt64?
 
     /// The options as the engine takes them; it checks their bounds.

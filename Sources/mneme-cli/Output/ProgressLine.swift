@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 
 /// A bar on standard error for work of over a second; nothing where that is not a terminal.
 final class ProgressLine: Sendable {
+    /// Times of the first and of the last drawing, and whether a bar stands on the line.
     private struct State {
         var start = ContinuousClock.now
         var last: ContinuousClock.Instant?

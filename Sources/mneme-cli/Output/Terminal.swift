@@ -8,19 +8,20 @@ func print(_ items: Any..., separator: String = " ", terminator: String = "\n") 
     Terminal.write(items.map { "\($0)" }.joined(separator: separator) + terminator)
 }
 
-/// What the terminal can show.
+/// Output to a terminal: colours, width, and characters that are safe to show.
 ///
 /// All output for people goes through ``shown(_:)``, which lets no character of a memory, a model
 /// or a file act on the terminal.
 enum Terminal {
-    /// Whether a file descriptor is a terminal.
+    /// True if a file descriptor is a terminal.
     static func isInteractive(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
-    /// Whether output has colours: on a terminal, unless `NO_COLOR` is set.
+    /// True if output has colours: on a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     static let usesColour =
         isInteractive(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
         && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
+    /// Styles by their SGR codes (ECMA-48); colours are those of the user's own theme.
     enum Style: String {
         case bold = "1", dim = "2", green = "32", yellow = "33", cyan = "36", red = "31"
     }
@@ -33,7 +34,7 @@ enum Terminal {
         usesColour ? "\(mark)[\(style.rawValue)m\(text)\(mark)[0m" : text
     }
 
-    /// What is written: our styles, and everything else as ``MnemeBase/TerminalText`` shows it.
+    /// The text to write: our styles, and everything else as ``MnemeBase/TerminalText`` shows it.
     static func shown(_ text: String) -> String {
         // Without colours there are no marks to look for.
         guard usesColour else { return TerminalText.shown(text) }

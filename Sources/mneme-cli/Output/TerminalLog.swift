@@ -4,14 +4,18 @@ import MnemeBase
 /// Writes log lines to standard error: what they quote from outside can neither act on a terminal
 /// nor begin a line of its own.
 struct TerminalLog: LogHandler {
+    /// Writes the lines; this type only makes their texts safe.
     private var lines: StreamLogHandler
 
+    /// A log that names its part of the program by a label.
     init(label: String) { lines = StreamLogHandler.standardError(label: label) }
 
+    /// The lowest level that is written.
     var logLevel: Logger.Level {
         get { lines.logLevel }
         set { lines.logLevel = newValue }
     }
+    /// Values that stand on each line, safe from the moment that they are set.
     var metadata: Logger.Metadata {
         get { lines.metadata }
         set { lines.metadata = newValue.mapValues(Self.shown) }

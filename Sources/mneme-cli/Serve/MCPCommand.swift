@@ -7,6 +7,10 @@ import MnemeStore
 
 /// `mneme mcp`: memory for an agent that starts this program itself. JSON-RPC lines on standard
 /// input and output; nothing else is written to standard output.
+///
+/// Notes and errors go to standard error. It ends with its input, after what was written has its
+/// vectors. Exit code 2 for tools that do not exist or an agent without a user. Jobs are not done
+/// here: `mneme serve` or `mneme jobs run` does them.
 struct MCPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mcp",
@@ -17,15 +21,18 @@ struct MCPCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var store: StoreOptions
+    /// The owner of the agent's memories; the agent cannot name another then.
     @Option(help: "The only user whose memory the agent reaches; all if left out.") var user: String?
     @Option(
         help: "The agent's name: of the user's memories it reaches its own, and those of no agent.")
     var agent: String?
+    /// `core` keeps the list short, as each tool takes tokens of the agent's context.
     @Option(
         help: ArgumentHelp(
             "Tools to offer: core, all, or names with commas between them.", valueName: "tools"))
     var tools = "core"
 
+    /// Answers messages until the input ends, then closes the store.
     func run() async throws {
         let tools = try MCPToolSet(tools)
         guard agent == nil || user != nil else {

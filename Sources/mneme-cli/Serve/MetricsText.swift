@@ -1,9 +1,13 @@
 import Foundation
 
-/// Prometheus text, as far as Mneme writes it.
+/// Metrics of a server, read from Prometheus text as far as Mneme writes it.
+///
+/// A line that is not understood is passed over: `top` then shows less, and does not end.
 struct MetricsText {
+    /// Samples in the server's order.
     private var values: [(name: String, labels: [String: String], value: Double)] = []
 
+    /// Reads all samples; comments and types are left out. Label values hold no comma here.
     init(_ text: String) {
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
             // The value is behind the last blank; labels may hold others.

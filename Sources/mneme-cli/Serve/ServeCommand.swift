@@ -12,6 +12,9 @@ import Tracing
 ///
 /// Exit code 2 for options that contradict each other, 1 if the port is taken or the store cannot
 /// be opened.
+///
+/// The address goes to standard output once it listens, log lines to standard error. It reads
+/// `$MNEME_HOME/keys.json` and the store; it writes the store, its indexes and the KV cache.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -35,11 +38,14 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var oracle: OracleOptions
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
+    /// Default for keys without a limit of their own.
     @Option(
         help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
     var rateLimit =
         6000
+    /// Bytes of a request's body; a larger one is refused with status 413.
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
+    /// Origins whose pages a browser lets read the answers (CORS).
     @Option(
         help: ArgumentHelp(
             "Serve pages of this address, too, such as https://chat.example.org; may be given several times.",
@@ -63,9 +69,13 @@ struct ServeCommand: AsyncParsableCommand {
             "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.",
             valueName: "address"))
     var traces: String?
+    /// Must equal the claim `iss`; goes with `--jwks`.
     @Option(help: "What a token's issuer must be.") var issuer: String?
+    /// Must be among the claim `aud`, so that tokens for other services are refused.
     @Option(help: "What a token's audience must hold.") var audience = "mneme"
 
+    /// Checks the options, opens store and model, listens, and closes everything in order at a
+    /// signal.
     func run() async throws {
         guard (0...65535).contains(port), rateLimit >= 0, (1...1024).contains(maxBody) else {
             throw InputError(

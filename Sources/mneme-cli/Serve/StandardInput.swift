@@ -6,6 +6,9 @@ enum StandardInput {
     /// Lines as they come, without those that are blank; ends with the input.
     ///
     /// - Parameter maximum: bytes of a line that are kept.
+    ///
+    /// - Returns: bytes without the line break. What is longer than `maximum` is cut there: memory
+    ///   stays bounded whatever is sent.
     static func lines(maximum: Int) -> AsyncStream<[UInt8]> {
         AsyncStream { continuation in
             Thread.detachNewThread {

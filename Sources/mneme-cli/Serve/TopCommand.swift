@@ -8,6 +8,10 @@ import MnemeHub
 /// `admin` where the server requires keys.
 ///
 /// Exit code 1 if the server cannot be reached, 2 for a URL that is none.
+///
+/// The screen: gauges of the server, then a line an operation with requests, rate, median and 99th
+/// percentile of its time, and failures. Percentiles are upper bounds of histogram buckets, written
+/// with ≤. It changes nothing.
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "top",
@@ -21,6 +25,7 @@ struct TopCommand: AsyncParsableCommand {
     @Option(
         help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.")
     var key: String?
+    /// Time between two looks, 0.2 to 3600 seconds.
     @Option(help: "Seconds between two looks.") var interval = 2.0
     @Option(help: "Looks; without end if left out.") var count: Int?
 
@@ -113,7 +118,8 @@ struct TopCommand: AsyncParsableCommand {
         return Int(exactly: value).map(String.init) ?? String(format: "%.3f", value)
     }
 
-    /// Within which a part of the requests was answered, as far as the buckets tell.
+    /// Milliseconds within which a part of the requests was answered: the bound of the bucket that
+    /// it falls into, "-" without any.
     private static func milliseconds(_ buckets: [(bound: Double, count: Int)], _ part: Double)
         -> String
     {

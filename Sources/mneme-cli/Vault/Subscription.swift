@@ -18,9 +18,10 @@ struct Subscription: Codable, Equatable {
     var key: String?
     /// The only key whose signature a file may bear, in hexadecimal digits.
     var trust: String?
-    /// How far the server's journal was read; 0 for files, which are read whole.
+    /// Position up to which the server's journal was read; 0 for files, which are read whole.
     var position: Int64
 
+    /// The list of subscriptions, for its owner alone.
     private static var file: String { Home.folder + "/subscriptions.json" }
 
     /// All vaults that are followed; none if the file is missing.

@@ -5,6 +5,9 @@ import MnemeStore
 extension VaultCommand {
     /// `mneme vault create`: an empty vault for a team or a project. Exit code 2 if there is one of
     /// that name.
+    ///
+    /// It prints how to fill and share it. Nobody but the owner of this machine and whoever is
+    /// granted it reaches the vault. The name is a user's: `--user NAME` in other commands.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an empty vault, to be shared and filled.")

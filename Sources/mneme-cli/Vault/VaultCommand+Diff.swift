@@ -5,6 +5,9 @@ import Mneme
 extension VaultCommand {
     /// `mneme vault diff`: what two vaults or packages do not share, as `diff` shows it: `-` only
     /// in the first, `+` only in the second, `~` in both and different. Exit code 1 if they differ.
+    ///
+    /// Memories are matched by their ids; `--json` has the same lists. Nothing is written but the
+    /// audit log. Exit code 2 for a package that is damaged or stays sealed.
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show how two vaults, or a vault and a package, differ.",

@@ -6,6 +6,10 @@ import MnemeStore
 extension VaultCommand {
     /// `mneme vault export`: a vault as a package, for another store. It is listed as a copy, so
     /// that `mneme erase` reaches into it.
+    ///
+    /// The package holds history and links, and is read back before its manifest is printed. With
+    /// `--since` it holds changes only; the position of the report is the next one's. Exit code 2
+    /// if `--seal` has no passphrase.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write a vault to a package, with history and links.",
@@ -20,10 +24,12 @@ extension VaultCommand {
             name: [.customShort("o"), .customLong("output")],
             help: ArgumentHelp("The package.", valueName: "file"))
         var output: String
+        /// The position in the owner's journal after which changes are exported; 0 exports all.
         @Option(
             help: "Only what changed since this position, as the report of an earlier one says it.")
         var since =
             Int64(0)
+        /// Signs with Ed25519, so that `--trust` can tell the package from a forged one.
         @Flag(help: "Sign it.") var sign = false
         @Flag(help: "Seal it with a passphrase.") var seal = false
 

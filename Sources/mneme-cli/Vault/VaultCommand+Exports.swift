@@ -6,6 +6,9 @@ import MnemeBase
 extension VaultCommand {
     /// `mneme vault exports`: which files and servers have copies of a vault. What was erased since
     /// is taken out of the files that can be opened; for sealed ones give the passphrase.
+    ///
+    /// A line a copy: the day, and what became of it. Exit code 2 if `--forget` names no known
+    /// copy. A copy that somebody took from the file cannot be known.
     struct Exports: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:

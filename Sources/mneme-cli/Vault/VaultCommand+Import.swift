@@ -7,6 +7,9 @@ extension VaultCommand {
     ///
     /// Exit code 2 for a package that is damaged, not signed by the trusted key, or of a passphrase
     /// that does not open it.
+    ///
+    /// It prints what was added, what was here, conflicts and problems. `keep` leaves a memory that
+    /// was changed on both sides as it is here.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "import", abstract: "Import a package into a vault.",

@@ -6,6 +6,9 @@ extension VaultCommand {
     /// holds and which key signed it.
     ///
     /// Exit code 2 if it is damaged or sealed with another passphrase.
+    ///
+    /// It opens no store. A valid signature shows which key signed, not whose key that is: compare
+    /// it with one that the sender gave in another way.
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check a package, and show whose it is and who signed it.")

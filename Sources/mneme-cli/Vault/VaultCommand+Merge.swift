@@ -4,6 +4,8 @@ import Mneme
 extension VaultCommand {
     /// `mneme vault merge`: imports one vault of this store into another, as `import` does with a
     /// package.
+    ///
+    /// It prints the same report. Repeating it changes nothing.
     struct Merge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Import the memories of one vault into another.")

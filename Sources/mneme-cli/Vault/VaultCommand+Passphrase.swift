@@ -22,6 +22,8 @@ extension VaultCommand {
         /// The passphrase; nil if none is given.
         ///
         /// - Throws: `InputError` if the file cannot be read.
+        ///
+        /// Line breaks at both ends of the file are left out, as editors add one.
         func read() throws -> String? {
             guard let passphrase else { return Self.ofEnvironment }
             guard let text = try? String(contentsOfFile: passphrase, encoding: .utf8) else {

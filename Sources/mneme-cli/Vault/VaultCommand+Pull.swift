@@ -8,6 +8,9 @@ extension VaultCommand {
     /// `mneme vault pull`: imports what changed in the vaults that are followed; for cron. Vaults
     /// that were pulled before one that fails stay pulled. Exit code 1 if a server cannot be
     /// reached.
+    ///
+    /// It prints a report for each vault. Exit code 2 if nothing is followed, or a package is not
+    /// signed by the trusted key. Sealed files take the passphrase from `MNEME_PASSPHRASE`.
     struct Pull: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Get what changed in the vaults that are followed.")
@@ -38,6 +41,10 @@ extension VaultCommand {
 
         /// Imports what changed since the subscription's position, and moves that. Files are read
         /// whole, as what is here already is not doubled.
+        ///
+        /// - Parameter subscription: its position moves only after the whole package was imported.
+        /// - Throws: `InputError` for a source that is no URL or a package that is refused, and
+        ///   errors of the network and the store.
         static func pull(_ subscription: inout Subscription, _ store: StoreOptions) async throws {
             var file = subscription.source
             let isServer = file.hasPrefix("http")

@@ -5,6 +5,9 @@ import MnemeBase
 extension VaultCommand {
     /// `mneme vault subscribe`: follows a vault elsewhere, and pulls at once. If that fails,
     /// nothing is subscribed.
+    ///
+    /// A vault here follows one source: subscribing again replaces it. Exit code 2 for a source
+    /// that is neither, or `--trust` with a server.
     struct Subscribe: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
@@ -18,6 +21,7 @@ extension VaultCommand {
         @Argument(help: "A server such as https://host:8080, or a file.") var source: String
         @Option(help: "The vault there; that of the key if left out.") var vault: String?
         @Option(help: "The vault here.") var user: String
+        /// The API key that is sent to the server, kept in `subscriptions.json` for later pulls.
         @Option(help: "A key of the server, with the permission 'read'.") var key: String?
         @Option(
             help: ArgumentHelp("Take only what this key has signed; for files.", valueName: "key"))

@@ -3,7 +3,7 @@ import Mneme
 import MnemeStore
 
 extension VaultCommand {
-    /// Whose vaults are meant: those of one tenant.
+    /// The tenant whose vaults are meant.
     struct Tenant: ParsableArguments {
         @Option(help: "The vaults' tenant.") var tenant = "default"
         /// The owner of a vault's name in this tenant.

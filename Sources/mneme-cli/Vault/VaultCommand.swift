@@ -22,12 +22,16 @@ struct VaultCommand: AsyncParsableCommand {
             Pull.self,
         ])
 
-    /// Who acts, for the audit log and the list of copies.
+    /// The owner of this machine as caller, for the audit log and the list of copies.
     static func caller(_ operation: String) -> Caller {
         Caller(.local, operation: "vault \(operation)")
     }
 
     /// Runs what takes memories in, with its progress shown and the store closed behind it.
+    ///
+    /// - Parameter body: imports into the open memory, and reports counts and a word on what is
+    ///   done.
+    /// - Returns: the report of `body`, after what was imported has its vectors.
     static func taking(
         _ store: StoreOptions,
         _ body: (MemoryOS, @escaping @Sendable (Int, Int, String) -> Void) async throws ->
@@ -48,7 +52,7 @@ struct VaultCommand: AsyncParsableCommand {
 
     // MARK: Following another vault
 
-    /// What `--conflicts` says.
+    /// The rule that `--conflicts` names.
     static func rule(_ name: String) throws -> ConflictRule {
         guard let rule = ConflictRule(rawValue: name) else {
             throw ValidationError("There is no '\(name)': keep, take or both.")
@@ -64,7 +68,7 @@ struct VaultCommand: AsyncParsableCommand {
         return key
     }
 
-    /// What an import did, on one line, then the conflicts and problems, a paragraph each.
+    /// The result of an import on one line, then the conflicts and problems, a paragraph each.
     static func text(_ report: VaultReport, _ owner: Owner) -> String {
         let parts = [
             (report.added, "imported"), (report.updated, "brought up to date"),

@@ -1,10 +1,10 @@
 import Foundation
 import Mneme
 
-/// Reads an answer's JSON for renderings.
+/// Readers of an answer's JSON, for renderings.
 ///
-/// What is meant for one line stays on it, and nothing that comes from a memory acts on the
-/// terminal.
+/// Text that is meant for one line stays on it, and nothing that comes from a memory acts on the
+/// terminal. A value that is missing is empty text, as answers leave out what is not known.
 enum Answer {
     /// A memory's text with its own lines.
     static func text(of memory: JSONValue?) -> String { memory?["text"]?.string ?? "" }

@@ -52,7 +52,8 @@ extension GetOperation: TextRendering {
         return lines.joined(separator: "\n")
     }
 
-    /// What an activation cube stands for.
+    /// An activation cube's tokens and model, and the command that shows its KV blocks; empty for a
+    /// plain text.
     private static func computed(_ activation: JSONValue?) -> String {
         guard let activation else { return "" }
         let name = Answer.string(activation, "block").prefix(12)
@@ -92,7 +93,7 @@ extension UpdateOperation: TextRendering {
 }
 
 extension ForgetOperation: TextRendering {
-    /// How to take it back.
+    /// The command that takes it back.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         return "Forgotten. `mneme restore \(Answer.string(memory, "id"))` takes it back."
@@ -100,14 +101,14 @@ extension ForgetOperation: TextRendering {
 }
 
 extension RestoreOperation: TextRendering {
-    /// Which memory is back.
+    /// The id of the memory that is back.
     static func rendered(_ value: JSONValue) -> String {
         "Restored \(Answer.string(value["memory"], "id"))."
     }
 }
 
 extension EraseOperation: TextRendering {
-    /// What is gone, where was looked for it, and which copies were reached.
+    /// The erased memory, the files that were searched for it, and the copies that were reached.
     static func rendered(_ value: JSONValue) -> String {
         guard value["report"] != nil else {
             return
@@ -124,7 +125,7 @@ extension EraseOperation: TextRendering {
             + copies(value)
     }
 
-    /// What became of copies that had left the store.
+    /// A line for each copy that had left the store, with what became of it.
     private static func copies(_ value: JSONValue) -> String {
         (value["copies"]?.array ?? []).map { copy in
             let isReached = ["rewritten", "followed"].contains(Answer.string(copy, "outcome"))

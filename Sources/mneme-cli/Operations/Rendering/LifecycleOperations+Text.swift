@@ -1,7 +1,7 @@
 import Mneme
 
 extension RollbackOperation: TextRendering {
-    /// What the memory says again.
+    /// The text that the memory has again, and its new version.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         return
@@ -19,7 +19,7 @@ extension CorrectOperation: TextRendering {
 }
 
 extension FeedbackOperation: TextRendering {
-    /// What follows from the verdict.
+    /// The effect of the verdict on recall.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         switch Answer.string(value, "verdict") {
@@ -35,7 +35,7 @@ extension FeedbackOperation: TextRendering {
 }
 
 extension FreezeOperation: TextRendering {
-    /// How to undo it.
+    /// The command that undoes it.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         return
@@ -44,7 +44,7 @@ extension FreezeOperation: TextRendering {
 }
 
 extension QuarantineOperation: TextRendering {
-    /// How to undo it.
+    /// The command that undoes it.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         return
@@ -53,7 +53,7 @@ extension QuarantineOperation: TextRendering {
 }
 
 extension ReleaseOperation: TextRendering {
-    /// What holds now.
+    /// The id of the memory that is recalled again.
     static func rendered(_ value: JSONValue) -> String {
         let memory = value["memory"]
         return

@@ -6,7 +6,7 @@ extension RememberOperation: TextRendering {
         (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
     }
 
-    /// What became of one memory.
+    /// The result for one memory: known already, quarantined with its signs, or remembered.
     private static func remembered(_ item: JSONValue) -> String {
         let memory = item["memory"]
         if Answer.string(item, "duplicate") == "true" {

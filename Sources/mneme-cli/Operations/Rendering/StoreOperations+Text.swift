@@ -2,7 +2,7 @@ import Foundation
 import Mneme
 
 extension ImportOperation: TextRendering {
-    /// What was taken in, left out and skipped, and why.
+    /// Counts of memories that were taken in, left out and skipped, and why; at most ten problems.
     static func rendered(_ value: JSONValue) -> String {
         var text =
             "Imported \(Answer.string(value, "stored")) memories from \(Answer.string(value, "read")) messages or parts"
@@ -67,7 +67,7 @@ extension StatsOperation: TextRendering {
 }
 
 extension TiersOperation: TextRendering {
-    /// How many memories each tier has, the topics with their heat, and the profile.
+    /// The number of memories of each tier, the topics with their heat, and the profile.
     static func rendered(_ value: JSONValue) -> String {
         let counts = value["counts"]?.object ?? [:], topics = value["topics"]?.array ?? [],
             profile = value["profile"]?.array ?? []

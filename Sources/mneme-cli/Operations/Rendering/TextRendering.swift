@@ -1,11 +1,15 @@
 import Mneme
 
-/// How an operation's answer is shown to people. It is made of the same JSON that programs get with
-/// `--json`; an operation that does not conform shows that.
+/// An operation whose answer is shown to people as text. The text is made of the same JSON that
+/// programs get with `--json`; an operation that does not conform shows that.
+///
+/// A rendering only reads and formats: it computes nothing that programs do not get, asks the store
+/// nothing, and does not fail for a value that is missing.
 protocol TextRendering: Mneme.Operation {
     /// The answer as text, without a line break at its end.
     static func rendered(_ value: JSONValue) -> String
-    /// Whether the answer reports a fault, so that the command ends with exit code 1.
+    /// True if the answer reports a fault: the command then ends with exit code 1 after printing
+    /// it.
     static func hasFault(_ value: JSONValue) -> Bool
 }
 
