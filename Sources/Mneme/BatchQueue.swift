@@ -51,5 +51,6 @@ final class BatchQueue<Item: Sendable, Answer: Sendable>: Sendable {
 }
 
 extension Result {
+    /// A failed result, whatever its error.
     fileprivate var isFailure: Bool { if case .failure = self { true } else { false } }
 }

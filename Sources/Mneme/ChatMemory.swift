@@ -6,9 +6,13 @@ public import MnemeStore
 public struct ChatMemory: Sendable {
     /// Where is recalled and remembered.
     private let memory: MemoryOS
+    /// The owner, agent and session of the conversation.
     private let scope: Scope
+    /// With whose rights memories are recalled and remembered.
     private let caller: Caller
+    /// Memories of one prompt, at most.
     private let limit: Int
+    /// Owners whose memories are recalled besides, such as a team.
     private let also: [Owner]
 
     /// - Parameters:

@@ -5,8 +5,11 @@ import MnemeStore
 /// The next page begins after the last memory of the one before; what is recorded meanwhile may
 /// come as well. A page that is not full is the last.
 struct CubePages: Sendable {
+    /// The filter of the next page; its `after` moves on from page to page.
     private var filter: CubeFilter
+    /// Whose visibility bounds each page.
     private let caller: Caller
+    /// Set by the first page that is not full.
     private var isAtEnd = false
 
     /// - Parameters:

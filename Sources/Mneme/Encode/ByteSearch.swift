@@ -1,4 +1,5 @@
-/// Looks for short texts in one text, byte by byte.
+/// A search for many short texts in one text, byte by byte. Most are ruled out by a byte that the
+/// text does not hold, before any comparison.
 struct ByteSearch {
     /// The text in UTF-8; searches compare bytes.
     private let bytes: [UInt8]

@@ -1,6 +1,9 @@
 /// Cuts a long text into parts that an embedder reads whole.
 ///
 /// The parts are exact slices: joined, they are the text again, so that the original is kept.
+///
+/// A part is normally at least half as long as the target, unless it is the last, so that no cut
+/// leaves a scrap of a sentence. What is a quarter longer than the target at most stays whole.
 package enum Segmenter {
     /// Characters of a part: about 250 tokens of English.
     package static let targetLength = 1000

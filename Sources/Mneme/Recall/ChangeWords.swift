@@ -16,6 +16,7 @@ enum ChangeWords {
         "corrected", "correction",
         "outgrew", "unsubscribed", "finished", "lost",
     ]
+    /// Pairs of words that tell of a change together and of nothing alone: "gave up", "used to".
     static let changePairs: Set<String> = [
         "turned out", "turns out", "gave up", "given up", "broke up", "split up", "called off",
         "not any", "any more",
@@ -23,11 +24,14 @@ enum ChangeWords {
     ]
     /// Something is so now.
     static let nows: Set<String> = ["now", "nowadays", "currently", "actually"]
+    /// Pairs of words that say that something is so now.
     static let nowPairs: Set<String> = ["my new", "our new", "these days"]
+    /// Negations; contractions have lost their apostrophe.
     static let denials: Set<String> = [
         "not", "never", "dont", "doesnt", "isnt", "arent", "cant", "cannot", "wont", "havent",
         "hasnt", "no",
     ]
+    /// Words of time and change that are neither topic nor sign of a change by themselves.
     private static let others: Set<String> = [
         "new", "old", "no", "just", "recently", "back", "still", "since", "again",
     ]
@@ -43,12 +47,15 @@ enum ChangeWords {
         "as",
         "from", "this", "last", "week", "month", "year", "yesterday", "and", "but",
     ]
+    /// Subjects that are the speaker, or the speaker's own people.
     static let ownSubjects: Set<String> = [
         "i", "im", "ive", "id", "ill", "we", "weve", "were", "us", "me", "mine", "ours",
     ]
+    /// Pronouns of somebody else; whom they refer to is not resolved.
     static let pronouns: Set<String> = [
         "he", "she", "they", "hes", "shes", "theyre", "his", "her", "their",
     ]
+    /// Nouns of kinship and acquaintance: "my boss" is somebody else, "my car" a thing.
     static let people: Set<String> = [
         "brother", "sister", "mother", "father", "mom", "mum", "dad", "wife", "husband", "partner",
         "girlfriend",

@@ -3,8 +3,14 @@ import MnemeStore
 
 /// Puts the latest word on a matter before what was said of it earlier, and the earlier one first
 /// where a question asks for what was. Both stay, and nothing else changes its order.
+///
+/// A reranking of the best few candidates. It reads their texts, which the index does not hold, and
+/// so sees updates that no claim was extracted from. It moves a memory up and never drops one: a
+/// wrong guess costs a rank, not an answer.
 struct LatestWord {
+    /// The question, which says whether the present or the former state is asked for.
     let plan: QuestionPlan
+    /// Stems words as the index does.
     let analyzer: TextAnalyzer
     /// Memories that are looked at, from the best on.
     static let reach = 20
@@ -30,8 +36,17 @@ struct LatestWord {
         return plan.asksFormer || plan.asksLatest || !plan.asksPast
     }
 
-    /// The new order, as places of `places`, each with the score that fits there.
+    /// Reorders the candidates: each moves in front of the first one that it updates (or, where the
+    /// former state is asked for, that updates it), and takes at least that one's score, so that
+    /// scores stay sorted where it moved.
+    ///
+    /// - Parameters:
+    ///   - places: the ranking, best first.
+    ///   - cubes: the memories read; one that is missing keeps its rank.
+    /// - Returns: indexes into `places`, in the new order, each with its score.
+    /// - Complexity: O(``reach``²) comparisons of short texts.
     func order(_ places: [Place], _ cubes: [CubeID: MemCube]) -> [(place: Int, score: Float)] {
+        /// A candidate as it was said, with the question's terms that it holds.
         struct Said {
             var saying: Saying, asked: Set<String>
         }
@@ -43,6 +58,8 @@ struct LatestWord {
             }
             said[number] = Said(saying: saying, asked: Set(place.matched))
         }
+        /// An update of the earlier by the later one, see
+        /// ``Saying/updates(_:asked:earlierAsked:)``.
         func updates(_ later: Said, _ earlier: Said) -> Bool {
             later.saying.updates(earlier.saying, asked: later.asked, earlierAsked: earlier.asked)
         }

@@ -35,8 +35,11 @@ protocol LikenessIndex {
 
 /// A document of a ``LikenessIndex``.
 struct LikenessEntry {
+    /// The memory.
     var id: CubeID
+    /// Its lifecycle state: only recallable ones are neighbours, only quarantined ones a warning.
     var state: LifecycleState
+    /// Its terms, which similarity is computed from.
     var terms: TermCounts
 }
 
@@ -80,8 +83,11 @@ extension OwnerIndex: LikenessIndex {
 /// The words of an owner's memories alone: enough for one write, and made in a fraction of an
 /// ``OwnerIndex``' time.
 struct WordIndex: LikenessIndex {
+    /// Postings of the documents, in the order of the rows.
     private(set) var lexical = LexicalIndex()
+    /// Quarantined documents; 0 saves the search among them.
     private(set) var quarantinedCount = 0
+    /// What is compared of each document, by its number.
     private var entries: [LikenessEntry] = []
 
     /// - Returns: nil if another analyzer has made some of the rows' terms.

@@ -8,8 +8,8 @@ import MnemeStore
 /// Derived from the store: it carries the journal position that it has reached; ``SharedIndex`` has
 /// it catch up before each use. Documents are numbered as they come.
 struct OwnerIndex: Sendable {
-    /// Looked at for each candidate of each question: one reference to count, where a struct would
-    /// have many.
+    /// A memory as filters and features see it, without its text. A class, as each candidate of
+    /// each question copies it: one reference to count, where a struct would have many.
     final class Document: Sendable {
         let id: CubeID
         let type: MemoryType
@@ -19,6 +19,7 @@ struct OwnerIndex: Sendable {
         let tags: [String]
         let analysis: Analysis
 
+        /// A document of a row of the store and its analysis.
         init(_ row: IndexRow, _ analysis: Analysis) {
             (id, type, state, agent, session, speaker) = (
                 row.id, row.type, row.state, row.agent, row.session, row.speaker
@@ -37,13 +38,20 @@ struct OwnerIndex: Sendable {
         }
     }
 
+    /// Whose memories are indexed; an index never holds two owners' memories.
     let owner: Owner
     /// What of theirs is in it.
     let visibility: Visibility
+    /// The journal position up to which changes are applied.
     private(set) var position: Int64 = 0
+    /// The same for vectors, which are written later than their memories and counted by themselves.
     private(set) var vectorPosition: Int64 = 0
+    /// Documents by number. A number is never given out again, not even after an erasure, so that
+    /// postings, vectors and graph may refer to it.
     private(set) var documents: [Document] = []
+    /// Postings for BM25, by number.
     private(set) var lexical = LexicalIndex()
+    /// Conversation neighbours, by number.
     private(set) var threads = SessionLinks()
     /// By number of the document.
     private(set) var vectors: any VectorIndex
@@ -65,10 +73,15 @@ struct OwnerIndex: Sendable {
     private(set) var quarantinedCount = 0
     private var nodes: [Int] = []  // by document
     private var nodeDocuments: [Int32] = []  // by node: its document, or −1
+    /// Nodes of the graph that stand for what texts name, by the hash of the name.
     private var entityNodes: [UInt32: Int] = [:]
+    /// Numbers of the documents that are not erased.
     private var numbers: [CubeID: Int] = [:]
+    /// The file that keeps the vectors' index between runs; nil keeps none.
     private let file: String?
+    /// Bytes that vectors may take in memory and on disk, and the key that encrypts the file.
     private let indexMemory: Int, indexDisk: Int, indexKey: DataKey?
+    /// Conversations by the name of their session.
     private var sessions: [String: Int] = [:]
 
     /// - Parameters:
@@ -230,6 +243,10 @@ struct OwnerIndex: Sendable {
     /// Names of all documents, for writing the vectors' index while others go on.
     var names: [Int] { documents.map { Self.name(of: $0.id) } }
 
+    /// Inserts a document, or replaces it in all indexes.
+    ///
+    /// - Returns: its number.
+    /// - Complexity: linear in its terms and entities; terms that have not changed are left alone.
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
         let document = Document(row, analysis)
         let number: Int, isNew = numbers[row.id] == nil
@@ -287,11 +304,13 @@ struct OwnerIndex: Sendable {
         return number
     }
 
+    /// Adds a node to the graph for a document, or for an entity if −1.
     private mutating func addNode(_ document: Int) -> Int {
         nodeDocuments.append(Int32(document))
         return graph.addNode()
     }
 
+    /// The node of an entity, made at its first mention.
     private mutating func node(ofEntity hash: UInt32) -> Int {
         if let known = entityNodes[hash] { return known }
         let node = addNode(-1)
@@ -299,6 +318,8 @@ struct OwnerIndex: Sendable {
         return node
     }
 
+    /// The kind of edge that a link of the store becomes. Kinds are open to whoever writes links:
+    /// common names of derivation, cause and order count as such, others as related.
     private static func kind(of link: CubeLink) -> MemoryGraph.Kind {
         switch link.kind.lowercased() {
         case "derivedfrom", "summaryof", "madefrom": .derivedFrom
@@ -308,7 +329,9 @@ struct OwnerIndex: Sendable {
         }
     }
 
-    /// Documents that lie around some others in the graph, with how much of a walk reaches them.
+    /// Documents within two steps of some seeds in the graph, with their share of the walks:
+    /// personalised PageRank as in HippoRAG (Gutiérrez et al. 2024), cut off early. Nodes of
+    /// entities carry walks and are not returned.
     func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(
         document: Int, score: Float
     )] {
@@ -319,7 +342,8 @@ struct OwnerIndex: Sendable {
         .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
     }
 
-    /// What holds in place of a document that does not any more, if it is in sight.
+    /// The document that holds in place of a superseded one, at the end of the chain, if this index
+    /// has it. Chains are followed for at most 64 steps, so that a cycle ends.
     func successor(of number: Int) -> Int? {
         var number = number
         for _ in 0..<64 {
@@ -332,6 +356,8 @@ struct OwnerIndex: Sendable {
         return nil
     }
 
+    /// The conversation of a session. A memory without a session is a conversation by itself: it
+    /// has no neighbours.
     private mutating func thread(of session: String?) -> Int {
         guard let session else { return threads.addSession() }
         if let known = sessions[session] { return known }
@@ -340,6 +366,8 @@ struct OwnerIndex: Sendable {
         return thread
     }
 
+    /// Adds to a speaker's count; a speaker without memories is forgotten, so that questions no
+    /// longer select by that name.
     private mutating func count(_ speaker: String?, _ difference: Int) {
         guard let speaker = speaker?.lowercased(), !speaker.isEmpty else { return }
         let count = (speakers[speaker] ?? 0) + difference

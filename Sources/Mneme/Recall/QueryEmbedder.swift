@@ -2,8 +2,10 @@ import MnemeBase
 
 /// Embeds questions, those that wait at the same time in one batch.
 final class QueryEmbedder: Sendable {
+    /// The present embedder, and the one before a change of embedder.
     private let embedder: any TextEmbedder
     private let formerEmbedder: (any TextEmbedder)?
+    /// Collects the questions that wait.
     private let batches = BatchQueue<String, QueryVectors>(label: "mneme.questions")
 
     init(_ embedder: any TextEmbedder, former: (any TextEmbedder)?) {
@@ -27,6 +29,9 @@ final class QueryEmbedder: Sendable {
 
 /// A question's vectors, of the present embedder and of the former one.
 struct QueryVectors: Sendable {
+    /// The vector by the present embedder.
     var present: [Float]
+    /// The vector by the former embedder, to compare with memories that have no new vector yet; nil
+    /// without one. Vectors of two embedders are never compared with each other.
     var former: [Float]?
 }

@@ -11,13 +11,23 @@ struct QuestionPlan: Sendable {
     var words: [String]
     /// The only speaker that the question names, lower-cased.
     var speaker: String?
+    /// Times that the question names, relative to when it is asked.
     var times: [TimeExpression]
+    /// The kind of answer: a time, a number, a name, or what is so now.
     var asksWhen, asksNumber, asksName, asksLatest: Bool
     /// Whether what held once is asked for, rather than what holds.
     var asksPast: Bool
     /// Whether what held before something else is asked for: "before", "then", "used to".
     var asksFormer: Bool
 
+    /// Plans a question by rule, in English; of other languages only terms, speakers and dates are
+    /// found.
+    ///
+    /// - Parameters:
+    ///   - question: in plain words.
+    ///   - speakers: lower-cased speakers of the owner's memories, and how many each has.
+    ///   - now: when it is asked: "yesterday" is the day before.
+    ///   - analyzer: the one that made the index.
     init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
         let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " ",
             asked = Set(all)
@@ -75,15 +85,19 @@ struct QuestionPlan: Sendable {
         "company", "school", "name", "brand",
         "team",
     ]
+    /// Words of a question about the past: then a superseded memory loses no rank, unless a time is
+    /// named.
     private static let pastWords: Set<String> = [
         "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before",
         "earlier", "past",
         "ago", "originally", "once", "old", "ever",
         "had", "then",
     ]
+    /// Words that ask for the former state itself: then the earlier memory ranks first.
     private static let formerWords: Set<String> = [
         "before", "previously", "previous", "formerly", "former", "originally", "earlier", "then",
     ]
+    /// Words that ask for the present state. They select by time, and are no terms to look for.
     private static let latestWords: Set<String> = [
         "now", "currently", "current", "latest", "recently", "newest", "nowadays", "still",
     ]

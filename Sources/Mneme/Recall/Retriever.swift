@@ -5,20 +5,28 @@ import MnemeStore
 /// Runs a ``RetrievalPlan`` on an owner's index: finds candidates, computes their features, and has
 /// them ranked.
 struct Retriever {
+    /// The index that is searched.
     let index: OwnerIndex
+    /// The request, with its filters and mode.
     let request: RecallRequest
+    /// The question's terms, times and kind of answer.
     let plan: QuestionPlan
     /// The question's vector, and that of the former embedder; nil ranks by words alone.
     let query: [Float]?
     let formerQuery: [Float]?
+    /// The recipe's stages: probes to run, and how features become one score.
     let retrieval: any RetrievalPlan
     let ranker: any RecallRanker
 
+    /// A document that may be the answer, with its score.
     struct Candidate {
+        /// Its number in the index.
         var document: Int
         /// nil where recall is by one score alone.
         var features: RecallFeatures?
+        /// The ranker's score of the features, plus `validity`; higher is better.
         var score: Float
+        /// Bit i is set if the document holds the i-th term of the question.
         var matches: UInt64
         /// What it loses for not holding any more, or gains from what it holds in place of.
         var validity: Float = 0
@@ -86,11 +94,14 @@ struct Retriever {
         _ probe: Probe, _ lexical: LexicalIndex.Scores, _ isSeen: inout [Bool],
         _ result: inout [Candidate]
     ) throws {
+        /// Adds a document once, if filters and lifecycle let it through.
         func add(_ document: Int) {
             guard !isSeen[document] else { return }
             isSeen[document] = true
             if allowed(document) { result.append(candidate(document, lexical)) }
         }
+        /// Adds documents and the conversation neighbours beside each: an answer often stands
+        /// beside the message that repeats the question's words.
         func addWithNeighbours(_ documents: [Int]) {
             for document in documents {
                 index.threads.forEachNeighbour(of: document, reach: 1, add)
@@ -124,8 +135,9 @@ struct Retriever {
         }
     }
 
-    /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives
-    /// in Paris" would have been.
+    /// Gives a successor the rank of the memory that it superseded: "moved to Berlin" is the answer
+    /// where "lives in Paris" would have been, though the question may share no word with it. A
+    /// successor that no probe found is added.
     private func prefer(_ candidates: inout [Candidate], _ lexical: LexicalIndex.Scores) {
         var places: [Int: Int] = [:]
         for (place, candidate) in candidates.enumerated() { places[candidate.document] = place }
@@ -165,12 +177,14 @@ struct Retriever {
         return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
 
+    /// Candidates of a mode that ranks by one score alone.
     private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores)
         -> [Candidate]
     {
         highest(limit, of: scores, where: allowed).map { simple($0, scores[$0], lexical) }
     }
 
+    /// A candidate with one score and no features.
     private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores)
         -> Candidate
     {
@@ -228,6 +242,11 @@ struct Retriever {
         return plan.asksPast && plan.times.isEmpty && !plan.asksLatest ? 0 : Self.superseded
     }
 
+    /// Computes all features of a document, and its score.
+    ///
+    /// Coverage counts the question's terms that the document or a direct neighbour holds, weighed
+    /// by their inverse document frequency. Recency falls to 1/e in 90 days. Recency, time, number
+    /// and name count only where the question asks for them.
     private func candidate(_ number: Int, _ lexical: LexicalIndex.Scores) -> Candidate {
         let document = index.documents[number], analysis = document.analysis
         let similarities = similarities(around: number)
@@ -285,6 +304,11 @@ struct Retriever {
         return (means[0], means[1], means[2])
     }
 
+    /// Mean vectors of growing rings around a document: itself, with its neighbours, and with
+    /// theirs. Each is compared with the question by cosine; documents without a vector are left
+    /// out.
+    ///
+    /// - Complexity: one addition of a vector for each document of the rings.
     private func sums(_ query: [Float], around number: Int, in vectors: any VectorIndex) -> [(
         mean: Float, members: Int, documents: Int
     )] {

@@ -21,13 +21,16 @@ struct Saying {
         }
     }
 
+    /// The memory.
     let cube: MemCube
+    /// Of whom or what it speaks.
     let subject: Subject
     /// Stems of what it is about, without words of change, numbers and times.
     let topics: Set<String>
     /// Whether it tells that something ended or became another; whether only that something is so
     /// now.
     let tellsChange: Bool, tellsNow: Bool
+    /// A negation anywhere in it.
     let isDenied: Bool
     /// All its words.
     let words: [String]
@@ -61,6 +64,9 @@ struct Saying {
         isDenied = !ChangeWords.denials.isDisjoint(with: words)
     }
 
+    /// Reads the subject off the first word that is no filler: the speaker, a relation ("my boss"),
+    /// a pronoun, or a name in front of a verb that often follows names. A rule of thumb, and no
+    /// parser: a wrong subject costs a rank.
     private static func subject(_ words: [String], _ cube: MemCube) -> Subject {
         let start = words.firstIndex { !ChangeWords.fillers.contains($0) } ?? 0
         let word = words[start], rest = words[(start + 1)...]

@@ -7,25 +7,31 @@ import NIOConcurrencyHelpers
 final class SharedIndex: @unchecked Sendable {
     // Sendable: `index` is read and changed behind `lock`.
     private var index: OwnerIndex
+    /// Guards `index`: many questions read at once, a change waits for them.
     private let lock = ReadWriteLock()
     /// Positions of the journal and of vectors up to which nothing is left to apply; nil before the
     /// first use. Moved on by who holds `lock` to write, and by who finds that nothing of the
     /// owner's has changed.
     private let reached = NIOLockedValueBox<Reached?>(nil)
 
+    /// Positions of the journal and of vectors.
     private struct Reached: Equatable {
         var position: Int64, vectorPosition: Int64
+        /// The positions after some changes.
         init(_ changes: IndexChanges) {
             (position, vectorPosition) = (changes.position, changes.vectorPosition)
         }
+        /// The positions that an index has reached.
         init(_ index: OwnerIndex) {
             (position, vectorPosition) = (index.position, index.vectorPosition)
         }
+        /// The changes since these positions.
         func changes(_ source: OwnerIndex.Source) throws -> IndexChanges {
             try source.changes(since: position, vectorsSince: vectorPosition)
         }
     }
 
+    /// An empty index; it is loaded at its first use.
     init(_ index: OwnerIndex) { self.index = index }
 
     /// Reads the index as it stands.
@@ -62,6 +68,7 @@ final class SharedIndex: @unchecked Sendable {
         }
     }
 
+    /// Applies changes; `lock` is held to write.
     private func apply(_ changes: IndexChanges, _ source: OwnerIndex.Source) throws -> [(
         CubeID, [UInt8]
     )] {

@@ -2,6 +2,8 @@ import Foundation
 import MnemeStore
 import NIOConcurrencyHelpers
 
+/// Promotion of profiles: the KV cache of a profile is computed ahead, as every chat begins with
+/// it, and kept as a memory with edges to what it was made of.
 extension MemoryOS {
     /// What promoted memories say where they come from.
     private static let promotion = "promotion"

@@ -28,6 +28,8 @@ public struct TierReport: Sendable, Codable {
     public var profile: [MemCube]
 }
 
+/// Tiers of memory after MemoryOS (Kang et al. 2025) [95]: short, mid and long term, and the
+/// profile. ``TierPlan`` decides; here it is fed from the store, and its moves are committed.
 extension MemoryOS {
     /// An owner's tiers. What recall uses is counted first.
     public func tiers(
@@ -55,6 +57,7 @@ extension MemoryOS {
         }
     }
 
+    /// Speakers that are no person: what they say never becomes a user's profile.
     private static let modelRoles: Set = ["assistant", "system", "tool"]
 
     /// Feeds a plan with what is in use of an owner's, and hands out what is in the profile.

@@ -9,7 +9,10 @@ package import MnemeStore
 /// ``ForgettingCurve``. Against the paper: who somebody is goes to the profile when it leaves the
 /// short term, not only with a hot topic, and no model rewrites it.
 package struct TierPlan {
+    /// Thresholds of the tiers. Short-term capacity, similarity, heat and the time constant count
+    /// memories, a sum of cosine and Jaccard, visits with memories, and seconds.
     package struct Settings: Sendable {
+        /// The defaults.
         package init() {}
 
         /// The last memories of a conversation that stay short-term, and after how many seconds of
@@ -44,6 +47,7 @@ package struct TierPlan {
         /// Whether it is not superseded.
         package var holds = true
 
+        /// A memory of the short term, not used yet.
         package init(id: CubeID, type: MemoryType, session: String?, time: Date) {
             (self.id, self.type, self.session, self.time) = (id, type, session, time)
         }
@@ -72,6 +76,7 @@ package struct TierPlan {
             keywords.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(5).map(\.key)
         }
 
+        /// Recency of the last visit: exp(−t/τ), 1 at the moment of use.
         func recency(_ now: Date, _ settings: Settings) -> Double {
             exp(-max(0, now.timeIntervalSince(last)) / settings.recency)
         }
@@ -81,6 +86,8 @@ package struct TierPlan {
             Double(visits + members.count) + (members.isEmpty ? 0 : recency(now, settings))
         }
 
+        /// Adds a memory to the topic's keywords and mean vector. A promoted one still describes
+        /// the topic, but heats it no more: otherwise a topic would stay hot for ever.
         mutating func add(_ memory: Memory, isMember: Bool) {
             for word in memory.keywords { keywords[word, default: 0] += 1 }
             if let vector = memory.vector {
@@ -114,12 +121,18 @@ package struct TierPlan {
         }
     }
 
+    /// The thresholds.
     let settings: Settings
+    /// Short-term memories by session, the oldest first.
     private var recent: [String?: [Memory]] = [:]
+    /// Topics by the memory that began each.
     package private(set) var topics: [CubeID: Topic] = [:]
+    /// Memories of the profile, superseded ones among them until they are moved out.
     private(set) var profile: [Memory] = []
+    /// Memories by tier, as they were added.
     private(set) var counts: [MemoryTier: Int] = [:]
 
+    /// An empty plan.
     package init(_ settings: Settings = Settings()) { self.settings = settings }
 
     /// Memories come in the order in which they were recorded.
@@ -140,6 +153,8 @@ package struct TierPlan {
     /// - Complexity: memories that leave the short term × ``Settings/open`` × length of a vector.
     package mutating func moves(now: Date) -> [Move] {
         var moves: [CubeID: Move] = [:], order: [CubeID] = []
+        /// Notes a move. A memory that moves twice, as into a topic that is hot at once, moves to
+        /// the last tier, with both reasons.
         func move(_ id: CubeID, _ tier: MemoryTier, _ topic: CubeID?, _ reason: String) {
             if let former = moves[id] {
                 moves[id] = Move(
