@@ -59,6 +59,8 @@ public final class KeyFile: Sendable {
     /// Keys as last read, and the version of the file that they were read from.
     private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Stamp?)>
 
+    /// Reads the file; one that is not there is a server without keys.
+    ///
     /// - Throws: `MnemeError` of the class `corrupt` if the file is damaged.
     public init(path: String) throws {
         self.path = path
@@ -107,6 +109,8 @@ public final class KeyFile: Sendable {
         /// A replaced file has another inode even if size and time are the same.
         var inode: UInt64, size: Int64, modified: Double
 
+        /// The version of the file that is there now; nil if there is none.
+        ///
         /// - Throws: ``MnemeBase/FileError`` if it cannot be told whether the file is there.
         init?(_ path: String) throws {
             let attributes: [FileAttributeKey: Any]

@@ -81,7 +81,7 @@ extension MemoryServer {
         } catch is NIOTooManyBytesError { throw tooLarge }
     }
 
-    /// What is told of a body that is too large, whether its length was announced or not.
+    /// The error for a body that is too large, whether its length was announced or not.
     private var tooLarge: ClientError {
         ClientError(.tooLarge, "The request is larger than \(configuration.maximumBody) bytes.")
     }

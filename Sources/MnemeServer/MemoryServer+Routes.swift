@@ -12,7 +12,7 @@ struct Endpoint: Sendable {
     let method: HTTPRequest.Method
     /// The path; `{name}` stands for any one part.
     let path: String
-    /// What its errors look like.
+    /// The form of its errors.
     var form = WireForm.openAI
     /// Answers a request; errors are answers, too.
     let respond: @Sendable (Request, BasicRequestContext) async -> Response
@@ -92,7 +92,7 @@ extension MemoryServer {
         return language
     }
 
-    /// What the server says of itself, and MCP.
+    /// Endpoints about the server itself, and MCP.
     private func serverEndpoints() -> [Endpoint] {
         [
             Endpoint(method: .get, path: "/healthz") { request, _ in
@@ -145,7 +145,7 @@ extension MemoryServer {
         ProtectedResource.base(of: request, isSecure: configuration.certificate != nil)
     }
 
-    /// What anybody may read, without a key.
+    /// An answer that anybody may read, without a key.
     private func published(
         _ request: Request, _ operation: String, _ value: () throws -> JSONValue
     ) async -> Response {

@@ -27,6 +27,8 @@ public struct MemoryServer: Sendable {
     /// Told of failures that are the server's own.
     let logger: Logger
 
+    /// A server that is ready to run; nothing is listened on yet.
+    ///
     /// - Parameters:
     ///   - language: a model and the engine that runs it, for the chat and completions endpoints;
     ///     the caller closes the engine.

@@ -40,7 +40,7 @@ enum OpenAPI {
         ]
     }
 
-    /// What the server says of itself, and MCP.
+    /// Paths of health, metrics, this document and MCP.
     private static let serverPaths: [String: JSONValue] = [
         "/healthz": [
             "get": [
@@ -115,7 +115,7 @@ enum OpenAPI {
         ]
     }
 
-    /// What an error's `code` can be. The classes are all; finer names are told where clients act
+    /// Values of an error's `code`. The classes are all; finer names are told where clients act
     /// on them.
     private static var codes: String {
         let known = ErrorClass.allCases.map(\.rawValue).joined(separator: ", ")

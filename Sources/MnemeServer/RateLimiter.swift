@@ -9,6 +9,8 @@ final class RateLimiter: Sendable {
     /// Buckets by caller. Beyond 10 000 those that are full again are dropped.
     private let buckets = NIOLockedValueBox<[String: Bucket]>([:])
 
+    /// A limiter at which every caller begins with a full bucket.
+    ///
     /// - Parameter perMinute: 0 sets no limit.
     init(perMinute: Int) {
         self.perMinute = perMinute

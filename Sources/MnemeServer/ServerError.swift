@@ -17,6 +17,8 @@ struct ClientError: MnemeError, Equatable {
     /// Seconds after which the same request may succeed.
     var retryAfter: Double?
 
+    /// An error that the server raises itself.
+    ///
     /// - Parameters:
     ///   - code: the class's own if left out.
     ///   - status: the class's own if left out.

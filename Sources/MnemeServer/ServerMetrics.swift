@@ -40,6 +40,9 @@ final class ServerMetrics: Sendable {
         }
     }
 
+    /// All figures as Prometheus reads them: gauges first, then counters and histograms by
+    /// operation.
+    ///
     /// - Parameter gauges: name, help and value of what is measured now.
     func text(gauges: [Gauge]) -> String {
         var lines: [String] = []

@@ -36,6 +36,8 @@ public final class TokenVerifier: Sendable {
     /// Keys as last read, and when the file had changed then.
     private let state: NIOLockedValueBox<(keys: JWTKeyCollection, changed: Date?)>
 
+    /// Reads the key set.
+    ///
     /// - Parameters:
     ///   - path: a JSON Web Key Set; it is read again when it changes.
     ///   - issuer: what `iss` must be.

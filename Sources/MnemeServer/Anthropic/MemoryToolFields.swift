@@ -6,7 +6,7 @@ enum MemoryToolFields {
     /// The tool's type, as clients name it.
     static let type = "memory_20250818"
 
-    /// What to do; the other fields that it needs follow from it.
+    /// The command's name; the other fields that it needs follow from it.
     static let command = RequestField<String>(
         "command",
         schema: [
@@ -17,17 +17,17 @@ enum MemoryToolFields {
     ) { try $0.text($1) }
     /// The file or folder, under `/memories`.
     static let path = RequestField<String>("path")
-    /// What a new file holds.
+    /// The text of a new file.
     static let fileText = RequestField<String>("file_text")
     /// The text to replace; it must stand in the file once.
     static let oldString = RequestField<String>("old_str")
-    /// What takes its place; nothing if left out.
+    /// The text that takes its place; nothing if left out.
     static let newString = RequestField<String>("new_str")
     /// The line after which a text is put in; 0 is before the first.
     static let insertLine = RequestField<Int>("insert_line", in: 0...Int.max)
     /// The text that is put in.
     static let insertText = RequestField<String>("insert_text")
-    /// What is renamed: a file, or a folder with all in it.
+    /// The path to rename: a file, or a folder with all in it.
     static let oldPath = RequestField<String>("old_path")
     /// Its new path, where nothing may be yet.
     static let newPath = RequestField<String>("new_path")
@@ -59,7 +59,7 @@ enum MemoryToolFields {
         newPath, user, tenant,
     ]
 
-    /// What a model is told that the tool is for.
+    /// The tool's purpose, as the model reads it.
     static let description = """
         Notes in files under /memories that last from one conversation to the next. View /memories \
         before you begin; write down what you will need later.
@@ -93,6 +93,8 @@ enum MemoryCommand: Sendable {
     /// Gives a file or folder another path.
     case rename(MemoryPath, to: MemoryPath)
 
+    /// Reads a command with the fields that it needs.
+    ///
     /// - Throws: `InputError`.
     init(_ fields: JSONFields) throws {
         typealias F = MemoryToolFields
@@ -128,9 +130,11 @@ struct MemoryPath: Sendable, Equatable {
 
     /// True if it is that folder itself.
     var isRoot: Bool { text == Self.root }
-    /// What paths of files in it begin with.
+    /// The prefix of paths of files in it.
     var folder: String { text + "/" }
 
+    /// Reads a path within the folder of memories.
+    ///
     /// - Throws: `InputError` for a path that leads elsewhere.
     init(_ text: String) throws {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

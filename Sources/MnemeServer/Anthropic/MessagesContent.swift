@@ -5,6 +5,9 @@ import MnemeEngine
 /// Messages of Anthropic's API, whose content is a text or a list of blocks, as the messages of a
 /// chat: a call's result is a message of its own here.
 enum MessagesContent {
+    /// The messages of a chat that one message of the API stands for: results of calls come first,
+    /// each as a message of its own, then what was said.
+    ///
     /// - Parameters:
     ///   - written: the same message with its members in their order, as a call's input is shown to
     ///     the model as it was written.
@@ -77,6 +80,8 @@ enum MessagesContent {
 
 /// Tools as Anthropic's clients define them.
 enum MessagesTool {
+    /// A tool's definition: one of the caller's own, or the memory tool, whose schema is known.
+    ///
     /// - Parameter written: the definition with its members in their order.
     /// - Throws: `InputError`, `EngineError`.
     static func definition(

@@ -104,6 +104,8 @@ struct MessagesCall: Sendable {
     /// True if the answer is sent piece by piece.
     let streams: Bool
 
+    /// Reads the whole request.
+    ///
     /// - Throws: `InputError`, `EngineError`.
     init(_ request: WireRequest) throws {
         let fields = request.fields
@@ -130,6 +132,8 @@ struct MessagesPrompt: Sendable {
     /// The tools that may be called; nil if there are none.
     let tools: ToolSet?
 
+    /// Reads the system message, the conversation and the tools of a request.
+    ///
     /// - Throws: `InputError`, `EngineError`.
     init(_ request: WireRequest) throws {
         let fields = request.fields, ordered = try request.ordered()

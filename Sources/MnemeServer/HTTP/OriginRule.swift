@@ -8,6 +8,8 @@ struct OriginRule: Sendable {
 
     init(named: Set<String> = []) { self.named = Set(named.map { $0.lowercased() }) }
 
+    /// True if a page of this origin may use the server.
+    ///
     /// - Parameters:
     ///   - origin: the page's, as the browser says it; `null` is that of files and of pages that
     ///     hide theirs.

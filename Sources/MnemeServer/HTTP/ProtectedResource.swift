@@ -3,7 +3,7 @@ import Hummingbird
 import Mneme
 import MnemeStore
 
-/// What clients that log in at an identity provider need to know of this server: who issues the
+/// Metadata for clients that log in at an identity provider: who issues the
 /// tokens that it takes, and for what (OAuth 2.0 Protected Resource Metadata, RFC 9728).
 struct ProtectedResource: Sendable {
     /// Who issues tokens.

@@ -4,6 +4,8 @@ import Mneme
 /// Items of a query string as forms and `URLSearchParams` write them: a space is a plus, a plus is
 /// `%2B`.
 enum QueryString {
+    /// The items of a query, in their order.
+    ///
     /// - Throws: `InputError` if an item is no percent-encoded UTF-8.
     static func items(_ query: String) throws -> [(name: String, value: String)] {
         try query.split(separator: "&").map { item in

@@ -67,8 +67,8 @@ struct RequestGate: RouterMiddleware {
         return try await next(request, context)
     }
 
-    /// What a browser asks before a page's request: which methods and headers may come. Headers are
-    /// allowed as asked for: keys travel in them, and no cookie is read.
+    /// The answer to a browser that asks before a page's request which methods and headers may
+    /// come. Headers are allowed as asked for: keys travel in them, and no cookie is read.
     private static func preflight(_ request: Request, _ allowed: String) -> Response {
         var headers: HTTPFields = [.allow: allowed]
         if request.headers[.origin] != nil {

@@ -14,6 +14,8 @@ struct RouteMap: Sendable {
     /// All routes, in the order in which they were given.
     private let entries: [Entry]
 
+    /// Splits the routes' paths once, so that a request only compares parts.
+    ///
     /// - Parameter routes: paths as routers write them; `{id}` stands for any one part. A path that
     ///   ends in a slash may be another API's than the one without.
     init(_ routes: [(path: String, method: HTTPRequest.Method, form: WireForm)]) {

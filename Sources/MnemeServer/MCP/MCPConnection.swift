@@ -10,9 +10,11 @@ import NIOConcurrencyHelpers
 public struct MCPConnection: Sendable {
     /// Answers each request, wherever it came from.
     private let session: MCPSession
-    /// What is to be answered yet.
+    /// Calls that are not answered yet.
     private let calls: RunningCalls
 
+    /// A connection whose messages a session answers.
+    ///
     /// - Parameter send: takes each message of ours, without a line's end; called one at a time.
     public init(_ session: MCPSession, send: @escaping @Sendable (String) -> Void) {
         self.session = session
@@ -123,7 +125,8 @@ private final class RunningCalls: Sendable {
     func send(_ text: String) { running.withLockedValue { _ in output(text) } }
 }
 
-/// What `body` answers, or nil as soon as this task is cancelled. What was begun then ends unheard.
+/// The answer of `body`, or nil as soon as this task is cancelled. What was begun then ends
+/// unheard.
 private func untilCancelled<Answer: Sendable>(
     _ body: @escaping @Sendable () async -> Answer
 ) async -> Answer? {

@@ -14,7 +14,7 @@ struct MCPConnector: Sendable {
     /// Memories that a search answers.
     private static let limit = 10
 
-    /// What is searched.
+    /// The memory that is searched.
     let memory: MemoryOS
     /// Who searches; what is found is recorded as recall and get.
     let context: OperationContext
@@ -46,7 +46,7 @@ struct MCPConnector: Sendable {
             hints: MCPTools.readingHints)
     }
 
-    /// What a tool answers.
+    /// The answer of a tool.
     ///
     /// - Throws: `InputError`, ``MnemeStore/StoreError``, ``MnemeStore/AccessError``.
     func answer(_ name: String, _ arguments: [String: JSONValue]) async throws -> JSONValue {
@@ -90,7 +90,7 @@ struct MCPConnector: Sendable {
         return .object(result)
     }
 
-    /// What search and fetch both say of a memory.
+    /// Members of a memory in the answers of both search and fetch.
     private func entry(_ memory: JSONValue) -> [String: JSONValue] {
         let id = memory["id"]?.string ?? ""
         return [

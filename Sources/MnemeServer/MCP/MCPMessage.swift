@@ -81,6 +81,8 @@ struct MCPRequest: Sendable {
     /// Begins the names of the protocol's own members of `_meta`.
     private static let prefix = "io.modelcontextprotocol/"
 
+    /// Reads the parameters, the progress token among them.
+    ///
     /// - Throws: `InputError` for a number that no `Double` holds.
     init(id: OrderedJSON, method: String, _ parameters: OrderedJSON?) throws {
         (self.id, self.method) = (id, method)
@@ -111,6 +113,8 @@ struct MCPRequest: Sendable {
         }
     }
 
+    /// Checks what every method wants: parameters in an object, and a revision that is spoken.
+    ///
     /// - Throws: ``MCPError`` if the request cannot be served whatever its method is.
     func check() throws {
         guard parameters.object != nil else {

@@ -9,6 +9,8 @@ struct MCPProgress: Sendable {
     /// Sends a notice; nil where the client could not read one.
     private let notify: (@Sendable (String) -> Void)?
 
+    /// Progress of one request; nothing is told unless the request asked for it.
+    ///
     /// - Parameter notify: sends a notice.
     init(_ request: MCPRequest, _ notify: (@Sendable (String) -> Void)?) {
         (token, self.notify) = (request.progressToken, notify)

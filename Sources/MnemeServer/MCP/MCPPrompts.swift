@@ -5,11 +5,11 @@ import MnemeStore
 struct MCPPrompts: Sendable {
     /// A prompt's words, and what they need.
     private struct Prompt {
-        /// What clients call it, and what their users read.
+        /// The name for clients, and title and description for their users.
         let name: String, title: String, description: String
         /// Its one argument.
         let argument: (name: String, description: String, isRequired: Bool)
-        /// What the caller needs for what the words ask of the model.
+        /// The permission without which the model could not do what the words ask of it.
         let permission: Permission
         /// True if memories that fit the argument are recalled, and stand behind the words.
         let recalls: Bool

@@ -5,8 +5,9 @@ import MnemeBase
 struct MCPReply: Sendable {
     /// The request's id, as it came; nil if it could not be read.
     let id: OrderedJSON?
-    /// What went wrong, if it did.
+    /// The error of a request that could not be carried out.
     let error: MCPError?
+    /// The member that holds the outcome: `result` or `error`.
     private let member: (name: String, value: JSONValue)
 
     /// The answer of a request that was carried out.
@@ -31,7 +32,7 @@ struct MCPReply: Sendable {
     }
 }
 
-/// What a method answers, before the protocol's own members are added.
+/// The answer of a method, before the protocol's own members are added.
 struct MCPResult: Sendable {
     /// The method's members.
     var members: [String: JSONValue]
@@ -45,7 +46,7 @@ struct MCPResult: Sendable {
     /// Lists that follow from the caller's permissions alone.
     static let listLifetime = Duration.seconds(3600)
 
-    /// What a request that stands for itself is answered (revision 2026-07-28).
+    /// The answer to a request that stands for itself (revision 2026-07-28).
     func stateless(server: JSONValue) -> JSONValue {
         var members = members
         members["resultType"] = "complete"

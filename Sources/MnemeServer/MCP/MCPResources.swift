@@ -7,7 +7,7 @@ import MnemeStore
 struct MCPResources: Sendable {
     /// Memories of a page.
     private static let page = 50
-    /// What addresses begin with.
+    /// The prefix of a memory's address.
     private static let scheme = "mneme://memories/"
 
     /// Who asks; what is listed and read is recorded as list and get.

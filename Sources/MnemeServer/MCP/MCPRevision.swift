@@ -13,7 +13,7 @@ enum MCPRevision {
     /// All of them, the newest first.
     static let all = [stateless] + handshake
 
-    /// What `initialize` settles on: the revision asked for, or else the newest that has a
+    /// The revision that `initialize` settles on: the one asked for, or else the newest that has a
     /// handshake.
     static func negotiated(_ wanted: String?) -> String {
         wanted.flatMap { handshake.contains($0) ? $0 : nil } ?? handshake[0]

@@ -28,6 +28,8 @@ public struct MCPSession: Sendable {
     /// Told of failures that are the server's own.
     private let logger: Logger
 
+    /// A session for one caller.
+    ///
     /// - Parameters:
     ///   - principal: who asks; only tools that it may use are offered.
     ///   - request: names the message in the audit log.

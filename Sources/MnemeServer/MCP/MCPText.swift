@@ -2,6 +2,9 @@ import Mneme
 
 /// Answers of tools as text for the model: enough for it to go on, and no more.
 enum MCPText {
+    /// The text of an operation's answer; one without a form of its own tells of the changed
+    /// memory.
+    ///
     /// - Parameter value: the operation's whole answer.
     static func of(_ operation: String, _ value: JSONValue) -> String {
         switch operation {

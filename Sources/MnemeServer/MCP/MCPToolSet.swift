@@ -16,7 +16,7 @@ public struct MCPToolSet: Sendable, Equatable {
         (self.whole, self.brief) = (whole, brief.subtracting(whole))
     }
 
-    /// What most agents need: remember, recall, list, get, update, forget.
+    /// The tools that most agents need: remember, recall, list, get, update, forget.
     public static let core = MCPToolSet(whole: [], brief: Set(MCPTools.coreParameters.keys))
     /// Every tool.
     public static let all = MCPToolSet(whole: Set(MCPTools.names), brief: [])

@@ -55,6 +55,8 @@ enum MCPTools {
         }
     }
 
+    /// An operation as a tool: its schema, description and hints.
+    ///
     /// - Parameter parameters: those that are described; all if nil.
     private static func definition(
         _ operation: any Mneme.Operation.Type, parameters: [String]?, for principal: Principal

@@ -174,7 +174,7 @@ struct Mem0Endpoint: Sendable {
         return try await run(UpdateOperation.self, arguments)["memory"] ?? .null
     }
 
-    /// What is said of memories both when they are made and when they are changed.
+    /// Reads the fields that memories have both when they are made and when they are changed.
     private func takeCommon(
         _ fields: JSONFields, into arguments: inout [String: JSONValue]
     ) throws {

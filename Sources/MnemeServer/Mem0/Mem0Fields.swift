@@ -148,6 +148,8 @@ struct Mem0Scope: Sendable {
     /// True if nobody and nothing is named, which means all of the caller's memories.
     var isEmpty: Bool { user == nil && agent == nil && app == nil && run == nil }
 
+    /// Reads the names beside `filters`, then those within, which go first.
+    ///
     /// - Throws: `InputError` for filters that are not known.
     init(_ fields: JSONFields) throws {
         user = try Mem0Fields.user.read(fields)

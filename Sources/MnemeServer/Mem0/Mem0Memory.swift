@@ -5,6 +5,8 @@ enum Mem0Memory {
     /// Where metadata is kept as JSON if it holds more than texts.
     private static let key = "mem0"
 
+    /// A memory in mem0's form.
+    ///
     /// - Parameter memory: a memory as operations answer it.
     static func json(_ memory: JSONValue, score: JSONValue? = nil) -> JSONValue {
         let tags = memory["tags"]?.array?.compactMap(\.string) ?? []

@@ -85,7 +85,7 @@ extension WireRoute {
         route(.delete, "/v1/memories/{id}/", "delete", as: "erase", "Erase a memory", .erase),
         route(.delete, "/memories/{id}", "server_delete", as: "erase", "Erase a memory", .erase),
     ]
-    /// What became of a memory, version by version.
+    /// A memory's changes, version by version.
     static let mem0History = [
         route(
             .get, "/v1/memories/{id}/history/", "history", as: "history", "A memory's changes",

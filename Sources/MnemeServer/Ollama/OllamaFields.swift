@@ -97,6 +97,8 @@ enum OllamaFields {
     /// The fields of `/api/embeddings`.
     static let embeddings: [any AnyRequestField] = [GenerationFields.model, prompt]
 
+    /// Checks that a request asks for nothing that is not done here.
+    ///
     /// - Throws: `InputError` if a request asks for what is not done.
     static func refuseUndone(_ request: JSONFields) throws {
         for field in plain { _ = try field.read(request) }
@@ -176,6 +178,8 @@ struct OllamaCall: Sendable {
     /// True if the answer is sent piece by piece, as it is unless the request says otherwise.
     let streams: Bool
 
+    /// Reads a request to `/api/chat`.
+    ///
     /// - Throws: `InputError`, `EngineError`.
     init(chat request: WireRequest) throws {
         let ordered = try request.ordered()
@@ -193,6 +197,9 @@ struct OllamaCall: Sendable {
         (generation, streams) = try Self.generation(request)
     }
 
+    /// Reads a request to `/api/generate`: a text and a system message make a conversation, unless
+    /// the text is to be continued as it is.
+    ///
     /// - Throws: `InputError`, `EngineError`.
     init(generate request: WireRequest) throws {
         let fields = request.fields

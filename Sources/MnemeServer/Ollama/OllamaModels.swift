@@ -6,8 +6,11 @@ import MnemeModels
 
 /// The models that are served, as Ollama's clients list and describe them.
 struct OllamaModels: Sendable {
+    /// Names under which models are asked for.
     private let models: ServedModels
+    /// The language model, if the server runs one.
     private let language: ServedLanguage?
+    /// The embedding model, if there is one.
     private let embedder: (any TextEmbedder)?
 
     init(_ server: MemoryServer) {
@@ -78,7 +81,7 @@ struct OllamaModels: Sendable {
         ]
     }
 
-    /// What kind of model it is. How many parameters and bits it has is not told: it is not counted
+    /// The model's kind. How many parameters and bits it has is not told: it is not counted
     /// here.
     private func details(_ language: ServedLanguage) -> JSONValue {
         let family = JSONValue.string(language.engine.decoder.configuration.architecture)
@@ -94,7 +97,7 @@ struct OllamaModels: Sendable {
         return .string((date ?? Date(timeIntervalSince1970: 0)).formatted(.iso8601))
     }
 
-    /// What the file system says of the model's file; nil if it is gone, which a loaded model
+    /// The attributes of the model's file; nil if it is gone, which a loaded model
     /// survives.
     private func attributes(_ language: ServedLanguage) -> [FileAttributeKey: Any]? {
         try? FileManager.default.attributesOfItem(atPath: language.model.path)

@@ -8,6 +8,8 @@ struct AnswerEnvelope: Sendable {
     private let created = Int(Date().timeIntervalSince1970)
     private let model: String
 
+    /// A new id, and the time at which the answer begins.
+    ///
     /// - Parameter prefix: what the answer's id begins with.
     init(_ prefix: String, model: LanguageModel) {
         id = AnswerID.new(prefix)

@@ -16,6 +16,8 @@ struct ChatCall: Sendable {
     /// How the answer is generated; its prompt is still to come.
     let generation: GenerationRequest
 
+    /// Reads the whole request.
+    ///
     /// - Parameter body: the request as it was sent.
     /// - Throws: `InputError`.
     init(_ request: JSONFields, body: String) throws {

@@ -17,6 +17,8 @@ struct CompletionCall: Sendable {
     /// The default of OpenAI's API.
     private static let standardLength = 16
 
+    /// Reads the whole request.
+    ///
     /// - Parameter body: the request as it was sent.
     /// - Throws: `InputError`.
     init(_ request: JSONFields, body: String) throws {

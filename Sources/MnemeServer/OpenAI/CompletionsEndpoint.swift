@@ -23,8 +23,8 @@ struct CompletionsEndpoint: Sendable {
                 }
             let echo = call.echoes ? text(of: prompt) : ""
             for number in 0..<call.answers {
-                // All run side by side in the engine, whichever is read first.
-                /// What the engine generates; it goes on whether it is read or not.
+                // All run side by side in the engine, whichever is read first. Each goes on whether
+                // it is read or not.
                 let events = try language.engine.generate(
                     generation.numbered(number), span: "generate")
                 answers.append(
@@ -68,6 +68,7 @@ private struct Completion: Sendable {
 private struct CompletionForm: Sendable {
     /// Members that all parts of the answer share.
     private let envelope: AnswerEnvelope
+    /// Gives the texts of tokens.
     private let tokenizer: any Tokenizer
 
     init(_ model: LanguageModel) {

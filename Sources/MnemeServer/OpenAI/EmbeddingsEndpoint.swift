@@ -75,6 +75,8 @@ enum EmbeddingsFields {
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] = [input, model, encoding, dimensions]
 
+    /// Checks the wanted number of dimensions.
+    ///
     /// - Throws: `InputError` if a request wants another number of dimensions than vectors have.
     static func require(_ dimensions: Int?, of embedder: any TextEmbedder) throws {
         if let dimensions, dimensions != embedder.dimension {

@@ -175,6 +175,8 @@ struct AnswerDelivery: Sendable {
     /// True if a stream tells at its end what it cost.
     let includesUsage: Bool
 
+    /// Reads `stream` and `stream_options`.
+    ///
     /// - Throws: `InputError`.
     init(_ request: JSONFields) throws {
         streams = try GenerationFields.stream.read(request) ?? false

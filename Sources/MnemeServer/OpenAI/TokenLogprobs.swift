@@ -39,6 +39,8 @@ struct CompletionLogprobs: Sendable {
     private var offsets: [JSONValue] = []
     private var offset: Int
 
+    /// Empty lists.
+    ///
     /// - Parameter offset: characters of the answer before the first token.
     init(offset: Int = 0) { self.offset = offset }
 

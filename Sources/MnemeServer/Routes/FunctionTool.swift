@@ -5,6 +5,8 @@ import MnemeEngine
 /// Tools as OpenAI's clients define them: a name, a description and the schema of the arguments.
 /// Ollama's have the same form.
 enum FunctionTool {
+    /// A tool's definition from a function as OpenAI's clients write it.
+    ///
     /// - Parameters:
     ///   - function: the object with `name`, `description`, `parameters` and `strict`.
     ///   - written: the same with its members in their order, as a model fills them in.

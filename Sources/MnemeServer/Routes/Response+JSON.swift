@@ -18,7 +18,7 @@ extension Response {
             body: .init(byteBuffer: ByteBuffer(string: text)))
     }
 
-    /// What a client is told of an error.
+    /// An error as an answer.
     static func refusal(_ error: ClientError, _ form: WireForm) -> Response {
         json(
             text: form.body(of: error).text, status: HTTPResponse.Status(code: error.status))

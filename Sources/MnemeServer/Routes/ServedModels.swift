@@ -32,6 +32,8 @@ struct ServedModels: Sendable {
         return Self.entry(name)
     }
 
+    /// Checks that a request means the language model.
+    ///
     /// - Throws: ``UnknownModel`` unless the language model goes by the name.
     func requireLanguage(_ name: String) throws {
         guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
@@ -59,10 +61,13 @@ struct ServedModels: Sendable {
 
 /// A request for a model that is not served.
 struct UnknownModel: MnemeError {
+    /// A sentence for people: what is wrong, and what to do.
     let message: String
     var errorClass: ErrorClass { .notFound }
     var errorCode: String { "model_not_found" }
 
+    /// The error for a name, which says what the server runs.
+    ///
     /// - Parameter known: the language model that is served, if any.
     init(name: String, known: String?) {
         let help =

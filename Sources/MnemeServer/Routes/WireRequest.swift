@@ -12,8 +12,11 @@ struct WireRequest: Sendable {
     let fields: JSONFields
     /// The body as it was sent: a schema's members keep their order.
     let text: String
+    /// Parts of the path by their names in the route, decoded.
     private let parts: [String: String]
 
+    /// Reads body, query and path of a request.
+    ///
     /// - Parameter parameters: what stands in the path, percent-encoded.
     /// - Throws: `InputError` if an item of the query is given twice, or in the body, too.
     init(

@@ -36,6 +36,9 @@ public final class TraceExporter: Sendable {
     /// Spans that may wait; of a file, bytes from which it is put aside as `FILE.1`.
     private static let maximumWaiting = 8_192, maximumFile = 64 << 20
 
+    /// An exporter to a file or collector. A file is created at once, so that a wrong path fails
+    /// here.
+    ///
     /// - Parameters:
     ///   - target: `http://host:4318` (or the full path of its receiver), or a file.
     ///   - version: the program's.

@@ -56,6 +56,8 @@ private enum TraceKey: InstrumentationContextKey { typealias Value = TraceIdenti
 public struct TraceRecorder: Tracer {
     private let exporter: TraceExporter
 
+    /// A recorder of the spans of one process.
+    ///
     /// - Parameter exporter: gets the spans.
     public init(exporter: TraceExporter) { self.exporter = exporter }
 

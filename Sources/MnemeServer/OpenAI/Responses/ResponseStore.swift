@@ -53,6 +53,8 @@ struct ResponseStore: Sendable {
             expires: conversation == nil ? now.addingTimeInterval(Self.days * 86_400) : nil)
     }
 
+    /// A kept response.
+    ///
     /// - Throws: ``ClientError`` if there is none of that id, or it has expired.
     func response(_ id: String) async throws -> Kept {
         guard let cube = Self.id(id, Self.responsePrefix),
@@ -62,6 +64,8 @@ struct ResponseStore: Sendable {
         return kept
     }
 
+    /// Erases a kept response. Those that follow it can then not be followed back.
+    ///
     /// - Throws: as ``response(_:)``.
     func deleteResponse(_ id: String) async throws {
         _ = try await response(id)
@@ -102,6 +106,8 @@ struct ResponseStore: Sendable {
         return conversation
     }
 
+    /// A conversation without its items.
+    ///
     /// - Throws: ``ClientError`` if there is none of that id.
     func conversation(_ id: String) async throws -> JSONValue {
         guard let cube = Self.id(id, Self.conversationPrefix),
@@ -134,6 +140,8 @@ struct ResponseStore: Sendable {
         return named
     }
 
+    /// Erases a conversation with its items and responses.
+    ///
     /// - Throws: as ``conversation(_:)``.
     func deleteConversation(_ id: String) async throws {
         _ = try await conversation(id)

@@ -83,8 +83,7 @@ enum ResponsesFields {
         return members
     }
 
-    /// What form the text of the answer has.
-    /// What form the text of the answer has.
+    /// The form of the answer's text.
     enum Format: Sendable {
         /// Any text.
         case text
@@ -199,6 +198,8 @@ struct ResponsesCall: Sendable {
     /// Members of the request that the response repeats.
     let echo: [String: JSONValue]
 
+    /// Reads the whole request.
+    ///
     /// - Throws: `InputError`, `EngineError`.
     init(_ request: WireRequest) throws {
         typealias F = ResponsesFields

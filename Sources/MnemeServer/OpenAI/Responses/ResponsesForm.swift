@@ -40,6 +40,8 @@ struct ResponsesForm: Sendable {
         var call: (id: String, name: String)?
     }
 
+    /// A response that has not begun.
+    ///
     /// - Parameter echo: members that repeat what the request said.
     init(_ model: LanguageModel, _ echo: [String: JSONValue]) {
         self.model = model.name

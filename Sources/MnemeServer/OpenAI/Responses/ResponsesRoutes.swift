@@ -6,7 +6,8 @@ import MnemeStore
 extension WireRoute {
     /// `/v1/responses`: https://platform.openai.com/docs/api-reference/responses
     ///
-    /// What is kept can be followed by its id, or belongs to a conversation that holds all that was said:
+    /// A kept response can be followed by its id, or belongs to a conversation that holds all that
+    /// was said:
     ///
     /// ```json
     /// {"model": "smollm2", "input": "And of Spain?", "previous_response_id": "resp_01a2…"}
