@@ -15,6 +15,7 @@ extension AuditCommand {
         /// The position of the last entry that is known elsewhere; 0 prints all.
         @Option(help: "Continue after this entry.") var after: Int64 = 0
 
+        /// Prints page by page; memory does not grow with the log.
         func run() async throws {
             let store = try store.open()
             try AuditCommand.forEachPage(store, after: after) { page in

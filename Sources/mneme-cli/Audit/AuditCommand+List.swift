@@ -23,9 +23,11 @@ extension AuditCommand {
         /// The whole id; a short one is not looked up, as the memory may be erased.
         @Option(help: ArgumentHelp("Only where this memory was read or changed.", valueName: "id"))
         var memory: String?
+        /// Leaves out what was done, for finding keys that try more than they may.
         @Flag(help: "Only refusals.") var refused = false
         @Flag(help: "Print JSON.") var json = false
 
+        /// Checks limit and id before the store is opened.
         func run() async throws {
             guard (1...100_000).contains(limit) else {
                 throw InputError("The limit lies between 1 and 100000.")

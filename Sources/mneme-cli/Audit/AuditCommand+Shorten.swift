@@ -29,6 +29,8 @@ extension AuditCommand {
             help: ArgumentHelp(
                 "The file, as JSON lines; it must not be there yet.", valueName: "file")) var file: String
 
+        /// Makes the archive first, so that no entry leaves the store without a place to go; a
+        /// failed run takes the archive away again.
         func run() async throws {
             guard let time = DateText.parse(before) else {
                 throw InputError("'\(before)' is no date such as 2026-01-01.")

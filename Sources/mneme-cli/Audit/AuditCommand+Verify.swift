@@ -32,7 +32,9 @@ extension AuditCommand {
         var key: [String] = []
         @Flag(help: "Print JSON.") var json = false
 
+        /// Prints findings and the end, then fails if there was a finding.
         func run() async throws {
+            /// 32 bytes from hexadecimal digits of either case.
             func bytes(_ hex: String) throws -> Data {
                 guard let data = Hexadecimal.bytes(hex.lowercased()), data.count == 32 else {
                     throw InputError("'\(hex.prefix(80))' is not 64 hex digits.")

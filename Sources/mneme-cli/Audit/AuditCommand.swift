@@ -1,8 +1,11 @@
 import ArgumentParser
 import MnemeStore
 
-/// `mneme audit`: who read, changed or was refused what. For whoever answers for the store; the log
-/// names memories by id and never quotes them.
+/// `mneme audit`: the log of who read, changed or was refused what. For whoever answers for the
+/// store; the log names memories by id and never quotes them.
+///
+/// Every command here needs the encryption key if the store is encrypted. `list` and `export` read
+/// the log page by page, so that memory does not grow with it.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
@@ -14,9 +17,17 @@ struct AuditCommand: AsyncParsableCommand {
         subcommands: [Verify.self, Export.self, Shorten.self, List.self],
         defaultSubcommand: List.self)
 
+    /// The owner of this machine, as who reads the log; the audit log names the operation `audit`.
     static let caller = Caller(.local, operation: "audit")
 
     /// Calls `body` with the log's pages.
+    ///
+    /// A page has up to 1,000 entries, in order of their positions.
+    ///
+    /// - Parameters:
+    ///   - after: the position of the last entry that is not wanted; 0 begins with the first.
+    ///   - body: false ends the walk.
+    /// - Throws: `AccessError`, `StoreError`, and what `body` throws.
     static func forEachPage(
         _ store: SQLiteMemoryStore, after: Int64, _ body: ([AuditEntry]) throws -> Bool
     )

@@ -19,7 +19,9 @@ struct VerifyErasureCommand: AsyncParsableCommand {
             backups, can be named.
             """)
     @OptionGroup var store: StoreFileOptions
+    /// The JSON file that `mneme erase --prove` wrote.
     @Argument(help: "The report.") var report: String
+    /// Backups and exports. One that is not there is an error: an unsearched file proves nothing.
     @Argument(help: "Other files and folders to look through.") var others: [String] = []
 
     /// Reads the report, searches the store's files and the named ones, and prints what stands

@@ -18,12 +18,14 @@ struct BenchDraftsCommand: AsyncParsableCommand {
     @Argument(help: "A model's name, or a GGUF file.") var model: String
     /// Completion tokens of a turn; a smaller number than 2 counts as 2.
     @Option(help: "The most tokens of an answer.") var answer = 128
+    /// Times that each chat is answered with and without drafts.
     @Option(help: "Rounds; each chat's best counts.") var rounds = 3
     /// 0 takes the likeliest token; above it the seeds are the same in both runs.
     @Option(help: "Temperature of the answers; their seeds are fixed.") var temperature = 0.0
     @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Print JSON.") var json = false
 
+    /// Runs the benchmark in MnemeBench on the loaded model.
     func run() async throws {
         let model = try Home.languageModel(model, threads: threads)
         let rows = try await DraftBenchmark.run(

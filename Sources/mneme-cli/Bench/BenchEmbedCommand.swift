@@ -15,6 +15,7 @@ struct BenchEmbedCommand: AsyncParsableCommand {
         abstract: "Texts a second of the embedder, per precision, and its share of the matrix peak."
     )
 
+    /// A file of texts like those that will be embedded, as speed depends on their length.
     @Option(
         help: ArgumentHelp("One text a line; a built-in sample if left out.", valueName: "file"))
     var texts: String?
@@ -23,6 +24,7 @@ struct BenchEmbedCommand: AsyncParsableCommand {
     @Option(help: "Seconds for each measurement.") var seconds = 3.0
     @Flag(help: "Print JSON.") var json = false
 
+    /// Fails first if the model is not here, then measures.
     func run() async throws {
         _ = try Home.embedder()
         let report = try EmbedBenchmark.run(

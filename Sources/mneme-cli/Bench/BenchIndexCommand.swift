@@ -35,13 +35,16 @@ struct BenchIndexCommand: AsyncParsableCommand {
     @Option(help: "Queries: the last vectors of the file.") var queries = 1000
     /// Measurements of other libraries, as `scripts/peers/index_peers.py` writes them.
     @Option(help: ArgumentHelp("Show these measurements beside.", valueName: "json")) var peers: String?
+    /// An SVG picture of the largest size that was measured.
     @Option(help: ArgumentHelp("Draw recall against speed at the largest size.", valueName: "svg"))
     var plot: String?
+    /// An SVG picture of reads from disk over the size of the index.
     @Option(
         help: ArgumentHelp("Draw how much is read from disk as the index grows.", valueName: "svg"))
     var growth: String?
     @Flag(help: "Print JSON.") var json = false
 
+    /// Embeds, measures, draws, and prints up to four tables: indexes, filters, disk, updates.
     func run() async throws {
         // Texts are embedded once; the vectors stay beside them for the next run and for peers.
         let vectors = file.hasSuffix(".npy") ? file : file + ".npy"
@@ -80,6 +83,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
             "index                        vectors  recall  queries/s  at 0.95  at 0.99  p50 ms  p99 ms  build s     MiB  open ms"
         )
         for row in report.rows {
+            /// A number in a column of fixed width, or a dash where it was not measured.
             func text(_ value: Double?, _ format: String, _ width: Int) -> String {
                 let text = value.map { String(format: format, $0) } ?? "–"
                 return String(repeating: " ", count: max(0, width - text.count)) + text

@@ -30,6 +30,7 @@ struct BenchKVCommand: AsyncParsableCommand {
     var remote: String?
     @Flag(help: "Print JSON.") var json = false
 
+    /// Measures in a folder of its own below `$MNEME_HOME`, on the same disk as the KV cache.
     func run() async throws {
         let model = try Home.languageModel(model), folder = Home.folder + "/bench-kv-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: folder) }

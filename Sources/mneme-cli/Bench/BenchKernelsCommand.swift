@@ -14,8 +14,11 @@ struct BenchKernelsCommand: ParsableCommand {
         abstract:
             "Speed of each matrix product on each instruction set of this machine, by one thread.")
 
+    /// Outputs of the layer; the default is an intermediate size of a small model.
     @Option(help: "Columns of the product, a multiple of 16.") var outputs = 1536
+    /// Inputs of the layer, over which each product is summed.
     @Option(help: "Length of a row, a multiple of 64.") var inputs = 576
+    /// Rows, a column each: 1 is decoding of one sequence, many are prefill.
     @Option(parsing: .upToNextOption, help: "Rows of activations.") var rows = [1, 8, 64, 512]
     @Option(help: "Seconds for each measurement.") var seconds = 0.2
     @Flag(help: "Print JSON.") var json = false
@@ -34,6 +37,7 @@ struct BenchKernelsCommand: ParsableCommand {
         }
     }
 
+    /// Measures each format on each instruction set, and prints a line for each pair.
     func run() throws {
         let progress = ProgressLine()
         let report = KernelBenchmark.run(

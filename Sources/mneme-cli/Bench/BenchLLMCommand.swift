@@ -25,10 +25,12 @@ struct BenchLLMCommand: AsyncParsableCommand {
         1, 8,
     ]
     @Option(help: "Tokens of an answer.") var answer = 128
+    /// Repetitions of each row; the best counts, as other programs only make a run slower.
     @Option(help: "Repetitions; the best counts.") var repetitions = 3
     @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Print JSON.") var json = false
 
+    /// Loads the model with the given threads, measures, and prints a row for each case.
     func run() async throws {
         let model = try Home.languageModel(model, threads: threads)
         let report = try LLMBenchmark.run(

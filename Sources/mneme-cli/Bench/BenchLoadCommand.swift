@@ -23,6 +23,7 @@ struct BenchLoadCommand: AsyncParsableCommand {
     /// The rate that each writer aims at.
     @Option(help: "Memories a second of each writer.") var rate = 10.0
     @Option(help: "Clients that recall.") var readers = 8
+    /// The rate of each reader; without one it asks again as soon as it has the answer.
     @Option(help: "Questions a second of each reader; as fast as the answers come if left out.")
     var asks: Double?
     @Option(help: "How long.") var minutes = 1.0
@@ -33,6 +34,7 @@ struct BenchLoadCommand: AsyncParsableCommand {
         )) var folder: String?
     @Flag(help: "Print JSON.") var json = false
 
+    /// Checks the counts first, then loads and measures in MnemeBench.
     func run() async throws {
         guard tenants > 0, memories > 0, writers >= 0, readers >= 0, rate > 0, asks ?? 1 > 0,
             minutes > 0,

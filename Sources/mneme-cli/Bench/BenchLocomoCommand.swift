@@ -21,6 +21,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
     /// The file `locomo10.json` of the data set, or one of its shape.
     @Argument(help: "A LoCoMo file.") var file: String
     @Flag(help: "Print JSON.") var json = false
+    /// The features of each turn, which fusion weights are fitted on.
     @Option(
         help: ArgumentHelp(
             "Also write the features of every turn for every question, for scripts/fit_fusion.py.",
@@ -35,11 +36,14 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             }
             return index
         }) var index = LocomoBenchmark.Index.scan
+    /// Adds links between turns, so that recall can walk along them.
     @Flag(help: "Link the turns first, as the job `link` does.") var link = false
+    /// A measurement of its own: a buffer of results as a cache before the index.
     @Flag(
         help:
             "Replay the conversations turn by turn before a buffer of what was just found, and report how often that knows the answer."
     ) var replay = false
+    /// A measurement of its own: late interaction over token vectors. Recall does not use it.
     @Flag(help: "Rerank the fifty best by the vectors of single tokens, kept on disk.") var rerank =
         false
 

@@ -20,6 +20,7 @@ struct BenchStoreCommand: AsyncParsableCommand {
             "Folder for the store; a temporary one if left out.", valueName: "folder")) var folder: String?
     @Flag(help: "Print JSON.") var json = false
 
+    /// Encrypts the store of the benchmark if an encryption key is set on this machine.
     func run() async throws {
         let progress = ProgressLine()
         let report = try await StoreBenchmark(

@@ -29,6 +29,7 @@ extension KVCommand {
         @Option(help: "Repetitions.") var repetitions = 3
         @Flag(help: "Print JSON.") var json = false
 
+        /// Runs each allocator with the same prompt and prints a row for it.
         func run() async throws {
             let model = try Home.languageModel(model)
             guard tokens > 0, tokens + 64 <= model.decoder.configuration.contextLength else {

@@ -32,15 +32,19 @@ extension KVCommand {
         @Option(
             name: .customLong("budget"), parsing: .upToNextOption,
             help: "Shares of a prompt's KV rows that may be kept.") var budgets = [0.25]
+        /// Length of the prompts that rows are evicted from.
         @Option(help: "Tokens of a prompt.") var promptTokens = 1024
         /// Tokens that perplexity and agreement are counted over, for each prompt.
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
+        /// Prompts of each kind: one hidden number (passkey), and four of which one is asked for
+        /// (needle).
         @Option(
             help:
                 "Prompts with one number to find, and as many with four of which one is asked for.")
         var needles =
             20
+        /// A harder test: the policy cannot see the question while it chooses rows.
         @Flag(
             help:
                 "Ask only after rows were evicted, so that none are chosen for the question."
@@ -51,6 +55,7 @@ extension KVCommand {
         @Option(help: "Write a picture (SVG) of what is found at several budgets.") var plot: String?
         @Flag(help: "Print JSON.") var json = false
 
+        /// Computes the full cache first, then each policy at each budget.
         func run() async throws {
             guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
                 throw InputError("\(file) cannot be read as UTF-8 text.")
@@ -99,6 +104,7 @@ extension KVCommand {
                     "\(row.policy.padded(to: 14)) \(size) \(change) \(found)"
                 )
             }
+            /// Bytes as a part of those of the full cache.
             func share(_ bytes: Int) -> Double { Double(bytes) / Double(rows[0].bytes) }
         }
     }

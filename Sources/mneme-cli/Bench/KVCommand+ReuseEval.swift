@@ -25,6 +25,8 @@ extension KVCommand {
                 attention what the question attends to, chunks the chunks that it attends to most.
                 """)
         @Argument(help: "A text file.") var file: String
+        /// Takes recalled memories for chunks, as `--kv-reuse` does in chats; `--chunks` times
+        /// `--chunk-tokens` is then the least length of a prompt.
         @Flag(
             help:
                 "The file is LoCoMo's: its questions are asked with the memories that recall finds, and the model's answers are compared."
@@ -35,6 +37,7 @@ extension KVCommand {
         @Option(help: "Chunks in a prompt.") var chunks = 16
         @Option(help: "Tokens of a chunk.") var chunkTokens = 128
         @Option(help: "Tokens of the question, which end the prompt.") var question = 24
+        /// Tokens that are compared with the full prefill; at least 2.
         @Option(help: "Tokens of the tail.") var tail = 64
         /// Recompute ratios, a row each and method.
         @Option(
@@ -44,6 +47,8 @@ extension KVCommand {
             ]
         @Flag(help: "Print JSON.") var json = false
 
+        /// Cuts prompts from the file, or from conversations, and runs each method on the same
+        /// ones.
         func run() async throws {
             guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, tail > 1,
                 shares.allSatisfy({ (0...1).contains($0) })

@@ -19,11 +19,13 @@ struct DemoCommand: AsyncParsableCommand {
         abstract: "Import a conversation, ask it questions, and show how the answers were found.",
         discussion: "Uses a store of its own, $MNEME_HOME/demo.db, made anew each time.")
 
+    /// The conversation to import; the built-in sample if nil.
     @Argument(
         help:
             "A file to import instead of the sample: LoCoMo, OpenAI export, JSON lines, Markdown or text."
     )
     var file: String?
+    /// Questions that are asked in the place of the prepared ones.
     @Option(
         help: ArgumentHelp(
             "Ask this instead of the prepared questions. May be given several times.",

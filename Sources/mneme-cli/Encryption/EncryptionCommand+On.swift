@@ -17,6 +17,7 @@ extension EncryptionCommand {
                 "End other programs that use the store first. It is written a second time, so there must be room for that."
         )
         @OptionGroup var store: StoreFileOptions
+        /// A file with 64 hexadecimal digits. Without it the key of the environment is used.
         @Option(
             help: ArgumentHelp(
                 "The key's file; made if it is not there. The key that is set if left out.",

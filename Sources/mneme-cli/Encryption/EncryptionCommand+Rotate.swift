@@ -25,9 +25,11 @@ extension EncryptionCommand {
             name: .customLong("to"),
             help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file"))
         var file: String
+        /// Makes new file keys as well; the store must have no other user meanwhile.
         @Flag(help: "Also write all files again, under new file keys. End other programs first.")
         var rewrite = false
 
+        /// Checks both keys, exchanges or rewrites, and says how to name the new key.
         func run() async throws {
             guard let old = try Home.encryptionKey() else {
                 throw InputError(

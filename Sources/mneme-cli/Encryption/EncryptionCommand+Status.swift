@@ -14,6 +14,8 @@ extension EncryptionCommand {
             abstract: "Say what is encrypted, and whether the key that is set opens it.")
         @OptionGroup var store: StoreFileOptions
 
+        /// Ends at the first thing that is worth saying: no store, no encryption, no key, or a key
+        /// that fits.
         func run() async throws {
             let (path, kv, _) = EncryptionCommand.folders(store), key = try Home.encryptionKey()
             guard FileManager.default.fileExists(atPath: path) else {

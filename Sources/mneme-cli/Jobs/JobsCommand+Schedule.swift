@@ -13,6 +13,7 @@ extension JobsCommand {
     struct Schedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Ask for work again and again.")
         @OptionGroup var store: StoreFileOptions
+        /// The name that `unschedule` takes.
         @Argument(help: "A name for the schedule.") var name: String
         @Argument(
             help:
@@ -20,6 +21,7 @@ extension JobsCommand {
         ) var cron: String
         @OptionGroup var work: Work
 
+        /// Checks expression and job before the store is opened.
         func run() async throws {
             guard let times = CronExpression(cron) else {
                 throw InputError(

@@ -14,6 +14,7 @@ extension JobsCommand {
             abstract: "Show what becomes of jobs as it happens, until Control-C.")
         @OptionGroup var store: StoreFileOptions
 
+        /// Compares the jobs with those of the last look; it ends by a signal only.
         func run() async throws {
             let store = try store.open()
             // What has been shown; jobs that had ended before are no news.

@@ -6,9 +6,11 @@ import MnemeStore
 extension JobsCommand {
     /// The kind of work, its arguments and its owner: the options that `add` and `schedule` share.
     struct Work: ParsableArguments {
+        /// The kind of job; `mneme jobs --help` says what each does.
         @Argument(
             help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
         var kind: String
+        /// The owner whose memories the job works on; without one it works on those of all owners.
         @Option(help: "Whose memories; everybody's if left out.") var user: String?
         /// The tenant of `--user`; the one named `default` if left out.
         @Option(help: "The user's tenant.") var tenant: String?

@@ -14,12 +14,14 @@ extension KVCommand {
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete KV blocks, and all that follow them.")
+        /// A text by the beginning of its name; blocks that other texts share stay.
         @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
         var name: String?
         @Flag(help: "Delete all.") var all = false
         /// The whole id of a memory: blocks of every text that it was recalled into are deleted.
         @Option(help: "Delete what was made with this memory in the text.") var memory: String?
 
+        /// Checks that one thing is named, then deletes the files of the blocks.
         func run() async throws {
             // Exactly one way to say what goes: nothing is deleted by a slip.
             guard [name != nil, all, memory != nil].count(where: { $0 }) == 1 else {

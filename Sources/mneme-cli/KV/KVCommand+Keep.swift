@@ -26,6 +26,7 @@ extension KVCommand {
         @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 
+        /// Checks that the chain is complete, makes the memory, then pins the blocks.
         func run() async throws {
             let folder = try KVCommand.folder(), hash = try folder.find(name),
                 chain = try folder.chain(hash),

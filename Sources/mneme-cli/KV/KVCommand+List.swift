@@ -16,6 +16,7 @@ extension KVCommand {
             abstract: "Texts whose KV cache is on disk, the last used first.")
         @Flag(help: "Print JSON.") var json = false
 
+        /// Reads the headers of all blocks and opens one tokenizer for each model among them.
         func run() async throws {
             let folder = try KVCommand.folder(), texts = Text.all(folder)
             if json { return print(try OperationTable.encode(texts.map(\.text), pretty: true)) }

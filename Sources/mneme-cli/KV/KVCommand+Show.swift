@@ -28,6 +28,7 @@ extension KVCommand {
             var sources: [String]
         }
 
+        /// Reads the chain of the named block back to its first one.
         func run() async throws {
             let folder = try KVCommand.folder(), chain = try folder.chain(folder.find(name))
             let known = Dictionary(folder.entries().map { ($0.hash, $0) }) { first, _ in first },

@@ -12,6 +12,7 @@ extension KVCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")
+        /// Removes the files of damaged blocks; memories are not touched.
         @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair =
             false
 

@@ -27,6 +27,8 @@ extension KVCommand {
         @OptionGroup var language: LanguageModelOptions
         @OptionGroup var kv: KVOptions
 
+        /// Prefills the text through the engine, closes it, and looks for the blocks on disk: a
+        /// name is printed only for what is really there.
         func run() async throws {
             guard
                 let data = file == "-"

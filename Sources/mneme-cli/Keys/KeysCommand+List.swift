@@ -15,6 +15,7 @@ extension KeysCommand {
             abstract: "List keys, without their secrets.")
         @Flag(help: "Print JSON.") var json = false
 
+        /// Prints also what an empty list means for the server, as both cases surprise.
         func run() async throws {
             let keys = try KeyFile(path: Home.keys).keys
             if json {

@@ -22,13 +22,16 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup var language: LanguageModelOptions
     /// The system message; none if nil.
     @Option(help: "What the model is told first.") var system: String?
+    /// Opens the store; without it the model knows this conversation only.
     @Flag(help: "Recall before each answer and remember after it.") var memory = false
     /// The owner whose memories are recalled and written.
     @Option(help: "Whose memory.") var user = "default"
     /// Further owners in the same tenant, which are read only.
     @Option(help: "A vault to recall from besides, such as a team's; may be repeated.") var also: [String] = []
+    /// The session of the turns, which makes them conversation neighbours.
     @Option(help: "The conversation that turns are remembered in; today's date if left out.")
     var session: String?
+    /// Completion tokens of an answer; it is cut off there.
     @Option(help: "The most tokens of an answer.") var maxTokens = 512
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var kv: KVOptions

@@ -22,6 +22,7 @@ struct GenerateCommand: AsyncParsableCommand {
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var kv: KVOptions
 
+    /// Streams one answer; the KV blocks of the prompt are kept when the engine is closed.
     func run() async throws {
         let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }

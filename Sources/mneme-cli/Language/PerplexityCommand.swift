@@ -22,6 +22,7 @@ struct PerplexityCommand: AsyncParsableCommand {
     @Option(help: "Windows at most.") var windows: Int?
     @Flag(help: "Print JSON.") var json = false
 
+    /// Counts windows from the beginning of the text, at most `--windows` of them.
     func run() async throws {
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.")

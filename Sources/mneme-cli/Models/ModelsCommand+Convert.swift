@@ -22,6 +22,7 @@ extension ModelsCommand {
         @Argument(help: "A model's name, or a GGUF file.") var model: String
         /// The path of the result, which needs room beside the model.
         @Argument(help: "The file to write.") var output: String
+        /// The weight type of the result.
         @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
             .q8_0
 
@@ -35,6 +36,7 @@ extension ModelsCommand {
             return target
         }
 
+        /// Converts GGUF files only, and reports the size of the result.
         func run() async throws {
             // Folders of the hub have no GGUF metadata to keep.
             guard case .gguf(let file) = try ModelSource(path: Home.languageModelPath(model)) else {

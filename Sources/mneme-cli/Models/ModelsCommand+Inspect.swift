@@ -25,6 +25,7 @@ extension ModelsCommand {
             var chatTemplate: String?
         }
 
+        /// Reads headers and prints one block of lines, or the report as JSON.
         func run() async throws {
             // Header and tensors' shapes only; no weights are read.
             let file = try ModelSource(path: Home.languageModelPath(model)),

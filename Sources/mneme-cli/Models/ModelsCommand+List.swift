@@ -19,6 +19,7 @@ extension ModelsCommand {
             var model, file: String, bytes: Int
         }
 
+        /// Lists two levels: folders of models, and files of weights in each.
         func run() async throws {
             let files = FileManager.default
             /// Names in a folder; none if it is not there, as nothing was fetched then.

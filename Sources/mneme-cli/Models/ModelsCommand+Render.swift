@@ -19,8 +19,10 @@ extension ModelsCommand {
                 #"Variables come as a JSON object on standard input, such as {"messages": [{"role": "user", "content": "Hi"}]}."#
         )
 
+        /// The template's origin: a file whose name ends in `.jinja`, or the model that carries it.
         @Argument(help: "A model's name, a GGUF file, or a Jinja file.") var template: String
 
+        /// Reads all of standard input, renders once, and prints the prompt.
         func run() async throws {
             let text: String
             if template.hasSuffix(".jinja") {

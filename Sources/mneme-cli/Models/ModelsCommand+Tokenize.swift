@@ -18,9 +18,11 @@ extension ModelsCommand {
         )
 
         @Argument(help: "A model's name, or a GGUF file (its vocabulary is enough).") var model: String
+        /// True makes `<|im_end|>` one token; without it a text cannot hold special tokens.
         @Flag(help: "Read names of special tokens in the texts as those tokens.") var special =
             false
 
+        /// Loads the tokenizer without the weights.
         func run() async throws {
             let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(),
                 decoder = JSONDecoder()

@@ -21,6 +21,7 @@ extension ModelsCommand {
 
         @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String
 
+        /// Compares checksums first: where a file differs, its tensors are not looked at.
         func run() async throws {
             let path = try Home.languageModelPath(model), line = ProgressLine()
             var faults: [String] = []

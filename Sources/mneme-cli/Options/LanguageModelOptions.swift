@@ -6,6 +6,7 @@ import MnemeEngine
 /// A name stands for a folder in `$MNEME_HOME/models`, which `mneme pull` fills; a path is taken as
 /// it is.
 struct LanguageModelOptions: ParsableArguments {
+    /// The model; the default is the small one that `mneme pull smollm2` fetches.
     @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
         "smollm2"
     /// The context length; a shorter one than the model's takes less memory.

@@ -4,6 +4,7 @@ import MnemeStore
 
 /// The store's file, for commands that read or change it without the embedding model.
 struct StoreFileOptions: ParsableArguments {
+    /// The store's file; the KV cache stays that of `$MNEME_HOME` whatever is named here.
     @Option(
         help: ArgumentHelp(
             "The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))

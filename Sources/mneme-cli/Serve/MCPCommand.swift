@@ -23,6 +23,7 @@ struct MCPCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
     /// The owner of the agent's memories; the agent cannot name another then.
     @Option(help: "The only user whose memory the agent reaches; all if left out.") var user: String?
+    /// The agent in the scope of what it remembers; it needs `--user`.
     @Option(
         help: "The agent's name: of the user's memories it reaches its own, and those of no agent.")
     var agent: String?

@@ -26,6 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var store: StoreOptions
+    /// The language model for the chat endpoints and for jobs; without one memory alone is served.
     @Option(
         help:
             "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.")
@@ -36,6 +37,7 @@ struct ServeCommand: AsyncParsableCommand {
     var context: Int?
     @OptionGroup var kv: KVOptions
     @OptionGroup var oracle: OracleOptions
+    /// An address other than the machine's own needs a key or `--jwks`.
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
     /// Default for keys without a limit of their own.
@@ -52,6 +54,7 @@ struct ServeCommand: AsyncParsableCommand {
             valueName: "address"))
     var allowOrigin: [String] = []
 
+    /// The certificate chain; goes with `--private-key`.
     @Option(
         help: ArgumentHelp(
             "Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")
@@ -59,11 +62,13 @@ struct ServeCommand: AsyncParsableCommand {
     var certificate: String?
     @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file"))
     var privateKey: String?
+    /// The key set that tokens are verified with; goes with `--issuer`.
     @Option(
         help: ArgumentHelp(
             "Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.",
             valueName: "file"))
     var jwks: String?
+    /// The collector or file that spans go to; without it none are recorded.
     @Option(
         help: ArgumentHelp(
             "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.",

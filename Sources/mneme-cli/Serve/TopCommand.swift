@@ -22,13 +22,16 @@ struct TopCommand: AsyncParsableCommand {
     )
 
     @Option(help: "The server.") var url = "http://127.0.0.1:8420"
+    /// The API key; in the environment it is not seen by other users.
     @Option(
         help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.")
     var key: String?
     /// Time between two looks, 0.2 to 3600 seconds.
     @Option(help: "Seconds between two looks.") var interval = 2.0
+    /// Number of looks, for scripts; then it ends with exit code 0.
     @Option(help: "Looks; without end if left out.") var count: Int?
 
+    /// Fetches, draws and waits. The first look has no rates, as there is none to compare it with.
     func run() async throws {
         guard let address = URL(string: url)?.appendingPathComponent("metrics"),
             ["http", "https"].contains(address.scheme)

@@ -15,7 +15,9 @@ extension VaultCommand {
         @OptionGroup var store: StoreFileOptions
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
+        /// The side whose own memories are marked with `-`.
         @Argument(help: "A vault or package.") var first: String
+        /// The side whose own memories are marked with `+`.
         @Argument(help: "Another.") var second: String
         @Flag(help: "Print JSON.") var json = false
 

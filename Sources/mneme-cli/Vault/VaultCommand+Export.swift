@@ -20,6 +20,7 @@ extension VaultCommand {
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The vault.") var name: String
+        /// The path of the package, which becomes a known copy of the vault.
         @Option(
             name: [.customShort("o"), .customLong("output")],
             help: ArgumentHelp("The package.", valueName: "file"))
@@ -31,8 +32,10 @@ extension VaultCommand {
             Int64(0)
         /// Signs with Ed25519, so that `--trust` can tell the package from a forged one.
         @Flag(help: "Sign it.") var sign = false
+        /// Encrypts the package, so that nobody reads it without the passphrase.
         @Flag(help: "Seal it with a passphrase.") var seal = false
 
+        /// Checks all options and takes the passphrase before anything is written.
         func run() async throws {
             let owner = try tenant.owner(name),
                 memory = try store.memory()

@@ -21,11 +21,13 @@ extension VaultCommand {
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The vault.") var name: String
+        /// The path of a copy that was deleted by hand, as it was given or in full.
         @Option(
             help: ArgumentHelp("Take this one from the list: it was deleted.", valueName: "file"))
         var forget: String?
         @Flag(help: "Print JSON.") var json = false
 
+        /// Opens each file that can be opened and takes out of it what was erased since.
         func run() async throws {
             let owner = try tenant.owner(name),
                 memory = try store.memory(),

@@ -21,18 +21,21 @@ extension VaultCommand {
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The package.") var file: String
+        /// The vault that is written; a package may so be imported under another name.
         @Option(help: "The vault that it is imported into; the name that it has there if left out.")
         var user: String?
         @Option(
             help: "What to do where a memory was changed here and there: keep, take or both.",
             transform: VaultCommand.rule) var conflicts = ConflictRule
             .keep
+        /// The public key that must have signed the package, in 64 hexadecimal digits.
         @Option(
             help: ArgumentHelp(
                 "Take it only if this key has signed it, as `inspect` shows it.", valueName: "key"))
         var trust: String?
         @Flag(help: "Print JSON.") var json = false
 
+        /// Checks the package, opens the store, imports, and closes it once vectors are made.
         func run() async throws {
             let word = try passphrase.read(), trusted = try trust.map(VaultCommand.key)
             // The whole file, before the store is opened.

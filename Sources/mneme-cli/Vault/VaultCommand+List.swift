@@ -5,6 +5,9 @@ import MnemeStore
 extension VaultCommand {
     /// `mneme vault list`: a line for each owner in the store: name, memories, grants, and what is
     /// followed.
+    ///
+    /// For whoever runs the store: owners of all tenants are shown, the tenant in brackets where it
+    /// is not `default`. Vaults made by `create` and still empty are among them.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show all vaults.")
         @OptionGroup var store: StoreFileOptions

@@ -16,6 +16,7 @@ extension VaultCommand {
             abstract: "Get what changed in the vaults that are followed.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
+        /// One followed vault; all of them if nil.
         @Option(help: "Only for this vault.") var user: String?
 
         func run() async throws {

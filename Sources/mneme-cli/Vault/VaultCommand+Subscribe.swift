@@ -19,14 +19,18 @@ extension VaultCommand {
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
         @Argument(help: "A server such as https://host:8080, or a file.") var source: String
+        /// The owner on the server; a key that reaches one owner only needs no name.
         @Option(help: "The vault there; that of the key if left out.") var vault: String?
+        /// The owner that memories are imported into.
         @Option(help: "The vault here.") var user: String
         /// The API key that is sent to the server, kept in `subscriptions.json` for later pulls.
         @Option(help: "A key of the server, with the permission 'read'.") var key: String?
+        /// The public key of a file's signer; packages of others are refused at each pull.
         @Option(
             help: ArgumentHelp("Take only what this key has signed; for files.", valueName: "key"))
         var trust: String?
 
+        /// Pulls once, and adds the subscription to the list only if that was successful.
         func run() async throws {
             let owner = try tenant.owner(user)
             _ = try trust.map(VaultCommand.key)

@@ -61,6 +61,8 @@ struct VaultCommand: AsyncParsableCommand {
     }
 
     /// A public key of 32 bytes, from hexadecimal digits.
+    ///
+    /// - Throws: `InputError` for anything but 64 digits.
     static func key(_ text: String) throws -> Data {
         guard let key = Hexadecimal.bytes(text.lowercased()), key.count == 32 else {
             throw InputError("A key has 64 hexadecimal digits, as `mneme vault inspect` shows it.")
@@ -69,6 +71,8 @@ struct VaultCommand: AsyncParsableCommand {
     }
 
     /// The result of an import on one line, then the conflicts and problems, a paragraph each.
+    ///
+    /// Counts of 0 are left out. A conflict shows the text here and the text of the other side.
     static func text(_ report: VaultReport, _ owner: Owner) -> String {
         let parts = [
             (report.added, "imported"), (report.updated, "brought up to date"),

@@ -1,5 +1,6 @@
 import Mneme
 
+/// `mneme get`: all that is known of one memory.
 extension GetOperation: TextRendering {
     /// The text, then a line for each thing that is known of it.
     static func rendered(_ value: JSONValue) -> String {
@@ -62,6 +63,7 @@ extension GetOperation: TextRendering {
     }
 }
 
+/// `mneme list`: memories of a scope, page by page.
 extension ListOperation: TextRendering {
     /// A line a memory.
     static func rendered(_ value: JSONValue) -> String {
@@ -84,6 +86,7 @@ extension ListOperation: TextRendering {
     }
 }
 
+/// `mneme update`: one line.
 extension UpdateOperation: TextRendering {
     /// The new version.
     static func rendered(_ value: JSONValue) -> String {
@@ -92,6 +95,7 @@ extension UpdateOperation: TextRendering {
     }
 }
 
+/// `mneme forget`: one line. The memory is archived, not erased.
 extension ForgetOperation: TextRendering {
     /// The command that takes it back.
     static func rendered(_ value: JSONValue) -> String {
@@ -100,6 +104,7 @@ extension ForgetOperation: TextRendering {
     }
 }
 
+/// `mneme restore`: one line.
 extension RestoreOperation: TextRendering {
     /// The id of the memory that is back.
     static func rendered(_ value: JSONValue) -> String {
@@ -107,6 +112,8 @@ extension RestoreOperation: TextRendering {
     }
 }
 
+/// `mneme erase`: the proof, if one was asked for, and copies outside the store. A copy that was
+/// not reached stands out in yellow, as somebody has to delete it by hand.
 extension EraseOperation: TextRendering {
     /// The erased memory, the files that were searched for it, and the copies that were reached.
     static func rendered(_ value: JSONValue) -> String {
@@ -135,6 +142,7 @@ extension EraseOperation: TextRendering {
     }
 }
 
+/// `mneme history`: the journal of one memory, oldest first.
 extension HistoryOperation: TextRendering {
     /// Every change of a memory, each with its time, author and reason.
     static func rendered(_ value: JSONValue) -> String {
@@ -152,6 +160,7 @@ extension HistoryOperation: TextRendering {
     }
 }
 
+/// `mneme link`: the links of the memory after the call.
 extension LinkOperation: TextRendering {
     /// A memory's links, a line each.
     static func rendered(_ value: JSONValue) -> String { lines(value["links"]?.array ?? []) }

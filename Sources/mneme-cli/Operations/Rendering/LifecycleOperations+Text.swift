@@ -1,5 +1,6 @@
 import Mneme
 
+/// `mneme rollback`: the text is cut behind 200 characters; `mneme get` shows all of it.
 extension RollbackOperation: TextRendering {
     /// The text that the memory has again, and its new version.
     static func rendered(_ value: JSONValue) -> String {
@@ -9,6 +10,7 @@ extension RollbackOperation: TextRendering {
     }
 }
 
+/// `mneme correct`: one line.
 extension CorrectOperation: TextRendering {
     /// The memory that stands in the place of the wrong one.
     static func rendered(_ value: JSONValue) -> String {
@@ -18,6 +20,7 @@ extension CorrectOperation: TextRendering {
     }
 }
 
+/// `mneme feedback`: one line for each verdict: right, wrong, outdated.
 extension FeedbackOperation: TextRendering {
     /// The effect of the verdict on recall.
     static func rendered(_ value: JSONValue) -> String {
@@ -34,6 +37,7 @@ extension FeedbackOperation: TextRendering {
     }
 }
 
+/// `mneme freeze`: one line.
 extension FreezeOperation: TextRendering {
     /// The command that undoes it.
     static func rendered(_ value: JSONValue) -> String {
@@ -43,6 +47,7 @@ extension FreezeOperation: TextRendering {
     }
 }
 
+/// `mneme quarantine`: one line.
 extension QuarantineOperation: TextRendering {
     /// The command that undoes it.
     static func rendered(_ value: JSONValue) -> String {
@@ -52,6 +57,7 @@ extension QuarantineOperation: TextRendering {
     }
 }
 
+/// `mneme release`: one line.
 extension ReleaseOperation: TextRendering {
     /// The id of the memory that is recalled again.
     static func rendered(_ value: JSONValue) -> String {

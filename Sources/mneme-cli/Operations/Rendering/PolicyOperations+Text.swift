@@ -1,5 +1,6 @@
 import Mneme
 
+/// `mneme policy`: the policy that counts for a tenant, as two sentences.
 extension PolicyOperation: TextRendering {
     /// Whose policy it is, and what it says.
     static func rendered(_ value: JSONValue) -> String {

@@ -1,6 +1,9 @@
 import Foundation
 import Mneme
 
+/// `mneme recall`: three or four lines a memory, then how many were considered and how long it
+/// took. Memories that were left out, and those without a vector, are counted in yellow, so that a
+/// poor answer is not taken for all there is.
 extension RecallOperation: TextRendering {
     /// The memories, best first: text, origin, and the reasons of the score.
     static func rendered(_ value: JSONValue) -> String {

@@ -1,5 +1,6 @@
 import Mneme
 
+/// `mneme remember`: one memory for each text that was taken in.
 extension RememberOperation: TextRendering {
     /// One paragraph a memory: its id, what was found in it, or why it is quarantined.
     static func rendered(_ value: JSONValue) -> String {

@@ -1,5 +1,6 @@
 import Mneme
 
+/// `mneme share`: the grant as a sentence, so that a slip is seen at once.
 extension ShareOperation: TextRendering {
     /// The grant, and how to take it back.
     static func rendered(_ value: JSONValue) -> String {
@@ -19,6 +20,7 @@ extension ShareOperation: TextRendering {
     }
 }
 
+/// `mneme unshare`: one line.
 extension UnshareOperation: TextRendering {
     /// There is nothing to tell but that it is done.
     static func rendered(_ value: JSONValue) -> String {
@@ -26,6 +28,7 @@ extension UnshareOperation: TextRendering {
     }
 }
 
+/// `mneme grants`: grants given and received; one that is both stands once.
 extension GrantsOperation: TextRendering {
     /// A line a grant, given or received, with the number that `unshare` takes.
     static func rendered(_ value: JSONValue) -> String {

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 
+/// `mneme import`: a first line for all, then one for each thing worth knowing.
 extension ImportOperation: TextRendering {
     /// Counts of memories that were taken in, left out and skipped, and why; at most ten problems.
     static func rendered(_ value: JSONValue) -> String {
@@ -45,6 +46,7 @@ extension ImportOperation: TextRendering {
     }
 }
 
+/// `mneme stats`: counts of one owner or of the whole store.
 extension StatsOperation: TextRendering {
     /// A line a count.
     static func rendered(_ value: JSONValue) -> String {
@@ -66,6 +68,7 @@ extension StatsOperation: TextRendering {
     }
 }
 
+/// `mneme tiers`: the tiers of an owner's memories, and the topics with their heat.
 extension TiersOperation: TextRendering {
     /// The number of memories of each tier, the topics with their heat, and the profile.
     static func rendered(_ value: JSONValue) -> String {
@@ -95,6 +98,7 @@ extension TiersOperation: TextRendering {
     }
 }
 
+/// `mneme doctor`: the findings of a check of the store.
 extension DoctorOperation: TextRendering {
     /// A line a check: ✓ sound, ↻ repaired, ✗ at fault.
     static func rendered(_ value: JSONValue) -> String {
