@@ -1,13 +1,18 @@
-/// What a template may make the evaluator do at most.
+/// Limits: the most that a template may make the evaluator do.
+///
+/// A template is a program of a stranger: without limits one of few lines, such as a loop that
+/// doubles a text, would take all memory or a core for hours.
 extension JinjaEvaluator {
-    /// Counts work whose time grows with bytes or items.
+    /// Counts work whose time grows with bytes or items; throws past the limit. A sum that does not
+    /// fit an integer is past it too.
     mutating func charge(_ count: Int) throws {
         let (sum, overflow) = work.addingReportingOverflow(max(0, count))
         work = sum
         if overflow || work > Self.maximumWork { throw fault("it takes too many steps") }
     }
 
-    /// The value, charged for its bytes or items: an operation goes over them.
+    /// Charges a value's bytes or items, since an operation goes over them, and returns it. What
+    /// stands inside of its items is charged when it is looked at.
     mutating func charged(_ value: JinjaValue) throws -> JinjaValue {
         switch value {
         case .string(let text): try charge(text.utf8.count)
@@ -18,7 +23,10 @@ extension JinjaEvaluator {
         return value
     }
 
-    /// Python's `==`, charged for all that is compared.
+    /// Equality as by Python's `==`, charged for all that is compared: numbers and truth values by
+    /// their numbers, lists item by item, dictionaries without regard to order. Texts are compared
+    /// as Swift does, by canonical equivalence, where Python compares code points. Namespaces and
+    /// functions equal nothing.
     mutating func equals(_ a: JinjaValue, _ b: JinjaValue) throws -> Bool {
         try charge(8)
         switch (a, b) {
@@ -44,6 +52,7 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Value of a dictionary's key, charged for the linear search.
     private mutating func member(_ object: JinjaValue, _ key: String, of count: Int) throws
         -> JinjaValue?
     {
@@ -51,7 +60,7 @@ extension JinjaEvaluator {
         return object[key]
     }
 
-    /// Whether a text holds another; charged for a search that starts anew at each character.
+    /// Tells if a text holds another; charged for a search that starts anew at each character.
     mutating func contains(_ text: String, _ part: String) throws -> Bool {
         let (work, overflow) = text.utf8.count.multipliedReportingOverflow(
             by: 1 + part.utf8.count / 16)
@@ -59,13 +68,16 @@ extension JinjaEvaluator {
         return part.isEmpty || text.contains(part)
     }
 
-    /// What is kept from one round of a loop to the next could be nested once more in each: it must
-    /// stay shallow.
+    /// Checks the nesting of a value that `set` or a namespace keeps, and returns it. What is kept
+    /// from one round of a loop to the next could be nested once more in each: it must stay
+    /// shallow.
     mutating func shallow(_ value: JinjaValue) throws -> JinjaValue {
         try visit(value, depth: 0)
         return value
     }
 
+    /// Goes through a value for its depth. Visits are counted over the whole rendering, because a
+    /// value that stands in itself many times over has more parts than it takes memory.
     mutating func visit(_ value: JinjaValue, depth: Int) throws {
         visits += 1
         guard depth <= Self.maximumNesting, visits <= Self.maximumVisits else {
@@ -78,7 +90,8 @@ extension JinjaEvaluator {
         }
     }
 
-    /// What could double in each round must stay small.
+    /// Checks the size of an expression's value, and returns it. What could double in each round
+    /// must stay small.
     func bounded(_ value: JinjaValue) throws -> JinjaValue {
         switch value {
         case .string(let text):
@@ -90,7 +103,8 @@ extension JinjaEvaluator {
         return value
     }
 
-    /// Asks before a text is made of `count` parts of so many bytes.
+    /// Asks before a text is made of `count` parts of so many bytes, with `others` bytes beside
+    /// them: checking the text itself would be too late.
     func requireRoom(_ count: Int, _ bytes: Int, beside others: Int = 0) throws {
         let (product, overflow) = max(0, count).multipliedReportingOverflow(by: bytes)
         if overflow || product > Self.maximumText - min(others, Self.maximumText) {
@@ -98,6 +112,8 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Joins the texts of items as Python's `join` does, but with `str` of each item, as Jinja's
+    /// filter does. The size is checked after each item.
     mutating func join(_ items: [JinjaValue], _ separator: String) throws -> JinjaValue {
         try requireRoom(items.count, separator.utf8.count)
         var out = ""

@@ -1,7 +1,13 @@
 import Foundation
 
-/// Functions, macros, and methods of lists and dictionaries.
+/// Calls: built-in functions, macros, and methods of lists and dictionaries.
 extension JinjaEvaluator {
+    /// Calls a function, macro or method. Arguments are evaluated first, from the left.
+    ///
+    /// `range` makes a list of at most 100,000 items, as the sandbox of Jinja has it. `namespace`
+    /// and `dict` take keyword arguments only. `raise_exception` ends the rendering with the
+    /// template's own message, which is what a user should read. A macro that stands in a
+    /// dictionary is called before a method of that name.
     mutating func call(
         _ function: JinjaExpression, _ positional: [JinjaExpression],
         _ named: [(String, JinjaExpression)]
@@ -50,6 +56,9 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Runs a macro's body in a new scope, and gives the text that it writes. Parameters come by
+    /// position, by name, from their default, or are undefined, in that order; arguments that no
+    /// parameter takes are dropped, as there is no `varargs` or `kwargs`.
     mutating func macro(
         _ index: Int, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]
     ) throws
@@ -77,6 +86,9 @@ extension JinjaEvaluator {
         return .string(output)
     }
 
+    /// Calls a method as Python has it: those of texts, `items`, `keys`, `values` and `get` of
+    /// dictionaries, `index` of lists. Others are refused. None of them changes its value, and none
+    /// reaches outside of the template.
     mutating func method(_ name: String, _ target: JinjaValue, _ arguments: [JinjaValue]) throws
         -> JinjaValue
     {
@@ -98,7 +110,8 @@ extension JinjaEvaluator {
         }
     }
 
-    /// C's strftime in English, UTC.
+    /// Formats a time as C's `strftime` in English, in UTC: a server's time zone would make prompts
+    /// differ between machines. Empty where the result is longer than 255 bytes.
     static func format(_ date: Date, _ format: String) -> String {
         var time = time_t(date.timeIntervalSince1970), parts = tm()
         gmtime_r(&time, &parts)

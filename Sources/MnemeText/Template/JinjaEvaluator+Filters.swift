@@ -1,11 +1,18 @@
 import Foundation
 
-/// Filters: what stands behind `|`.
+/// Filters: the functions behind `|`, with the names and defaults of Jinja.
 extension JinjaEvaluator {
+    /// Applies a filter. The base is charged already; filters that call a filter or test for each
+    /// item count a step for each.
+    ///
+    /// Differences from Jinja: `safe` and `escape` change nothing, because prompts are not HTML;
+    /// `sort` takes no argument and ignores case; `round` takes no precision, and halves go away
+    /// from zero; `length` of a text counts Unicode scalars, as Python does.
     mutating func filter(
         _ name: String, _ base: JinjaValue, _ arguments: [JinjaValue],
         _ keywords: [(String, JinjaValue)]
     ) throws -> JinjaValue {
+        /// Argument by its name, else by its position; nil if it is not given.
         func keyword(_ name: String, _ place: Int) -> JinjaValue? {
             keywords.first { $0.0 == name }?.1
                 ?? (arguments.indices.contains(place) ? arguments[place] : nil)
@@ -49,6 +56,8 @@ extension JinjaEvaluator {
             guard case .object(let entries) = base else {
                 throw fault("dictsort needs a dictionary")
             }
+            // Keys of the order are made once for each entry, and are charged: case folding goes
+            // over all bytes.
             let keys = try entries.map { entry in
                 (entry: entry, text: try charged(.string(entry.key.lowercased())).text)
             }
@@ -60,6 +69,7 @@ extension JinjaEvaluator {
         case "first": return try elements(base).first ?? .undefined
         case "last": return try elements(base).last ?? .undefined
         case "reverse": return .list(try elements(base).reversed())
+        // Quadratic, but charged for each comparison.
         case "unique":
             var kept: [JinjaValue] = []
             for item in try elements(base) where try !kept.contains(where: { try equals($0, item) }) {

@@ -1,7 +1,9 @@
 import Foundation
 
-/// Members, items, slices, and operators with two operands.
+/// Operators: members, items, slices, and operators with two operands, with Python's meaning.
 extension JinjaEvaluator {
+    /// Member by name, of a dictionary or namespace; undefined where there is none. A member of
+    /// something undefined is an error, as in Jinja: a misspelled name shall not vanish silently.
     mutating func member(_ base: JinjaValue, _ name: String) throws -> JinjaValue {
         switch base {
         case .object(let entries):
@@ -13,6 +15,8 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Item by index or key. Negative indexes count from the end; one that is out of range gives
+    /// undefined, as in Jinja, where Python raises. A text's item is a Unicode scalar.
     mutating func item(_ base: JinjaValue, _ index: JinjaValue) throws -> JinjaValue {
         switch (base, index) {
         case (.list(let items), .integer(let i)):
@@ -28,11 +32,14 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Slice with Python's rules: bounds are clamped, negative ones count from the end, a negative
+    /// step goes backwards (`messages[::-1]`). Texts are sliced by Unicode scalars.
     func slice(
         _ base: JinjaValue, _ from: JinjaValue?, _ to: JinjaValue?, _ by: JinjaValue?
     ) throws
         -> JinjaValue
     {
+        /// Bound of the slice; nil where it is missing or none.
         func bound(_ value: JinjaValue?) throws -> Int? {
             switch value {
             case nil, JinjaValue.none?: return nil
@@ -44,6 +51,7 @@ extension JinjaEvaluator {
         func pick<T>(_ items: [T]) throws -> [T] {
             guard step != 0 else { throw fault("a slice has a step of zero") }
             let n = items.count
+            /// Position that a bound means, between the ends that the step's direction allows.
             func clamp(_ i: Int) -> Int {
                 step > 0
                     ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1)
@@ -60,6 +68,12 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Value of an operator other than `and` and `or`.
+    ///
+    /// Integers wrap at 64 bits instead of growing as Python's do. `//` rounds down and `%` has the
+    /// sign of the divisor, as in Python; `/` and `**` always give a floating-point number. Texts
+    /// are ordered by Unicode scalars. A text times a number is limited to 1 MiB before it is made;
+    /// lists cannot be multiplied. Both operands are charged by the caller.
     mutating func binary(_ symbol: String, _ a: JinjaValue, _ b: JinjaValue) throws -> JinjaValue {
         switch symbol {
         case "==": return .bool(try equals(a, b))

@@ -1,6 +1,10 @@
-/// Tests: what stands behind `is`.
+/// Tests: the conditions behind `is`, with the names of Jinja.
 extension JinjaEvaluator {
+    /// Result of a test. One that is not known is an error, not false: a template would take a
+    /// wrong branch. As in Jinja, texts and dictionaries are sequences, and true is a number;
+    /// `startingwith` is in addition to Jinja's tests.
     mutating func test(_ name: String, _ value: JinjaValue, _ arguments: [JinjaValue]) throws -> Bool {
+        /// Applies a pattern to the value.
         func kind(_ matches: (JinjaValue) -> Bool) -> Bool { matches(value) }
         switch name {
         case "defined": return kind { if case .undefined = $0 { false } else { true } }

@@ -1,15 +1,24 @@
 import Foundation
 
-/// Methods of texts, as Python has them.
+/// Methods of texts, with Python's names.
 extension JinjaEvaluator {
+    /// Calls a method of a text. The text and the arguments are charged, and the size of what
+    /// `replace` makes is checked before it is made.
+    ///
+    /// Differences from Python: `startswith` and `replace` compare by characters, so that an accent
+    /// written apart does not part from its letter; `isdigit` takes all numbers; `split` without a
+    /// separator takes no count; `find` takes no bounds.
     mutating func stringMethod(_ name: String, _ text: String, _ arguments: [JinjaValue]) throws
         -> JinjaValue
     {
         for argument in arguments { _ = try charged(argument) }
+        /// Text of an argument that has to be given.
         func argument(_ i: Int) throws -> String {
             guard arguments.indices.contains(i) else { throw fault("'\(name)' lacks an argument") }
             return arguments[i].text
         }
+        /// Drops whitespace, or the characters of the first argument as a set, from the ends asked
+        /// for.
         func strip(front: Bool, back: Bool) -> JinjaValue {
             let set = arguments.first.flatMap {
                 if case .string(let characters) = $0 { Set(characters.unicodeScalars) } else { nil }
@@ -91,6 +100,8 @@ extension JinjaEvaluator {
         }
     }
 
+    /// Text with the first letter of each word in upper case and the others in lower case; a word
+    /// ends at what is no letter, as by Python's `title`.
     static func title(_ text: String) -> String {
         var result = "", inWord = false
         for character in text {

@@ -1,48 +1,68 @@
 import Foundation
 
-/// Renders a template's nodes: statements here, what expressions mean in the other files.
+/// Evaluator: renders a template's nodes. Statements are here, expressions in the other files.
 ///
 /// Whoever publishes a model writes its template: all that it makes the evaluator do is bounded.
 /// Each node and expression is a step, and whatever goes over items or characters is charged for
-/// them, so that neither many small operations nor a few large ones run without end.
+/// them, so that neither many small operations nor a few large ones run without end. Limits are far
+/// above what published templates need with a long conversation; reaching one is an error.
+///
+/// Scopes follow Jinja: a loop or macro sees outer names and sets its own, `if` has no scope. An
+/// outer name cannot be changed from a loop, other than through a namespace. A macro sees the names
+/// of its caller, where Jinja's sees those of its definition.
 struct JinjaEvaluator {
-    /// How a body ended.
+    /// Way in which a body ended: at its end, or at a `break` or `continue` of the loop around it.
     enum Signal { case normal, breakLoop, continueLoop }
+    /// Nodes and expressions that are evaluated; bytes of a text or of the prompt; scopes that are
+    /// open, which bounds macros that call themselves (and, times four, expressions inside of each
+    /// other).
     static let maximumSteps = 2_000_000, maximumText = JinjaValue.maximumText,
         maximumDepth = 60
     /// Items of a list; values inside of each other; values that are looked at to see how deeply
-    /// they are nested.
+    /// they are nested. Nesting is bounded because printing, comparing and freeing a value recurse.
     static let maximumItems = 1 << 20, maximumNesting = 100, maximumVisits = 50_000_000
-    /// Bytes and items that operations go over, together.
+    /// Bytes and items that operations go over, together: the bound on time that steps alone are
+    /// not.
     static let maximumWork = 1 << 29
 
+    /// Macros of the template, by position.
     let macros: [JinjaMacro]
+    /// Time that `strftime_now` formats.
     let now: Date
+    /// Scopes, the innermost last: the caller's variables, the template's own, then loops and
+    /// macros.
     var scopes: [[String: JinjaValue]]
+    /// Members of all namespaces, by the number that a value names; never freed within a rendering.
     var namespaces: [[String: JinjaValue]] = []
+    /// Counters against the limits; `depth` is that of expressions being evaluated.
     var steps = 0, depth = 0, visits = 0, work = 0
 
+    /// Evaluator for one rendering.
     init(macros: [JinjaMacro], now: Date, variables: [String: JinjaValue]) {
         self.macros = macros
         self.now = now
         scopes = [variables, [:]]
     }
 
+    /// Error for a template that cannot be rendered.
     func fault(_ what: String) -> TemplateError {
         TemplateError("The chat template failed: \(what).")
     }
 
+    /// Counts a step; throws past the limit.
     mutating func step() throws {
         steps += 1
         if steps > Self.maximumSteps { throw fault("it takes too many steps") }
     }
 
+    /// Renders a whole template.
     mutating func render(_ nodes: [JinjaNode]) throws -> String {
         var output = ""
         _ = try run(nodes, &output)
         return output
     }
 
+    /// Runs nodes and appends what they write. The size of the output is checked after each node.
     mutating func run(_ nodes: [JinjaNode], _ output: inout String) throws -> Signal {
         for node in nodes {
             try step()
@@ -83,6 +103,10 @@ struct JinjaEvaluator {
         return .normal
     }
 
+    /// Runs a `for`. Items are filtered first, so that `loop.index`, `loop.last` and the like count
+    /// only those that are kept, as in Jinja. Each round begins with an empty scope. Of `loop`
+    /// there are the counters, `first`, `last`, `previtem` and `nextitem`; `cycle`, `changed` and
+    /// `depth` are not there.
     mutating func loop(
         _ names: [String], _ list: JinjaExpression, _ condition: JinjaExpression?,
         _ body: [JinjaNode],
@@ -122,6 +146,8 @@ struct JinjaEvaluator {
         }
     }
 
+    /// Sets one name in the innermost scope, or unpacks a list of as many values as there are
+    /// names.
     mutating func assign(_ names: [String], _ value: JinjaValue) throws {
         guard names.count > 1 else {
             scopes[scopes.count - 1][names[0]] = value
@@ -134,6 +160,8 @@ struct JinjaEvaluator {
         for (name, part) in zip(names, parts) { scopes[scopes.count - 1][name] = part }
     }
 
+    /// Value of a name: from the innermost scope that has it, else a built-in function, else
+    /// undefined.
     func lookUp(_ name: String) -> JinjaValue {
         for scope in scopes.reversed() {
             if let value = scope[name] { return value }
@@ -142,6 +170,8 @@ struct JinjaEvaluator {
             ? .function(name) : .undefined
     }
 
+    /// Items that a loop goes over: a list's items, a dictionary's keys, a text's Unicode scalars,
+    /// and nothing for undefined, as in Python and Jinja.
     mutating func elements(_ value: JinjaValue) throws -> [JinjaValue] {
         switch try charged(value) {
         case .list(let items): return items
@@ -154,10 +184,13 @@ struct JinjaEvaluator {
 
     // MARK: Expressions
 
+    /// Evaluates an expression; its value is checked against the limits of size.
     mutating func value(_ expression: JinjaExpression) throws -> JinjaValue {
         try bounded(unbounded(expression))
     }
 
+    /// Evaluates an expression whose value may be too large still. Both operands are charged before
+    /// an operator goes over them, and so is its result.
     mutating func unbounded(_ expression: JinjaExpression) throws -> JinjaValue {
         try step()
         depth += 1
@@ -216,6 +249,7 @@ struct JinjaEvaluator {
         }
     }
 
+    /// Sets a dictionary's key: a known one keeps its position, as in Python. Complexity: O(keys).
     static func set(
         _ entries: inout [(key: String, value: JinjaValue)], _ key: String, _ value: JinjaValue
     ) {

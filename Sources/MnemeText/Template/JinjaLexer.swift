@@ -1,24 +1,44 @@
+/// Token of a template: a run of text between tags, an edge of a tag, or a part of an expression.
 enum JinjaToken: Equatable {
+    /// Text outside of tags, whitespace already trimmed; never empty.
     case text(String)
+    /// Edges of tags: `{{`, `}}`, `{%`, `%}`, with or without a sign for whitespace.
     case outputStart, outputEnd, blockStart, blockEnd
+    /// Parts of an expression. Keywords are names; the parser tells them apart by where they stand.
     case name(String), string(String), integer(Int), float(Double), symbol(String)
 }
 
-/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat templates
-/// expect.
+/// Lexer: cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat
+/// templates expect.
+///
+/// `trim_blocks` drops the newline after a statement or comment, `lstrip_blocks` the blanks before
+/// one at the beginning of a line; neither touches `{{ … }}`. A `-` at an edge drops all whitespace
+/// on that side, a `+` after the opening edge keeps it. One wrong newline in a prompt is a token
+/// that the model never saw there in training. Unlike Jinja, the last newline of a template stays
+/// (`keep_trailing_newline`), and there is no `raw` block. Complexity: linear.
 struct JinjaLexer {
+    /// Template by scalars, newlines as LF: an index is O(1), and a mark after a quote does not
+    /// join it.
     private let source: [Unicode.Scalar]
+    /// Position of the next scalar that is not read.
     private var place = 0
+    /// Tokens that are read.
     private var tokens: [JinjaToken] = []
 
+    /// Lexer for a template; it is used once.
     init(_ text: String) { source = Array(text.replacingCRLF.unicodeScalars) }
 
+    /// Tells if the template has `text` at a position; false beyond its end.
     private func has(_ text: String, at index: Int) -> Bool {
         let scalars = Array(text.unicodeScalars)
         return index + scalars.count <= source.count
             && (0..<scalars.count).allSatisfy { source[index + $0] == scalars[$0] }
     }
 
+    /// Reads all tokens.
+    ///
+    /// - Throws: ``TemplateError`` for tags, comments and strings that do not end, and for
+    ///   characters that no expression has.
     mutating func run() throws -> [JinjaToken] {
         var text = "", trimNext = false, dropNewline = false
         func isSpace(_ s: Unicode.Scalar) -> Bool { s.properties.isWhitespace }
@@ -99,11 +119,15 @@ struct JinjaLexer {
         return tokens
     }
 
-    /// Whether the last tag swallowed the newline after it, so that the next text begins a line.
+    /// True if the last tag swallowed the newline after it, so that the next text begins a line.
     private var startsLine = false
-    /// Braces of dictionaries that are open within a tag.
+    /// Braces of dictionaries that are open within a tag: the "}}" of `{{ {"a": {}} }}` ends a
+    /// dictionary first.
     private var openBraces = 0
 
+    /// Reads one token within a tag. Strings know the escapes that templates use (`\n`, `\t`, `\r`,
+    /// `\uXXXX`, quotes, backslash); before other characters the backslash stays, as in Python.
+    /// Numbers may have underscores; there are no exponents.
     private mutating func expressionToken() throws {
         let s = source[place]
         if s == "\"" || s == "'" {
@@ -186,6 +210,8 @@ struct JinjaLexer {
 }
 
 extension String {
+    /// Text with LF for CR LF, as Jinja's `newline_sequence`. Searched by scalars, because Swift
+    /// takes both as one character.
     fileprivate var replacingCRLF: String {
         unicodeScalars.contains("\r") ? replacing("\r\n", with: "\n") : self
     }

@@ -1,79 +1,132 @@
 @_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
 
-/// Why a template cannot be read or rendered.
+/// Error of a chat template: why it cannot be read or rendered, or the message that it raises.
 public struct TemplateError: MnemeError {
+    /// Sentence for whoever sent the messages or chose the model.
     public let message: String
 
+    /// Error with a whole sentence.
     init(_ message: String) { self.message = message }
 
+    /// Input, because templates raise errors for messages that they do not take, such as two turns
+    /// of one role.
     public var errorClass: ErrorClass { .input }
 }
 
+/// Expression of a template, as a tree. Operators are kept by their spelling; the evaluator gives
+/// them their meaning.
 indirect enum JinjaExpression: Sendable {
+    /// Constant: string, number, truth value or none.
     case literal(JinjaValue)
+    /// Variable, macro or built-in function; it is looked up when it is evaluated.
     case name(String)
+    /// List or tuple.
     case list([JinjaExpression])
+    /// Dictionary; keys become texts.
     case object([(JinjaExpression, JinjaExpression)])
+    /// Member by name, `a.b`.
     case attribute(JinjaExpression, String)
+    /// Item by key or index, `a[b]`.
     case item(JinjaExpression, JinjaExpression)
+    /// Slice `a[from:to:step]`; nil for parts that are not given.
     case slice(JinjaExpression, JinjaExpression?, JinjaExpression?, JinjaExpression?)
+    /// Call of a function, macro or method, with positional and keyword arguments.
     case call(JinjaExpression, [JinjaExpression], [(String, JinjaExpression)])
+    /// Filter by name, `a | name(…)`.
     case filter(JinjaExpression, String, [JinjaExpression], [(String, JinjaExpression)])
+    /// Test by name, `a is name …` or `a is not name …`.
     case test(JinjaExpression, String, [JinjaExpression], negated: Bool)
+    /// Logical negation.
     case not(JinjaExpression)
+    /// Number with the other sign.
     case negative(JinjaExpression)
+    /// Operator with two operands. The right one of `and` and `or` is evaluated only if it counts.
     case binary(String, JinjaExpression, JinjaExpression)
+    /// Condition, value if it is true, value if not: `b if a else c`. Without `else` it is
+    /// undefined.
     case conditional(JinjaExpression, JinjaExpression, JinjaExpression?)
 }
 
+/// Statement of a template, or what stands between statements.
 indirect enum JinjaNode: Sendable {
+    /// Text that is copied to the prompt.
     case text(String)
+    /// Expression whose text is written: `{{ … }}`.
     case output(JinjaExpression)
+    /// `if` and `elif` with their bodies, in order, and the body of `else`.
     case branch([(JinjaExpression, [JinjaNode])], otherwise: [JinjaNode])
+    /// `for`: several names unpack each item, `condition` filters items before the loop counts
+    /// them, `otherwise` runs where no item is left.
     case loop(
         names: [String], JinjaExpression, condition: JinjaExpression?, body: [JinjaNode],
         otherwise: [JinjaNode])
+    /// `set` of one name, or of several that unpack a list.
     case set([String], JinjaExpression)
+    /// `set` of a namespace's member: the only way to carry a value out of a loop.
     case setAttribute(String, String, JinjaExpression)
+    /// `set` of a name to the text that a body writes.
     case setBlock(String, [JinjaNode])
+    /// Definition of a macro, by its position in the parser's list.
     case macro(Int)
+    /// Jinja's extension of loop controls, which `transformers` turns on.
     case breakLoop, continueLoop
 }
 
+/// Macro: a body with parameters, whose call gives the text that the body writes.
 struct JinjaMacro: Sendable {
+    /// Name that the definition sets in its scope.
     var name: String
+    /// Parameters in order, with the expressions of their defaults; those are evaluated at each
+    /// call.
     var parameters: [(name: String, standard: JinjaExpression?)]
+    /// Statements that a call runs.
     var body: [JinjaNode]
 }
 
-/// Reads tokens into nodes: recursive descent, with Jinja's precedences.
+/// Parser: reads tokens into nodes by recursive descent, with Jinja's precedences: conditional,
+/// `or`, `and`, `not`, comparison, sum, `~`, product, sign, filter and test, postfix.
+///
+/// Depth and length of expressions are limited, so that neither the parser nor the evaluator, nor
+/// freeing a tree, runs out of stack. It differs from Jinja in three points that published
+/// templates do not meet: `a < b < c` compares from the left, `**` binds as products do, and `-x |
+/// f` filters before it negates. Complexity: linear.
 struct JinjaParser {
+    /// Tokens of the template.
     private var tokens: [JinjaToken]
+    /// Position of the next token that is not read.
     private var place = 0
+    /// Bodies and bracketed expressions that are open: at most 99.
     private var depth = 0
     /// Operators, filters and the like of the tag that is read: each makes a value of the one
-    /// before it.
+    /// before it, a level of the tree without brackets. At most 1000.
     private var links = 0
+    /// Macros that are read, in the order in which they end.
     private(set) var macros: [JinjaMacro] = []
 
+    /// Parser for the tokens of a template; it is used once.
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
 
+    /// Next token; nil at the end.
     private var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
+    /// Error for a template that breaks the grammar.
     private func fault(_ what: String) -> TemplateError {
         TemplateError("The chat template cannot be read: \(what).")
     }
 
+    /// Takes the token if it is the next one.
     private mutating func accept(_ token: JinjaToken) -> Bool {
         guard current == token else { return false }
         place += 1
         return true
     }
+    /// Takes the token, which has to be the next one.
     private mutating func expect(_ token: JinjaToken) throws {
         guard accept(token) else {
             throw fault("\(token) is missing, there is \(current.map { "\($0)" } ?? "the end")")
         }
     }
+    /// Takes a name or keyword.
     private mutating func name() throws -> String {
         guard case .name(let name)? = current else { throw fault("a name is missing") }
         place += 1
@@ -84,6 +137,7 @@ struct JinjaParser {
         links += 1
         guard links <= 1000 else { throw fault("an expression is too long") }
     }
+    /// Tells if a statement of one of these names comes next.
     private func isBlock(_ names: [String]) -> Bool {
         guard current == .blockStart, place + 1 < tokens.count,
             case .name(let name) = tokens[place + 1]
@@ -93,12 +147,14 @@ struct JinjaParser {
         return names.contains(name)
     }
 
+    /// Reads the whole template.
     mutating func template() throws -> [JinjaNode] {
         let nodes = try body(until: [])
         guard current == nil else { throw fault("a tag ends what was not begun") }
         return nodes
     }
 
+    /// Reads nodes up to a statement of one of these names, or the end of the template.
     private mutating func body(until ends: [String]) throws -> [JinjaNode] {
         depth += 1
         defer { depth -= 1 }
@@ -123,12 +179,15 @@ struct JinjaParser {
         return nodes
     }
 
+    /// Takes the statement that ends a block.
     private mutating func end(_ word: String) throws {
         try expect(.blockStart)
         guard try name() == word else { throw fault("'\(word)' is missing") }
         try expect(.blockEnd)
     }
 
+    /// Reads a statement with its bodies; `{%` is taken already. `generation` marks the assistant's
+    /// text for training and is read as its body alone.
     private mutating func statement() throws -> [JinjaNode] {
         let word = try name()
         switch word {
@@ -203,6 +262,7 @@ struct JinjaParser {
         }
     }
 
+    /// Reads the rest of a statement's tag and the body after it; one of `ends` has to follow.
     private mutating func blockBody(_ ends: [String]) throws -> [JinjaNode] {
         try expect(.blockEnd)
         let nodes = try body(until: ends)
@@ -212,6 +272,7 @@ struct JinjaParser {
 
     // MARK: Expressions, the loosest first
 
+    /// Reads an expression with `if` and `else`, the loosest of all.
     private mutating func expression() throws -> JinjaExpression {
         depth += 1
         defer { depth -= 1 }
@@ -222,6 +283,8 @@ struct JinjaParser {
         return .conditional(condition, value, accept(.name("else")) ? try expression() : nil)
     }
 
+    /// Reads operands of `or`. The list of a `for` begins here, because an `if` after it is the
+    /// loop's.
     private mutating func disjunction() throws -> JinjaExpression {
         var left = try conjunction()
         while accept(.name("or")) {
@@ -231,6 +294,7 @@ struct JinjaParser {
         return left
     }
 
+    /// Reads operands of `and`.
     private mutating func conjunction() throws -> JinjaExpression {
         var left = try negation()
         while accept(.name("and")) {
@@ -240,6 +304,7 @@ struct JinjaParser {
         return left
     }
 
+    /// Reads any number of `not` in a loop, so that many of them take no stack.
     private mutating func negation() throws -> JinjaExpression {
         var count = 0
         while accept(.name("not")) { count += 1 }
@@ -247,6 +312,7 @@ struct JinjaParser {
         return count % 2 == 1 ? .not(value) : value
     }
 
+    /// Reads comparisons, `in` and `not in`.
     private mutating func comparison() throws -> JinjaExpression {
         var left = try sum()
         while true {
@@ -271,6 +337,7 @@ struct JinjaParser {
         }
     }
 
+    /// Reads sums and differences.
     private mutating func sum() throws -> JinjaExpression {
         var left = try concatenation()
         while case .symbol(let symbol)? = current, symbol == "+" || symbol == "-" {
@@ -281,6 +348,7 @@ struct JinjaParser {
         return left
     }
 
+    /// Reads operands of `~`, which joins texts and binds tighter than a sum.
     private mutating func concatenation() throws -> JinjaExpression {
         var left = try product()
         while accept(.symbol("~")) {
@@ -290,6 +358,7 @@ struct JinjaParser {
         return left
     }
 
+    /// Reads products, quotients, remainders and powers.
     private mutating func product() throws -> JinjaExpression {
         var left = try sign()
         while case .symbol(let symbol)? = current, ["*", "/", "//", "%", "**"].contains(symbol) {
@@ -300,6 +369,7 @@ struct JinjaParser {
         return left
     }
 
+    /// Reads any number of signs in a loop, so that many of them take no stack.
     private mutating func sign() throws -> JinjaExpression {
         var count = 0
         while current == .symbol("-") || current == .symbol("+") {
@@ -310,7 +380,7 @@ struct JinjaParser {
         return count % 2 == 1 ? .negative(value) : value
     }
 
-    /// Filters and tests bind tighter than any operator.
+    /// Reads filters and tests after a value: they bind tighter than any operator.
     private mutating func tested(_ start: JinjaExpression) throws -> JinjaExpression {
         var value = start
         while true {
@@ -336,7 +406,7 @@ struct JinjaParser {
         }
     }
 
-    /// Whether an argument without parentheses follows a test's name.
+    /// True where an argument without parentheses follows a test's name, as in `is divisibleby 2`.
     private var startsOperand: Bool {
         switch current {
         case .string, .integer, .float: true
@@ -345,6 +415,8 @@ struct JinjaParser {
         }
     }
 
+    /// Reads a constant, a name or a bracketed expression; strings side by side are one, as in
+    /// Python.
     private mutating func primary() throws -> JinjaExpression {
         guard let token = current else { throw fault("an expression is missing") }
         place += 1
@@ -392,6 +464,7 @@ struct JinjaParser {
         }
     }
 
+    /// Reads members, calls, items and slices after a value.
     private mutating func postfix(_ start: JinjaExpression) throws -> JinjaExpression {
         var value = start
         while [.symbol("."), .symbol("("), .symbol("[")].contains(current) {
@@ -428,6 +501,7 @@ struct JinjaParser {
         return value
     }
 
+    /// Reads the arguments of a call up to its closing parenthesis: positional ones and named ones.
     private mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
         var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
         while !accept(.symbol(")")) {

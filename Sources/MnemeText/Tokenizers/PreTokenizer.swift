@@ -37,7 +37,7 @@ public struct PreTokenizer: Sendable, Equatable {
     public static let qwen2 = PreTokenizer(digits: .groups(1), modern: true)
 
     /// Rules that GGUF's `tokenizer.ggml.pre` calls `name`; nil if they are not known. llama.cpp
-    /// has names for many more; rules that are nearly those of another family are not taken for them.
+    /// has names for many more; rules that only resemble known ones are refused.
     public init?(gguf name: String) {
         switch name {
         case "gpt-2": self = .gpt2

@@ -2,7 +2,7 @@
 /// map, spaces become "▁", and a space may be put before the text.
 ///
 /// Follows `normalizer_spec` of SentencePiece's model files. `treat_whitespace_as_suffix` is not
-/// there: no family that is read uses it.
+/// supported.
 package struct SentencePieceNormalizer: Sendable {
     /// Adds a space before the text (`add_dummy_prefix`), so that a word at its beginning is the
     /// same piece as within it.

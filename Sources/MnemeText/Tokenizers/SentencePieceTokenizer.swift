@@ -1,32 +1,47 @@
 import MnemeBase
 
-/// SentencePiece (Kudo and Richardson 2018): text is cut into known pieces, spaces are "▁", what is
-/// not known is written byte by byte.
+/// SentencePiece tokenizer (Kudo and Richardson 2018): text is cut into known pieces, spaces are
+/// "▁", what is not known is written byte by byte.
 ///
 /// Two models: BPE joins characters pair by pair, the piece of the highest score first (Llama 2,
 /// Mistral, Gemma, Phi-3); unigram takes the pieces whose scores add up to the most (Kudo 2018; T5
-/// and others).
+/// and others). No sampling of segmentations: encoding is deterministic. Immutable after `init`, so
+/// that many threads may share one.
 public final class SentencePieceTokenizer: Tokenizer {
+    /// Number of pieces, special ones included.
     public let vocabularySize: Int
+    /// Tokens that stop generation: the file's end token and the known ends of a turn.
     public let endTokens: Set<Int32>
+    /// Token to put before a text; nil where the file does not ask for one. Encoding does not add
+    /// it.
     public let beginToken: Int32?
-    /// By bytes: strings that differ in the form of an accent are equal in Swift, and are different
-    /// pieces.
+    /// Ids of normal pieces by their bytes: strings that differ in the form of an accent are equal
+    /// in Swift, and are different pieces. Of equal ones the lowest id counts.
     private let pieces: [[UInt8]: Int32]
+    /// Scores by id: logarithms of probability (unigram), or the negated order of merges (BPE).
     private let scores: [Float]
+    /// Bytes of each token by id, with spaces for "▁"; empty for control tokens.
     private let texts: [[UInt8]]
+    /// Ids of the 256 byte tokens `<0x00>` to `<0xFF>` (`byte_fallback`); the unknown token for
+    /// those that the vocabulary lacks.
     private let byteTokens: [Int32]
+    /// Token of what is in no piece, where there are no byte tokens.
     private let unknown: Int32
+    /// Tokens that are found in text before pieces are looked for.
     private let special: SpecialTokens
+    /// Way in which pieces are chosen.
     private let model: Model
+    /// Normalization of text before pieces are looked for.
     private let normalizer: SentencePieceNormalizer
-    /// Bytes of the longest piece, and the score of what is no piece (unigram).
+    /// Bytes of the longest piece, which bounds the search; and the score of what is no piece
+    /// (unigram): SentencePiece's, the lowest score less 10.
     private let longest: Int, unknownScore: Float
 
-    /// How pieces are chosen.
+    /// Way in which pieces are chosen: the two models of SentencePiece that are in use. Its word
+    /// and character models are not read.
     package enum Model: Sendable { case bpe, unigram }
 
-    /// What a piece is, by GGUF's numbers.
+    /// Type of a piece, by the numbers of SentencePiece's `ModelProto` and of GGUF's `token_type`.
     enum Kind: Int { case normal = 1, unknown, control, userDefined, unused, byte }
 
     /// - Parameters:
@@ -61,6 +76,7 @@ public final class SentencePieceTokenizer: Tokenizer {
             let id = Int32(i)
             switch Kind(rawValue: kinds[i]) {
             case .control?, .unknown?:
+                // Control tokens have no text: an answer shows none of them.
                 specials[token] = id
                 texts.append([])
             case .userDefined?:
@@ -97,20 +113,29 @@ public final class SentencePieceTokenizer: Tokenizer {
             specials, plain: plain, stripping: Set(stripping.compactMap { specials[$0] }))
     }
 
-    /// By scalars: a mark after "▁" would make one character with it.
+    /// Bytes of a piece, with spaces for "▁". Replaced by scalars: a mark after "▁" would make one
+    /// character with it.
     private static func bytes(of piece: String) -> [UInt8] {
         Array(
             String(String.UnicodeScalarView(piece.unicodeScalars.map { $0 == "▁" ? " " : $0 })).utf8
         )
     }
 
+    /// Bytes of a token; empty for control tokens and for ids outside of the vocabulary. The space
+    /// before a text, which normalization adds, is among them.
     public func bytes(_ token: Int32) -> [UInt8] {
         texts.indices.contains(Int(token)) ? texts[Int(token)] : []
     }
+    /// Id of the special token of that exact name; nil where the vocabulary has none.
     public func special(_ name: String) -> Int32? { special.ids[name] }
+    /// Name of a special token; nil for tokens of text.
     public func name(_ token: Int32) -> String? { special.names[token] }
+    /// Names of the special tokens, in no order.
     public var specialNames: [String] { Array(special.ids.keys) }
 
+    /// Token ids of `text`: special tokens are cut out, the rest is normalized and cut into pieces.
+    /// A space is put before text at the beginning and after special tokens, as the reference's
+    /// `legacy` behaviour has it.
     public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?)
         -> [Int32]
     {
@@ -132,7 +157,11 @@ public final class SentencePieceTokenizer: Tokenizer {
         return ids
     }
 
-    /// The path of the highest score through all pieces (Viterbi): O(bytes·longest piece).
+    /// Chooses the path of the highest score through all pieces (Viterbi): for each position, the
+    /// best way to reach it. A character that is no piece costs `unknownScore`, so that every text
+    /// has a path. Of paths with equal scores, the one that was found first stays.
+    ///
+    /// Complexity: O(bytes · longest piece) look-ups, each of which hashes its bytes.
     private func choose(_ bytes: [UInt8], into ids: inout [Int32]) {
         guard !bytes.isEmpty else { return }
         var best = [(score: Float, start: Int, piece: Int32)](
@@ -174,12 +203,15 @@ public final class SentencePieceTokenizer: Tokenizer {
         }
     }
 
+    /// Length in bytes of the UTF-8 character at `start`, by its first byte; never beyond the end.
     private static func characterLength(_ bytes: [UInt8], _ start: Int) -> Int {
         let byte = bytes[start], length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
         return min(length, bytes.count - start)
     }
 
-    /// Joins over a linked list with a queue of candidates: n·log n.
+    /// Joins neighbours as BPE does, the highest score first, over a linked list with a queue of
+    /// candidates. Begins with characters, unlike byte-level BPE; one that is no piece becomes its
+    /// byte tokens at the end. Complexity: O(n·log n).
     private func join(_ bytes: [UInt8], into ids: inout [Int32]) {
         // Symbols are ranges of bytes; one that was joined to its left neighbour has length 0.
         var starts: [Int] = [], lengths: [Int] = []
@@ -190,6 +222,7 @@ public final class SentencePieceTokenizer: Tokenizer {
         guard !starts.isEmpty else { return }
         var next = Array(1...starts.count), previous = Array(-1..<starts.count - 1),
             queue = PairQueue()
+        /// Queues the pair that begins at `left`, if both together are a piece.
         func consider(_ left: Int) {
             let right = next[left]
             guard right < starts.count else { return }
@@ -203,6 +236,7 @@ public final class SentencePieceTokenizer: Tokenizer {
         }
         for i in 0..<starts.count - 1 { consider(i) }
         while let entry = queue.pop() {
+            // An entry is stale once one of its symbols has grown or was joined to another.
             guard lengths[entry.left] > 0, lengths[entry.right] > 0,
                 next[entry.left] == entry.right,
                 lengths[entry.left] + lengths[entry.right] == entry.length

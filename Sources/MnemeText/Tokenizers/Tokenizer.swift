@@ -1,17 +1,22 @@
-/// Text to token ids and back, for a language model.
+/// Tokenizer of a language model: text to token ids and back.
+///
+/// A tokenizer belongs to its model: the ids of one mean nothing to another. Encoding a text in two
+/// parts can give other tokens than encoding it at once, unless the cut is at a special token;
+/// cached prefixes are compared by tokens for that reason.
 public protocol Tokenizer: Sendable {
-    /// Ids below this.
+    /// Number of tokens: all ids are below it.
     var vocabularySize: Int { get }
-    /// The token that ends an answer, and others that do.
+    /// Tokens that end an answer: the one that the file names, and other ends of a turn.
     var endTokens: Set<Int32> { get }
-    /// The token that begins a text, if the model wants one.
+    /// Token that begins a text, if the model wants one; encoding does not add it.
     var beginToken: Int32? { get }
-    /// The ids of `text`.
+    /// Token ids of `text`.
     ///
-    /// - Parameter special: whether names of special tokens in the text become those tokens. False
-    ///   for text that a user wrote: nobody may forge a turn of the conversation.
-    /// - Parameter dropping: a scalar that is left out of what is text, after special tokens were
-    ///   found.
+    /// - Parameters:
+    ///   - special: names of special tokens in the text become those tokens. False for text that a
+    ///     user wrote: nobody may forge a turn of the conversation.
+    ///   - dropping: a scalar that is left out of what is text, after special tokens were found:
+    ///     put into a name in a user's text, it keeps the name from being found.
     func encode(_ text: String, special: Bool, dropping: Unicode.Scalar?) -> [Int32]
     /// Names of all special tokens.
     var specialNames: [String] { get }
@@ -24,25 +29,29 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
-    /// The ids of `text`; `special` as in ``encode(_:special:dropping:)``.
+    /// Token ids of `text`, with all of its scalars; `special` as in
+    /// ``encode(_:special:dropping:)``.
     public func encode(_ text: String, special: Bool) -> [Int32] {
         encode(text, special: special, dropping: nil)
     }
 
-    /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
+    /// Text of `tokens`; bytes that are no UTF-8 become U+FFFD. Nothing is cleaned up: no space is
+    /// removed, as with `clean_up_tokenization_spaces=False`.
     public func decode(_ tokens: some Sequence<Int32>) -> String {
         String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self)
     }
 }
 
-/// Turns tokens into text as they come, and never gives out half a character.
+/// Decoder for tokens as they come: gives out whole characters only. A character of four bytes can
+/// be spread over four tokens; at most three bytes are held back.
 public struct StreamingDecoder: Sendable {
+    /// Bytes that begin a character whose rest has not come.
     private var held: [UInt8] = []
 
-    /// Nothing held.
+    /// Decoder that holds nothing.
     public init() {}
 
-    /// The text that is complete after these bytes.
+    /// Takes bytes, and gives the text that is complete after them; empty while a character is not.
     public mutating func append(_ bytes: [UInt8]) -> String {
         held += bytes
         let complete = held.count - Self.unfinished(held)
@@ -50,13 +59,14 @@ public struct StreamingDecoder: Sendable {
         return String(decoding: held[..<complete], as: UTF8.self)
     }
 
-    /// What is left at the end: U+FFFD for half a character.
+    /// Gives what is left at the end: U+FFFD for a part of a character, else nothing.
     public mutating func finish() -> String {
         defer { held = [] }
         return String(decoding: held, as: UTF8.self)
     }
 
-    /// Bytes at the end that begin a character and lack its rest.
+    /// Number of bytes at the end that begin a character and lack its rest: 0 to 3. Bytes that can
+    /// begin no character are not held, so that broken output does not stop the stream.
     private static func unfinished(_ bytes: [UInt8]) -> Int {
         for length in 1...3 where length <= bytes.count {
             let byte = bytes[bytes.count - length]
@@ -69,23 +79,40 @@ public struct StreamingDecoder: Sendable {
     }
 }
 
-/// Finds tokens that text is not merged into, the longest first.
+/// Special and added tokens of a vocabulary: finds those that text is not merged into, the longest
+/// first.
+///
+/// Follows the added-token splitting of the `tokenizers` library, but for `lstrip`, `single_word`
+/// and `normalized`, which are not read. Complexity: linear in the text times the tokens that share
+/// a first byte.
 struct SpecialTokens: Sendable {
     /// Tokens with a meaning beyond text, such as the end of a turn: found only where that is asked
     /// for.
     let ids: [String: Int32]
+    /// Names by id, the inverse of `ids`.
     let names: [Int32: String]
+    /// All tokens by their first byte, the longest first: at most positions of a text one look-up
+    /// shows that no token begins there.
     private let byFirst: [UInt8: [Entry]]
     /// Tokens that swallow the whitespace after them.
     private let strips: Set<Int32>
 
+    /// Token as it stands in text.
     private struct Entry {
+        /// UTF-8 of its name; never empty.
         var bytes: [UInt8]
+        /// Id that the text becomes.
         var id: Int32
+        /// Found only where special tokens are asked for.
         var isSpecial: Bool
     }
 
-    /// - Parameter plain: tokens of plain text that are found always, such as runs of newlines.
+    /// Finder for these tokens.
+    ///
+    /// - Parameters:
+    ///   - ids: special tokens by name.
+    ///   - plain: tokens of plain text that are found always, such as runs of newlines.
+    ///   - stripping: ids that swallow the whitespace after them (`rstrip`).
     init(_ ids: [String: Int32], plain: [String: Int32] = [:], stripping: Set<Int32> = []) {
         self.ids = ids
         strips = stripping
@@ -105,8 +132,9 @@ struct SpecialTokens: Sendable {
         "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>",
     ]
 
-    /// Whether a token that is called so has a meaning beyond text, though its file calls it
-    /// user-defined.
+    /// Tells if a token of that name has a meaning beyond text, though its file calls it
+    /// user-defined. Names of Gemma's turns, and all of the form `<|…|>`: taking a harmless one for
+    /// special costs a user a few more tokens, the opposite would let a user's text end a turn.
     static func isControl(_ name: String) -> Bool {
         name.hasPrefix("<|") && name.hasSuffix("|>")
             || ["<start_of_turn>", "<end_of_turn>"].contains(name)
@@ -128,6 +156,7 @@ struct SpecialTokens: Sendable {
         let utf8 = text.utf8
         text.utf8.withContiguousStorageIfAvailable { bytes in
             var start = 0, i = 0, isFirst = true
+            /// Hands out the text since the last token, if there is any.
             func flush(_ end: Int, isLast: Bool) {
                 guard start < end else { return }
                 plain(

@@ -1,23 +1,34 @@
 import Foundation
 import MnemeBase
 
-/// `tokenizer.json` of the `tokenizers` library: byte-level BPE, and SentencePiece's two models as
-/// the library writes them.
+/// Reader of `tokenizer.json` of the Hugging Face `tokenizers` library: byte-level BPE, and
+/// SentencePiece's two models as the library writes them.
+///
+/// The file describes a pipeline of steps with free patterns. Instead of running any pipeline, the
+/// reader recognizes those of the families that are supported and refuses others by name, since
+/// cutting text differently than in training would make answers worse without an error.
 ///
 /// Format: https://github.com/huggingface/tokenizers
 package struct TokenizerJSON {
+    /// Model's folder, and the file in it that messages name.
     private let folder, path: String
+    /// Whole file, and its `model`.
     private let json, model: OrderedJSON
-    /// `tokenizer_config.json`; null where there is none.
+    /// `tokenizer_config.json`: names of begin and end tokens; null where the file is missing or
+    /// cannot be read, because the tokenizer works without it.
     private let settings: OrderedJSON
-    /// By id; what was added stands in ``special``, and in ``hidden`` where it stands for no text.
+    /// Tokens by id, empty for gaps; ids of added tokens; those of them that stand for no text
+    /// (`special`); names of those that swallow whitespace after them (`rstrip`).
     private var tokens: [String] = [], special: [Int32] = [], hidden: Set<Int32> = [],
         stripping: Set<String> = []
+    /// Entries of the model's vocabulary, without added tokens; BPE has no scores in the file.
     private var vocabulary: [(token: String, id: Int, score: Float)] = []
 
-    /// The tokenizer of a model's folder.
+    /// Tokenizer of a model's folder. BPE with `byte_fallback` is SentencePiece's, without it
+    /// byte-level.
     ///
-    /// - Throws: ``ModelError`` for kinds that are not read.
+    /// - Throws: ``ModelError`` for files that are missing or broken and for kinds that are not
+    ///   read.
     package static func read(folder: String) throws -> any Tokenizer {
         let file = try TokenizerJSON(folder: folder)
         if file.model["type"]?.string == "Unigram" { return try file.sentencePiece(.unigram) }
@@ -25,6 +36,8 @@ package struct TokenizerJSON {
         return try file.byteLevel()
     }
 
+    /// Reads vocabulary and added tokens. Ids are below 2²², far above any published vocabulary, so
+    /// that one large id in a broken file does not allocate gigabytes.
     private init(folder: String) throws {
         self.folder = folder
         path = folder + "/tokenizer.json"
@@ -84,29 +97,35 @@ package struct TokenizerJSON {
         }
     }
 
-    /// In order and by code units: dictionaries would take "é" and "e" with an accent for one token.
+    /// Parses JSON, in order and by code units: dictionaries would take "é" and "e" with an accent
+    /// for one token.
     private static func json(_ data: Data) throws(JSONError) -> OrderedJSON {
         try data.withUnsafeBytes { bytes in
             Result { () throws(JSONError) in try OrderedJSON(bytes: bytes) }
         }.get()
     }
 
+    /// Error for a file that breaks its own format.
     private func fault(_ what: String) -> ModelError {
         ModelError(.invalidFile, "\(path) \(what). Fetch it again.")
     }
+    /// Error for a sound file with a step that is not supported.
     private func unsupported(_ what: String) -> ModelError {
         ModelError(.unsupported, "\(path) \(what), which is not known.")
     }
 
+    /// Id of an added token, compared by scalars; nil where there is none of that name.
     private func id(_ name: String?) -> Int32? {
         name.flatMap { name in
             special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) }
         }
     }
+    /// Token's name in the settings: a string, or an object with `content`, as older files have it.
     private func setting(_ key: String) -> String? {
         settings[key]?.string ?? settings[key]?["content"]?.string
     }
 
+    /// End token of the settings, and known ends of a turn among the added tokens.
     private var endTokens: Set<Int32> {
         var ends = Set([id(setting("eos_token"))].compactMap(\.self))
         for name in SpecialTokens.endNames {
@@ -115,7 +134,8 @@ package struct TokenizerJSON {
         return ends
     }
 
-    /// What the settings say, or what the post-processor puts before a text.
+    /// Begin token: by `add_bos_token` of the settings, else the special token that the
+    /// post-processor's template puts before a single text.
     private var beginToken: Int32? {
         if let adds = settings["add_bos_token"]?.bool {
             return adds ? id(setting("bos_token")) : nil
@@ -129,6 +149,7 @@ package struct TokenizerJSON {
 
     // MARK: Byte-level BPE
 
+    /// Byte-level BPE tokenizer of the file.
     private func byteLevel() throws -> ByteLevelTokenizer {
         guard let preTokenizer = rules else {
             throw ModelError(
@@ -149,6 +170,7 @@ package struct TokenizerJSON {
             beginToken: beginToken, path: path)
     }
 
+    /// Merge rules in order. Newer files have pairs, older ones a string with a space between both.
     private func merges() throws -> [(String, String)] {
         try (model["merges"]?.elements ?? []).map { merge in
             let pair =
@@ -160,7 +182,8 @@ package struct TokenizerJSON {
         }
     }
 
-    /// The known rules that the `pre_tokenizer` stands for.
+    /// Known rules that the `pre_tokenizer` stands for, recognized by parts of its pattern; nil
+    /// where it is none of them. `add_prefix_space` is not supported.
     private var rules: PreTokenizer? {
         let parts = parts("pre_tokenizer", "pretokenizers"),
             byteLevel = parts.first { $0["type"]?.string == "ByteLevel" }
@@ -179,7 +202,7 @@ package struct TokenizerJSON {
         return byteLevel["use_regex"]?.bool != false ? .gpt2 : nil
     }
 
-    /// The steps of a normalizer or pre-tokenizer: those of a sequence, or the one that it is.
+    /// Steps of a normalizer or pre-tokenizer: those of a sequence, or the one that it is.
     private func parts(_ key: String, _ list: String) -> [OrderedJSON] {
         guard let object = json[key], object.members != nil else { return [] }
         return object["type"]?.string == "Sequence" ? object[list]?.elements ?? [] : [object]
@@ -187,6 +210,8 @@ package struct TokenizerJSON {
 
     // MARK: SentencePiece
 
+    /// SentencePiece tokenizer of the file. BPE has merges instead of scores there: a piece's score
+    /// becomes the negated rank of the first merge that makes it, which joins in the same order.
     private func sentencePiece(_ kind: SentencePieceTokenizer.Model) throws
         -> SentencePieceTokenizer
     {
@@ -226,7 +251,9 @@ package struct TokenizerJSON {
             unknown: Int32(unknown), stripping: stripping, path: path)
     }
 
-    /// What the normalisers and the cutting before the model amount to.
+    /// SentencePiece normalization that the file's normalizers and pre-tokenizers amount to.
+    ///
+    /// - Throws: ``ModelError`` for steps that are not known.
     private func sentencePieceNormalizer() throws -> SentencePieceNormalizer {
         var result = SentencePieceNormalizer(addsSpace: false)
         for part in parts("normalizer", "normalizers") {
