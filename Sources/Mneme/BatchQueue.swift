@@ -13,7 +13,7 @@ final class BatchQueue<Item: Sendable, Answer: Sendable>: Sendable {
     /// An item, and the call that waits for its answer.
     private typealias Waiting = (item: Item, continuation: CheckedContinuation<Answer, any Error>)
 
-    /// What has come since the batch that runs now began.
+    /// Calls that have come since the batch that runs now began.
     private let waiting = NIOLockedValueBox<[Waiting]>([])
     /// Serial: one batch at a time.
     private let queue: DispatchQueue

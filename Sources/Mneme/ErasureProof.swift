@@ -17,7 +17,7 @@ public struct ErasureProof: Sendable, Codable {
         public var rolling: UInt64, mac: Data
     }
 
-    /// What was found in a file.
+    /// Pieces of erased text that were found in a file.
     public struct Finding: Sendable, Codable, Equatable {
         /// The file, and its bytes.
         public var path: String, bytes: Int
@@ -31,7 +31,7 @@ public struct ErasureProof: Sendable, Codable {
     public var time: Date, principal: String, reason: String?
     /// Whose memories.
     public var owner: Owner
-    /// What was asked for, and what had been made of it, all erased.
+    /// The memory that was asked for, and those derived from it, all erased.
     public var erased: [CubeID]
     /// Blocks of keys and values that were erased with it.
     public var blocks: [String]
@@ -41,7 +41,7 @@ public struct ErasureProof: Sendable, Codable {
     public var base: UInt64
     /// Pieces of what was erased.
     public var fingerprints: [Fingerprint]
-    /// What the files held right after.
+    /// Pieces that the files held right after the erasure.
     public var findings: [Finding]
     /// Copies that had left the store, and which of them could be reached; nil in reports of
     /// earlier versions.

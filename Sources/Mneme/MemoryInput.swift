@@ -63,13 +63,13 @@ extension MemoryInput {
     }
 }
 
-/// What became of a ``MemoryInput``.
+/// The outcome of remembering a ``MemoryInput``.
 public struct Remembered: Sendable, Codable {
     /// The memory's id.
     public var id: CubeID
     /// Its kind, given or found.
     public var type: MemoryType
-    /// Whether the very same memory was there already; nothing was written then.
+    /// A duplicate: the very same memory was there already, and nothing was written.
     public var duplicate: Bool
     /// An earlier memory that says nearly the same; the two are linked.
     public var nearDuplicateOf: CubeID?

@@ -113,7 +113,7 @@ enum MemoryLimits {
         try checkDerived(cube)
     }
 
-    /// What analysis found; it is found anew, but until then it is kept and compared.
+    /// Checks derived fields; they are derived anew, but until then they are kept and compared.
     private static func checkDerived(_ cube: MemCube) throws {
         let names = cube.entities + cube.keywords + (cube.caution ?? [])
         let claims = cube.claims.flatMap { [$0.subject, $0.attribute, $0.value] }

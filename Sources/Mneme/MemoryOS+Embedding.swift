@@ -2,7 +2,7 @@ public import MnemeBase
 public import MnemeStore
 
 extension MemoryOS {
-    /// What a vector is made of: who said it, and what.
+    /// The text that is embedded: who said it, and what.
     static func embeddingText(_ text: String, speaker: String?) -> String {
         guard let speaker, !speaker.isEmpty else { return text }
         return "\(speaker): \(text)"

@@ -22,7 +22,7 @@ extension MemoryOS {
             "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits("\(embedder.identifier)", 8)).vectors"
     }
 
-    /// What all of an owner's files begin with, whatever the embedder.
+    /// The name that all of an owner's files begin with, whatever the embedder.
     private static func indexName(of owner: Owner) -> String {
         digits("\(owner.tenant)\0\(owner.user)", 16)
     }

@@ -1,7 +1,7 @@
 import MnemeIndex
 public import MnemeStore
 
-/// What somebody says of a memory.
+/// Feedback on a memory: somebody's word on whether it is right.
 public enum Feedback: String, Sendable, Codable, CaseIterable {
     /// It is so.
     case right

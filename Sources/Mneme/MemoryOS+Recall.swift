@@ -86,7 +86,7 @@ extension MemoryOS {
     /// Vaults that are asked besides one.
     private static let maximumVaults = 32
 
-    /// What one owner's memories answer.
+    /// Recall from one owner's memories, now or as of a past moment.
     private func recall(
         _ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller
     )

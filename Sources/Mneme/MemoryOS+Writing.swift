@@ -32,11 +32,11 @@ extension MemoryOS {
         } catch { return writes.map { _ in .failure(error) } }
     }
 
-    /// What becomes of one draft.
+    /// The reconciler's answer on one draft, held to the policy.
     private struct Reconciled {
         /// The draft's id, which the store may answer with another's.
         var draft: CubeID
-        /// What is written of it, in order.
+        /// Mutations that are committed for it, in order.
         var mutations: [Mutation] = []
         /// The memory that it nearly repeats.
         var nearDuplicate: CubeID?

@@ -8,7 +8,7 @@ import NIOConcurrencyHelpers
 import Synchronization
 import Tracing
 
-/// What is made of memories and kept elsewhere: computed keys and values, for one.
+/// Derived memory: what is made of memories and kept elsewhere, such as KV blocks.
 public protocol DerivedMemory: Sendable {
     /// Erases what was made of these sources: ids of memories, or owners, see
     /// ``ChatMemory/sources(_:profile:)``; and what these references name.
@@ -83,11 +83,11 @@ public final class MemoryOS: Sendable {
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
     /// Told of each new profile, see ``MemoryPromoter``.
     let promoters = NIOLockedValueBox<[any MemoryPromoter]>([])
-    /// What the guard found in memories that were recalled lately.
+    /// Findings of the guard in memories that were recalled lately.
     let inspections = InspectionCache()
     /// Opens and signs packages that left, when something is erased from them.
     let keys = NIOLockedValueBox(PackageKeys())
-    /// What is made of memories elsewhere, the last attached last.
+    /// Derived memories elsewhere, the last attached last.
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     /// Whether embedding, or saving of indexes, is asked for already: one pass serves all that
     /// asked.

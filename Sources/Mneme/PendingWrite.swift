@@ -27,6 +27,6 @@ struct PendingWrite: Sendable {
     /// The policy that the drafts were made by; what a reconciler makes of them is held to it, too.
     var policy: MemoryPolicy
 
-    /// Whether a draft that is like a quarantined memory is quarantined.
+    /// The policy quarantines a draft that is like a quarantined memory.
     var learns: Bool { policy.protection == .hold }
 }

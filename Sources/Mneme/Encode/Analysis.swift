@@ -2,7 +2,7 @@ package import Foundation
 package import MnemeIndex
 package import MnemeStore
 
-/// What the indexes know of a text: its terms, and a few cues about what it could answer.
+/// The indexed features of a text: its terms, and a few cues about what it could answer.
 ///
 /// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3
 /// proper names up to 2, bits 4-7 how many entities), a hash of each entity (u32, little-endian),

@@ -51,7 +51,7 @@ private struct ByteSet {
         }
     }
 
-    /// Whether a byte stands anywhere in the text.
+    /// Membership of a byte: it stands somewhere in the text.
     func contains(_ byte: UInt8) -> Bool {
         let bit: UInt64 = 1 << UInt64(byte & 63)
         switch byte >> 6 {

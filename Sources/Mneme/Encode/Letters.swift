@@ -1,11 +1,11 @@
-/// What kind of letter a scalar is. The properties of Unicode cost a look-up in a table each, and
+/// Classes of scalars: letters, digits, marks, space. The properties of Unicode cost a look-up in a table each, and
 /// most text is ASCII.
 extension Unicode.Scalar {
     /// White space.
     var isSpace: Bool {
         isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace
     }
-    /// What ends a line, as `Character.isNewline`.
+    /// An end of a line, as `Character.isNewline`.
     var isLineEnd: Bool {
         (0x0A...0x0D).contains(value) || value == 0x85 || value == 0x2028 || value == 0x2029
     }
@@ -25,7 +25,7 @@ extension Unicode.Scalar {
     var isWordPart: Bool {
         isLetterOrDigit || !isASCII && properties.generalCategory == .nonspacingMark
     }
-    /// What stands on or joins the letter before it.
+    /// A mark that stands on or joins the letter before it.
     var isMark: Bool { value >= 0x300 && properties.isGraphemeExtend }
 
     /// Appends the scalar in lower case, as `String.lowercased()` makes it.

@@ -32,7 +32,7 @@ package enum Segmenter {
         return parts
     }
 
-    /// What the next part is cut from, or nil if the rest is one part.
+    /// The text that the next part is cut from, or nil if the rest is one part.
     ///
     /// A copy: within a longer text, to find a character may mean to go back over all marks before
     /// it.

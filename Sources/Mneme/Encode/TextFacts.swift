@@ -4,7 +4,7 @@ package import MnemeStore
 
 /// Type, entities and keywords of a text, found by rule, without a model.
 package enum TextFacts {
-    /// What kind of memory `text` is. The first rule that holds decides.
+    /// The type of memory that `text` is. The first rule that holds decides.
     ///
     /// - Parameter words: ``TextAnalyzer/words(_:)`` of `text`.
     package static func type(of text: String, words: [String]) -> MemoryType {
@@ -31,7 +31,7 @@ package enum TextFacts {
         return .episodic
     }
 
-    /// Whether a word looks like a regular past form.
+    /// A word that looks like a regular past form.
     private static func isPast(_ word: String) -> Bool {
         word.utf8.count > 4 && word.utf8.suffix(2).elementsEqual("ed".utf8)
     }

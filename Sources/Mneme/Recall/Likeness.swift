@@ -29,7 +29,7 @@ protocol LikenessIndex {
     var lexical: LexicalIndex { get }
     /// How many documents are quarantined.
     var quarantinedCount: Int { get }
-    /// What is compared of a document.
+    /// Fields of a document that are compared.
     func entry(_ number: Int) -> LikenessEntry
 }
 
@@ -87,7 +87,7 @@ struct WordIndex: LikenessIndex {
     private(set) var lexical = LexicalIndex()
     /// Quarantined documents; 0 saves the search among them.
     private(set) var quarantinedCount = 0
-    /// What is compared of each document, by its number.
+    /// Fields of each document that are compared, by its number.
     private var entries: [LikenessEntry] = []
 
     /// - Returns: nil if another analyzer has made some of the rows' terms.

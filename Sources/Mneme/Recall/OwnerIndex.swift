@@ -29,7 +29,7 @@ struct OwnerIndex: Sendable {
             )
         }
 
-        /// What is left of an erased one.
+        /// The remains of an erased document: its number stays, its words go.
         init(erased old: Document) {
             (id, type, state, agent, session, speaker) = (old.id, old.type, .erased, nil, nil, nil)
             (eventTime, expires, validUntil, tags, analysis) = (
@@ -40,7 +40,7 @@ struct OwnerIndex: Sendable {
 
     /// Whose memories are indexed; an index never holds two owners' memories.
     let owner: Owner
-    /// What of theirs is in it.
+    /// The part of the owner's memories that is indexed.
     let visibility: Visibility
     /// The journal position up to which changes are applied.
     private(set) var position: Int64 = 0
@@ -65,9 +65,9 @@ struct OwnerIndex: Sendable {
     private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
     private(set) var speakers: [String: Int] = [:]
-    /// What leads from memory to memory.
+    /// The graph of links, conversation neighbours and shared entities.
     private(set) var graph = MemoryGraph()
-    /// What holds in place of a memory.
+    /// Successors of superseded memories.
     private var successors: [CubeID: CubeID] = [:]
     /// Documents in quarantine.
     private(set) var quarantinedCount = 0
@@ -105,13 +105,13 @@ struct OwnerIndex: Sendable {
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
 
-    /// Where what it applies comes from.
+    /// The source of changes: a store, an owner, a visibility, and the models in use.
     struct Source {
         var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String,
             former: String?,
             analyzer: TextAnalyzer
 
-        /// What has happened since positions of the journal and of vectors.
+        /// Changes since positions of the journal and of vectors.
         func changes(since position: Int64, vectorsSince: Int64) throws -> IndexChanges {
             try store.changes(
                 owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
@@ -214,7 +214,7 @@ struct OwnerIndex: Sendable {
     /// The vector of the present embedder, if there is one.
     func vector(of id: CubeID) -> [Float]? { numbers[id].flatMap { vectors.vector($0) } }
 
-    /// Whether a document has a vector of the present embedder.
+    /// A document that has a vector of the present embedder.
     private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.

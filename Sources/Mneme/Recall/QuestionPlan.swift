@@ -2,7 +2,7 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// What a question asks for, found by rule: its words, whose memories, when, and the kind of
+/// The plan of a question, found by rule: its terms, whose memories, when, and the kind of
 /// answer.
 struct QuestionPlan: Sendable {
     /// Distinct terms to look for; names of speakers are left out, they select instead.
@@ -15,7 +15,7 @@ struct QuestionPlan: Sendable {
     var times: [TimeExpression]
     /// The kind of answer: a time, a number, a name, or what is so now.
     var asksWhen, asksNumber, asksName, asksLatest: Bool
-    /// Whether what held once is asked for, rather than what holds.
+    /// The question asks for what held once, rather than for what holds.
     var asksPast: Bool
     /// Whether what held before something else is asked for: "before", "then", "used to".
     var asksFormer: Bool

@@ -32,7 +32,7 @@ public enum RecallFeature: Int, Sendable, CaseIterable {
     /// Nearness in the graph to the best candidates.
     case related
 
-    /// What it is called in explanations, and as a column.
+    /// The feature's name in explanations, and as a column.
     public var name: String { Self.names[rawValue] }
 
     /// The names of all, in order.

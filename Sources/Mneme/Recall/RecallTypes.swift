@@ -34,7 +34,7 @@ public struct RecallRequest: Sendable {
     public var from: Date?
     /// Only memories before this event time.
     public var before: Date?
-    /// What was known at that recorded time.
+    /// Recorded time as of which memory is asked: later memories are not known yet.
     public var asOf: Date?
     /// What held at that time: nothing that happened later, and nothing that had ceased to hold.
     public var at: Date?
@@ -44,10 +44,10 @@ public struct RecallRequest: Sendable {
     public var tokenBudget: Int?
     /// Which parts of recall are used.
     public var mode: RecallMode
-    /// What "today" means in the query.
+    /// The time of the question, which "today" in it refers to.
     public var now: Date
 
-    /// Whether some memories are asked and others not.
+    /// A filter other than the owner is set.
     var isFiltered: Bool {
         agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil
             || at != nil
@@ -69,7 +69,7 @@ public struct RecalledMemory: Sendable, Codable {
     public var memory: MemCube
     /// Higher is better; comparable within one answer.
     public var score: Double
-    /// What each source added to the score, largest first where it is shown.
+    /// Contributions of each feature to the score, largest first where they are shown.
     public var explanation: [String: Double]
     /// Query words that the memory holds.
     public var matched: [String]

@@ -28,7 +28,7 @@ struct Retriever {
         var score: Float
         /// Bit i is set if the document holds the i-th term of the question.
         var matches: UInt64
-        /// What it loses for not holding any more, or gains from what it holds in place of.
+        /// The loss for being superseded (negative), or the gain from what it supersedes.
         var validity: Float = 0
     }
 
@@ -234,7 +234,7 @@ struct Retriever {
         return true
     }
 
-    /// What a memory loses for not holding at the time that is asked about: now, unless the
+    /// The loss of a memory for not holding at the time that is asked about: now, unless the
     /// question says otherwise.
     private func validity(_ document: OwnerIndex.Document) -> Float {
         guard let end = document.validUntil, request.at == nil, end <= request.now else { return 0 }

@@ -1,7 +1,7 @@
 import MnemeIndex
 import MnemeStore
 
-/// What a short memory says, as far as words tell: of whom, on what, and whether it tells of a
+/// The statement of a short memory, as far as words tell: of whom, on what, and whether it tells of a
 /// change.
 struct Saying {
     /// Of whom or what a memory speaks.

@@ -5,7 +5,7 @@ import NIOConcurrencyHelpers
 /// Promotion of profiles: the KV cache of a profile is computed ahead, as every chat begins with
 /// it, and kept as a memory with edges to what it was made of.
 extension MemoryOS {
-    /// What promoted memories say where they come from.
+    /// The source of promoted memories.
     private static let promotion = "promotion"
 
     /// Has the job `promote` hand profiles to this one, too.
@@ -76,7 +76,7 @@ extension MemoryOS {
         return made
     }
 
-    /// What promoters made of an owner's profile, now and before.
+    /// Memories of the KV caches that promoters made of an owner's profile, now and before.
     private func promotions(of owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
         filter.onlyActivations = true

@@ -2,7 +2,7 @@ public import Foundation
 import MnemeIndex
 public import MnemeStore
 
-/// What lies in which tier.
+/// A report of an owner's tiers.
 public struct TierReport: Sendable, Codable {
     /// A topic of the mid term.
     public struct Topic: Sendable, Codable {
@@ -24,7 +24,7 @@ public struct TierReport: Sendable, Codable {
     public var counts: [String: Int]
     /// Topics, the hottest first.
     public var topics: [Topic]
-    /// What is known of somebody before they say anything.
+    /// The profile: what is known of somebody before they say anything.
     public var profile: [MemCube]
 }
 

@@ -31,7 +31,7 @@ package struct TierPlan {
         package var open = 200
     }
 
-    /// What is looked at of a memory.
+    /// The fields of a memory that decide on its tier.
     package struct Memory {
         package var id: CubeID
         package var type: MemoryType
@@ -44,7 +44,7 @@ package struct TierPlan {
         /// Of length 1; nil if there is none.
         package var vector: [Float]?
         package var tier = MemoryTier.shortTerm, topic: CubeID?
-        /// Whether it is not superseded.
+        /// It is not superseded.
         package var holds = true
 
         /// A memory of the short term, not used yet.
@@ -148,7 +148,7 @@ package struct TierPlan {
         }
     }
 
-    /// What moves now.
+    /// Moves that are due now, in the order in which they were found.
     ///
     /// - Complexity: memories that leave the short term × ``Settings/open`` × length of a vector.
     package mutating func moves(now: Date) -> [Move] {

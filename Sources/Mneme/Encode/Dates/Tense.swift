@@ -1,2 +1,2 @@
-/// Whether what is said of a time lies behind or ahead.
+/// The tense of a clause: it tells of the past, or of what lies ahead.
 enum Tense { case past, present, future, unclear }

@@ -6,7 +6,7 @@ extension TimeMatcher {
     struct Amount {
         /// Bounds of the number; equal where it is exact.
         var low: Double, high: Double
-        /// What is counted.
+        /// The unit that is counted.
         var unit: TimeWords.Unit
     }
 

@@ -59,7 +59,7 @@ struct TimeToken {
         private(set) var last: Unicode.Scalar?
         /// Whether its first scalar was a capital.
         private var isCapital = false
-        /// What is kept of it, in lower case.
+        /// Its scalars in lower case, as far as they are kept.
         private var utf8: [UInt8] = []
 
         /// Adds a scalar; beyond the longest word it is only counted.
