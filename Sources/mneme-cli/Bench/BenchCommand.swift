@@ -5,6 +5,8 @@ import ArgumentParser
 ///
 /// What is measured is in the module MnemeBench, which nothing but this folder imports; here stand
 /// options and tables. Each takes `--json`.
+///
+/// Figures depend on the processor and on whatever else runs: compare those of one machine only.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",

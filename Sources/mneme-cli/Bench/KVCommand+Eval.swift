@@ -37,8 +37,8 @@ extension KVCommand {
         /// Tokens that perplexity and agreement are counted over, for each prompt.
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
-        /// Prompts of each kind: one hidden number (passkey), and four of which one is asked for
-        /// (needle).
+        /// Prompts of each kind: one hidden number (needle), and four of which one is asked for
+        /// (passkey).
         @Option(
             help:
                 "Prompts with one number to find, and as many with four of which one is asked for.")

@@ -2,6 +2,8 @@ import Foundation
 
 /// The conversation of `mneme demo`, written for it: two friends, eight months, and facts that
 /// change.
+///
+/// It is part of the program, so that a first look needs no file and no network.
 enum SampleConversation {
     /// Questions of the demo: facts that changed, dates, names and plans.
     static let questions = [

@@ -7,6 +7,9 @@ import MnemeStore
 
 /// `mneme encryption`: turns encryption at rest on and off and exchanges keys. The key itself is
 /// never stored here: it comes from `MNEME_KEY_FILE`, `MNEME_KEY` or `MNEME_KEY_COMMAND`.
+///
+/// For whoever runs the store on a disk that others may read. Without the key nothing can be read
+/// again; a copy of it belongs elsewhere.
 struct EncryptionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encryption", abstract: "Encrypt what lies on disk, and exchange the key.",

@@ -4,6 +4,9 @@ import MnemeStore
 
 /// `mneme jobs`: shows and looks after background work. Jobs are in the store and survive every
 /// crash; `mneme serve` does them, or `mneme jobs run` from cron.
+///
+/// For whoever runs the store: jobs of all owners are shown. Each call that changes a job stands in
+/// the audit log.
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Show and look after work that is done behind the answers.",

@@ -9,6 +9,7 @@ extension KVCommand {
     struct Unpin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Let a text be evicted again.")
         @Argument(help: "The name, or its beginning.") var name: String
+        /// Changes the mark of the text; its blocks are not touched.
         func run() async throws {
             let folder = try KVCommand.folder()
             try folder.setPinned(folder.find(name), false)

@@ -2,6 +2,9 @@ import ArgumentParser
 
 /// `mneme models`: looks at model files, checks and converts them. Nothing of it is needed to chat;
 /// it says what a file is, and whether it is whole.
+///
+/// A name is a folder's in `$MNEME_HOME/models`; commands take a path as well. No model is run
+/// here.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",

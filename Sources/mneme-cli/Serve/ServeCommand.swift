@@ -60,6 +60,7 @@ struct ServeCommand: AsyncParsableCommand {
             "Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")
     )
     var certificate: String?
+    /// The key's file, which only the server's user should be able to read.
     @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file"))
     var privateKey: String?
     /// The key set that tokens are verified with; goes with `--issuer`.

@@ -6,6 +6,9 @@ import MnemeStore
 
 /// `mneme vault`: moves a user's or a team's memories, with their history, between stores, and
 /// follows those of others.
+///
+/// Nothing is sent by itself: files are carried by people, and a server is asked by `pull` alone or
+/// when a subscription begins.
 struct VaultCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",

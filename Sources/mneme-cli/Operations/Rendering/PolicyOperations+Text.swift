@@ -17,6 +17,7 @@ extension PolicyOperation: TextRendering {
     }
 }
 
+/// `mneme set-policy`: shown as `mneme policy` shows it.
 extension SetPolicyOperation: TextRendering {
     /// The policy as it is now.
     static func rendered(_ value: JSONValue) -> String {

@@ -13,6 +13,7 @@ protocol TextRendering: Mneme.Operation {
     static func hasFault(_ value: JSONValue) -> Bool
 }
 
+/// The usual case: an answer is no fault.
 extension TextRendering {
     /// Most answers report none.
     static func hasFault(_ value: JSONValue) -> Bool { false }
