@@ -1,5 +1,5 @@
-/// Classes of scalars: letters, digits, marks, space. The properties of Unicode cost a look-up in a table each, and
-/// most text is ASCII.
+/// Classes of scalars: letters, digits, marks, space. The properties of Unicode cost a look-up in a
+/// table each, and most text is ASCII.
 extension Unicode.Scalar {
     /// White space.
     var isSpace: Bool {

@@ -1,8 +1,8 @@
 import MnemeIndex
 import MnemeStore
 
-/// The statement of a short memory, as far as words tell: of whom, on what, and whether it tells of a
-/// change.
+/// The statement of a short memory, as far as words tell: of whom, on what, and whether it tells of
+/// a change.
 struct Saying {
     /// Of whom or what a memory speaks.
     enum Subject: Equatable {
