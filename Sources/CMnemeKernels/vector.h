@@ -121,6 +121,11 @@ MNK_INLINE f32x16 exp16(f32x16 x) {
     return (f32x16)((i32x16)p + exponent);
 }
 
+/// cap·tanh(x/cap) = cap − 2·cap/(1 + exp(2·x/cap)).
+MNK_INLINE f32x16 soft_cap16(f32x16 x, float cap) {
+    return splat16(cap) - splat16(2 * cap) / (splat16(1) + exp16(x * splat16(2 / cap)));
+}
+
 /// e^x of one number, by the same steps.
 MNK_INLINE float exp1(float x) { return exp16(splat16(x))[0]; }
 

@@ -93,14 +93,14 @@ struct JinjaMacro: Sendable {
 /// f` filters before it negates. Complexity: linear.
 struct JinjaParser {
     /// Tokens of the template.
-    private var tokens: [JinjaToken]
+    var tokens: [JinjaToken]
     /// Position of the next token that is not read.
-    private var place = 0
+    var place = 0
     /// Bodies and bracketed expressions that are open: at most 99.
-    private var depth = 0
+    var depth = 0
     /// Operators, filters and the like of the tag that is read: each makes a value of the one
     /// before it, a level of the tree without brackets. At most 1000.
-    private var links = 0
+    var links = 0
     /// Macros that are read, in the order in which they end.
     private(set) var macros: [JinjaMacro] = []
 
@@ -108,37 +108,37 @@ struct JinjaParser {
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
 
     /// Next token; nil at the end.
-    private var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
+    var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
     /// Error for a template that breaks the grammar.
-    private func fault(_ what: String) -> TemplateError {
+    func fault(_ what: String) -> TemplateError {
         TemplateError("The chat template cannot be read: \(what).")
     }
 
     /// Takes the token if it is the next one.
-    private mutating func accept(_ token: JinjaToken) -> Bool {
+    mutating func accept(_ token: JinjaToken) -> Bool {
         guard current == token else { return false }
         place += 1
         return true
     }
     /// Takes the token, which has to be the next one.
-    private mutating func expect(_ token: JinjaToken) throws {
+    mutating func expect(_ token: JinjaToken) throws {
         guard accept(token) else {
             throw fault("\(token) is missing, there is \(current.map { "\($0)" } ?? "the end")")
         }
     }
     /// Takes a name or keyword.
-    private mutating func name() throws -> String {
+    mutating func name() throws -> String {
         guard case .name(let name)? = current else { throw fault("a name is missing") }
         place += 1
         return name
     }
     /// Counts what makes an expression deeper without brackets.
-    private mutating func link() throws {
+    mutating func link() throws {
         links += 1
         guard links <= 1000 else { throw fault("an expression is too long") }
     }
     /// Tells if a statement of one of these names comes next.
-    private func isBlock(_ names: [String]) -> Bool {
+    func isBlock(_ names: [String]) -> Bool {
         guard current == .blockStart, place + 1 < tokens.count,
             case .name(let name) = tokens[place + 1]
         else {
@@ -155,7 +155,7 @@ struct JinjaParser {
     }
 
     /// Reads nodes up to a statement of one of these names, or the end of the template.
-    private mutating func body(until ends: [String]) throws -> [JinjaNode] {
+    mutating func body(until ends: [String]) throws -> [JinjaNode] {
         depth += 1
         defer { depth -= 1 }
         guard depth < 100 else { throw fault("it is nested too deeply") }
@@ -180,7 +180,7 @@ struct JinjaParser {
     }
 
     /// Takes the statement that ends a block.
-    private mutating func end(_ word: String) throws {
+    mutating func end(_ word: String) throws {
         try expect(.blockStart)
         guard try name() == word else { throw fault("'\(word)' is missing") }
         try expect(.blockEnd)
@@ -188,7 +188,7 @@ struct JinjaParser {
 
     /// Reads a statement with its bodies; `{%` is taken already. `generation` marks the assistant's
     /// text for training and is read as its body alone.
-    private mutating func statement() throws -> [JinjaNode] {
+    mutating func statement() throws -> [JinjaNode] {
         let word = try name()
         switch word {
         case "if":
@@ -263,258 +263,10 @@ struct JinjaParser {
     }
 
     /// Reads the rest of a statement's tag and the body after it; one of `ends` has to follow.
-    private mutating func blockBody(_ ends: [String]) throws -> [JinjaNode] {
+    mutating func blockBody(_ ends: [String]) throws -> [JinjaNode] {
         try expect(.blockEnd)
         let nodes = try body(until: ends)
         guard isBlock(ends) else { throw fault("'\(ends.last!)' is missing") }
         return nodes
-    }
-
-    // MARK: Expressions, the loosest first
-
-    /// Reads an expression with `if` and `else`, the loosest of all.
-    private mutating func expression() throws -> JinjaExpression {
-        depth += 1
-        defer { depth -= 1 }
-        guard depth < 100 else { throw fault("it is nested too deeply") }
-        let value = try disjunction()
-        guard accept(.name("if")) else { return value }
-        let condition = try disjunction()
-        return .conditional(condition, value, accept(.name("else")) ? try expression() : nil)
-    }
-
-    /// Reads operands of `or`. The list of a `for` begins here, because an `if` after it is the
-    /// loop's.
-    private mutating func disjunction() throws -> JinjaExpression {
-        var left = try conjunction()
-        while accept(.name("or")) {
-            try link()
-            left = .binary("or", left, try conjunction())
-        }
-        return left
-    }
-
-    /// Reads operands of `and`.
-    private mutating func conjunction() throws -> JinjaExpression {
-        var left = try negation()
-        while accept(.name("and")) {
-            try link()
-            left = .binary("and", left, try negation())
-        }
-        return left
-    }
-
-    /// Reads any number of `not` in a loop, so that many of them take no stack.
-    private mutating func negation() throws -> JinjaExpression {
-        var count = 0
-        while accept(.name("not")) { count += 1 }
-        let value = try comparison()
-        return count % 2 == 1 ? .not(value) : value
-    }
-
-    /// Reads comparisons, `in` and `not in`.
-    private mutating func comparison() throws -> JinjaExpression {
-        var left = try sum()
-        while true {
-            if case .symbol(let symbol)? = current,
-                ["==", "!=", "<", ">", "<=", ">="].contains(symbol)
-            {
-                try link()
-                place += 1
-                left = .binary(symbol, left, try sum())
-            } else if accept(.name("in")) {
-                try link()
-                left = .binary("in", left, try sum())
-            } else if current == .name("not"), place + 1 < tokens.count,
-                tokens[place + 1] == .name("in")
-            {
-                try link()
-                place += 2
-                left = .not(.binary("in", left, try sum()))
-            } else {
-                return left
-            }
-        }
-    }
-
-    /// Reads sums and differences.
-    private mutating func sum() throws -> JinjaExpression {
-        var left = try concatenation()
-        while case .symbol(let symbol)? = current, symbol == "+" || symbol == "-" {
-            try link()
-            place += 1
-            left = .binary(symbol, left, try concatenation())
-        }
-        return left
-    }
-
-    /// Reads operands of `~`, which joins texts and binds tighter than a sum.
-    private mutating func concatenation() throws -> JinjaExpression {
-        var left = try product()
-        while accept(.symbol("~")) {
-            try link()
-            left = .binary("~", left, try product())
-        }
-        return left
-    }
-
-    /// Reads products, quotients, remainders and powers.
-    private mutating func product() throws -> JinjaExpression {
-        var left = try sign()
-        while case .symbol(let symbol)? = current, ["*", "/", "//", "%", "**"].contains(symbol) {
-            try link()
-            place += 1
-            left = .binary(symbol, left, try sign())
-        }
-        return left
-    }
-
-    /// Reads any number of signs in a loop, so that many of them take no stack.
-    private mutating func sign() throws -> JinjaExpression {
-        var count = 0
-        while current == .symbol("-") || current == .symbol("+") {
-            if current == .symbol("-") { count += 1 }
-            place += 1
-        }
-        let value = try tested(postfix(primary()))
-        return count % 2 == 1 ? .negative(value) : value
-    }
-
-    /// Reads filters and tests after a value: they bind tighter than any operator.
-    private mutating func tested(_ start: JinjaExpression) throws -> JinjaExpression {
-        var value = start
-        while true {
-            if accept(.symbol("|")) {
-                try link()
-                let filter = try name()
-                var (positional, named): ([JinjaExpression], [(String, JinjaExpression)]) = ([], [])
-                if accept(.symbol("(")) { (positional, named) = try arguments() }
-                value = try postfix(.filter(value, filter, positional, named))
-            } else if accept(.name("is")) {
-                try link()
-                let negated = accept(.name("not")), test = try name()
-                var arguments: [JinjaExpression] = []
-                if accept(.symbol("(")) {
-                    arguments = try self.arguments().0
-                } else if startsOperand {
-                    arguments = [try postfix(primary())]
-                }
-                value = .test(value, test, arguments, negated: negated)
-            } else {
-                return value
-            }
-        }
-    }
-
-    /// True where an argument without parentheses follows a test's name, as in `is divisibleby 2`.
-    private var startsOperand: Bool {
-        switch current {
-        case .string, .integer, .float: true
-        case .name(let name): !["and", "or", "not", "if", "else", "is", "in"].contains(name)
-        default: false
-        }
-    }
-
-    /// Reads a constant, a name or a bracketed expression; strings side by side are one, as in
-    /// Python.
-    private mutating func primary() throws -> JinjaExpression {
-        guard let token = current else { throw fault("an expression is missing") }
-        place += 1
-        switch token {
-        case .string(var text):
-            while case .string(let more)? = current {
-                place += 1
-                text += more
-            }
-            return .literal(.string(text))
-        case .integer(let value): return .literal(.integer(value))
-        case .float(let value): return .literal(.float(value))
-        case .name("true"), .name("True"): return .literal(.bool(true))
-        case .name("false"), .name("False"): return .literal(.bool(false))
-        case .name("none"), .name("None"): return .literal(.none)
-        case .name(let name): return .name(name)
-        case .symbol("("):
-            var items = [try expression()]
-            guard current == .symbol(",") else {
-                try expect(.symbol(")"))
-                return items[0]
-            }
-            while accept(.symbol(",")), current != .symbol(")") { items.append(try expression()) }
-            try expect(.symbol(")"))
-            return .list(items)
-        case .symbol("["):
-            var items: [JinjaExpression] = []
-            while current != .symbol("]") {
-                items.append(try expression())
-                if !accept(.symbol(",")) { break }
-            }
-            try expect(.symbol("]"))
-            return .list(items)
-        case .symbol("{"):
-            var entries: [(JinjaExpression, JinjaExpression)] = []
-            while current != .symbol("}") {
-                let key = try expression()
-                try expect(.symbol(":"))
-                entries.append((key, try expression()))
-                if !accept(.symbol(",")) { break }
-            }
-            try expect(.symbol("}"))
-            return .object(entries)
-        default: throw fault("\(token) is no expression")
-        }
-    }
-
-    /// Reads members, calls, items and slices after a value.
-    private mutating func postfix(_ start: JinjaExpression) throws -> JinjaExpression {
-        var value = start
-        while [.symbol("."), .symbol("("), .symbol("[")].contains(current) {
-            try link()
-            if accept(.symbol(".")) {
-                if case .integer(let index)? = current {
-                    place += 1
-                    value = .item(value, .literal(.integer(index)))
-                } else {
-                    value = .attribute(value, try name())
-                }
-            } else if accept(.symbol("(")) {
-                let (positional, named) = try arguments()
-                value = .call(value, positional, named)
-            } else if accept(.symbol("[")) {
-                var parts: [JinjaExpression?] = [nil], colons = 0
-                while !accept(.symbol("]")) {
-                    if accept(.symbol(":")) {
-                        colons += 1
-                        parts.append(nil)
-                    } else {
-                        parts[colons] = try expression()
-                    }
-                    guard colons <= 2 else { throw fault("a slice has too many parts") }
-                }
-                if colons == 0 {
-                    guard let index = parts[0] else { throw fault("an index is missing") }
-                    value = .item(value, index)
-                } else {
-                    value = .slice(value, parts[0], parts[1], colons > 1 ? parts[2] : nil)
-                }
-            }
-        }
-        return value
-    }
-
-    /// Reads the arguments of a call up to its closing parenthesis: positional ones and named ones.
-    private mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
-        var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
-        while !accept(.symbol(")")) {
-            if case .name(let name)? = current, place + 1 < tokens.count,
-                tokens[place + 1] == .symbol("=")
-            {
-                place += 2
-                named.append((name, try expression()))
-            } else {
-                positional.append(try expression())
-            }
-            if current != .symbol(")") { try expect(.symbol(",")) }
-        }
-        return (positional, named)
     }
 }
