@@ -66,16 +66,19 @@ def value(chance):
 
 def plausible(schema):
     """A value that would do, as JSON text; ID stands for a memory's id."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = kind[0]
     if "enum" in schema:
         return json.dumps(schema["enum"][0])
     if schema.get("format") == "uuid":
         return "ID"
-    if schema.get("type") in ("integer", "number"):
+    if kind in ("integer", "number"):
         return str(int(schema.get("minimum", 1)))
-    if schema.get("type") == "array":
+    if kind == "array":
         return '[{"role":"user","content":"x"}]' if schema.get("items", {}).get("type") == "object" else '["read"]'
     return {"boolean": "true", "object": "{}"}.get(
-        schema.get("type"), '"user:bob"' if "user:NAME" in schema.get("description", "") else '"2026-03-01"')
+        kind, '"user:bob"' if "user:NAME" in schema.get("description", "") else '"2026-03-01"')
 
 
 class Taker:
