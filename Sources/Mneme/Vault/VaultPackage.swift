@@ -365,7 +365,11 @@ extension MemoryOS {
                     }
                     ?? store.list(filter, by: caller)
                 return (
-                    cubes, try cubes.map { try store.history($0.id, owner: owner, by: caller) },
+                    cubes,
+                    // A first version has no past.
+                    try cubes.map {
+                        $0.version > 1 ? try store.history($0.id, owner: owner, by: caller) : []
+                    },
                     try cubes.flatMap { cube in
                         try store.links(of: cube.id, owner: owner, by: caller).filter {
                             $0.source == cube.id
