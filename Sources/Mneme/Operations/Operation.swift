@@ -119,6 +119,7 @@ extension Operation {
     ///
     /// - Parameters:
     ///   - arguments: by the parameters' names, as the surface received them.
+    ///   - context: the memory, and who calls.
     ///   - surface: where the call comes from; parameters that it does not offer are refused.
     /// - Throws: `AccessError`, `InputError` for arguments, and what the operation throws.
     public static func call(

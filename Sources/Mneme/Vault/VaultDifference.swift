@@ -36,8 +36,11 @@ extension MemoryOS {
     ///
     /// Memories that stand for a KV cache are left out. Text, state and tags count as content;
     /// times and links do not.
-    /// - Parameter caller: with whose rights vaults are read; memories out of sight count as
-    ///   absent.
+    ///
+    /// - Parameters:
+    ///   - first: the one whose memories may be missing in the other.
+    ///   - second: the one that may have others.
+    ///   - caller: with whose rights vaults are read; memories out of sight count as absent.
     /// - Throws: `InputError` if a package is damaged, `AccessError`, `StoreError`.
     /// - Complexity: both are in memory while they are compared.
     public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local)
