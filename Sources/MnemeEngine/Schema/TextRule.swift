@@ -8,8 +8,6 @@ struct TextRule: Sendable {
     /// True if a text can be finished, for each count of scalars and each state; nil if the
     /// automaton takes every text, or counts do not matter.
     private let possible: [Bool]?
-    /// True if the automaton is ``all``.
-    private let takesAll: Bool
 
     /// Entries that ``possible`` may have.
     private static let maximumTable = 4_000_000
@@ -27,7 +25,6 @@ struct TextRule: Sendable {
         automaton = Self.all
         (self.least, self.most) = (least, most)
         possible = nil
-        takesAll = true
     }
 
     /// A string that an automaton takes.
@@ -38,7 +35,6 @@ struct TextRule: Sendable {
     ) throws(AutomatonTooLarge) {
         self.automaton = automaton
         (self.least, self.most) = (least, most)
-        takesAll = false
         possible =
             least == 0 && most == nil ? nil : try Self.possible(automaton, least: least, most: most)
     }
