@@ -31,7 +31,7 @@ final class SharedIndex: @unchecked Sendable {
         }
     }
 
-    /// An empty index; it is loaded at its first use.
+    /// Shares an index, which may be empty: it is loaded at its first use.
     init(_ index: OwnerIndex) { self.index = index }
 
     /// Reads the index as it stands.
