@@ -125,9 +125,10 @@ extension MemoryServer {
         _ answer: some AsyncSequence<ChatEvent, any Error> & Sendable, _ language: ServedLanguage,
         _ caller: Caller
     ) async throws -> Response {
-        guard call.streams else { return try .json(try await form.whole(answer)) }
+        let schema = call.generation.schema
+        guard call.streams else { return try .json(try await form.whole(answer)).noticing(schema) }
         return .lines(failed: { language.note($0, caller) }) { send in
             try await form.stream(answer, send)
-        }
+        }.noticing(schema)
     }
 }

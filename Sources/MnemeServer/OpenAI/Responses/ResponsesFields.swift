@@ -223,7 +223,9 @@ struct ResponsesCall: Sendable {
         case nil, .text: break
         case .jsonObject: generation.schema = .anyObject
         case .jsonSchema:
-            generation.schema = try JSONSchema(request.text, at: [F.text.name, "format", "schema"])
+            generation.schema = try JSONSchema(
+                request.text, at: [F.text.name, "format", "schema"],
+                strict: try fields.fields(F.text.name)?.fields("format")?.flag("strict") ?? false)
         }
         self.generation = generation
         streams = try GenerationFields.stream.read(fields) ?? false
