@@ -56,4 +56,53 @@ import Testing
             }
         }
     }
+
+    @Test func `every form tells what of a schema is left to the model`() async throws {
+        let odd: JSONValue = ["type": "string", "not": ["const": "a"], "maxLength": 3]
+        let messages: JSONValue = [["role": "user", "content": "x"]]
+        func responses(strict: Bool) -> JSONValue {
+            [
+                "input": "x", "max_output_tokens": 40,
+                "text": [
+                    "format": [
+                        "type": "json_schema", "name": "s", "schema": odd, "strict": .bool(strict),
+                    ]
+                ],
+            ]
+        }
+        let requests: [(path: String, body: JSONValue)] = [
+            ("v1/responses", responses(strict: false)),
+            (
+                "v1/messages",
+                [
+                    "model": "tiny", "max_tokens": 40, "messages": messages,
+                    "output_config": ["format": ["type": "json_schema", "schema": odd]],
+                ]
+            ),
+            (
+                "api/chat",
+                [
+                    "model": "tiny", "messages": messages, "format": odd,
+                    "options": ["num_predict": 40],
+                ]
+            ),
+        ]
+        try await TinyModel.with { model, engine in
+            try await withServer(language: (model, engine)) { base, _, _ in
+                for (path, body) in requests {
+                    for stream in [false, true] {
+                        guard case .object(var members) = body else { continue }
+                        members["stream"] = .bool(stream)
+                        let answer = try await send(
+                            "POST", base.appendingPathComponent(path), json(.object(members)))
+                        #expect(answer.status == 200, "\(path)")
+                        #expect(answer.headers[Self.header] as? String == "not", "\(path) \(stream)")
+                    }
+                }
+                let refused = try await send(
+                    "POST", base.appendingPathComponent("v1/responses"), json(responses(strict: true)))
+                #expect(refused.status == 400)
+            }
+        }
+    }
 }
