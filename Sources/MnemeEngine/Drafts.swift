@@ -1,0 +1,36 @@
+/// One sequence's drafts: where they come from, and how many of them held.
+struct Drafts {
+    /// Chance that a drafted token holds, before any was tried.
+    private static let start = 0.6
+
+    /// Where drafts come from.
+    private var lookup: PromptLookup
+    /// Chance that a drafted token holds, smoothed over those that were tried.
+    private(set) var hold = start
+
+    /// Begins with a prompt's tokens; none was tried.
+    init(_ prompt: [Int32]) { lookup = PromptLookup(prompt) }
+
+    /// Adds a token of the answer.
+    mutating func append(_ token: Int32) { lookup.append(token) }
+
+    /// The tokens to try behind the last one; maybe none.
+    ///
+    /// - Returns: them, and how many are expected to hold.
+    mutating func next(_ most: Int, rows: Int, drawn: Double, _ meter: DraftMeter) -> (
+        tokens: ArraySlice<Int32>, expected: Double
+    ) {
+        let draft = lookup.draft(most)
+        guard !draft.isEmpty else { return ([], 0) }
+        let best = meter.best(rows: rows, drawn: drawn, most: draft.count, hold: hold)
+        // What did not hold for a while is tried again now and then.
+        if best.tokens == 0 { hold += (Self.start - hold) * 0.02 }
+        return (draft.prefix(best.tokens), best.expected)
+    }
+
+    /// Notes how many of a draft held.
+    mutating func note(held: Int, of tried: Int) {
+        for _ in 0..<held { hold += (1 - hold) * 0.15 }
+        if held < tried { hold -= hold * 0.15 }
+    }
+}
