@@ -110,6 +110,8 @@ let package = Package(
                 logging, tracing,
             ]),
         .target(name: "CMnemeMemory"),
+        // The files in `web` become bytes of the program, see `viewer.c`.
+        .target(name: "CMnemeViewer", exclude: ["web"]),
         .target(
             name: "MnemeKV",
             dependencies: [
@@ -127,7 +129,7 @@ let package = Package(
             name: "MnemeServer",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeKV", "MnemeModels",
-                "MnemeStore", crypto, locks,
+                "MnemeStore", "CMnemeViewer", crypto, locks,
                 logging,
                 tracing,
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
