@@ -22,7 +22,8 @@ extension MemoryServer {
     /// All routes, behind ``RequestGate``. Where a path with a slash at its end is another API's
     /// than the one without, the router sees one path, and the request's own tells which is meant.
     func router() -> Router<BasicRequestContext> {
-        let endpoints = operationEndpoints() + wireEndpoints() + serverEndpoints()
+        let endpoints =
+            operationEndpoints() + wireEndpoints() + serverEndpoints() + viewerEndpoints()
         let routes = RouteMap(endpoints.map { ($0.path, $0.method, $0.form) })
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(
