@@ -11,9 +11,9 @@ import subprocess
 import sys
 
 IMPORT = re.compile(
-    r"^(?:@\w+ )?(?:public |package |internal |private )?import "
+    r"^ *(?:@\w+ )?(?:public |package |internal |private )?import "
     r"(?:struct |protocol |class |enum |func |typealias )?(\w+)", re.M)
-SYSTEM = {"CoreFoundation", "Dispatch", "Foundation", "FoundationEssentials", "FoundationNetworking", "Glibc", "Swift",
+SYSTEM = {"CoreFoundation", "Darwin", "Dispatch", "Foundation", "FoundationEssentials", "FoundationNetworking", "Glibc", "Swift",
           "Synchronization", "Testing"}
 
 dump = subprocess.run(
