@@ -13,8 +13,8 @@ import sys
 IMPORT = re.compile(
     r"^ *(?:@\w+ )?(?:public |package |internal |private )?import "
     r"(?:struct |protocol |class |enum |func |typealias )?(\w+)", re.M)
-SYSTEM = {"CoreFoundation", "Darwin", "Dispatch", "Foundation", "FoundationEssentials", "FoundationNetworking", "Glibc", "Swift",
-          "Synchronization", "Testing"}
+SYSTEM = {"CoreFoundation", "Darwin", "Dispatch", "Foundation", "FoundationEssentials", "FoundationNetworking", "Glibc",
+          "Swift", "Synchronization", "Testing"}
 
 dump = subprocess.run(
     ["swift", "package", "--ignore-lock", "dump-package"], capture_output=True, check=True).stdout
