@@ -144,7 +144,9 @@ extension MemoryOS {
         var found = writes.map { [Likeness](repeating: Likeness(), count: $0.drafts.count) }
         var readers: [IndexKey: [Int]] = [:]
         for (i, write) in writes.enumerated()
-        where write.caller.principal.permissions.contains(.read) {
+        where write.caller.principal.permissions.contains(.read)
+            && write.drafts.contains(where: { $0.analysis.canBeLikeOthers })
+        {
             // A duplicate out of the writer's sight must not show; whoever reaches nothing is
             // refused when it writes.
             guard let sight = try? store.visibility(of: write.owner, for: .read, by: write.caller)
@@ -162,7 +164,8 @@ extension MemoryOS {
                     found[i] = writes[i].drafts.map { index.likeness(to: $0.analysis) }
                 }
             }
-            if let words = try wordsOnly(key) {
+            let analyses = indices.lazy.flatMap { writes[$0].drafts.lazy.map(\.analysis) }
+            if let words = try sharedWords(of: analyses, key) {
                 compare(words)
             } else {
                 try withIndex(key) { compare($0) }
@@ -171,14 +174,18 @@ extension MemoryOS {
         return found
     }
 
-    /// The words of what is in sight, for the first write of a process, which may be its only one;
-    /// nil where the whole index is held already, or will be of use.
-    private func wordsOnly(_ key: IndexKey) throws -> WordIndex? {
+    /// What the store holds of some texts' words, for the first write of a process, which may be
+    /// its only one; nil where the whole index is held already, or will be of use.
+    private func sharedWords(of texts: some Sequence<Analysis>, _ key: IndexKey) throws
+        -> SharedWords?
+    {
         guard !isIndexWanted(key) else { return nil }
-        let all = try store.changes(
-            owner: key.owner, since: 0, vectorsSince: .max, embedder: "", visibility: key.visibility
-        )
-        return WordIndex(all.rows)
+        var words = SharedWords(of: texts), isCurrent = true
+        try store.forEachTerms(owner: key.owner, visibility: key.visibility) { row in
+            isCurrent = words.add(row)
+            return isCurrent
+        }
+        return isCurrent ? words : nil
     }
 
     /// What the store kept, which is another memory where the same was there before.

@@ -38,6 +38,36 @@ extension MemoryStoreConformance {
             )
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
+        // Holds `forEachTerms` to what is in sight, in order of recording, with the state of now.
+        // Finds a store that hands over what was erased or labelled above the reader, or that goes
+        // on when it was told to end.
+        check("terms are handed over one after the other, as far as they are wanted") { store in
+            let cubes = (0..<4).map { sample("\($0)") }
+            var secret = sample("secret")
+            secret.sensitivity = .restricted
+            _ = try store.commit((cubes + [secret]).map { add($0) }, owner: alice, by: at(1))
+            _ = try store.commit(
+                [.archive(cubes[0].id), .erase(cubes[1].id)], owner: alice, by: at(2))
+            func terms(_ sight: Visibility, limit: Int = .max) throws -> [TermsRow] {
+                var rows: [TermsRow] = []
+                try store.forEachTerms(owner: alice, visibility: sight) {
+                    rows.append($0)
+                    return rows.count < limit
+                }
+                return rows
+            }
+            let all = try terms(.all)
+            try expect(all.map(\.id) == [cubes[0], cubes[2], cubes[3], secret].map(\.id))
+            try expect(all[0].state == .archived && all[0].analysis == [1, 0, 0, 0, 1])
+            let low = Principal(
+                name: "low", permissions: [.read], user: "alice", clearance: .confidential)
+            let sight = try store.visibility(of: alice, for: .read, by: Caller(low))
+            try expect(terms(sight).map(\.id) == all.dropLast().map(\.id))
+            try expect(terms(.all, limit: 2).count == 2)
+            try store.forEachTerms(owner: bob, visibility: .all) { _ in
+                throw StoreError(.corrupt, "Another owner's terms were handed over.")
+            }
+        },
         // Holds `pendingEmbeddings` and `saveVectors` to versions and embedders. Finds a store that
         // keeps the vector of a text that has changed while it was computed, or that takes the
         // vector of one embedding model for that of another.

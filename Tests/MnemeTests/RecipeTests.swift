@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeStore
+import NIOConcurrencyHelpers
 import Testing
 
 @Suite struct RecipeTests {
@@ -40,6 +41,17 @@ import Testing
                 return [.add(draft, links: [])]
             }
             return [.change(.confirm(same.id))]
+        }
+    }
+
+    /// Notes what each draft is compared with, and adds nothing.
+    private final class Witness: Reconciler {
+        let seen = NIOLockedValueBox<[[Neighbour]]>([])
+        func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
+            -> [MemoryOperation]
+        {
+            seen.withLockedValue { $0.append(neighbours) }
+            return []
         }
     }
 
@@ -370,5 +382,45 @@ import Testing
             #expect(
                 other.memory.state == .activated && other.nearDuplicateOf == nil, "warm: \(warm)")
         }
+    }
+
+    @Test func `without an index a write is compared with the same memories as with one`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        var seed: UInt64 = 7
+        let words = (0..<40).map { "word\(String(UnicodeScalar(UInt8(97 + $0 % 26))))\($0)" }
+        /// A sentence in which words of low number are frequent.
+        func sentence(_ count: Int) -> String {
+            (0..<count).map { _ -> String in
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                let share = Double(seed >> 11) / Double(1 << 53)
+                return words[Int(share * share * 40)]
+            }.joined(separator: " ")
+        }
+        let memory = try open(folder, .standard)
+        let kept = try await memory.remember(
+            (0..<400).map { MemoryInput(sentence(3 + $0 % 9), eventTime: Self.at(Double($0))) },
+            scope: Self.scope)
+        _ = try memory.store.commit(
+            [.archive(kept[3].id), .quarantine(kept[5].id), .erase(kept[7].id)],
+            owner: Self.owner, by: .local)
+        await memory.close(deadline: .zero)
+        let drafts = (0..<60).map {
+            MemoryInput(sentence(2 + $0 % 9), eventTime: Self.at(Double(1_000 + $0)))
+        }
+        var found: [[[Neighbour]]] = []
+        for isLoaded in [false, true] {
+            let witness = Witness()
+            var recipe = Recipe.standard
+            recipe.reconciler = witness
+            let other = try open(folder, recipe)
+            if isLoaded { _ = try await other.recall(RecallRequest("x", owner: Self.owner)) }
+            _ = try await other.remember(drafts, scope: Self.scope)
+            found.append(witness.seen.withLockedValue { $0 })
+            await other.close(deadline: .zero)
+        }
+        #expect(found[0] == found[1])
+        #expect(found[0].count == 60 && found[0].count { $0.count > 1 } > 20)
     }
 }

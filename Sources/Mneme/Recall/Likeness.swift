@@ -23,14 +23,14 @@ struct Likeness: Sendable {
     static let quarantinedSimilarity = 0.75
 }
 
-/// An index of words in which memories that are like a text are found.
+/// Words of stored memories, in which those that are like a text are found.
 protocol LikenessIndex {
-    /// Which document holds which words.
-    var lexical: LexicalIndex { get }
     /// How many documents are quarantined.
     var quarantinedCount: Int { get }
-    /// Fields of a document that are compared.
-    func entry(_ number: Int) -> LikenessEntry
+    /// Higher for a term that fewer documents hold.
+    func rarity(of term: TermCounts.Term) -> Float
+    /// The documents that hold every one of `terms`, at most `limit`, the oldest first.
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry]
 }
 
 /// A document of a ``LikenessIndex``.
@@ -43,28 +43,29 @@ struct LikenessEntry {
     var terms: TermCounts
 }
 
+extension Analysis {
+    /// False for a text of so few words that it is like no other.
+    var canBeLikeOthers: Bool { terms.entries.count >= Likeness.leastWords }
+}
+
 extension LikenessIndex {
     /// Memories that share the rarest words of a text.
     ///
     /// - Complexity: at most ``Likeness/candidateLimit`` comparisons, and some hundreds while
     ///   memories are quarantined.
     func likeness(to analysis: Analysis) -> Likeness {
-        guard analysis.terms.entries.count >= Likeness.leastWords else { return Likeness() }
-        let rare = analysis.terms.entries.map(\.term).sorted {
-            lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1)
-        }
+        guard analysis.canBeLikeOthers else { return Likeness() }
+        let rare = analysis.terms.entries.map(\.term).sorted { rarity(of: $0) > rarity(of: $1) }
         var likeness = Likeness()
-        let candidates = lexical.documents(
+        let candidates = entries(
             withAll: Array(rare.prefix(Likeness.sharedWords)), limit: Likeness.candidateLimit)
-        likeness.neighbours = candidates.map(entry).filter { $0.state.isRecallable }.map {
+        likeness.neighbours = candidates.filter { $0.state.isRecallable }.map {
             Neighbour($0.id, similarity: analysis.terms.similarity(to: $0.terms))
         }
         guard quarantinedCount > 0 else { return likeness }
         likeness.isLikeQuarantined = zip(rare, rare.dropFirst()).prefix(Likeness.quarantinedPairs)
             .contains { pair in
-                lexical.documents(withAll: [pair.0, pair.1], limit: Likeness.quarantinedLimit).map(
-                    entry
-                ).contains {
+                entries(withAll: [pair.0, pair.1], limit: Likeness.quarantinedLimit).contains {
                     $0.state == .quarantined
                         && analysis.terms.similarity(to: $0.terms) >= Likeness.quarantinedSimilarity
                 }
@@ -74,33 +75,62 @@ extension LikenessIndex {
 }
 
 extension OwnerIndex: LikenessIndex {
-    func entry(_ number: Int) -> LikenessEntry {
-        let document = documents[number]
-        return LikenessEntry(id: document.id, state: document.state, terms: document.analysis.terms)
+    func rarity(of term: TermCounts.Term) -> Float { lexical.inverseDocumentFrequency(term) }
+
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry] {
+        lexical.documents(withAll: terms, limit: limit).map { number in
+            let document = documents[number]
+            return LikenessEntry(
+                id: document.id, state: document.state, terms: document.analysis.terms)
+        }
     }
 }
 
-/// The words of an owner's memories alone: enough for one write, and made in a fraction of an
-/// ``OwnerIndex``' time.
-struct WordIndex: LikenessIndex {
-    /// Postings of the documents, in the order of the rows.
-    private(set) var lexical = LexicalIndex()
+/// What the store says of the words of a few texts, read for one write: who holds which of these
+/// words. Nothing is kept of memories that share fewer than two of them.
+struct SharedWords: LikenessIndex {
+    /// For each word of the texts, the numbers of the documents that hold it, in rising order.
+    private var holders: [TermCounts.Term: [Int32]]
+    /// Documents that may be like one of the texts, by number.
+    private var entries: [Int32: LikenessEntry] = [:]
     /// Quarantined documents; 0 saves the search among them.
     private(set) var quarantinedCount = 0
-    /// Fields of each document that are compared, by its number.
-    private var entries: [LikenessEntry] = []
+    /// Documents read.
+    private var count: Int32 = 0
 
-    /// - Returns: nil if another analyzer has made some of the rows' terms.
-    init?(_ rows: [IndexRow]) {
-        entries.reserveCapacity(rows.count)
-        for row in rows {
-            guard row.analyzer == Analysis.version, let analysis = Analysis(encoded: row.analysis)
-            else { return nil }
-            lexical.append(analysis.terms)
-            entries.append(LikenessEntry(id: row.id, state: row.state, terms: analysis.terms))
-            if row.state == .quarantined { quarantinedCount += 1 }
-        }
+    /// Words of these texts, which no document was compared with yet.
+    init(of texts: some Sequence<Analysis>) {
+        holders = Dictionary(
+            texts.flatMap { $0.terms.entries.map { ($0.term, []) } }, uniquingKeysWith: { $1 })
     }
 
-    func entry(_ number: Int) -> LikenessEntry { entries[number] }
+    /// Compares the next document of the store, the oldest first.
+    ///
+    /// - Returns: false if another analyzer has made its terms: they have to be made again.
+    mutating func add(_ row: TermsRow) -> Bool {
+        guard row.analyzer == Analysis.version, let analysis = Analysis(encoded: row.analysis)
+        else { return false }
+        var shared = 0
+        for (term, _) in analysis.terms.entries where holders[term] != nil {
+            holders[term]!.append(count)
+            shared += 1
+        }
+        if shared >= Likeness.sharedWords {
+            entries[count] = LikenessEntry(id: row.id, state: row.state, terms: analysis.terms)
+        }
+        if row.state == .quarantined { quarantinedCount += 1 }
+        count += 1
+        return true
+    }
+
+    func rarity(of term: TermCounts.Term) -> Float { -Float(holders[term]?.count ?? 0) }
+
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry] {
+        let lists = terms.map { holders[$0] ?? [] }.sorted { $0.count < $1.count }
+        guard let shortest = lists.first else { return [] }
+        let others = lists.dropFirst().map(Set.init)
+        return Array(
+            shortest.lazy.filter { number in others.allSatisfy { $0.contains(number) } }
+                .prefix(limit).compactMap { entries[$0] })
+    }
 }

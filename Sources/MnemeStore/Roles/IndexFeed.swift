@@ -9,6 +9,13 @@ public protocol IndexFeed: Sendable {
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
     ) throws -> IndexChanges
+    /// Hands over the index terms of what is in sight, and no more of it, the oldest first: for one
+    /// write, which is compared with them and forgets them.
+    ///
+    /// - Parameter body: returns false to end.
+    func forEachTerms(
+        owner: Owner, visibility: Visibility, _ body: (TermsRow) throws -> Bool
+    ) throws
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
     /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
@@ -95,6 +102,26 @@ public struct IndexRow: Sendable {
         self.analysis = analysis
         self.analyzer = analyzer
         self.vector = vector
+    }
+}
+
+/// The index terms of a cube.
+public struct TermsRow: Sendable {
+    /// The cube.
+    public var id: CubeID
+    /// Its state.
+    public var state: LifecycleState
+    /// Encoded terms, as ``IndexRow/analysis``.
+    public var analysis: [UInt8]
+    /// The version that made ``analysis``.
+    public var analyzer: String
+
+    /// A cube's terms.
+    public init(id: CubeID, state: LifecycleState, analysis: [UInt8], analyzer: String) {
+        self.id = id
+        self.state = state
+        self.analysis = analysis
+        self.analyzer = analyzer
     }
 }
 

@@ -1,0 +1,184 @@
+import Foundation
+import GRDB
+
+/// The feed of indexes: rows since a position, terms, and cubes that wait for a vector.
+extension SQLiteMemoryStore {
+    /// As ``IndexFeed`` has it, in one snapshot: rows, edges and positions fit each other.
+    public func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
+        visibility: Visibility
+    ) throws -> IndexChanges {
+        let sight = Self.condition(visibility)
+        return try read { db in
+            var changes = IndexChanges(
+                rows: [], erased: [], position: position, vectorPosition: vectorsSince)
+            changes.vectorPosition =
+                try Row.fetchOne(
+                    db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")
+                ).map { try $0.read("value") } ?? 0
+            guard let ownerID = try Self.ownerID(owner, db) else { return changes }
+            let reached =
+                try Int64.fetchOne(
+                    db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"),
+                    arguments: [ownerID])
+                ?? 0
+            if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
+            changes.position = max(reached, position)
+            // Vectors that the index has are not even looked up: they are the greater part of the
+            // file.
+            let vector =
+                position == 0 && vectorsSince > 0
+                ? "iif(cube.seq IN (SELECT cube FROM vector WHERE position > ?4 UNION SELECT cube FROM vector WHERE embedder = ?5), cube.seq, NULL)"
+                : "cube.seq"
+            let columns = """
+                SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
+                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5,
+                    cube.valid_until
+                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = \(vector) AND vector.embedder IN (?1, ?5)
+                WHERE
+                """
+            let cursor = try Row.fetchCursor(
+                db.cachedStatement(
+                    sql: position == 0
+                        ? columns
+                            + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
+                            // The plus keeps SQLite from walking all
+                            // of the owner's cubes instead of the
+                            // few that changed.
+                        : columns + """
+                             cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
+                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(sight.sql)
+                                ORDER BY cube.seq
+                            """),
+                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "]
+                    + sight.arguments)
+            while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
+            if position == 0 {
+                changes.links = try Row.fetchAll(
+                    db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time",
+                    arguments: [ownerID]
+                ).compactMap(Self.link)
+                    .map { ($0, false) }
+            } else {
+                changes.links = try Row.fetchAll(
+                    db,
+                    sql: """
+                        SELECT operation, payload FROM journal WHERE owner = ? AND position > ? AND operation IN ('link', 'unlink')
+                            AND payload IS NOT NULL ORDER BY position
+                        """, arguments: [ownerID, position]
+                ).map {
+                    (
+                        try StoreCoding.decode(CubeLink.self, try $0.read("payload")),
+                        try $0.read("operation") == JournalEntry.Operation.unlink.rawValue
+                    )
+                }
+                changes.erased = try String.fetchAll(
+                    db,
+                    sql:
+                        "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
+                    arguments: [ownerID, position]
+                ).compactMap(CubeID.init)
+                if !visibility.isWhole {
+                    // What has gone out of sight is as good as gone.
+                    changes.erased += try String.fetchAll(
+                        db,
+                        sql:
+                            "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)",
+                        arguments: [ownerID, position] + sight.arguments
+                    ).map(CubeID.init(stored:))
+                }
+            }
+            return changes
+        }
+    }
+
+    /// A row of ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, by the columns'
+    /// order, as looking for names takes longer than the rest.
+    private static func indexRow(_ row: Row) throws -> IndexRow {
+        guard let type = MemoryType(rawValue: try row.read(2)),
+            let state = LifecycleState(rawValue: try row.read(3))
+        else {
+            throw StoreError(
+                .corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
+        }
+        let tags: String? = try row.read(11)
+        var result = IndexRow(
+            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type,
+            state: state,
+            agent: try row.read(4), session: try row.read(5),
+            place: try row.read(6), speaker: try row.read(7),
+            eventTime: try row.time(8), recordedTime: try row.time(9),
+            expires: try row.optionalTime(10),
+            tags: try tags.map { try StoreCoding.decode([String].self, $0) } ?? [],
+            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) },
+            analyzer: try row.read(13),
+            vector: try row.withUnsafeData(atIndex: 14) { data in
+                data.map { data in
+                    [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
+                        count = data.count / 4
+                        data.copyBytes(to: UnsafeMutableRawBufferPointer(floats), count: count * 4)
+                    }
+                }
+            })
+        result.isFormer = try row.read(15) ?? false
+        result.validUntil = try row.optionalTime(16)
+        return result
+    }
+
+    /// One pass over the owner's cubes, a row at a time.
+    public func forEachTerms(
+        owner: Owner, visibility: Visibility, _ body: (TermsRow) throws -> Bool
+    ) throws {
+        let sight = Self.condition(visibility)
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return }
+            let cursor = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT id, state, analysis, analyzer FROM cube
+                    WHERE owner = ? AND activation IS NULL AND \(sight.sql) ORDER BY seq
+                    """, arguments: [ownerID] + sight.arguments)
+            while let row = try cursor.next() {
+                guard let state = LifecycleState(rawValue: try row.read(1)) else {
+                    throw StoreError(.corrupt, "A memory has an unknown state. Run `mneme doctor`.")
+                }
+                let terms = TermsRow(
+                    id: CubeID(stored: try row.read(0)), state: state,
+                    analysis: try row.withUnsafeData(atIndex: 2) { Array($0 ?? Data()) },
+                    analyzer: try row.read(3))
+                guard try body(terms) else { return }
+            }
+        }
+    }
+
+    /// Cubes without any vector, and those whose vector is of another embedder.
+    public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {
+        try read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube WHERE seq IN (
+                        SELECT cube FROM pending UNION SELECT cube FROM vector WHERE embedder < ?1 OR embedder > ?1)
+                    ORDER BY seq LIMIT ?2
+                    """, arguments: [embedder, limit]
+            ).compactMap { row in
+                try CubeID(row.read("id") as String).map {
+                    PendingEmbedding(
+                        id: $0, version: try row.read("version"), text: try row.read("text"),
+                        speaker: try row.read("speaker"))
+                }
+            }
+        }
+    }
+
+    /// Counts each cube once, though it may wait and have a former vector.
+    public func pendingEmbeddingCount(embedder: String) throws -> Int {
+        try read { db in
+            try Int.fetchOne(
+                db,
+                sql: """
+                    SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE (embedder < ?1 OR embedder > ?1) AND cube NOT IN (SELECT cube FROM pending))
+                    """, arguments: [embedder]) ?? 0
+        }
+    }
+}
