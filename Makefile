@@ -48,17 +48,20 @@ build: setup
 demo: model
 	@$(BIN) demo $(FILE)
 
-test: model language-model $(VENV)/.done
+test: model language-model $(VENV)/.done $(VENV)-openai2/.done
 	@scripts/setup.sh --tests
 	@# Servers answer on the threads that tests of models keep busy: they are tested by themselves.
 	swift test -c release --skip-build --skip MnemeServerTests
 	swift test -c release --skip-build --filter MnemeServerTests
 	for cap in $(TEST_CAPS); do MNEME_CPU=$$cap swift test -c release --skip-build $(ARITHMETIC) || exit 1; done
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
+	$(VENV)/bin/python Tests/clients/frameworks.py $(BIN)
+	$(VENV)-openai2/bin/python Tests/clients/frameworks_openai2.py $(BIN)
 
-$(VENV)/.done: Tests/clients/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/clients/requirements.txt
+# The second holds frameworks that want an older client of OpenAI's than the others.
+$(VENV)/.done $(VENV)-openai2/.done: $(VENV)%/.done: Tests/clients/requirements%.txt Tests/clients/constraints%.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install -q --disable-pip-version-check -r $<
 	touch $@
 
 lint: setup

@@ -31,10 +31,7 @@ extension Engine {
                 .invalidRequest, "The prompt holds tokens that the model does not have.")
         }
         guard request.prompt.count < context else {
-            throw EngineError(
-                .tooLong,
-                "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together."
-            )
+            throw EngineError.tooLong(request.prompt.count, of: context)
         }
         if let most = request.maxTokens, most < 1 {
             throw EngineError(.invalidRequest, "At least one token must be asked for.")
@@ -47,10 +44,9 @@ extension Engine {
             fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
         let most = min(request.maxTokens ?? fits, room)
         guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
-            throw EngineError(
-                .tooLong,
-                "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens."
-            )
+            throw EngineError.tooLong(
+                request.prompt.count + most, of: cache.capacity * KVShape.blockTokens,
+                "The engine's memory for keys and values holds no more.")
         }
         // Texts are ranges of the prompt, in order, without overlap.
         var end = 0

@@ -40,3 +40,23 @@ public struct EngineError: MnemeError {
         }
     }
 }
+
+extension EngineError {
+    /// More tokens than there is room for.
+    ///
+    /// LiteLLM and others know a context that is too small by the first and the last sentence, which
+    /// are OpenAI's and Anthropic's.
+    ///
+    /// - Parameters:
+    ///   - most: tokens that prompt and answer may have together.
+    ///   - reason: why there are no more; the model's own limit if it is empty.
+    static func tooLong(_ tokens: Int, of most: Int, _ reason: String = "") -> EngineError {
+        let reason = reason.isEmpty ? "" : reason + " "
+        return EngineError(
+            .tooLong,
+            "This model's maximum context length is \(most) tokens for prompt and answer together. "
+                + reason
+                + "Shorten the messages or ask for fewer tokens: the prompt is too long: \(tokens) tokens > \(most) maximum."
+        )
+    }
+}

@@ -3,65 +3,11 @@
 
     python3 Tests/clients/run.py .build/release/mneme [NAME …]
 
-Needs the packages in requirements.txt. Servers bind to loopback and are stopped by the test that started them.
+Needs the packages in requirements.txt.
 """
-import asyncio, http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import asyncio, http.client, json, os, random, re, resource, shutil, subprocess, time, urllib.error, urllib.request
 
-BINARY = os.path.abspath(sys.argv[1])
-ONLY = sys.argv[2:]
-HOME = os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme"))
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-class Folder:
-    """A home of its own, with the fetched model."""
-
-    def __enter__(self):
-        self.path = tempfile.mkdtemp(prefix="mneme-test-")
-        os.makedirs(self.path + "/models")
-        for name in ("all-MiniLM-L6-v2", "smollm2"):
-            os.symlink(os.path.realpath(HOME + "/models/" + name), self.path + "/models/" + name)
-        self.environment = dict(os.environ, MNEME_HOME=self.path)
-        return self
-
-    def __exit__(self, *_):
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def run(self, *arguments, check=True, **options):
-        result = subprocess.run([BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=300, **options)
-        if check and result.returncode != 0:
-            raise AssertionError(f"{arguments} ended with {result.returncode}: {result.stderr}{result.stdout}")
-        return result
-
-    def json(self, *arguments):
-        return json.loads(self.run(*arguments, "--json").stdout)
-
-
-class Server:
-    def __init__(self, folder, *arguments):
-        self.folder, self.arguments = folder, arguments
-
-    def __enter__(self):
-        self.process = subprocess.Popen([BINARY, "serve", "--port", "0", *self.arguments], env=self.folder.environment,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        found = re.search(r"(https?)://127\.0\.0\.1:(\d+)", line)
-        assert found, f"the server said: {line!r} {self.process.stderr.read() if self.process.poll() is not None else ''}"
-        self.url = f"{found.group(1)}://127.0.0.1:{found.group(2)}"
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(timeout=20) == 0, "the server did not end cleanly"
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError("the server did not end within 20 s of SIGTERM")
+from harness import BINARY, HOME, Folder, Server, run_tests, test
 
 
 @test
@@ -1416,19 +1362,4 @@ def templates_see_members_in_order():
             assert result.returncode == 2 and "Standard input" in result.stderr, (wrong, result)
 
 
-failures = skipped = 0
-for each in tests:
-    if ONLY and each.__name__ not in ONLY: continue
-    began = time.time()
-    try:
-        note = each()
-        if note: skipped += 1
-        print(f"{'-' if note else '✔'} {each.__name__} ({time.time() - began:.1f} s) {note or ''}", flush=True)
-    except Exception as error:
-        failures += 1
-        import traceback
-        print(f"✘ {each.__name__}: {error}", flush=True)
-        traceback.print_exc()
-ran = len([t for t in tests if not ONLY or t.__name__ in ONLY])
-print(f"{ran - failures - skipped} passed, {failures} failed, {skipped} skipped")
-sys.exit(1 if failures else 0)
+run_tests()
