@@ -148,39 +148,62 @@ T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
     for (int j = 0; j < 8; j++) w[j] = code_of(t, format, j);
 }
 
+/// Four codes of a row, for all sixteen columns.
+T_VNNI MNK_INLINE __m512i four_codes(const int8_t *a) {
+    int32_t four;
+    memcpy(&four, a, 4);
+    return _mm512_set1_epi32(four);
+}
+
 /// Sums of one row and sixteen columns over a block, as floats: `start` is what a fixed zero takes
 /// off.
 T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a, int32_t start) {
     __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(start);
     for (int j = 0; j < 8; j++) {
-        int32_t h, l;
-        memcpy(&h, a + 4 * j, 4);
-        memcpy(&l, a + 32 + 4 * j, 4);
-        high = _mm512_dpbusd_epi32(high, w[j], _mm512_set1_epi32(h));
-        low = _mm512_dpbusd_epi32(low, w[j], _mm512_set1_epi32(l));
+        high = _mm512_dpbusd_epi32(high, w[j], four_codes(a + 4 * j));
+        low = _mm512_dpbusd_epi32(low, w[j], four_codes(a + 32 + 4 * j));
     }
     return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
 }
 
-/// `rows` rows of one column tile: the codes are unpacked once for all of them, and those to come
-/// are fetched `ahead` bytes ahead.
-T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, size_t ahead) {
+/// Rows of one column tile at most: their sums of high and of low halves, and what they add up to,
+/// fill the registers.
+enum { COLUMN_ROWS = 8 };
+
+/// `rows` rows of one column tile, step by step side by side: so many sums grow at once that none
+/// waits for the one before it. The codes are unpacked once for all rows; with `ahead`, those to
+/// come are fetched.
+T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, int ahead) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
-    __m512 acc[12];
+    __m512 acc[COLUMN_ROWS];
     for (size_t i = 0; i < rows; i++) acc[i] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++, t += tile) {
-        __m512i w[8];
+        const int8_t *a = codes_of_row(g, row, b);
+        __m512i high[COLUMN_ROWS], low[COLUMN_ROWS];
         if (ahead)
-            for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + ahead + line), _MM_HINT_T0);
-        codes_of(t, format, w);
+            for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < rows; i++) {
+            high[i] = _mm512_setzero_si512();
+            low[i] = _mm512_set1_epi32(start_of(g, (row + i) * blocks + b, format));
+        }
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 8; j++) {
+            __m512i w = code_of(t, format, j);
+#pragma clang loop unroll(full)
+            for (size_t i = 0; i < rows; i++) {
+                high[i] = _mm512_dpbusd_epi32(high[i], w, four_codes(a + i * blocks * 64 + 4 * j));
+                low[i] = _mm512_dpbusd_epi32(low[i], w, four_codes(a + i * blocks * 64 + 32 + 4 * j));
+            }
+        }
         __m512 d = scales_of(t, format, 0), m = d;
         if (!zero_of(format)) m = scales_of(t, format, 1);
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) {
             size_t at = (row + i) * blocks + b;
-            __m512 f = block_product(w, codes_of_row(g, row + i, b), start_of(g, at, format));
-            acc[i] = _mm512_fmadd_ps(f, _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i]);
+            __m512 s = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high[i], 7), low[i]));
+            acc[i] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i]);
             if (!zero_of(format)) acc[i] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
     }
@@ -217,8 +240,7 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
             __m512i w = code_of(t, format, j % 8), v = code_of(u, format, j % 8);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
-                int32_t four;
-                memcpy(&four, a + i * blocks * 64 + 4 * j, 4);
+                __m512i four = four_codes(a + i * blocks * 64 + 4 * j);
                 if (j == 8) {
                     s[i][0] = _mm512_slli_epi32(s[i][0], 7);
                     s[i][1] = _mm512_slli_epi32(s[i][1], 7);
@@ -228,8 +250,8 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
                         s[i][1] = _mm512_add_epi32(s[i][1], start);
                     }
                 }
-                s[i][0] = _mm512_dpbusd_epi32(s[i][0], w, _mm512_set1_epi32(four));
-                s[i][1] = _mm512_dpbusd_epi32(s[i][1], v, _mm512_set1_epi32(four));
+                s[i][0] = _mm512_dpbusd_epi32(s[i][0], w, four);
+                s[i][1] = _mm512_dpbusd_epi32(s[i][1], v, four);
             }
         }
 #pragma clang loop unroll(full)
@@ -274,8 +296,8 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
     for (size_t i = 0; i < streams; i++) finish_tile(g, row, column + 16 * i, &acc[i]);
 }
 
-/// One row: streams. Up to twelve: one column tile at a time. More: pairs of column tiles, six rows
-/// at a time.
+/// One row: streams. Up to two groups of rows: one column tile at a time, eight rows at a time.
+/// More: pairs of column tiles, six rows at a time.
 T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
     if (g->m == 1) {
         size_t column = g->n_begin;
@@ -283,23 +305,23 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
         for (; column < g->n_end; column += 16) streams_vnni(g, 0, column, 1, format);
         return;
     }
-    size_t blocks = (g->m + 11) / 12, column = g->n_begin;
-    if (blocks > 1)
+    size_t column = g->n_begin, pairs = (g->m + PAIR_ROWS - 1) / PAIR_ROWS, groups = (g->m + COLUMN_ROWS - 1) / COLUMN_ROWS;
+    if (groups > 2)
         for (; column + 32 <= g->n_end; column += 32)
-            for (size_t i = 0, groups = (g->m + PAIR_ROWS - 1) / PAIR_ROWS; i < groups; i++) {
+            for (size_t i = 0; i < pairs; i++) {
                 size_t start, rows = block_rows(g->m, PAIR_ROWS, i, &start);
                 switch (rows) {
-#define CASE(n) case n: pair_vnni(g, start, column, n, format, i + 1 == groups); break;
+#define CASE(n) case n: pair_vnni(g, start, column, n, format, i + 1 == pairs); break;
                     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #undef CASE
                 }
             }
     for (; column < g->n_end; column += 16)
-        for (size_t i = 0; i < blocks; i++) {
-            size_t start, rows = block_rows(g->m, 12, i, &start);
+        for (size_t i = 0; i < groups; i++) {
+            size_t start, rows = block_rows(g->m, COLUMN_ROWS, i, &start);
             switch (rows) {
-#define CASE(n) case n: rows_vnni(g, start, column, n, format, blocks == 1 ? 4096 : 0); break;
-                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#define CASE(n) case n: rows_vnni(g, start, column, n, format, i + 1 == groups); break;
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
             }
         }
