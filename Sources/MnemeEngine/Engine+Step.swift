@@ -222,8 +222,7 @@ extension Engine {
                 )
             }
         }
-        let token = sequence.sampler.next(logits, allowed: allowed)
-        sequence.constraint?.advance(token)
+        let token = sequence.next(logits, allowed: allowed, vocabulary)
         let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
         if sequence.lastToken == nil {
             sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1)

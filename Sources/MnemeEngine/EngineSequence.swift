@@ -19,6 +19,8 @@ struct EngineSequence {
     /// The choice of tokens, and the form that they are held to.
     var sampler: Sampler
     var constraint: (any TokenConstraint)?
+    /// Keeps room for the end of an answer of such a form.
+    var budget = AnswerBudget()
     /// Guesses of the next tokens; nil where none are to be made.
     var drafts: Drafts?
     /// Its KV cache; nil until it is admitted, and while it is put back.
@@ -50,6 +52,36 @@ struct EngineSequence {
             ? request.prompt[index] : answer[index - request.prompt.count]
     }
     var positions: Int { request.prompt.count + maxTokens }
+
+    /// Draws the next token. Where it would leave no room for the end of the form, the answer goes
+    /// to its end instead.
+    ///
+    /// - Parameter allowed: a bit for each token that the form allows here; nil for all.
+    mutating func next(
+        _ logits: UnsafeMutableBufferPointer<Float>, allowed: [UInt64]?,
+        _ vocabulary: () -> SchemaVocabulary
+    ) -> Int32 {
+        guard let before = constraint else { return sampler.next(logits) }
+        let undrawn = sampler
+        var token = sampler.next(logits, allowed: allowed), after = before
+        after.advance(token)
+        let replacement =
+            request.ignoresEnd
+            ? nil
+            : budget.replacement(
+                for: token, before, after, left: maxTokens - answer.count, vocabulary())
+        if let replacement {
+            // Drawn as the only one that may come, so that penalties count it.
+            var only = [UInt64](repeating: 0, count: (logits.count + 63) / 64)
+            only[Int(replacement) >> 6] = 1 << UInt64(replacement & 63)
+            sampler = undrawn
+            token = sampler.next(logits, allowed: only)
+            after = before
+            after.advance(token)
+        }
+        constraint = after
+        return token
+    }
 
     /// Gives up the texts that were looked for.
     mutating func closeParts() {

@@ -7,6 +7,10 @@ package protocol TokenConstraint: Sendable {
     mutating func allowed() -> [UInt64]
     /// Takes a token that was allowed.
     mutating func advance(_ token: Int32)
+    /// Bytes at least that the shortest end of the answer takes; nil if the answer may end anywhere.
+    var bytesToEnd: Int? { get }
+    /// The shortest text behind which the answer may end; nil if none is known.
+    var shortestEnd: [UInt8]? { get }
     /// The bytes that a token stands for in the answer, where they are not the tokenizer's: names
     /// of special tokens that are part of a form.
     func bytes(_ token: Int32) -> [UInt8]?

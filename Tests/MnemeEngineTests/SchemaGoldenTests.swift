@@ -7,7 +7,7 @@ import Testing
 /// Schemas as pydantic, zod, OpenAPI and people write them, judged by the Python package
 /// `jsonschema`: golden values of `scripts/make_golden_schema.py`.
 @Suite struct SchemaGoldenTests {
-    private struct Case: Decodable {
+    struct Case: Decodable {
         var name: String
         var schema: String
         var valid: [String]

@@ -101,6 +101,39 @@ import Testing
         }
     }
 
+    @Test(arguments: formats.indices)
+    func `a call that is cut anywhere can be completed`(index: Int) throws {
+        let (format, text) = Self.formats[index]
+        var scanner = ToolCallScanner(ToolGrammar(try set(.required), format: format))
+        for (i, byte) in text.utf8.enumerated() where !scanner.isComplete {
+            let cut = String(decoding: text.utf8.prefix(i), as: UTF8.self)
+            let rest = try #require(scanner.shortestEnd, "\(format.name) \(cut)")
+            let whole = cut + String(decoding: rest, as: UTF8.self)
+            let result = try read(whole, format, set(.required))
+            #expect(result.isComplete && result.calls.count == 1 && result.text == "", "\(whole)")
+            scanner.take(byte) { _ in }
+        }
+    }
+
+    @Test(arguments: [ToolFormat.hermes, .xml, .glm, .gemma])
+    func `the shortest call writes what its schema demands`(format: ToolFormat) throws {
+        let schema = #"""
+            {"type":"object","properties":{"quoted":{"type":"string","pattern":"^\"[a-z]{2}\\$"},
+            "either":{"type":["string","integer"]},"list":{"type":"array","minItems":2,"items":{"enum":["a,}"]}},
+            "inner":{"type":"object","properties":{"x":{"type":"boolean"}},"required":["x"],"additionalProperties":false}},
+            "required":["quoted","either","list","inner"],"additionalProperties":false}
+            """#
+        let set = try ToolSet(
+            [ToolDefinition(name: "odd", parameters: try OrderedJSON(schema))], choice: .required)
+        let scanner = ToolCallScanner(ToolGrammar(set, format: format))
+        let text = String(decoding: try #require(scanner.shortestEnd), as: UTF8.self)
+        let arguments = try OrderedJSON(
+            try #require(try read(text, format, set).calls.first?.arguments))
+        #expect(arguments["quoted"]?.string?.count == 4 && arguments["either"] != nil)
+        #expect(arguments["list"]?.elements == [.string("a,}"), .string("a,}")])
+        #expect(arguments["inner"]?["x"] != nil)
+    }
+
     @Test(arguments: formats.indices.filter { formats[$0].0 != .llama })
     func `text before a call stays text`(index: Int) throws {
         let (format, text) = Self.formats[index]

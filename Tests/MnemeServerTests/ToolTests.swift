@@ -65,6 +65,35 @@ import Testing
         }
     }
 
+    @Test(arguments: [70, 90, 200], [0.0, 1.5])
+    func `a call is whole before its most tokens are reached`(most: Int, temperature: Double)
+        async throws
+    {
+        let note: JSONValue = [
+            "type": "function",
+            "function": [
+                "name": "note",
+                "parameters": [
+                    "type": "object", "required": ["text"], "additionalProperties": false,
+                    "properties": ["text": ["type": "string"], "tag": ["type": "string"]],
+                ],
+            ],
+        ]
+        try await withChat { base in
+            let answer = try await ask(
+                base,
+                [
+                    "tools": [note, Self.unit], "tool_choice": "required", "seed": 5,
+                    "max_tokens": .number(Double(most)), "temperature": .number(temperature),
+                ])
+            let choice = answer.json["choices"]?[0]
+            #expect(choice?["finish_reason"] == "tool_calls")
+            let function = choice?["message"]?["tool_calls"]?[0]?["function"]
+            _ = try JSONValue(parsing: Array(try #require(function?["arguments"]?.string).utf8))
+            #expect((answer.json["usage"]?["completion_tokens"]?.int ?? .max) <= most)
+        }
+    }
+
     @Test func `a stream brings the name once and the arguments in pieces`() async throws {
         try await withChat { base in
             let choice: JSONValue = ["type": "function", "function": ["name": "set_unit"]]

@@ -11,6 +11,8 @@ struct ByteAutomaton: Sendable {
     private let next: [Int32]
     /// True if a text may end in a state.
     private let accepting: [Bool]
+    /// Bytes of the shortest text from each state to an accepting one.
+    private let remaining: [Int32]
 
     /// The state before the first byte.
     static let start: Int32 = 0
@@ -39,6 +41,71 @@ struct ByteAutomaton: Sendable {
         return accepts(state)
     }
 
+    /// Bytes of the shortest end of a text that stands in a state.
+    func remaining(_ state: Int32) -> Int { Int(remaining[Int(state)]) }
+
+    /// The shortest end of a text that stands in a state.
+    func shortestEnd(_ state: Int32) -> [UInt8] {
+        var text: [UInt8] = [], state = state
+        while remaining(state) > 0 {
+            // Some byte leads closer, or there were no such distance.
+            guard
+                let byte = Self.preferred.first(where: {
+                    let next = step(state, $0)
+                    return next >= 0 && remaining(next) < remaining(state)
+                })
+            else { break }
+            text.append(byte)
+            state = step(state, byte)
+        }
+        return text
+    }
+
+    /// All bytes, digits and letters first: of equal texts, the one that people would write.
+    static let preferred: [UInt8] =
+        Array(0x30...0x39) + Array(0x61...0x7a) + Array(0x41...0x5a)
+        + (0...255).filter { byte in
+            !(0x30...0x39 ~= byte || 0x61...0x7a ~= byte || 0x41...0x5a ~= byte)
+        }
+
+    /// The least weight of a text from each state to an accepting one (Dijkstra's algorithm, by
+    /// buckets as weights are small).
+    ///
+    /// - Parameter weight: of each byte, 1 to 8.
+    func distances(_ weight: (UInt8) -> Int) -> [Int32] {
+        var weights = [Int](repeating: .max, count: classCount)
+        for byte in 0...255 {
+            let column = Int(classes[byte])
+            weights[column] = min(weights[column], weight(UInt8(byte)))
+        }
+        return Self.distances(next, accepting, weights)
+    }
+
+    /// The least weight of a way from each state to an accepting one; -1 if there is none.
+    ///
+    /// - Parameter weights: of each column of the table.
+    private static func distances(_ table: [Int32], _ accepting: [Bool], _ weights: [Int]) -> [Int32] {
+        let width = weights.count
+        var before = [[(source: Int32, weight: Int)]](repeating: [], count: accepting.count)
+        for (place, target) in table.enumerated() where target >= 0 {
+            before[Int(target)].append((Int32(place / width), weights[place % width]))
+        }
+        var distances = [Int32](repeating: -1, count: accepting.count)
+        var buckets = [accepting.indices.filter { accepting[$0] }], distance = 0
+        while distance < buckets.count {
+            for state in buckets[distance] where distances[state] < 0 {
+                distances[state] = Int32(distance)
+                for (source, weight) in before[state] where distances[Int(source)] < 0 {
+                    while buckets.count <= distance + weight { buckets.append([]) }
+                    buckets[distance + weight].append(Int(source))
+                }
+            }
+            buckets[distance] = []
+            distance += 1
+        }
+        return distances
+    }
+
     /// States that follow a state by some byte of a range.
     func targets(_ state: Int32, _ bytes: ClosedRange<UInt8>) -> Set<Int32> {
         var targets: Set<Int32> = []
@@ -47,6 +114,11 @@ struct ByteAutomaton: Sendable {
             if next >= 0 { targets.insert(next) }
         }
         return targets
+    }
+
+    /// The same for each of some states.
+    func targets(in states: Range<Int32>, _ bytes: ClosedRange<UInt8>) -> [Set<Int32>] {
+        states.map { targets($0, bytes) }
     }
 
     /// Explores an automaton that is given by its rules.
@@ -87,11 +159,11 @@ struct ByteAutomaton: Sendable {
 
     /// Leaves out states that lead nowhere and numbers the others anew.
     private init(classes: [UInt8], width: Int, table: [Int32], accepting: [Bool]) {
-        let useful = Self.useful(width: width, table: table, accepting: accepting)
+        let distances = Self.distances(table, accepting, [Int](repeating: 1, count: width))
         var numbers = [Int32](repeating: -1, count: accepting.count), kept: [Int] = []
         // Without a useful start no text fits.
-        if useful.first == true {
-            for state in accepting.indices where useful[state] {
+        if distances.first ?? -1 >= 0 {
+            for state in accepting.indices where distances[state] >= 0 {
                 numbers[state] = Int32(kept.count)
                 kept.append(state)
             }
@@ -99,26 +171,10 @@ struct ByteAutomaton: Sendable {
         self.classes = classes
         classCount = width
         self.accepting = kept.map { accepting[$0] }
+        remaining = kept.map { distances[$0] }
         next = kept.flatMap { state in
             table[state * width..<(state + 1) * width].map { $0 < 0 ? -1 : numbers[Int($0)] }
         }
-    }
-
-    /// Which states lead to an accepting one.
-    private static func useful(width: Int, table: [Int32], accepting: [Bool]) -> [Bool] {
-        var before = [[Int32]](repeating: [], count: accepting.count)
-        for (place, target) in table.enumerated() where target >= 0 {
-            let source = Int32(place / width)
-            if before[Int(target)].last != source { before[Int(target)].append(source) }
-        }
-        var useful = accepting, open = accepting.indices.filter { accepting[$0] }
-        while let state = open.popLast() {
-            for source in before[state] where !useful[Int(source)] {
-                useful[Int(source)] = true
-                open.append(Int(source))
-            }
-        }
-        return useful
     }
 }
 

@@ -36,6 +36,19 @@ package struct JSONMatcher: Sendable {
     /// True if any character of a string may come next, as far as its pattern lets it.
     package var isInText: Bool { machine.box.withLockedValue { $0.isInText(configuration) } }
 
+    /// Bytes of the shortest text that may follow to the end.
+    package var bytesToEnd: Int { machine.box.withLockedValue { $0.bytesToEnd(configuration) } }
+
+    /// The shortest text that may follow to the end; nil if it is too long to be kept in mind, or
+    /// deeper than values may be.
+    package var shortestEnd: [UInt8]? {
+        guard let text = machine.box.withLockedValue({ $0.shortestEnd(configuration) }) else {
+            return nil
+        }
+        var after = self
+        return after.advance(text) && after.isComplete ? text : nil
+    }
+
     /// Takes bytes; false, and no way is left, if they do not fit.
     package mutating func advance(_ bytes: [UInt8]) -> Bool {
         configuration = machine.box.withLockedValue { machine in

@@ -18,6 +18,9 @@ package struct SchemaConstraint: Sendable {
     /// on.
     package mutating func allowed() -> [UInt64] { masks.mask(at: matcher.configuration) }
 
+    package var bytesToEnd: Int? { matcher.bytesToEnd }
+    package var shortestEnd: [UInt8]? { matcher.shortestEnd }
+
     /// Takes a token that was allowed.
     package mutating func advance(_ token: Int32) {
         if !vocabulary.tokenizer.endTokens.contains(token) {

@@ -76,6 +76,8 @@ struct SchemaGrammar: Sendable {
     private(set) var alternatives: [[Int]] = []
     /// How many objects and arrays stand inside of each other at least in a node's value.
     private(set) var heights: [Int] = []
+    /// Bytes of each node's shortest value.
+    var shortest: [Int] = []
 
     /// Objects and arrays inside of each other that a value may have.
     static let maximumHeight = 100
@@ -113,6 +115,7 @@ extension SchemaGrammar {
         for i in objects.indices { settleObject(i) }
         for i in lists.indices { settleList(i) }
         alternatives = nodes.indices.map { flattened($0) }
+        measure()
     }
 
     /// The height of a node's lowest value, as far as the heights found so far tell.

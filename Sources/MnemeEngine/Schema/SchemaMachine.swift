@@ -47,6 +47,8 @@ struct SchemaMachine: Sendable {
     private var configurations: [[Int32]] = []
     /// Numbers of the configurations: equal ones are kept once, so that ``steps`` finds them again.
     private var configurationIDs: [[Int32]: Int32] = [:]
+    /// Bytes of each way's shortest end; -1 if nobody asked.
+    private var ends: [Int] = []
     /// For each configuration and byte what follows; ``unknown`` if nobody asked.
     private var steps: [Int32] = []
 
@@ -129,12 +131,66 @@ struct SchemaMachine: Sendable {
         if let id = wayIDs[way] { return id }
         let id = Int32(ways.count)
         ways.append(way)
+        ends.append(-1)
         wayIDs[way] = id
         return id
     }
 
     /// Objects and arrays that are open in a way.
     private func height(_ way: Int32) -> Int { way < 0 ? 0 : Int(ways[Int(way)].height) }
+
+    // MARK: The shortest end
+
+    /// Bytes of the shortest text that completes a configuration.
+    mutating func bytesToEnd(_ configuration: Int32) -> Int {
+        guard configuration >= 0 else { return SchemaGrammar.endless }
+        var least = SchemaGrammar.endless
+        for way in configurations[Int(configuration)] { least = min(least, bytes(way)) }
+        return least
+    }
+
+    /// The shortest text that completes a configuration; nil if it is too long to be kept in mind.
+    mutating func shortestEnd(_ configuration: Int32) -> [UInt8]? {
+        guard bytesToEnd(configuration) < SchemaGrammar.endless else { return nil }
+        var way = configurations[Int(configuration)].min { bytes($0) < bytes($1) } ?? Self.done
+        var text: [UInt8] = []
+        while way >= 0 {
+            text += grammar.text(parts(ways[Int(way)].top) ?? [])
+            way = ways[Int(way)].rest
+        }
+        return text
+    }
+
+    /// Bytes of a way's shortest end, kept for when it is asked for again.
+    private mutating func bytes(_ way: Int32) -> Int {
+        guard way >= 0 else { return 0 }
+        if ends[Int(way)] < 0 {
+            let rest = bytes(ways[Int(way)].rest)
+            ends[Int(way)] = min(
+                SchemaGrammar.endless, rest + grammar.bytes(parts(ways[Int(way)].top)))
+        }
+        return ends[Int(way)]
+    }
+
+    /// What an open element lacks.
+    private func parts(_ frame: Frame) -> [SchemaGrammar.Part]? {
+        switch frame {
+        case .value(let node): [.node(node)]
+        case .literal(let list, let from, let to, let depth):
+            grammar.literals[list][from..<to].min { $0.count < $1.count }
+                .map { [.bytes(Array($0.dropFirst(depth)))] }
+        case .number(let i, let state): [.number(i, state)]
+        case .quote(let i): [.string("\""), .text(i, TextRule.Place()), .string("\"")]
+        case .text(let i, let place): [.text(i, place), .string("\"")]
+        case .object(let i, let next, let count):
+            grammar.end(ofObject: i, next: next, count: count)
+        case .member(let i, let next, let count):
+            grammar.end(ofObject: i, next: next, count: count, isMember: true)
+        case .list(let i, let count, let used): grammar.end(ofList: i, count: count, used: used)
+        case .colon: [.string(":")]
+        case .blank: []
+        }
+    }
 
     // MARK: One way, one byte
 

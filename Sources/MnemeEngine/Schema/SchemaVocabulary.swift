@@ -91,6 +91,31 @@ struct TokenTrie: Sendable {
         firstTokens.append(Int32(tokens.count))
     }
 
+    /// A text's tokens, each the longest that the text begins with; nil if it has none.
+    func tokens(of text: [UInt8]) -> [Int32]? {
+        var result: [Int32] = [], place = 0
+        while place < text.count {
+            // A child of the last node, then its siblings.
+            var node = 0, end = bytes.count, depth = 0, longest: (token: Int32, count: Int)?
+            while node < end, place + depth < text.count {
+                guard bytes[node] == text[place + depth] else {
+                    node = Int(ends[node])
+                    continue
+                }
+                depth += 1
+                if firstTokens[node] < firstTokens[node + 1] {
+                    longest = (tokens[Int(firstTokens[node])], depth)
+                }
+                end = Int(ends[node])
+                node += 1
+            }
+            guard let longest else { return nil }
+            result.append(longest.token)
+            place += longest.count
+        }
+        return result
+    }
+
     /// The tokens that fit a machine's configuration, a bit for each.
     func mask(_ machine: inout SchemaMachine, at configuration: Int32) -> [UInt64] {
         mask(from: configuration) { state, byte in

@@ -5,11 +5,16 @@ struct TextRule: Sendable {
     private let automaton: ByteAutomaton
     /// The fewest and the most scalars.
     private let least: Int, most: Int?
-    /// True if a text can be finished, for each count of scalars and each state; nil if the
-    /// automaton takes every text, or counts do not matter.
-    private let possible: [Bool]?
+    /// Bytes at most that a text needs to its end, for each count of scalars and each state, and
+    /// ``never`` if it cannot be finished; nil if the automaton takes every text, or counts do not
+    /// matter.
+    private let table: [UInt16]?
+    /// The same without counts, for each state.
+    private let distances: [Int32]
 
-    /// Entries that ``possible`` may have.
+    /// Entry of ``table`` for what cannot be finished; larger distances are one less.
+    private static let never = UInt16.max
+    /// Entries that ``table`` may have.
     private static let maximumTable = 4_000_000
 
     /// Every text.
@@ -20,11 +25,19 @@ struct TextRule: Sendable {
         }
     }()
 
+    private static let allDistances = all.distances(weight)
+
+    /// Bytes at most that a byte takes within quotes.
+    private static func weight(_ byte: UInt8) -> Int {
+        byte < 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") ? 6 : 1
+    }
+
     /// A string of any content.
     init(least: Int = 0, most: Int? = nil) {
         automaton = Self.all
         (self.least, self.most) = (least, most)
-        possible = nil
+        table = nil
+        distances = Self.allDistances
     }
 
     /// A string that an automaton takes.
@@ -35,8 +48,10 @@ struct TextRule: Sendable {
     ) throws(AutomatonTooLarge) {
         self.automaton = automaton
         (self.least, self.most) = (least, most)
-        possible =
-            least == 0 && most == nil ? nil : try Self.possible(automaton, least: least, most: most)
+        distances = automaton.distances(Self.weight)
+        table =
+            least == 0 && most == nil
+            ? nil : try Self.table(automaton, distances, least: least, most: most)
     }
 
     /// True if no text fits.
@@ -46,32 +61,44 @@ struct TextRule: Sendable {
     }
 
     /// Looks from the longest texts back, so that each entry is looked at a few times.
-    private static func possible(
-        _ automaton: ByteAutomaton, least: Int, most: Int?
-    ) throws(AutomatonTooLarge) -> [Bool] {
+    private static func table(
+        _ automaton: ByteAutomaton, _ distances: [Int32], least: Int, most: Int?
+    ) throws(AutomatonTooLarge) -> [UInt16] {
         let last = most ?? least, width = automaton.count
         guard last < maximumTable, (last + 1) * width <= maximumTable else {
             throw AutomatonTooLarge()
         }
         // A scalar's first byte counts; those that continue it are of the same count.
-        let leads = (0..<Int32(width)).map {
-            automaton.targets($0, 0...0x7f).union(automaton.targets($0, 0xc0...0xff))
+        let states = 0..<Int32(width), escaped = automaton.targets(in: states, 0...0x7f)
+        let leads = [0x20...0x21, 0x23...0x5b, 0x5d...0x7f, 0xc0...0xff].map {
+            automaton.targets(in: states, $0)
         }
-        let continues = (0..<Int32(width)).map { automaton.targets($0, 0x80...0xbf) }
-        var table = [Bool](repeating: false, count: (last + 1) * width)
+        let continues = automaton.targets(in: states, 0x80...0xbf)
+        var table = [UInt16](repeating: never, count: (last + 1) * width)
+        /// One entry by way of others in a row.
+        func shorten(_ entry: Int, _ row: Int, _ targets: Set<Int32>, by weight: UInt16) {
+            for target in targets where table[row + Int(target)] != never {
+                let distance = min(never - weight - 1, table[row + Int(target)]) + weight
+                table[entry] = min(table[entry], distance)
+            }
+        }
         for count in stride(from: last, through: 0, by: -1) {
             let row = count * width, next = count < last ? row + width : row
             for state in 0..<width {
                 // Without a most, what fits behind the least is known by the automaton alone.
-                table[row + state] =
-                    count == last && most == nil
-                    || count >= least && automaton.accepts(Int32(state))
-                    || count < last && leads[state].contains { table[next + Int($0)] }
+                if count == last, most == nil {
+                    table[row + state] = UInt16(clamping: min(Int(distances[state]), Int(never) - 1))
+                } else if count >= least, automaton.accepts(Int32(state)) {
+                    table[row + state] = 0
+                } else if count < last {
+                    for targets in leads { shorten(row + state, next, targets[state], by: 1) }
+                    shorten(row + state, next, escaped[state], by: 6)
+                }
             }
             // A scalar has three such bytes at most.
             for _ in 0..<3 {
-                for state in 0..<width where !table[row + state] {
-                    table[row + state] = continues[state].contains { table[row + Int($0)] }
+                for state in 0..<width where table[row + state] > 0 {
+                    shorten(row + state, row, continues[state], by: 1)
                 }
             }
         }
@@ -81,8 +108,14 @@ struct TextRule: Sendable {
     /// True if the text can be finished in a state, after so many scalars.
     private func isPossible(_ state: Int32, count: Int) -> Bool {
         guard state >= 0, count <= most ?? .max else { return false }
-        guard let possible else { return true }
-        return possible[count * automaton.count + Int(state)]
+        guard let table else { return true }
+        return table[count * automaton.count + Int(state)] != Self.never
+    }
+
+    /// Bytes at most from a state to the end of a text of so many scalars.
+    private func distance(_ state: Int32, count: Int) -> Int {
+        if let table { return Int(table[count * automaton.count + Int(state)]) }
+        return Int(distances[Int(state)]) + max(0, least - count)
     }
 
     /// Counts beyond these do not differ.
@@ -177,6 +210,53 @@ extension TextRule {
             if left == 1 { return take(range.lowerBound, at: place) }
             next.escape = .halfDigits(first: first, left: left - 1, value: value)
             return canTake(range, at: place) ? next : nil
+        }
+    }
+
+    /// Bytes at most of the shortest way from a place to the closing quote.
+    func bytesToEnd(_ place: Place) -> Int {
+        place.escape == .none
+            ? distance(place.state, count: Int(place.count)) : shortestEnd(place).count
+    }
+
+    /// The shortest text from a place to the closing quote, as it stands in JSON.
+    func shortestEnd(_ place: Place) -> [UInt8] {
+        var text: [UInt8] = [], place = place
+        while place.escape != .none,
+            let byte = Self.ofEscapes.first(where: { step(place, $0) != nil }),
+            let next = step(place, byte)
+        {
+            text.append(byte)
+            place = next
+        }
+        while case let left = distance(place.state, count: Int(place.count)), left > 0 {
+            let found = ByteAutomaton.preferred.lazy.compactMap { byte in
+                plain(place, byte).map { (byte, $0) }
+            }.first { byte, next in
+                distance(next.state, count: Int(next.count)) + Self.weight(byte) <= left
+            }
+            // Distances beyond the table's numbers lead nowhere.
+            guard let (byte, next) = found else { break }
+            text += Self.escaped(byte)
+            place = next
+        }
+        return text
+    }
+
+    /// The bytes that escapes are made of, those for people first.
+    private static let ofEscapes = Array("n\"\\/tbfru0123456789abcdef".utf8)
+
+    /// A byte of a text as it stands in a JSON string.
+    static func escaped(_ byte: UInt8) -> [UInt8] {
+        switch byte {
+        case 34: Array("\\\"".utf8)
+        case 92: Array("\\\\".utf8)
+        case 10: Array("\\n".utf8)
+        case 13: Array("\\r".utf8)
+        case 9: Array("\\t".utf8)
+        case ..<32:
+            Array("\\u00".utf8) + [48 + byte >> 4, Array("0123456789abcdef".utf8)[Int(byte & 15)]]
+        default: [byte]
         }
     }
 

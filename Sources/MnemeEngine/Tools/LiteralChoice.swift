@@ -18,6 +18,11 @@ struct LiteralChoice: Sendable, Hashable {
         places.indices.contains(option) && places[option] == options[option].count
     }
 
+    /// What an option lacks; nil if it cannot come any more.
+    func rest(_ option: Int) -> [UInt8]? {
+        places[option].map { Array(options[option][$0...]) }
+    }
+
     /// True if nothing was read yet.
     var isAtStart: Bool { places.allSatisfy { $0 == nil || $0 == 0 } }
 

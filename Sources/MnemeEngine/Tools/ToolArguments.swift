@@ -1,3 +1,5 @@
+import MnemeBase
+
 /// Where the arguments of a call stand: what a model writes in its format is read as the JSON that
 /// it stands for, and held to the tool's schema.
 struct ToolArguments: Sendable {
@@ -99,7 +101,100 @@ struct ToolArguments: Sendable {
     /// True if bytes may follow as text of a string.
     private func acceptsText(_ bytes: [UInt8]) -> Bool {
         var json = json
-        return bytes.flatMap(Self.escaped).allSatisfy { json.advance($0) }
+        return bytes.flatMap(TextRule.escaped).allSatisfy { json.advance($0) }
+    }
+
+    // MARK: The shortest end
+
+    /// The shortest text of the format that completes the arguments; nil if none is known.
+    func shortestEnd(_ tail: String) -> [UInt8]? {
+        var place = self, text: [UInt8] = []
+        // Piece by piece, as what a piece leads to says what follows.
+        while true {
+            guard let piece = place.shortestPiece(), !piece.isEmpty else { return nil }
+            for byte in piece {
+                let step = place.advance(byte, tail: tail) { _ in }
+                guard step != .refused else { return nil }
+                text.append(byte)
+                if step == .complete { return text }
+            }
+        }
+    }
+
+    /// The next bytes on the way to the shortest end, at least one.
+    private func shortestPiece() -> [UInt8]? {
+        switch form {
+        case .done: return nil
+        case .blank, .json: return json.shortestEnd
+        case .between(let choice, _): return choice.rest(1) ?? choice.rest(0)
+        case .keyEnd(let choice): return choice.rest(0)
+        case .key:
+            guard case .tags(_, let keyEnd, _) = format else { return nil }
+            return json.shortestEnd.map { $0.prefix { $0 != 34 } + Array(keyEnd.utf8) }
+        case .text(let pending, let isQuoted, _):
+            guard case .tags(_, _, let valueEnd) = format else { return nil }
+            let mayEnd = isQuoted ? accepts("\"") : accepts("}") || accepts(",")
+            return shortestText(pending, isQuoted, mayEnd: mayEnd, mark: valueEnd)
+        case .bare(_, let place):
+            guard case .bareNames(let mark) = format else { return nil }
+            return shortestBare(place, mark)
+        }
+    }
+
+    private func shortestBare(_ place: Bare, _ mark: String) -> [UInt8]? {
+        switch place {
+        case .start: return [UInt8(ascii: "{")]
+        case .quote(let count): return Array(mark.utf8.dropFirst(count))
+        case .string(let pending):
+            return shortestText(pending, true, mayEnd: accepts("\""), mark: mark)
+        case .name(let isEmpty):
+            guard let rest = json.shortestEnd, let first = rest.first else { return nil }
+            if isEmpty, first != 34 { return [first] }
+            return rest.dropFirst(isEmpty ? 1 : 0).prefix { $0 != 34 } + [UInt8(ascii: ":")]
+        case .value:
+            return json.shortestEnd?.first.map { $0 == 34 ? Array(mark.utf8) : [$0] }
+        }
+    }
+
+    /// The rest of a text, or of another value between tags, and the mark behind it.
+    ///
+    /// - Parameter pending: the beginning of the mark, or bytes of the text.
+    private func shortestText(_ pending: [UInt8], _ isQuoted: Bool, mayEnd: Bool, mark: String)
+        -> [UInt8]?
+    {
+        if mayEnd { return Array(mark.utf8.dropFirst(pending.count)) }
+        var json = json
+        for byte in pending.flatMap(TextRule.escaped) where !json.advance(byte) { return nil }
+        guard let rest = json.shortestEnd else { return nil }
+        return (isQuoted ? Self.unquoted(rest) : Self.value(rest)) + Array(mark.utf8)
+    }
+
+    /// What JSON holds up to the end of an open string, without escapes.
+    private static func unquoted(_ json: [UInt8]) -> [UInt8] {
+        var isEscaped = false
+        let end = json.firstIndex { byte in
+            defer { isEscaped = byte == 92 && !isEscaped }
+            return byte == 34 && !isEscaped
+        }
+        let text = "\"" + String(decoding: json[..<(end ?? json.count)], as: UTF8.self) + "\""
+        return Array(((try? OrderedJSON(text))?.string ?? "").utf8)
+    }
+
+    /// What JSON holds up to the end of an object's member.
+    private static func value(_ json: [UInt8]) -> [UInt8] {
+        var height = 0, isString = false, isEscaped = false
+        return Array(
+            json.prefix { byte in
+                defer { isEscaped = byte == 92 && !isEscaped }
+                if byte == 34, !isEscaped { isString.toggle() }
+                guard !isString else { return true }
+                if height == 0, byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") {
+                    return false
+                }
+                if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { height += 1 }
+                if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") { height -= 1 }
+                return true
+            })
     }
 
     // MARK: Tags
@@ -182,21 +277,7 @@ struct ToolArguments: Sendable {
 
     /// Emits a byte of a value, escaped where it stands within a JSON string.
     private mutating func putText(_ byte: UInt8, _ isQuoted: Bool, _ emit: (UInt8) -> Void) -> Bool {
-        put(isQuoted ? Self.escaped(byte) : [byte], emit)
-    }
-
-    /// A byte of a text as it stands in a JSON string.
-    private static func escaped(_ byte: UInt8) -> [UInt8] {
-        switch byte {
-        case 34: Array("\\\"".utf8)
-        case 92: Array("\\\\".utf8)
-        case 10: Array("\\n".utf8)
-        case 13: Array("\\r".utf8)
-        case 9: Array("\\t".utf8)
-        case ..<32:
-            Array("\\u00".utf8) + [48 + byte >> 4, Array("0123456789abcdef".utf8)[Int(byte & 15)]]
-        default: [byte]
-        }
+        put(isQuoted ? TextRule.escaped(byte) : [byte], emit)
     }
 
     // MARK: Bare names
@@ -235,7 +316,7 @@ struct ToolArguments: Sendable {
         case .string(var pending):
             pending.append(byte)
             while !quote.starts(with: pending) {
-                guard put(Self.escaped(pending.removeFirst()), emit) else { return .refused }
+                guard put(TextRule.escaped(pending.removeFirst()), emit) else { return .refused }
             }
             guard pending.isEmpty || accepts("\"") || acceptsText(pending) else {
                 return .refused

@@ -55,6 +55,44 @@ package struct ToolCallMatcher: ByteMatcher {
         return choice.isComplete(0)
     }
 
+    /// The shortest text that completes the calls; nil if none is known.
+    var shortestEnd: [UInt8]? {
+        let format = grammar.format, close = Array(format.close.utf8)
+        let behindArguments: [UInt8] =
+            if case .tags = format.arguments { close } else { Array(format.tail.utf8) + close }
+        /// The rest of a call from its name's end on.
+        func call(_ tool: ToolDefinition) -> [UInt8]? {
+            arguments(tool).map { Array(format.middle.utf8) + $0 }
+        }
+        func arguments(_ tool: ToolDefinition) -> [UInt8]? {
+            ToolArguments(tool.schema, format.arguments, tail: format.tail).shortestEnd(format.tail)
+                .map { $0 + behindArguments }
+        }
+        /// The rest of a call whose name begins with what was read.
+        func named(_ read: [UInt8]) -> [UInt8]? {
+            grammar.tools.filter { $0.name.utf8.starts(with: read) }.compactMap { tool in
+                call(tool).map { tool.name.utf8.dropFirst(read.count) + $0 }
+            }.min { $0.count < $1.count }
+        }
+        switch place {
+        case .head(let choice): return choice.rest(0).flatMap { head in named([]).map { head + $0 } }
+        case .name(let read): return named(read)
+        case .middle(let choice, let tool):
+            return choice.rest(0).flatMap { rest in
+                arguments(grammar.tools[tool]).map { rest + $0 }
+            }
+        case .arguments:
+            return self.arguments?.shortestEnd(format.tail).map { $0 + behindArguments }
+        case .tail(let choice): return choice.rest(0).map { $0 + close }
+        case .behind(let choice):
+            // Another call was begun where this cannot be the end any more.
+            return choice.rest(0)
+                ?? choice.rest(1).flatMap { rest in
+                    named([]).map { rest + (nextIsNamed ? [] : Array(format.head.utf8)) + $0 }
+                }
+        }
+    }
+
     /// Takes a byte for the mask alone: nothing is emitted.
     package mutating func advance(_ byte: UInt8) -> Bool { advance(byte) { _ in } }
 
@@ -135,10 +173,14 @@ package struct ToolCallMatcher: ByteMatcher {
             LiteralChoice([grammar.format.close, mayRepeat ? grammar.format.next : nil]))
     }
 
-    /// Where a further call begins: `next` holds its head where calls stand in a list.
+    /// Where a further call begins.
     private func afterNext() -> Place {
-        let format = grammar.format
-        if format.head.isEmpty || format.next.hasSuffix("\"") { return .name([]) }
-        return .head(LiteralChoice([format.head]))
+        nextIsNamed ? .name([]) : .head(LiteralChoice([grammar.format.head]))
+    }
+
+    /// True if a further call begins with its name: `next` holds its head where calls stand in a
+    /// list.
+    private var nextIsNamed: Bool {
+        grammar.format.head.isEmpty || grammar.format.next.hasSuffix("\"")
     }
 }

@@ -28,6 +28,9 @@ package struct ToolCallScanner: Sendable {
     /// True if the text may end here: not within a call.
     package var isComplete: Bool { matcher?.isComplete ?? true }
 
+    /// The shortest text that completes the calls that are open; nil in text, and if none is known.
+    package var shortestEnd: [UInt8]? { matcher?.shortestEnd }
+
     /// Takes a byte.
     package mutating func take(_ byte: UInt8, _ emit: (Event) -> Void) {
         guard var matcher else { return scan(byte, emit) }

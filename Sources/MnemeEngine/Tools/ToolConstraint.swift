@@ -85,6 +85,11 @@ struct ToolConstraint: TokenConstraint {
         return mask
     }
 
+    var bytesToEnd: Int? { shortestEnd?.count }
+    var shortestEnd: [UInt8]? {
+        scanner.matcher == nil ? schema?.shortestEnd : scanner.shortestEnd
+    }
+
     mutating func advance(_ token: Int32) {
         guard !vocabulary.tokenizer.endTokens.contains(token) else { return }
         let bytes = bytes(token) ?? vocabulary.tokenizer.bytes(token)
