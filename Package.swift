@@ -16,9 +16,18 @@ let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "s
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
-/// Dependencies that only the server and the command line have: without the trait nobody resolves
-/// them.
+/// Dependencies of what speaks HTTP: the server, the command line and fetching models. Without the
+/// trait nobody resolves them.
 let server = TargetDependencyCondition.when(traits: ["Server"])
+let httpClient = Target.Dependency.product(
+    name: "AsyncHTTPClient", package: "async-http-client", condition: server)
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio", condition: server)
+let metrics = Target.Dependency.product(
+    name: "Metrics", package: "swift-metrics", condition: server)
+let coreMetrics = Target.Dependency.product(
+    name: "CoreMetrics", package: "swift-metrics", condition: server)
+let configuration = Target.Dependency.product(
+    name: "Configuration", package: "swift-configuration", condition: server)
 
 let package = Package(
     name: "mneme",
@@ -48,7 +57,7 @@ let package = Package(
     traits: [
         .trait(
             name: "Server",
-            description: "HTTP, MCP and the command line: the products MnemeServer and mneme."),
+            description: "What speaks HTTP: the products MnemeServer, MnemeHub and mneme."),
         .default(enabledTraits: ["Server"]),
     ],
     dependencies: [
@@ -62,6 +71,10 @@ let package = Package(
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
         .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
         // No traits: Mneme has its own configuration and needs only essential Foundation there.
         .package(
             url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1",
@@ -72,7 +85,11 @@ let package = Package(
         // twenty times slower; hence -O3 in every configuration.
         .target(name: "CMnemeKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .systemLibrary(
-            name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+            name: "CHiredis", pkgConfig: "hiredis",
+            providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        // Snowball comes without a file for pkg-config.
         .systemLibrary(
             name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
@@ -87,7 +104,7 @@ let package = Package(
         .target(
             name: "MnemeModels",
             dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
-        .target(name: "MnemeHub", dependencies: ["MnemeBase", crypto, locks]),
+        .target(name: "MnemeHub", dependencies: ["MnemeBase", "CZlib", crypto, httpClient, locks, nio]),
         .target(
             name: "MnemeIndex",
             dependencies: [
@@ -138,7 +155,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl", condition: server),
                 .product(name: "JWTKit", package: "jwt-kit", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
-                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                nio, httpClient, metrics, coreMetrics,
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: server),
             ]
         ),
@@ -158,6 +175,7 @@ let package = Package(
                 "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),
+                configuration, httpClient, nio,
             ]
         ),
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),

@@ -7,6 +7,7 @@ command -v swift >/dev/null || { echo "Swift 6.2 or later is needed: https://www
 [ -e /usr/include/sqlite3.h ] || missing+=(libsqlite3-dev)
 [ -e /usr/include/libstemmer.h ] || missing+=(libstemmer-dev)
 [ -e /usr/include/hiredis/hiredis.h ] || missing+=(libhiredis-dev)
+[ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
 command -v git >/dev/null || missing+=(git)
 command -v unzip >/dev/null || missing+=(unzip)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
