@@ -23,8 +23,6 @@ let httpClient = Target.Dependency.product(
     name: "AsyncHTTPClient", package: "async-http-client", condition: server)
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio", condition: server)
 let metrics = Target.Dependency.product(
-    name: "Metrics", package: "swift-metrics", condition: server)
-let coreMetrics = Target.Dependency.product(
     name: "CoreMetrics", package: "swift-metrics", condition: server)
 let configuration = Target.Dependency.product(
     name: "Configuration", package: "swift-configuration", condition: server)
@@ -155,7 +153,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl", condition: server),
                 .product(name: "JWTKit", package: "jwt-kit", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
-                nio, httpClient, metrics, coreMetrics,
+                nio, httpClient, metrics,
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: server),
             ]
         ),

@@ -1,6 +1,15 @@
 package import Foundation
 import MnemeBase
 import NIOConcurrencyHelpers
+#if canImport(AsyncHTTPClient)
+    import AsyncHTTPClient
+#endif
+#if canImport(CZlib)
+    import CZlib
+#endif
+#if canImport(NIOCore)
+    import NIOCore
+#endif
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking

@@ -1,3 +1,4 @@
+import CoreMetrics
 import NIOConcurrencyHelpers
 
 /// Counters and latencies of a server, as Prometheus text (exposition format 0.0.4).

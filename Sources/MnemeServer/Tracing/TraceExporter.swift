@@ -4,6 +4,9 @@ import Mneme
 import MnemeBase
 import NIOConcurrencyHelpers
 import Tracing
+#if canImport(AsyncHTTPClient)
+    import AsyncHTTPClient
+#endif
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking

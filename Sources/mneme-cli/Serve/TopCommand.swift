@@ -3,6 +3,15 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeHub
+#if canImport(AsyncHTTPClient)
+    import AsyncHTTPClient
+#endif
+#if canImport(Configuration)
+    import Configuration
+#endif
+#if canImport(NIOCore)
+    import NIOCore
+#endif
 
 /// `mneme top`: a server's metrics as a screen, for whoever runs it. It needs the permission
 /// `admin` where the server requires keys.
