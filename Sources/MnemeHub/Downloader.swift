@@ -1,10 +1,10 @@
 package import Foundation
 import MnemeBase
 import NIOConcurrencyHelpers
-#if canImport(AsyncHTTPClient)
+#if canImport(AsyncHTTPClient) && canImport(_AtomicsShims)
     import AsyncHTTPClient
 #endif
-#if canImport(CZlib)
+#if canImport(CZlib) && canImport(_AtomicsShims)
     import CZlib
 #endif
 #if canImport(NIOCore)

@@ -4,7 +4,7 @@ import Mneme
 import MnemeBase
 import NIOConcurrencyHelpers
 import Tracing
-#if canImport(AsyncHTTPClient)
+#if canImport(AsyncHTTPClient) && canImport(_AtomicsShims)
     import AsyncHTTPClient
 #endif
 

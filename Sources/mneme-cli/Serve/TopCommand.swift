@@ -3,10 +3,10 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeHub
-#if canImport(AsyncHTTPClient)
+#if canImport(AsyncHTTPClient) && canImport(_AtomicsShims)
     import AsyncHTTPClient
 #endif
-#if canImport(Configuration)
+#if canImport(Configuration) && canImport(_AtomicsShims)
     import Configuration
 #endif
 #if canImport(NIOCore)
