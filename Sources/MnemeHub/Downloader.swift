@@ -7,7 +7,7 @@ import NIOConcurrencyHelpers
 #if canImport(CZlib) && canImport(_AtomicsShims)
     import CZlib
 #endif
-#if canImport(NIOCore)
+#if canImport(NIOCore) && canImport(_AtomicsShims)
     import NIOCore
 #endif
 

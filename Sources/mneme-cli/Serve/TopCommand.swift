@@ -9,7 +9,7 @@ import MnemeHub
 #if canImport(Configuration) && canImport(_AtomicsShims)
     import Configuration
 #endif
-#if canImport(NIOCore)
+#if canImport(NIOCore) && canImport(_AtomicsShims)
     import NIOCore
 #endif
 
