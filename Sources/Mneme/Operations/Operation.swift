@@ -98,6 +98,8 @@ public protocol Operation: Sendable {
     static var surfaces: Set<Surface> { get }
     /// True if it is worth little without an embedding model.
     static var readsMeaning: Bool { get }
+    /// True if it answers with JSON lines, not with one value.
+    static var answersLines: Bool { get }
     /// The parameters that it takes: options, query and body fields, tool arguments.
     static var parameters: [any AnyParameter] { get }
     /// Carries it out. Input is checked against ``parameters`` before.
@@ -113,6 +115,8 @@ extension Operation {
     public static var surfaces: Set<Surface> { Set(Surface.allCases) }
     /// Most find what they work on by its id.
     public static var readsMeaning: Bool { false }
+    /// Most answer with one value.
+    public static var answersLines: Bool { false }
 
     /// Calls the operation: checks the principal's permission, then the arguments, then that the
     /// owner named may be reached, and runs it.

@@ -61,6 +61,7 @@ public enum ExportOperation: Operation {
         `mneme import` reads them back as they were: texts, kinds, times, validity, states, labels, tags, metadata and links. Earlier versions are not in \
         it; `mneme vault export` writes these, too.
         """
+    public static let answersLines = true
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/export")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
@@ -204,6 +205,7 @@ public enum PackageOperation: Operation {
         "The memories of a user as a vault package, with their history, or what changed since a position."
     public static let discussion =
         "`mneme vault subscribe` of another Mneme follows it. The last line carries the position of the next and a checksum."
+    public static let answersLines = true
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/package")
     public static let surfaces: Set<Surface> = [.http]

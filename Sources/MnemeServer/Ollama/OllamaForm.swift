@@ -79,7 +79,7 @@ struct OllamaForm: Sendable {
     ) -> JSONValue {
         var result: [String: JSONValue] = [
             "model": .string(model),
-            "created_at": .string(Date().formatted(.iso8601.time(includingFractionalSeconds: true))),
+            "created_at": .string(Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
         ]
         switch kind {
         case .generate: result["response"] = .string(text)

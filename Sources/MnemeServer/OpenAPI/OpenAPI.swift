@@ -45,19 +45,32 @@ enum OpenAPI {
         "/healthz": [
             "get": [
                 "operationId": "health", "summary": "Whether the server answers.", "security": [],
-                "responses": ["200": ["description": "It does."]],
+                "responses": responses(
+                    .openAI,
+                    [
+                        json: AnswerSchema.shape([
+                            "status": AnswerSchema.only("ok"), "version": AnswerSchema.text,
+                        ])
+                    ]),
             ]
         ],
         "/openapi.json": [
             "get": [
                 "operationId": "openapi", "summary": "This document.", "security": [],
-                "responses": ["200": ["description": "An OpenAPI 3.1 document."]],
+                "responses": responses(
+                    .openAI,
+                    [
+                        json: AnswerSchema.shape([
+                            "openapi": AnswerSchema.text, "info": AnswerSchema.object,
+                            "paths": AnswerSchema.object,
+                        ])
+                    ]),
             ]
         ],
         "/metrics": [
             "get": [
                 "operationId": "metrics", "summary": "Prometheus text.",
-                "responses": ["200": ["description": "Metrics."]],
+                "responses": responses(.openAI, ["text/plain": AnswerSchema.text]),
             ]
         ],
         "/mcp": [
@@ -67,12 +80,12 @@ enum OpenAPI {
                 "requestBody": [
                     "required": true,
                     "content": [
-                        "application/json": [
+                        json: [
                             "schema": [
                                 "type": "object", "required": ["jsonrpc", "method"],
                                 "properties": [
                                     "jsonrpc": ["type": "string", "enum": ["2.0"]],
-                                    "id": ["type": ["string", "integer"]],
+                                    "id": ["type": ["string", "number"]],
                                     "method": ["type": "string"],
                                     "params": ["type": "object"],
                                 ],
@@ -83,12 +96,30 @@ enum OpenAPI {
                 "responses": [
                     "200": [
                         "description": "The answer, also where the call failed.",
-                        "content": ["application/json": ["schema": ["type": "object"]]],
+                        "content": [
+                            json: ["schema": answer],
+                            "text/event-stream": ["schema": AnswerSchema.text],
+                        ],
                     ],
                     "202": ["description": "Taken; a notification has no answer."],
+                    "default": [
+                        "description": "Refused, or no message of JSON-RPC.",
+                        "content": [json: ["schema": ["anyOf": [answer, error]]]],
+                    ],
                 ],
             ]
         ],
+    ]
+
+    /// An answer of JSON-RPC.
+    private static let answer = AnswerSchema.shape([
+        "jsonrpc": AnswerSchema.only("2.0"), "id": ["type": ["string", "number", "null"]],
+        "result?": AnswerSchema.object,
+        "error?": AnswerSchema.shape(["code": ["type": "integer"], "message": AnswerSchema.text]),
+    ])
+    /// The schema of this server's own errors.
+    private static let error: JSONValue = [
+        "$ref": .string("#/components/schemas/\(WireForm.openAI.schemaName)")
     ]
 
     /// A schema for each API's errors.
@@ -128,25 +159,40 @@ enum OpenAPI {
         route.fields.contains { $0.name == GenerationFields.responseFormat.name }
     }
 
-    /// Done, or refused in the form of the API that a route belongs to. What an answer holds is not
-    /// described member by member: it is what each API's own documentation says.
-    private static func responses(_ form: WireForm, headers: JSONValue? = nil) -> JSONValue {
+    /// Done, or refused in the form of the API that a route belongs to.
+    ///
+    /// - Parameter answers: schemas of what is answered, by its content types.
+    private static func responses(
+        _ form: WireForm, _ answers: [String: JSONValue], headers: JSONValue? = nil
+    ) -> JSONValue {
         var done: [String: JSONValue] = [
-            "description": "Done.",
-            "content": ["application/json": ["schema": ["type": "object"]]],
+            "description": "Done.", "content": .object(answers.mapValues { ["schema": $0] }),
         ]
         done["headers"] = headers
-        return [
-            "200": .object(done),
-            "default": [
-                "description": "Refused or failed.",
-                "content": [
-                    "application/json": [
-                        "schema": ["$ref": .string("#/components/schemas/\(form.schemaName)")]
-                    ]
-                ],
+        return ["200": .object(done), "default": refused(form)]
+    }
+
+    /// An answer in the form of an API's errors.
+    private static func refused(_ form: WireForm) -> JSONValue {
+        [
+            "description": "Refused or failed.",
+            "content": [
+                json: ["schema": ["$ref": .string("#/components/schemas/\(form.schemaName)")]]
             ],
         ]
+    }
+
+    private static let json = "application/json"
+    private static let lines = "application/x-ndjson"
+
+    /// What a route answers, by its content types.
+    private static func answers(of route: WireRoute) -> [String: JSONValue] {
+        var answers = [json: AnswerSchema.answer(of: route)]
+        if let type = AnswerSchema.streamType(of: route) {
+            // Each event, or line, is JSON; the whole is not.
+            answers[type] = AnswerSchema.text
+        }
+        return answers
     }
 
     /// A route of another API: its fields in the query where the method has no body, else in the
@@ -155,7 +201,8 @@ enum OpenAPI {
         var result: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary),
             "responses": responses(
-                route.form, headers: holdsSchema(route) ? SchemaNotice.description : nil),
+                route.form, answers(of: route),
+                headers: holdsSchema(route) ? SchemaNotice.description : nil),
         ]
         if let permission = route.permission {
             result["x-permission"] = .string(permission.rawValue)
@@ -201,7 +248,10 @@ enum OpenAPI {
         }
         var result: [String: JSONValue] = [
             "operationId": .string(operation.name), "summary": .string(operation.summary),
-            "responses": responses(.openAI),
+            "responses": responses(
+                .openAI,
+                operation.answersLines
+                    ? [lines: AnswerSchema.text] : [json: AnswerSchema.answer(of: operation.name)]),
             "x-permission": .string(operation.permission.rawValue),
         ]
         if !operation.discussion.isEmpty { result["description"] = .string(operation.discussion) }
