@@ -12,7 +12,7 @@ public struct DraftBenchmark: Sendable {
         public var chats: String
         /// Tokens a second of the answers, from the first token on, without and with drafts.
         public var plain: Double, drafted: Double
-        /// Tokens drafted for each token of an answer, and the share of them that held.
+        /// Tokens drafted for each token of an answer, and the share of them that were accepted.
         public var drafts: Double, held: Double
         /// Whether all answers were the same, token by token.
         public var same: Bool
@@ -68,7 +68,7 @@ public struct DraftBenchmark: Sendable {
                     chats: kind, plain: Double(tokens) / best.reduce(0) { $0 + $1[0] },
                     drafted: Double(tokens) / best.reduce(0) { $0 + $1[1] },
                     drafts: Double(figures.draftedTokens) / Double(max(1, figures.answerTokens)),
-                    held: Double(figures.heldTokens) / Double(max(1, figures.draftedTokens)),
+                    held: Double(figures.acceptedTokens) / Double(max(1, figures.draftedTokens)),
                     same: same))
         }
         return rows

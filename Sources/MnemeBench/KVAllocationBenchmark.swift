@@ -100,10 +100,10 @@ public struct KVAllocationBenchmark: Sendable {
             rows = KVShape.blockTokens * shape.kvSize
         for layer in 0..<shape.layers {
             for block in 0..<blocks {
-                let place = layer * view.layerStride + view.keyPlace(block * KVShape.blockTokens)
+                let offset = layer * view.layerStride + view.keyOffset(block * KVShape.blockTokens)
                 for i in stride(from: 0, to: rows, by: step) {
-                    view.keys[place + i] = 0
-                    view.values[place + i] = 0
+                    view.keys[offset + i] = 0
+                    view.values[offset + i] = 0
                 }
             }
         }

@@ -211,10 +211,10 @@ public struct ReuseBenchmark: Sendable {
             let prefix = prompt.prefix, head = prefix + prompt.chunks.joined() + prompt.question,
                 body = head.count
             // Where each chunk stands in this prompt.
-            var places: [Range<Int>] = []
+            var ranges: [Range<Int>] = []
             for chunk in prompt.chunks {
-                places.append(
-                    (places.last?.upperBound ?? prefix.count)..<(places.last?.upperBound
+                ranges.append(
+                    (ranges.last?.upperBound ?? prefix.count)..<(ranges.last?.upperBound
                         ?? prefix.count) + chunk.count)
             }
             var tokens = head + prompt.tail
@@ -223,16 +223,16 @@ public struct ReuseBenchmark: Sendable {
             // among as many of another prompt.
             var random = SplitMix64(seed: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:],
                 buffers: [KVBuffer] = []
-            let shuffled = places.indices.shuffled(using: &random)
+            let shuffled = ranges.indices.shuffled(using: &random)
             for earlier in 0..<2 {
                 var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element)
                     .sorted()
                 var others = prompts[(number + prompts.count - 1 - earlier) % prompts.count].chunks
                     .prefix(
-                        places.count - own.count)
+                        ranges.count - own.count)
                 let buffer = try KVBuffer(
                     c,
-                    positions: prefix.count + own.reduce(0) { $0 + places[$1].count }
+                    positions: prefix.count + own.reduce(0) { $0 + ranges[$1].count }
                         + others.joined().count)
                 var all = prefix
                 for isOwn in (own.map { _ in true } + others.map { _ in false }).shuffled(
@@ -241,7 +241,7 @@ public struct ReuseBenchmark: Sendable {
                     if isOwn {
                         let i = own.removeFirst()
                         sources[i] = ChunkReuse.Chunk(
-                            place: places[i], source: buffer.view, position: all.count)
+                            range: ranges[i], source: buffer.view, position: all.count)
                         all += prompt.chunks[i]
                     } else {
                         all += others.removeFirst()
@@ -260,7 +260,7 @@ public struct ReuseBenchmark: Sendable {
                 if name == "full" {
                     prefill(tokens[prefix.count..<body], at: prefix.count, view)
                 } else {
-                    let parts = places.indices.compactMap { sources[$0] }
+                    let parts = ranges.indices.compactMap { sources[$0] }
                     var filling = ChunkReuse(
                         decoder, view, tokens: Array(tokens[..<body]), known: prefix.count,
                         chunks: parts,

@@ -1,5 +1,5 @@
 /// Decides how many tokens to draft: as many as make the expected rate of answer tokens highest, by
-/// what steps have taken on this machine and how many drafts of the answer held so far.
+/// what steps have taken on this machine and how many drafted tokens of the answer were accepted so far.
 ///
 /// A step of more rows takes longer, much or little, by processor, model and context; none of that
 /// is assumed.

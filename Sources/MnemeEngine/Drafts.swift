@@ -1,4 +1,4 @@
-/// One sequence's drafts: where they come from, and how many of them held.
+/// One sequence's drafts: where they come from, and how many of them were accepted.
 struct Drafts {
     /// Chance that a drafted token holds, before any was tried.
     private static let start = 0.6
@@ -28,9 +28,9 @@ struct Drafts {
         return (draft.prefix(best.tokens), best.expected)
     }
 
-    /// Notes how many of a draft held.
-    mutating func note(held: Int, of tried: Int) {
-        for _ in 0..<held { hold += (1 - hold) * 0.15 }
-        if held < tried { hold -= hold * 0.15 }
+    /// Notes how many tokens of a draft were accepted.
+    mutating func note(accepted: Int, of tried: Int) {
+        for _ in 0..<accepted { hold += (1 - hold) * 0.15 }
+        if accepted < tried { hold -= hold * 0.15 }
     }
 }

@@ -76,7 +76,7 @@ extension Engine {
             // What was read from a tier is there: the sequence goes on behind it.
             for i in running.indices where running[i].isLoading {
                 running[i].takeRestored()
-                if !running[i].isLoading, !running[i].parts.isEmpty { beginMove(&running[i]) }
+                if !running[i].isLoading, !running[i].parts.isEmpty { beginRebase(&running[i]) }
             }
             // From here on only the plan decides who computes what.
             let plan = StepScheduler.plan(view(waiting, running, shares))
@@ -86,7 +86,7 @@ extension Engine {
                 var sequence = running.remove(at: i)
                 sequence.release()
                 sequence.position = 0
-                (sequence.parts, sequence.moving, sequence.moved) = ([], nil, [])
+                (sequence.parts, sequence.rebasing, sequence.moved) = ([], nil, [])
                 waiting.insert(sequence, at: 0)
                 shared.withLockedValue { $0.statistics.preempted += 1 }
             }
@@ -110,18 +110,18 @@ extension Engine {
                             reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
                     }
                     sequence.takeRestored()
-                    if !sequence.isLoading, !sequence.parts.isEmpty { beginMove(&sequence) }
+                    if !sequence.isLoading, !sequence.parts.isEmpty { beginRebase(&sequence) }
                     running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
             report(waiting.count, running.count)
             // Texts are moved in steps of their own, the oldest sequence's first; in between, all
             // others go on.
-            let moving = running.firstIndex { $0.moving != nil }
-            if let moving { goOn(&running[moving], &shares, logits.baseAddress!) }
+            let rebasing = running.firstIndex { $0.rebasing != nil }
+            if let rebasing { recomputeStep(&running[rebasing], &shares, logits.baseAddress!) }
             let wentOn =
                 !plan.work.isEmpty && step(plan, &running, &shares, &meter, tokens, segments, logits)
-            if wentOn || moving != nil { continue }
+            if wentOn || rebasing != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
             _ =
@@ -153,11 +153,11 @@ extension Engine {
                     ? cache.known(
                         (0..<sequence.tokens).map { sequence.token($0) },
                         scope: sequence.request.scope)
-                    : (tokens: 0, heldBlocks: 0)
+                    : (tokens: 0, blocksInUse: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key,
                     prompt: sequence.tokens - known.tokens,
-                    blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
+                    blocks: KVShape.blocks(sequence.tokens + 1) - known.blocksInUse)
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
             stepTokens: decoder.stepTokens,
             sequences: min(limits.sequences, decoder.stepLogits))

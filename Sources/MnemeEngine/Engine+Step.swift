@@ -6,35 +6,35 @@ import NIOConcurrencyHelpers
 /// One step of the model for the sequences of a plan, and the tokens sampled behind it.
 extension Engine {
     /// Takes texts of the prompt from where they stood before, if enough of them are known.
-    func beginMove(_ sequence: inout EngineSequence) {
+    func beginRebase(_ sequence: inout EngineSequence) {
         let prompt = sequence.request.prompt
         if let reuse, let session = sequence.session,
             (try? session.prepare(positions: prompt.count)) == true
         {
-            sequence.moving = reuse.move(
+            sequence.rebasing = reuse.move(
                 prompt, known: sequence.position, parts: sequence.parts, view: session.view)
         }
-        if sequence.moving == nil {
+        if sequence.rebasing == nil {
             sequence.closeParts()
         } else {
-            sequence.session?.keepToItself()
+            sequence.session?.makePrivate()
         }
     }
 
     /// Computes a step of what is missing beside the texts that were moved.
-    func goOn(
+    func recomputeStep(
         _ sequence: inout EngineSequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>
     ) {
-        guard sequence.moving?.filling.step(logits) == false, let moving = sequence.moving else {
+        guard sequence.rebasing?.filling.step(logits) == false, let rebasing = sequence.rebasing else {
             return
         }
-        let prompt = sequence.request.prompt, computed = moving.filling.computed
-        sequence.moving = nil
+        let prompt = sequence.request.prompt, computed = rebasing.filling.computed
+        sequence.rebasing = nil
         sequence.closeParts()
         shares.serve(sequence.request.key, tokens: computed)
         shared.withLockedValue { $0.statistics.promptTokens += computed }
-        sequence.moved = moving.texts
-        sequence.usage.reusedTokens = moving.texts.reduce(0) { $0 + $1.count }
+        sequence.moved = rebasing.texts
+        sequence.usage.reusedTokens = rebasing.texts.reduce(0) { $0 + $1.count }
         sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens
         // The last token is computed by a step, which draws behind it.
         sequence.position = prompt.count - 1
@@ -55,7 +55,7 @@ extension Engine {
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
-        var count = 0, parts = 0, draws: [Draw] = [], prompt = 0, done: Set<Int> = [],
+        var count = 0, parts = 0, draws: [SampledSequence] = [], prompt = 0, done: Set<Int> = [],
             failed: [(Int, any Error)] = []
         // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
         var rows = plan.work.reduce(0) { $0 + $1.tokens }, drawn = Double(plan.work.count)
@@ -104,7 +104,7 @@ extension Engine {
             shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
             running[i].position += work.tokens
-            if ends { draws.append(Draw(sequence: i, draft: draft)) }
+            if ends { draws.append(SampledSequence(sequence: i, draft: draft)) }
         }
         // Without addresses for its blocks a sequence ends; the others go on.
         for (i, error) in failed {
@@ -156,7 +156,7 @@ extension Engine {
     }
 
     /// A sequence that draws behind a step, and what was drafted for it.
-    struct Draw {
+    struct SampledSequence {
         /// Its index among those that run.
         var sequence: Int
         /// Tokens that the step computed behind its last one.
@@ -170,26 +170,26 @@ extension Engine {
     /// - Parameter row: of its first logits.
     /// - Returns: why the answer ends, if it does.
     private func draw(
-        _ draw: Draw, _ logits: UnsafeMutableBufferPointer<Float>, _ size: Int, _ row: Int,
+        _ draw: SampledSequence, _ logits: UnsafeMutableBufferPointer<Float>, _ size: Int, _ row: Int,
         _ sequence: inout EngineSequence, _ now: ContinuousClock.Instant
     ) throws -> FinishReason? {
-        var held = 0
+        var accepted = 0
         defer {
-            if !draw.draft.isEmpty { sequence.drafts?.note(held: held, of: draw.draft.count) }
+            if !draw.draft.isEmpty { sequence.drafts?.note(accepted: accepted, of: draw.draft.count) }
             shared.withLockedValue { shared in
-                shared.statistics.answerTokens += 1 + held
+                shared.statistics.answerTokens += 1 + accepted
                 shared.statistics.draftedTokens += draw.draft.count
-                shared.statistics.heldTokens += held
+                shared.statistics.acceptedTokens += accepted
             }
         }
         while true {
-            let start = (row + held) * size
+            let start = (row + accepted) * size
             let slice = UnsafeMutableBufferPointer(rebasing: logits[start..<start + size])
             if let reason = try self.draw(slice, &sequence, now) { return reason }
-            guard held < draw.draft.count,
-                sequence.answer.last == draw.draft[draw.draft.startIndex + held]
+            guard accepted < draw.draft.count,
+                sequence.answer.last == draw.draft[draw.draft.startIndex + accepted]
             else { return nil }
-            held += 1
+            accepted += 1
             // Its keys and values were computed with the draft.
             sequence.position += 1
         }
@@ -242,12 +242,12 @@ extension Engine {
         sequence.drafts?.append(token)
         let ends = !sequence.request.ignoresEnd && tokenizer.endTokens.contains(token)
         if !ends {
-            sequence.held += sequence.text.append(
+            sequence.pendingText += sequence.text.append(
                 sequence.constraint?.bytes(token) ?? tokenizer.bytes(token))
         }
         let isLast = ends || sequence.answer.count >= sequence.maxTokens
-        if isLast { sequence.held += sequence.text.finish() }
-        let (text, stop) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
+        if isLast { sequence.pendingText += sequence.text.finish() }
+        let (text, stop) = Self.release(&sequence.pendingText, stop: sequence.request.stop, all: isLast)
         sequence.usage.stopString = stop
         var probability: Double?, alternatives: [TokenProbability] = []
         if let original, let count = sequence.request.alternatives {
@@ -262,29 +262,29 @@ extension Engine {
 
     /// Takes out the text that can be shown: up to a stop string, and without an end that one could
     /// begin with. Says which stop string was met, if one was.
-    package static func release(_ held: inout String, stop: [String], all: Bool) -> (
+    package static func release(_ accepted: inout String, stop: [String], all: Bool) -> (
         text: String, stop: String?
     ) {
         guard !stop.isEmpty else {
-            defer { held = "" }
-            return (held, nil)
+            defer { accepted = "" }
+            return (accepted, nil)
         }
         let met = stop.filter { !$0.isEmpty }.compactMap { word in
-            held.range(of: word).map { (word: word, place: $0.lowerBound) }
+            accepted.range(of: word).map { (word: word, place: $0.lowerBound) }
         }
         if let first = met.min(by: { $0.place < $1.place }) {
-            defer { held = "" }
-            return (String(held[..<first.place]), first.word)
+            defer { accepted = "" }
+            return (String(accepted[..<first.place]), first.word)
         }
         var keep = 0
         if !all {
             for word in stop {
-                for length in stride(from: min(word.count, held.count), to: keep, by: -1)
-                where word.hasPrefix(held.suffix(length)) { keep = max(keep, length) }
+                for length in stride(from: min(word.count, accepted.count), to: keep, by: -1)
+                where word.hasPrefix(accepted.suffix(length)) { keep = max(keep, length) }
             }
         }
-        let text = String(held.dropLast(keep))
-        held = String(held.suffix(keep))
+        let text = String(accepted.dropLast(keep))
+        accepted = String(accepted.suffix(keep))
         return (text, nil)
     }
 }

@@ -90,7 +90,7 @@ public final class Engine: Sendable {
             shape: KVShape(decoder.configuration),
             model: .model(weights, decoder.configuration, codec: codec),
             modelName: model.name, bytes: limits.kvBytes,
-            near: folder, far: remote, codec: codec)
+            localTier: folder, remoteTier: remote, codec: codec)
         reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
         shared = NIOLockedValueBox(Shared())
         let thread = Thread { [self] in loop() }

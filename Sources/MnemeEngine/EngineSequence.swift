@@ -29,17 +29,17 @@ struct EngineSequence {
     var isLoading = false
     /// Texts that are looked for, are moved, and were moved here.
     var parts: [TextReuse.Part] = []
-    var moving: TextReuse.Moving?
+    var rebasing: TextReuse.Rebasing?
     var moved: Set<Range<Int>> = []
     /// It waits for what the scheduler does not plan: blocks from a tier, or texts that are moved.
-    var isFilling: Bool { isLoading || moving != nil }
+    var isFilling: Bool { isLoading || rebasing != nil }
     /// Tokens computed.
     var position = 0
     /// Tokens of the answer that were sampled.
     var answer: [Int32] = []
     /// Text on its way out: half characters, then what may begin a stop string.
     var text = StreamingDecoder()
-    var held = ""
+    var pendingText = ""
     /// The time of the last token, and what the request has cost.
     var lastToken: ContinuousClock.Instant?
     var usage = GenerationUsage()

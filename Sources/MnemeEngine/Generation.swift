@@ -83,8 +83,8 @@ public struct EngineStatistics: Sendable {
     public var preempted = 0
     /// Tokens of prompts and answers computed.
     public var promptTokens = 0, answerTokens = 0
-    /// Tokens that were drafted from prompts, and those of them that held.
-    public var draftedTokens = 0, heldTokens = 0
+    /// Tokens that were drafted from prompts, and those of them that were accepted.
+    public var draftedTokens = 0, acceptedTokens = 0
     /// Requests ended, also by errors.
     public var finished = 0
     /// Sums, for means: seconds to the first token over requests, and between tokens over answers'

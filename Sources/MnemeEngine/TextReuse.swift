@@ -14,23 +14,23 @@ final class TextReuse: Sendable {
 
     private let cache: KVCache
     private let decoder: TransformerDecoder
-    private let transplant: KVTransplant
+    private let rebase: KVRebase
     private let share: Double
 
     init(_ cache: KVCache, _ decoder: TransformerDecoder, share: Double) {
         self.cache = cache
         self.decoder = decoder
         self.share = share
-        transplant = KVTransplant(decoder.configuration)
+        rebase = KVRebase(decoder.configuration)
     }
 
     /// A text of a prompt, and the session in which it is looked for.
     struct Part {
-        var place: Range<Int>
+        var range: Range<Int>
         var session: KVCache.Session
 
         var isLoading: Bool { session.isLoading }
-        var isWhole: Bool { session.restored == place.count && session.failure == nil }
+        var isComplete: Bool { session.restored == range.count && session.failure == nil }
         func close() { session.close({ _ in 0 }, computed: 0) }
     }
 
@@ -49,15 +49,15 @@ final class TextReuse: Sendable {
 
     /// Looks for texts of a prompt.
     func find(_ request: GenerationRequest, loaded: @escaping @Sendable () -> Void) -> [Part] {
-        request.texts.compactMap { place in
-            open(request.prompt[place], request.scope, request.sources, loaded).map {
-                Part(place: place, session: $0)
+        request.texts.compactMap { range in
+            open(request.prompt[range], request.scope, request.sources, loaded).map {
+                Part(range: range, session: $0)
             }
         }
     }
 
     /// Texts on their way into a prompt, step by step.
-    struct Moving {
+    struct Rebasing {
         var texts: Set<Range<Int>>
         var filling: ChunkReuse
     }
@@ -69,19 +69,19 @@ final class TextReuse: Sendable {
     ///   - view: with room for the prompt.
     /// - Returns: what is left to compute, step by step, while the parts are open; nil if it is not
     ///   worth it, and nothing was done.
-    func move(_ prompt: [Int32], known: Int, parts: [Part], view: KVView) -> Moving? {
+    func move(_ prompt: [Int32], known: Int, parts: [Part], view: KVView) -> Rebasing? {
         let whole = parts.filter {
-            $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count
+            $0.isComplete && $0.range.lowerBound >= known && $0.range.upperBound < prompt.count
         }
-        guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
+        guard whole.reduce(0, { $0 + $1.range.count }) >= Self.least else { return nil }
         let chunks = whole.map {
-            ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0)
+            ChunkReuse.Chunk(range: $0.range, source: $0.session.view, position: 0)
         }
         let filling = ChunkReuse(
             decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks,
             policy: QuestionAttention(),
             share: share)
-        return Moving(texts: Set(whole.map(\.place)), filling: filling)
+        return Rebasing(texts: Set(whole.map(\.range)), filling: filling)
     }
 
     /// Keeps the texts of a prompt whose keys and values are computed, unless a memory in it was
@@ -89,8 +89,8 @@ final class TextReuse: Sendable {
     func keep(
         _ request: GenerationRequest, of prompt: KVCache.Session, except moved: Set<Range<Int>>
     ) {
-        for place in request.texts where !moved.contains(place) {
-            let text = request.prompt[place]
+        for range in request.texts where !moved.contains(range) {
+            let text = request.prompt[range]
             guard let session = open(text, request.scope, request.sources, {}) else { continue }
             // What is erased from now on is seen by the new session, too.
             guard !prompt.wasErased, !session.isLoading, session.restored < text.count,
@@ -100,8 +100,8 @@ final class TextReuse: Sendable {
                 continue
             }
             let known = session.restored
-            transplant.copy(
-                place.lowerBound + known..<place.upperBound, of: prompt.view, to: session.view,
+            rebase.copy(
+                range.lowerBound + known..<range.upperBound, of: prompt.view, to: session.view,
                 at: known)
             session.close({ text[text.startIndex + $0] }, computed: text.count)
         }

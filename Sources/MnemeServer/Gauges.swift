@@ -57,7 +57,7 @@ enum Gauges {
             (
                 "mneme_kv_remote_tokens",
                 "Tokens whose keys and values were found on the remote server.",
-                Double(engine.kv.tokensFromFar)
+                Double(engine.kv.tokensFromRemote)
             ),
             (
                 "mneme_kv_unsent_blocks", "Blocks that could not be sent to the remote server.",

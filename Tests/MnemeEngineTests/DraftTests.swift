@@ -123,7 +123,7 @@ struct DraftedAnswerTests {
             #expect(try await Self.answer(drafting, request) == wanted)
         }
         let alone = drafting.statistics
-        #expect(alone.heldTokens > 50 && alone.draftedTokens > alone.heldTokens)
+        #expect(alone.acceptedTokens > 50 && alone.draftedTokens > alone.acceptedTokens)
         #expect(alone.answerTokens == wanted.reduce(0) { $0 + $1.tokens.count })
         let together = try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
             for (i, request) in requests.enumerated() {

@@ -19,7 +19,7 @@ private final class SampleRows {
     init(
         keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4,
         layer: Int = 0, head: Int = 0,
-        many: (row: Int, count: Float) = (0, 1)
+        mergeCount: (row: Int, count: Float) = (0, 1)
     ) {
         let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
         (self.keys, self.values) = (.allocate(capacity: room), .allocate(capacity: room))
@@ -32,7 +32,7 @@ private final class SampleRows {
         rows = KVRows(
             layer: layer, head: head, dimension: d, budget: budget,
             positions: keys.indices.map { Int32($0) },
-            attention: attention, many: many,
+            attention: attention, mergeCount: mergeCount,
             keys: self.keys, values: self.values)
     }
 
@@ -114,26 +114,26 @@ private final class SampleRows {
             first == [
                 KVChange(
                     row: 5, key: [Float](repeating: 3.5, count: 16),
-                    value: [Float](repeating: 13.5, count: 16), many: 4
+                    value: [Float](repeating: 13.5, count: 16), mergeCount: 4
                 )
             ])
         // It is lost in its turn, and weighs what it stands for.
-        let sample = SampleRows(keys: keys, values: values, many: (2, 4))
+        let sample = SampleRows(keys: keys, values: values, mergeCount: (2, 4))
         let second = sample.dispose(CompensationToken(), lost: [2, 3], kept: [0, 1, 4, 5, 6, 7])
         #expect(
-            second.map(\.row) == [4] && second[0].many == 6
+            second.map(\.row) == [4] && second[0].mergeCount == 6
                 && second[0].key[3] == (2 * 4 + 3 + 4) / 6)
         // As long as it is kept it takes more; where there is none and the last go, the last that
         // stays takes them.
         #expect(
             sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map {
-                [$0.row, Int($0.many)]
+                [$0.row, Int($0.mergeCount)]
             }
                 == [[2, 6]])
         let plain = SampleRows(keys: keys, values: values)
         #expect(
             plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map {
-                [$0.row, Int($0.many)]
+                [$0.row, Int($0.mergeCount)]
             }
                 == [[5, 3]])
         #expect(sample.dispose(CompensationToken(), lost: [], kept: Array(0..<8)).isEmpty)
@@ -222,9 +222,9 @@ struct PolicyTests {
             tokens = text(121)
         let whole = Cache(c, positions: 128), target = Cache(c, positions: 128)
         _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
-        let transplant = KVTransplant(c)
-        transplant.copy(0..<4, of: whole.view, to: target.view, at: 0)
-        transplant.copy(92..<120, of: whole.view, to: target.view, at: 4)
+        let rebase = KVRebase(c)
+        rebase.copy(0..<4, of: whole.view, to: target.view, at: 0)
+        rebase.copy(92..<120, of: whole.view, to: target.view, at: 4)
         let expected = decoder.logits([tokens[120]], at: 32, in: target, rows: 1)[0]
         for movesTogether in [true, false] {
             let policy = KVPolicy(

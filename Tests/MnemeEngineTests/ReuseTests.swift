@@ -17,7 +17,7 @@ struct ReuseTests {
         Float(
             Float16(
                 bitPattern: view.keys[
-                    layer * view.layerStride + view.keyPlace(position) + element
+                    layer * view.layerStride + view.keyOffset(position) + element
                         * KVView.blockTokens]
             ))
     }
@@ -29,8 +29,8 @@ struct ReuseTests {
             expected = Cache(c, positions: 200)
         _ = model.decoder.logits(tokens, at: 21, in: source, rows: 1)
         _ = model.decoder.logits(tokens, at: 99, in: expected, rows: 1)
-        let transplant = KVTransplant(c)
-        transplant.copy(21..<91, of: source.view, to: target.view, at: 99)
+        let rebase = KVRebase(c)
+        rebase.copy(21..<91, of: source.view, to: target.view, at: 99)
         var worst: Float = 0
         for p in 0..<70 {
             for i in 0..<c.kvSize {
@@ -44,18 +44,18 @@ struct ReuseTests {
                 for layer in [0, c.layers - 1] {
                     let from = source.view.values[
                         layer * source.view.layerStride
-                            + source.view.valuePlace(21 + p, dimension: c.headDimension)
+                            + source.view.valueOffset(21 + p, dimension: c.headDimension)
                             + place]
                     let to = target.view.values[
                         layer * target.view.layerStride
-                            + target.view.valuePlace(99 + p, dimension: c.headDimension)
+                            + target.view.valueOffset(99 + p, dimension: c.headDimension)
                             + place]
                     #expect(from == to)
                 }
             }
         }
         #expect(worst < 4e-3, "\(worst)")
-        transplant.copy(21..<91, of: source.view, to: target.view, at: 21)
+        rebase.copy(21..<91, of: source.view, to: target.view, at: 21)
         #expect(
             (21..<91).allSatisfy { p in
                 (0..<c.kvSize).allSatisfy {
@@ -77,34 +77,34 @@ struct ReuseTests {
         }
         // Few enough for threads to share the context, and more; behind each other, across blocks
         // and spans.
-        for places in [
+        for positions in [
             [3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699],
         ]
             as [[Int32]]
         {
-            let ids = places.map { prompt[Int($0)] }
+            let ids = positions.map { prompt[Int($0)] }
             var results: [[Float]] = []
             for together in [true, false] {
                 let cache = filled()
                 // What is there is wrong, so that it shows who reads whose.
-                for place in places {
-                    cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] =
+                for place in positions {
+                    cache.view.keys[5 * cache.view.layerStride + cache.view.keyOffset(Int(place))] =
                         0x3c00
                 }
                 var logits = [Float](repeating: 0, count: c.vocabularySize)
-                places.withUnsafeBufferPointer { places in
+                positions.withUnsafeBufferPointer { positions in
                     let view = cache.view
                     let all =
                         together
                         ? [
                             DecoderSegment(
-                                tokens: 0..<places.count, places: places.baseAddress!, view: view,
+                                tokens: 0..<positions.count, positions: positions.baseAddress!, view: view,
                                 logits: 1)
                         ]
-                        : places.indices.map {
+                        : positions.indices.map {
                             DecoderSegment(
-                                tokens: $0..<$0 + 1, position: Int(places[$0]), view: view,
-                                logits: $0 == places.count - 1 ? 1 : 0)
+                                tokens: $0..<$0 + 1, position: Int(positions[$0]), view: view,
+                                logits: $0 == positions.count - 1 ? 1 : 0)
                         }
                     ids.withUnsafeBufferPointer { ids in
                         all.withUnsafeBufferPointer { all in
@@ -114,7 +114,7 @@ struct ReuseTests {
                         }
                     }
                 }
-                results.append(logits + places.map { key(cache.view, c.layers - 1, Int($0), 7) })
+                results.append(logits + positions.map { key(cache.view, c.layers - 1, Int($0), 7) })
             }
             #expect(results[0] == results[1] && results[0].contains { $0 != 0 })
         }
@@ -141,7 +141,7 @@ struct ReuseTests {
             let cache = Cache(c, positions: 300)
             _ = decoder.logits(prefix, at: 0, in: cache, rows: 1)
             let chunks = sources.enumerated().map {
-                ChunkReuse.Chunk(place: 20 + 60 * $0..<80 + 60 * $0, source: $1.view, position: 20)
+                ChunkReuse.Chunk(range: 20 + 60 * $0..<80 + 60 * $0, source: $1.view, position: 20)
             }
             var logits = [Float](repeating: 0, count: c.vocabularySize)
             var filling = ChunkReuse(
@@ -186,17 +186,17 @@ struct ReuseTests {
 
     /// A prompt of texts in this order, and where they stand.
     private func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
-        var tokens = text(1, 20), places: [Range<Int>] = []
+        var tokens = text(1, 20), positions: [Range<Int>] = []
         for number in order {
-            places.append(tokens.count..<tokens.count + 40 + number)
+            positions.append(tokens.count..<tokens.count + 40 + number)
             tokens += text(number + 5, 40 + number)
         }
-        return (tokens + text(question, 12), places)
+        return (tokens + text(question, 12), positions)
     }
 
     @Test
     func
-        `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`()
+        `texts of earlier prompts are taken over at other positions, and nobody mistakes them for exact`()
         async throws
     {
         let model = try RealModel.loaded.get(),
@@ -295,12 +295,12 @@ struct ReuseTests {
         limits.reuseShare = 0.15
         let notes = [text(3, 18), text(4, 25), text(6, 30)], start = text(1, 20)
         func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
-            var tokens = start, places: [Range<Int>] = []
+            var tokens = start, positions: [Range<Int>] = []
             for number in order {
-                places.append(tokens.count..<tokens.count + notes[number].count)
+                positions.append(tokens.count..<tokens.count + notes[number].count)
                 tokens += notes[number]
             }
-            return (tokens + text(question, 12), places)
+            return (tokens + text(question, 12), positions)
         }
         do {
             let engine = try Engine(model, limits: limits, folder: KVFolder(path: path)),

@@ -36,13 +36,13 @@ private struct Reference {
         for layer in 0..<shape.layers {
             for element in 0..<shape.kvSize {
                 body(
-                    view.keys + layer * view.layerStride + view.keyPlace(position) + element
+                    view.keys + layer * view.layerStride + view.keyOffset(position) + element
                         * KVView.blockTokens,
                     layer, 0, element)
                 let head = element / shape.dimension * shape.dimension * KVView.blockTokens
                 let values =
                     view.values + layer * view.layerStride
-                    + view.valuePlace(position, dimension: shape.dimension)
+                    + view.valueOffset(position, dimension: shape.dimension)
                     + head
                 body(values + element % shape.dimension, layer, 1, element)
             }
@@ -78,14 +78,14 @@ private func hash(_ name: String) -> KVHash {
 
 @Suite struct KVCacheTests {
     private func cache(
-        blocks: Int, folder: (any KVTier)? = nil, far: (any KVTier)? = nil, model: String = "m",
+        blocks: Int, folder: (any KVTier)? = nil, remoteTier: (any KVTier)? = nil, model: String = "m",
         evictor: any Evictor = CostAware(),
         fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws -> KVCache {
         try KVCache(
             shape: Reference.shape, model: hash(model), modelName: model,
             bytes: blocks * Reference.shape.blockBytes,
-            near: folder, far: far,
+            localTier: folder, remoteTier: remoteTier,
             evictor: evictor, fails: fails)
     }
 
@@ -199,10 +199,10 @@ private func hash(_ name: String) -> KVHash {
         let view = session.view
         for layer in 0..<Reference.shape.layers {
             for position in 0..<256 {
-                let key = view.keys[layer * view.layerStride + view.keyPlace(position)]
+                let key = view.keys[layer * view.layerStride + view.keyOffset(position)]
                 let value = view.values[
                     layer * view.layerStride
-                        + view.valuePlace(position, dimension: Reference.shape.dimension)]
+                        + view.valueOffset(position, dimension: Reference.shape.dimension)]
                 #expect(key == 0 && value == 0)
             }
         }
@@ -442,7 +442,7 @@ private func hash(_ name: String) -> KVHash {
             LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed(),
         ]
         var cache = try cache(
-            blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed % 4)], fails: fails)
+            blocks: 48, folder: folder, remoteTier: far, evictor: evictors[Int(seed % 4)], fails: fails)
         var refused = 0
         struct Running {
             var session: KVCache.Session
@@ -555,7 +555,7 @@ private func hash(_ name: String) -> KVHash {
                         cache.statistics.bytes == cache.statistics.idleBytes,
                         "nothing is held by nobody")
                     cache = try self.cache(
-                        blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4],
+                        blocks: 48, folder: folder, remoteTier: far, evictor: evictors[Int(seed + 1) % 4],
                         fails: fails)
                 }
             default: break
@@ -591,10 +591,10 @@ private struct Paging {
                             bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used),
                             uses: 0,
                             time: Double(now), isExpected: known.isExpected)
-                        return (page, evictor.worth(candidate), candidate)
+                        return (page, evictor.value(candidate), candidate)
                     }
                     let victim = choices.min { $0.1 < $1.1 }!
-                    evictor.gaveUp(victim.2)
+                    evictor.didEvict(victim.2)
                     pages[victim.0] = nil
                 }
             }
@@ -652,19 +652,19 @@ private struct Paging {
         try other.map([own], at: 2, writable: true)
         for position in 0..<96 {
             for layer in [0, 31] {
-                one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(
+                one.view.keys[layer * one.view.layerStride + one.view.keyOffset(position)] = UInt16(
                     position * 7 + layer)
             }
         }
-        other.view.keys[other.view.keyPlace(64)] = 9999
+        other.view.keys[other.view.keyOffset(64)] = 9999
         for position in 0..<64 {
             #expect(
-                other.view.keys[31 * other.view.layerStride + other.view.keyPlace(position)]
+                other.view.keys[31 * other.view.layerStride + other.view.keyOffset(position)]
                     == UInt16(position * 7 + 31))
         }
         #expect(
-            one.view.keys[one.view.keyPlace(64)] == 448
-                && other.view.keys[other.view.keyPlace(64)] == 9999)
+            one.view.keys[one.view.keyOffset(64)] == 448
+                && other.view.keys[other.view.keyOffset(64)] == 9999)
         #expect(arena.residentBytes > 0 && arena.hasMemory(own))
         withExtendedLifetime((one, other)) {}
         for block in blocks + [own] { arena.free(block) }
@@ -768,7 +768,7 @@ extension SplitMix64 {
         func cache(_ codec: KVCodec) throws -> KVCache {
             try KVCache(
                 shape: Reference.shape, model: hash(codec.rawValue), modelName: "m",
-                bytes: 20 * Reference.shape.blockBytes, near: KVFolder(path: path),
+                bytes: 20 * Reference.shape.blockBytes, localTier: KVFolder(path: path),
                 codec: codec)
         }
         let first = try cache(codec), session = try first.open(tokens, positions: 90)
@@ -780,10 +780,10 @@ extension SplitMix64 {
                     let view = session.view,
                         value = Float16(1 + Float((p * 5 + i * 3 + layer) % 64) / 64).bitPattern
                     view.keys[
-                        layer * view.layerStride + view.keyPlace(p) + i * KVView.blockTokens] =
+                        layer * view.layerStride + view.keyOffset(p) + i * KVView.blockTokens] =
                         value
                     view.values[
-                        layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8
+                        layer * view.layerStride + view.valueOffset(p, dimension: 8) + i / 8 * 8
                             * KVView.blockTokens + i
                             % 8] = value
                 }
@@ -802,11 +802,11 @@ extension SplitMix64 {
                 let key = Float(
                     Float16(
                         bitPattern: view.keys[
-                            view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
+                            view.layerStride + view.keyOffset(p) + i * KVView.blockTokens]))
                 let value = Float(
                     Float16(
                         bitPattern: view.values[
-                            view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8
+                            view.layerStride + view.valueOffset(p, dimension: 8) + i / 8 * 8
                                 * KVView.blockTokens + i % 8
                         ]))
                 #expect(abs(key - expected) < bound && abs(value - expected) < bound)
@@ -824,17 +824,17 @@ extension SplitMix64 {
 
     @Test func `each strategy gives up what it should`() {
         #expect(
-            LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9))
-                < LeastRecentlyUsed().worth(candidate(idle: 1)))
+            LeastRecentlyUsed().value(candidate(idle: 10, uses: 9))
+                < LeastRecentlyUsed().value(candidate(idle: 1)))
         #expect(
-            LeastFrequentlyUsed().worth(candidate(idle: 1))
-                < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
-        #expect(MarkAndPredict().worth(candidate()) >= 2)
+            LeastFrequentlyUsed().value(candidate(idle: 1))
+                < LeastFrequentlyUsed().value(candidate(idle: 1000, uses: 1)))
+        #expect(MarkAndPredict().value(candidate()) >= 2)
         let cost = CostAware()
         #expect(
-            cost.worth(candidate(idle: 100)) < cost.worth(candidate(position: 8000, idle: 100)),
+            cost.value(candidate(idle: 100)) < cost.value(candidate(position: 8000, idle: 100)),
             "what stands late costs more")
-        #expect(cost.worth(candidate(idle: 100_000, uses: 1)) < cost.worth(candidate(idle: 1)))
+        #expect(cost.value(candidate(idle: 100_000, uses: 1)) < cost.value(candidate(idle: 1)))
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
@@ -949,7 +949,7 @@ private final class RedisServer {
         try KVCache(
             shape: Reference.shape, model: hash(model), modelName: model,
             bytes: 40 * Reference.shape.blockBytes,
-            near: folder, far: tier, codec: codec)
+            localTier: folder, remoteTier: tier, codec: codec)
     }
 
     @discardableResult
@@ -984,7 +984,7 @@ private final class RedisServer {
         let second = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
         #expect(try run(second, text) == 192)
         #expect(
-            second.statistics.tokensFromFar == 192 && second.statistics.received == 6
+            second.statistics.tokensFromRemote == 192 && second.statistics.received == 6
                 && second.statistics.tokensFromDisk == 0)
         #expect(try run(machine(nil, folder: KVFolder(path: path)), text) == 199)
         // A part of it on disk, the rest from afar.
@@ -994,7 +994,7 @@ private final class RedisServer {
         #expect(try run(longer, text + [1, 2, 3] + text) == 192)
         let fourth = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
         #expect(try run(fourth, text + [1, 2, 3] + text) == 402 / 32 * 32)
-        #expect(fourth.statistics.tokensFromDisk > 0 && fourth.statistics.tokensFromFar > 0)
+        #expect(fourth.statistics.tokensFromDisk > 0 && fourth.statistics.tokensFromRemote > 0)
         // Another model finds nothing, another database neither.
         #expect(try run(machine(RedisTier(url: server.url), model: "other"), text) == 0)
         #expect(try run(machine(RedisTier(url: server.url + "/3")), text) == 0)

@@ -8,7 +8,7 @@ private struct KVSample {
     var keys: [UInt16], values: [UInt16], queries: [Float]
     let positions: Int, tokens: Int
     /// A position that stands for several.
-    var manyRow = 0, many: Float = 1
+    var compensationRow = 0, many: Float = 1
     static var side: Int { kvHeads * dimension * block }
 
     init(positions: Int, tokens: Int, seed: Int) {
@@ -59,7 +59,7 @@ private struct KVSample {
                             $0 + Double(queries[q + $1]) * key(p, shared, $1)
                         } * 0.25
                     return exp(cap > 0 ? cap * tanh(score / cap) : score)
-                        * (p == manyRow ? Double(many) : 1)
+                        * (p == compensationRow ? Double(many) : 1)
                 }
                 let total = weights.reduce(0, +)
                 if t >= tokens - observed {
@@ -96,7 +96,7 @@ private struct KVSample {
                             kvHeads: Self.kvHeads, dimension: Self.dimension,
                             window: window, scale: 0.25, cap: cap, into: out.baseAddress!,
                             outputStride: width,
-                            many: (manyRow, log(many)))
+                            many: (compensationRow, log(many)))
                         body(&attention)
                     }
                 }
@@ -169,7 +169,7 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             let kernels = DecoderKernels(features: features)
             var sequence = KVSample(positions: positions, tokens: tokens, seed: positions),
                 scratch = scratch()
-            (sequence.manyRow, sequence.many) = (positions / 2, 7)
+            (sequence.compensationRow, sequence.many) = (positions / 2, 7)
             var out = sequence.run(window: window, cap: Float(cap)) {
                 kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch)
             }
@@ -234,7 +234,7 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions),
             scratch = scratch()
         let before = sequence.reference(window: 0, cap: Double(cap), observed: 1).out
-        (sequence.manyRow, sequence.many) = (row, 41)
+        (sequence.compensationRow, sequence.many) = (row, 41)
         let expected = sequence.reference(window: 0, cap: Double(cap), observed: 1)
         #expect(
             positions == 1 || zip(before, expected.out).contains { abs($0 - $1) > 1e-3 },

@@ -15,7 +15,7 @@ package struct ToolCallScanner: Sendable {
     /// Where a call stands; nil in text.
     private(set) var matcher: ToolCallMatcher?
     /// Bytes that were not told yet: they may belong to the marks around a call.
-    private var held: [UInt8] = []
+    private var pendingBytes: [UInt8] = []
     private var isAtStart = true
     private var calls = 0
     private var hasBegun: Bool { calls > 0 }
@@ -34,20 +34,20 @@ package struct ToolCallScanner: Sendable {
     /// Takes a byte.
     package mutating func take(_ byte: UInt8, _ emit: (Event) -> Void) {
         guard var matcher else { return scan(byte, emit) }
-        held.append(byte)
+        pendingBytes.append(byte)
         var isTold = false
         let fits = matcher.advance(byte) { event in
             isTold = true
             if case .began = event { calls += 1 }
             emit(.call(event))
         }
-        if isTold || matcher.isComplete { held = [] }
+        if isTold || matcher.isComplete { pendingBytes = [] }
         guard fits else {
             // No call, or none any more: what is not told yet is text.
             self.matcher = nil
             isAtStart = false
-            let rest = held
-            held = []
+            let rest = pendingBytes
+            pendingBytes = []
             if let first = rest.first { emit(.text(first)) }
             for byte in rest.dropFirst() { take(byte, emit) }
             return
@@ -57,23 +57,23 @@ package struct ToolCallScanner: Sendable {
 
     /// Tells what is held as text: nothing follows.
     package mutating func finish(_ emit: (Event) -> Void) {
-        if !hasBegun { for byte in held { emit(.text(byte)) } }
-        held = []
+        if !hasBegun { for byte in pendingBytes { emit(.text(byte)) } }
+        pendingBytes = []
     }
 
     private mutating func scan(_ byte: UInt8, _ emit: (Event) -> Void) {
-        held.append(byte)
-        while !held.isEmpty {
+        pendingBytes.append(byte)
+        while !pendingBytes.isEmpty {
             let format = grammar.format, mayOpen = calls < grammar.maximumCalls
-            let open = mayOpen ? LiteralChoice.compare(held, format.open) : nil
+            let open = mayOpen ? LiteralChoice.compare(pendingBytes, format.open) : nil
             let bare =
-                isAtStart && format.opensBare ? LiteralChoice.compare(held, format.head) : nil
+                isAtStart && format.opensBare ? LiteralChoice.compare(pendingBytes, format.head) : nil
             if open == 1 || bare == 1 {
                 matcher = ToolCallMatcher(grammar, isOpen: true, isNamed: bare == 1)
                 return
             }
             if open != nil || bare != nil { return }
-            let first = held.removeFirst()
+            let first = pendingBytes.removeFirst()
             // Blanks before the answer's first word do not count.
             if !LiteralChoice.isBlank(first) { isAtStart = false }
             emit(.text(first))

@@ -31,7 +31,7 @@ package final class KVArena: @unchecked Sendable {
     private var base: UnsafeMutableRawPointer { reservation.base }
     private var isUsed: [Bool]
     /// Blocks in use all of whose memory is there.
-    private var isWhole: [Bool]
+    private var isFullyMapped: [Bool]
     private var hint = 0
     private let fails: (@Sendable (Refusal) -> Bool)?
 
@@ -49,7 +49,7 @@ package final class KVArena: @unchecked Sendable {
         self.addressing = addressing
         capacity = max(1, bytes / shape.blockBytes)
         isUsed = [Bool](repeating: false, count: capacity)
-        isWhole = isUsed
+        isFullyMapped = isUsed
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
         guard file >= 0 else {
@@ -137,13 +137,13 @@ package final class KVArena: @unchecked Sendable {
     package func clear(_ block: Int) {
         precondition(isUsed[block], "A block was cleared that is free.")
         memset(pointer(block), 0, shape.blockBytes)
-        isWhole[block] = true
+        isFullyMapped[block] = true
     }
 
     /// Gives a block's memory back. No range may still map it.
     package func free(_ block: Int) {
         precondition(isUsed[block], "A block was freed twice.")
-        (isUsed[block], isWhole[block]) = (false, false)
+        (isUsed[block], isFullyMapped[block]) = (false, false)
         used -= 1
         hint = min(hint, block)
         _ = mnm_memory_file_release(file, block * shape.blockBytes, shape.blockBytes)
@@ -164,7 +164,7 @@ package final class KVArena: @unchecked Sendable {
     ) -> Bool {
         // What is shared or handed over is there already: its pages are entered at once, not one
         // fault after the other.
-        let isThere = !writable || isWhole[block..<block + count].allSatisfy { $0 }
+        let isThere = !writable || isFullyMapped[block..<block + count].allSatisfy { $0 }
         let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0),
             protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }

@@ -35,14 +35,14 @@ public struct EvictionCandidate: Sendable, Equatable {
 /// Only ends of chains are candidates, as a block is of use only behind those before it.
 public protocol Evictor: Sendable {
     /// The value of keeping it; only the order counts.
-    func worth(_ candidate: EvictionCandidate) -> Double
+    func value(_ candidate: EvictionCandidate) -> Double
     /// Tells which block was evicted, for evictors that remember.
-    func gaveUp(_ candidate: EvictionCandidate)
+    func didEvict(_ candidate: EvictionCandidate)
 }
 
 extension Evictor {
     /// Nothing is remembered.
-    public func gaveUp(_ candidate: EvictionCandidate) {}
+    public func didEvict(_ candidate: EvictionCandidate) {}
 }
 
 /// Evicts blocks that were not used for the longest time (LRU).
@@ -50,7 +50,7 @@ public struct LeastRecentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
     /// Less with every second of rest.
-    public func worth(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
+    public func value(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
 }
 
 /// Evicts blocks that were used least often (LFU); of equals those that rest longer.
@@ -58,7 +58,7 @@ public struct LeastFrequentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
     /// Uses, and a fraction for rest.
-    public func worth(_ candidate: EvictionCandidate) -> Double {
+    public func value(_ candidate: EvictionCandidate) -> Double {
         Double(candidate.uses) + 1 / (2 + max(0, candidate.idle))
     }
 }
@@ -70,24 +70,24 @@ public struct LeastFrequentlyUsed: Evictor {
 /// and frequency; Cherkasova 1998).
 public struct CostAware: Evictor {
     /// Tokens before a position at which attention costs as much as the products.
-    private let knee: Double
+    private let attentionBreakEven: Double
     /// Seconds of rest after which a further use is half as likely.
     private let halfLife: Double
 
     /// - Parameters:
-    ///   - knee: tokens of context at which attention costs as much as the matrices; a model's
+    ///   - attentionBreakEven: tokens of context at which attention costs as much as the matrices; a model's
     ///     hidden size is a fair guess.
     ///   - halfLife: seconds.
-    public init(knee: Double = 2048, halfLife: Double = 3600) {
-        self.knee = knee
+    public init(attentionBreakEven: Double = 2048, halfLife: Double = 3600) {
+        self.attentionBreakEven = attentionBreakEven
         self.halfLife = halfLife
     }
 
     /// Cost × chance ÷ bytes.
-    public func worth(_ candidate: EvictionCandidate) -> Double {
+    public func value(_ candidate: EvictionCandidate) -> Double {
         let cost =
             Double(candidate.tokens)
-            * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / knee)
+            * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / attentionBreakEven)
         return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife)
             / Double(max(1, candidate.bytes))
     }

@@ -13,12 +13,12 @@ extension KVCache {
 
     /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
     func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
-        guard let near else { return [] }
+        guard let localTier else { return [] }
         var loads: [Load] = [], parent = path.last?.hash ?? root.hash,
             start = path.count * KVShape.blockTokens
         while tokens.count - start >= KVShape.blockTokens {
             let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
-            guard near.count(of: [hash]) == 1 else { break }
+            guard localTier.count(of: [hash]) == 1 else { break }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             parent = hash
             start += KVShape.blockTokens
@@ -29,7 +29,7 @@ extension KVCache {
             from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1)
         {
             let part = Array(tokens[start..<start + count]), hash = parent.next(part)
-            guard near.count(of: [hash]) == 1 else { continue }
+            guard localTier.count(of: [hash]) == 1 else { continue }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             break
         }
@@ -43,13 +43,13 @@ extension KVCache {
     ///   - loaded: called on another thread when all are there or were refused.
     func read(
         _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool,
-        isFar: Bool = false,
+        isRemote: Bool = false,
         _ loaded: @escaping @Sendable () -> Void
     ) {
         let results = NIOLockedValueBox<(left: Int, good: [Bool])>(
             (loads.count, loads.map { _ in false }))
         for (i, load) in loads.enumerated() {
-            (isFar ? receivers : readers).addOperation { [self] in
+            (isRemote ? receivers : readers).addOperation { [self] in
                 let request = KVBlockRequest(
                     model: model, parent: load.parent, codec: codec.at(load.position),
                     tokens: load.tokens, shape: shape
@@ -64,7 +64,7 @@ extension KVCache {
                 take(
                     loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session,
                     limit: limit,
-                    isLast: isLast, isFar: isFar)
+                    isLast: isLast, isRemote: isRemote)
                 loaded()
             }
         }
@@ -73,13 +73,13 @@ extension KVCache {
     /// Hands blocks that were read to the session: the first `good` of them.
     private func take(
         _ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool,
-        isFar: Bool = false
+        isRemote: Bool = false
     ) {
         let isClosed = state.withLockedValue { state in
             let now = Self.now
-            if isFar { state.statistics.received += good } else { state.statistics.read += good }
+            if isRemote { state.statistics.received += good } else { state.statistics.read += good }
             state.statistics.refused += bad
-            if isFar, good > 0, !session.isClosed, !session.isForgotten {
+            if isRemote, good > 0, !session.isClosed, !session.isForgotten {
                 // Whole blocks take the place of one that was begun.
                 session.spare += session.own
                 session.own = []
@@ -97,12 +97,12 @@ extension KVCache {
                         sources: session.sources,
                         now: now)
                     if !isNew { arena.free(load.block) }
-                    if !isFar { node.isKept = true }
+                    if !isRemote { node.isKept = true }
                     state.tree.pin(node)
                     state.tree.touch(node, now: now)
                     session.chain.append(node)
-                    if isFar {
-                        state.statistics.tokensFromFar += KVShape.blockTokens
+                    if isRemote {
+                        state.statistics.tokensFromRemote += KVShape.blockTokens
                     } else {
                         state.statistics.tokensFromDisk += KVShape.blockTokens
                     }
@@ -142,7 +142,7 @@ extension KVCache {
                 : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
         }
         var loads: [Load] = []
-        if let known, let far {
+        if let known, let remoteTier {
             var parent = known.parent
             for start in stride(
                 from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
@@ -153,24 +153,24 @@ extension KVCache {
                 loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
                 parent = hash
             }
-            loads = Array(loads.prefix(far.count(of: loads.map(\.hash))))
+            loads = Array(loads.prefix(remoteTier.count(of: loads.map(\.hash))))
             state.withLockedValue { state in
                 let blocks = allocate(&state, loads.count, after: session.chain.last?.block)
                 loads = Array(loads.prefix(blocks.count))
                 for i in loads.indices { loads[i].block = blocks[i] }
             }
         }
-        guard let far, !loads.isEmpty else {
+        guard let remoteTier, !loads.isEmpty else {
             take([], good: 0, bad: 0, into: session, limit: limit, isLast: true)
             return loaded()
         }
-        read(loads, from: far, into: session, limit: limit, isLast: true, isFar: true, loaded)
+        read(loads, from: remoteTier, into: session, limit: limit, isLast: true, isRemote: true, loaded)
     }
 
     /// Writes a node, which is pinned until then.
     func write(
         _ node: KVNode, _ state: inout State, to tier: any KVTier, on queue: DispatchQueue,
-        isNear: Bool
+        isLocal: Bool
     ) {
         guard let parent = node.parent else { return }
         state.tree.pin(node)
@@ -185,7 +185,7 @@ extension KVCache {
                 self.state.withLockedValue { _ in !node.isDetached }
                 && (try? tier.write(file, from: arena.pointer(node.block), shape: shape)) != nil
             self.state.withLockedValue { state in
-                if isNear {
+                if isLocal {
                     node.isKept = isWritten
                     if isWritten {
                         state.statistics.written += 1

@@ -15,8 +15,8 @@ package final class KVCache: Sendable {
     package let shape: KVShape
     package let model: KVHash
     let modelName: String
-    let near: (any KVTier)?
-    let far: (any KVTier)?
+    let localTier: (any KVTier)?
+    let remoteTier: (any KVTier)?
     let codec: KVCodec
     private let evictor: any Evictor
     let state: NIOLockedValueBox<State>
@@ -35,22 +35,22 @@ package final class KVCache: Sendable {
 
     /// - Parameters:
     ///   - bytes: the most memory that blocks take.
-    ///   - near: where blocks are kept beyond the process, encoded by `codec`, on which `model`
+    ///   - localTier: where blocks are kept beyond the process, encoded by `codec`, on which `model`
     ///     depends. It answers at once.
-    ///   - far: where other machines find them, too; asked on other threads.
+    ///   - remoteTier: where other machines find them, too; asked on other threads.
     ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
     package init(
-        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?,
-        far: (any KVTier)? = nil,
+        shape: KVShape, model: KVHash, modelName: String, bytes: Int, localTier: (any KVTier)?,
+        remoteTier: (any KVTier)? = nil,
         codec: KVCodec = .f16,
         evictor: any Evictor = CostAware(), fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws {
         self.shape = shape
         self.model = model
         self.modelName = modelName
-        self.near = near
-        self.far = far
+        self.localTier = localTier
+        self.remoteTier = remoteTier
         self.codec = codec
         self.evictor = evictor
         arena = try KVArena(shape, bytes: bytes, fails: fails)
@@ -99,7 +99,7 @@ package final class KVCache: Sendable {
     static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
     /// The number of tokens that are cached in memory, and how many of their blocks somebody uses.
-    package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, heldBlocks: Int) {
+    package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, blocksInUse: Int) {
         state.withLockedValue { state in
             let (path, partial) = state.tree.match(tokens.dropLast(), from: state.tree.root(scope))
             return (
@@ -130,7 +130,7 @@ package final class KVCache: Sendable {
             }
         }
         flush()
-        for tier in [near, far].compactMap({ $0 }) {
+        for tier in [localTier, remoteTier].compactMap({ $0 }) {
             for block in blocks { try tier.remove(block) }
             try tier.erase(sources: sources)
         }
@@ -186,7 +186,7 @@ package final class KVCache: Sendable {
         var isClosed = false
         /// Set when a memory in its text was erased: what it computes is not to be found.
         var isForgotten = false
-        /// Set by ``keepToItself()``: nobody else finds what it computes.
+        /// Set by ``makePrivate()``: nobody else finds what it computes.
         var isPrivate = false
         /// A memory in its text was erased meanwhile.
         package var wasErased: Bool { cache.state.withLockedValue { _ in isForgotten } }
@@ -233,7 +233,7 @@ package final class KVCache: Sendable {
         }
 
         /// Keeps what is computed from now on from others: it is not what a prefill would give.
-        package func keepToItself() { cache.state.withLockedValue { _ in isPrivate = true } }
+        package func makePrivate() { cache.state.withLockedValue { _ in isPrivate = true } }
 
         /// Lets others find the blocks that are full.
         ///
@@ -305,11 +305,11 @@ package final class KVCache: Sendable {
             let rest =
                 (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens })
                 * KVShape.blockTokens
-            let isFar = far != nil && rest + KVShape.blockTokens <= limit
-            if let near, !missing.isEmpty {
+            let isRemote = remoteTier != nil && rest + KVShape.blockTokens <= limit
+            if let localTier, !missing.isEmpty {
                 session.loads = true
-                read(missing, from: near, into: session, limit: limit, isLast: !isFar) { [self] in
-                    if isFar {
+                read(missing, from: localTier, into: session, limit: limit, isLast: !isRemote) { [self] in
+                    if isRemote {
                         receivers.addOperation { [self] in
                             fetch(tokens, into: session, limit: limit, loaded)
                         }
@@ -317,7 +317,7 @@ package final class KVCache: Sendable {
                         loaded()
                     }
                 }
-            } else if isFar {
+            } else if isRemote {
                 session.loads = true
                 receivers.addOperation { [self] in
                     fetch(tokens, into: session, limit: limit, loaded)
@@ -421,23 +421,23 @@ package final class KVCache: Sendable {
             session.own = []
             session.spare = []
             session.chain = []
-            if near != nil || far != nil,
+            if localTier != nil || remoteTier != nil,
                 session.keepsShort
                     || kept.contains(where: { $0.tokens.count == KVShape.blockTokens })
             {
                 for node in kept where !node.isKept && !node.isDetached {
                     node.isKept = true
-                    if let near { write(node, &state, to: near, on: writer, isNear: true) }
+                    if let localTier { write(node, &state, to: localTier, on: writer, isLocal: true) }
                     // Ends are of use to whoever goes on from them: on the same machine.
-                    if let far, node.tokens.count == KVShape.blockTokens {
-                        write(node, &state, to: far, on: sender, isNear: false)
+                    if let remoteTier, node.tokens.count == KVShape.blockTokens {
+                        write(node, &state, to: remoteTier, on: sender, isLocal: false)
                     }
                 }
             }
             for node in kept.reversed() { unpin(&state, node) }
-            if let near, !superseded.isEmpty {
+            if let localTier, !superseded.isEmpty {
                 // One that stays is read by nobody and trimmed some time.
-                writer.async { [superseded] in for hash in superseded { try? near.remove(hash) } }
+                writer.async { [superseded] in for hash in superseded { try? localTier.remove(hash) } }
             }
         }
     }

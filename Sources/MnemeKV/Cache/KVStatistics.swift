@@ -13,7 +13,7 @@ public struct KVStatistics: Sendable, Equatable {
     public var unwritten = 0
     /// Of the far tier: tokens found there, blocks received from it, sent to it, and those that
     /// could not be sent.
-    public var tokensFromFar = 0, received = 0, sent = 0, unsent = 0
+    public var tokensFromRemote = 0, received = 0, sent = 0, unsent = 0
 
     /// Nothing yet.
     public init() {}

@@ -12,7 +12,7 @@ public final class MarkAndPredict: Evictor {
     public init(seed: UInt64 = 1) { state = NIOLockedValueBox((-.infinity, seed)) }
 
     /// 2 for what was used in this phase, 1 for what is expected, and a fraction by chance.
-    public func worth(_ candidate: EvictionCandidate) -> Double {
+    public func value(_ candidate: EvictionCandidate) -> Double {
         state.withLockedValue { state in
             state.random = state.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let chance = Double(state.random >> 33) / Double(1 << 31)
@@ -22,7 +22,7 @@ public final class MarkAndPredict: Evictor {
     }
 
     /// Giving up what was used in this phase begins the next.
-    public func gaveUp(_ candidate: EvictionCandidate) {
+    public func didEvict(_ candidate: EvictionCandidate) {
         state.withLockedValue {
             if candidate.time - candidate.idle >= $0.phase { $0.phase = candidate.time }
         }

@@ -137,7 +137,7 @@ struct PrefixTree {
     mutating func evict(_ blocks: Int, by evictor: any Evictor, bytes: Int, now: Double) -> [Int] {
         var freed: [Int] = []
         while freed.count < blocks {
-            var leaves: [(worth: Double, node: KVNode, candidate: EvictionCandidate)] = []
+            var leaves: [(value: Double, node: KVNode, candidate: EvictionCandidate)] = []
             visit { node in
                 guard node.pins == 0, node.children.isEmpty else { return }
                 let candidate = EvictionCandidate(
@@ -146,12 +146,12 @@ struct PrefixTree {
                     uses: node.uses, time: now,
                     // What was found again once is thought to be found again.
                     isExpected: node.uses > 0)
-                leaves.append((evictor.worth(candidate), node, candidate))
+                leaves.append((evictor.value(candidate), node, candidate))
             }
             if leaves.isEmpty { break }
-            leaves.sort { ($0.worth, $1.node.position) < ($1.worth, $0.node.position) }
+            leaves.sort { ($0.value, $1.node.position) < ($1.value, $0.node.position) }
             for leaf in leaves.prefix(blocks - freed.count) {
-                evictor.gaveUp(leaf.candidate)
+                evictor.didEvict(leaf.candidate)
                 freed.append(remove(leaf.node))
             }
         }

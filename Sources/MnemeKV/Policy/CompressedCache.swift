@@ -21,14 +21,14 @@ public final class CompressedCache {
     private let decoder: TransformerDecoder
     private let exact: Int
     private let capacity: Int
-    private let transplant: KVTransplant
+    private let rebase: KVRebase
     private let base: UnsafeMutableRawPointer
     private let bytesOfHead: Int
     private let heads: UnsafeMutablePointer<KVHeadRows>
     private var positions: [[Int32]]
     /// Blocks of each head that went through the codec.
     private var encoded: [Int]
-    private let mass: AlignedBuffer<Float>
+    private let accumulatedAttention: AlignedBuffer<Float>
     private var next = 0
     private var isBehindPrompt = false
     /// Tokens since rows were given up.
@@ -62,7 +62,7 @@ public final class CompressedCache {
         self.budget = max(1, budget)
         self.codec = codec
         self.exact = exact
-        transplant = KVTransplant(c)
+        rebase = KVRebase(c)
         capacity = KVShape.blocks(positions) * KVShape.blockTokens
         bytesOfHead = 2 * capacity * c.headDimension * MemoryLayout<UInt16>.stride
         let count = c.layers * c.kvHeads
@@ -86,7 +86,7 @@ public final class CompressedCache {
         }
         self.positions = [[Int32]](repeating: [], count: count)
         encoded = [Int](repeating: 0, count: count)
-        mass = AlignedBuffer(
+        accumulatedAttention = AlignedBuffer(
             policy.trigger == .never || policy.scorer.needs == .none ? 0 : count * capacity)
     }
 
@@ -119,15 +119,15 @@ public final class CompressedCache {
     public func rows(_ layer: Int, _ head: Int) -> KVRows {
         let i = layer * decoder.configuration.kvHeads + head
         let attention =
-            mass.count == 0
+            accumulatedAttention.count == 0
             ? []
             : Array(
-                UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
+                UnsafeBufferPointer(start: accumulatedAttention.pointer + i * capacity, count: positions[i].count))
         return KVRows(
             layer: layer, head: head, dimension: decoder.configuration.headDimension,
             budget: budget,
             positions: positions[i], attention: attention,
-            many: (heads[i].manyRow, heads[i].many), keys: heads[i].keys, values: heads[i].values)
+            mergeCount: (heads[i].compensationRow, heads[i].mergeCount), keys: heads[i].keys, values: heads[i].values)
     }
 
     /// Computes tokens and keeps what the policy keeps.
@@ -171,18 +171,21 @@ public final class CompressedCache {
             positions[0].count + tokens.count <= capacity,
             "The sequence is longer than it was to be.")
         var observation: KVObservation?
-        if mass.count > 0, policy.trigger != .promptEnd || !isBehindPrompt {
+        if accumulatedAttention.count > 0, policy.trigger != .promptEnd || !isBehindPrompt {
             switch policy.scorer.needs {
             case .none: break
             case .all:
                 observation = KVObservation(
-                    mass: mass.pointer, stride: capacity, tokens: tokens.count)
+                    accumulatedAttention: accumulatedAttention.pointer, stride: capacity, tokens: tokens.count)
             case .last(let window):
                 // A step with the whole window says all; behind the prompt, tokens since the last
                 // choice add up.
-                if !isBehindPrompt { mass.pointer.update(repeating: 0, count: mass.count) }
+                if !isBehindPrompt {
+                    accumulatedAttention.pointer.update(repeating: 0, count: accumulatedAttention.count)
+                }
                 observation = KVObservation(
-                    mass: mass.pointer, stride: capacity, tokens: min(window, tokens.count))
+                    accumulatedAttention: accumulatedAttention.pointer, stride: capacity,
+                    tokens: min(window, tokens.count))
             }
         }
         let view = KVView(
@@ -227,17 +230,17 @@ public final class CompressedCache {
                 for change in changes { write(change, to: heads[i]) }
                 // What stood for many and goes without being made part of another is gone.
                 let
-                    many =
-                        changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (
-                            view.manyRow, view.many
+                    mergeCount =
+                        changes.first { $0.mergeCount > 1 }.map { ($0.row, $0.mergeCount) } ?? (
+                            view.compensationRow, view.mergeCount
                         ),
-                    place = kept.firstIndex(of: many.0)
+                    place = kept.firstIndex(of: mergeCount.0)
                 gather(kept, i)
-                (heads[i].manyRow, heads[i].many) = place.map { ($0, many.1) } ?? (0, 1)
+                (heads[i].compensationRow, heads[i].mergeCount) = place.map { ($0, mergeCount.1) } ?? (0, 1)
             }
         }
-        if policy.scorer.needs != .all, mass.count > 0 {
-            mass.pointer.update(repeating: 0, count: mass.count)
+        if policy.scorer.needs != .all, accumulatedAttention.count > 0 {
+            accumulatedAttention.pointer.update(repeating: 0, count: accumulatedAttention.count)
         }
         if policy.movesTogether { moveTogether() }
     }
@@ -262,8 +265,8 @@ public final class CompressedCache {
                 target = rows.keys + to / block * block * d + to % block
             for e in 0..<d { target[e * block] = source[e * block] }
         }
-        if mass.count > 0 {
-            let weights = mass.pointer + i * capacity
+        if accumulatedAttention.count > 0 {
+            let weights = accumulatedAttention.pointer + i * capacity
             for to in first..<kept.count { weights[to] = weights[kept[to]] }
             for row in kept.count..<positions[i].count { weights[row] = 0 }
         }
@@ -296,7 +299,7 @@ public final class CompressedCache {
                 while end < count, most - count + end - Int(positions[i][end]) == distance {
                     end += 1
                 }
-                if distance != 0 { transplant.turn(heads[i].keys, rows: row..<end, by: distance) }
+                if distance != 0 { rebase.rotate(heads[i].keys, rows: row..<end, by: distance) }
                 row = end
             }
             positions[i] = (0..<count).map { Int32(most - count + $0) }

@@ -98,14 +98,14 @@ public struct KVChange: Sendable, Equatable {
     /// Its key as it is stored, with its position in it, and its value.
     public var key: [Float], value: [Float]
     /// Its merge count: rows that it stands for. One row of a head can stand for more than one.
-    public var many: Float
+    public var mergeCount: Float
 
     /// A row with a key and a value of ``KVRows/dimension`` elements each.
-    public init(row: Int, key: [Float], value: [Float], many: Float = 1) {
+    public init(row: Int, key: [Float], value: [Float], mergeCount: Float = 1) {
         self.row = row
         self.key = key
         self.value = value
-        self.many = many
+        self.mergeCount = mergeCount
     }
 }
 
@@ -123,12 +123,12 @@ public struct KVRows {
     /// row. Empty if it asks for nothing.
     public var attention: [Float]
     /// The compensation row, and its merge count; count 1 if there is none.
-    public var manyRow: Int, many: Float
+    public var compensationRow: Int, mergeCount: Float
     let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
 
     package init(
         layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float],
-        many: (row: Int, count: Float) = (0, 1),
+        mergeCount: (row: Int, count: Float) = (0, 1),
         keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
     ) {
         self.layer = layer
@@ -137,7 +137,7 @@ public struct KVRows {
         self.budget = budget
         self.positions = positions
         self.attention = attention
-        (manyRow, self.many) = many
+        (compensationRow, self.mergeCount) = mergeCount
         self.keys = keys
         self.values = values
     }
@@ -145,7 +145,7 @@ public struct KVRows {
     /// The number of rows.
     public var count: Int { positions.count }
     /// The merge count of a row: rows that it stands for, itself among them.
-    public func weight(_ row: Int) -> Float { row == manyRow ? many : 1 }
+    public func weight(_ row: Int) -> Float { row == compensationRow ? mergeCount : 1 }
     /// A row's key as floats, rotated by its position. Keys are stored transposed, see ``KVShape``.
     public func key(_ row: Int) -> [Float] {
         let start =

@@ -51,7 +51,7 @@ public struct RetrievalHeads: BudgetAllocator {
             return Int32(truncatingIfNeeded: (seed >> 33) % UInt64(c.vocabularySize))
         }
         let logits = AlignedBuffer<Float>(c.vocabularySize),
-            mass = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
+            accumulatedAttention = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
         func step(_ part: ArraySlice<Int32>, at position: Int, _ observation: KVObservation?) {
             let segment = DecoderSegment(
                 tokens: 0..<part.count, position: position, view: buffer.view, logits: 0,
@@ -69,13 +69,13 @@ public struct RetrievalHeads: BudgetAllocator {
         }
         var result = [[Float]](repeating: [Float](repeating: 0, count: c.kvHeads), count: c.layers)
         for i in 0..<count - 1 {
-            mass.pointer.update(repeating: 0, count: mass.count)
+            accumulatedAttention.pointer.update(repeating: 0, count: accumulatedAttention.count)
             step(
                 tokens[i...i], at: count + i,
-                KVObservation(mass: mass.pointer, stride: 2 * count, tokens: 1))
+                KVObservation(accumulatedAttention: accumulatedAttention.pointer, stride: 2 * count, tokens: 1))
             for layer in 0..<c.layers {
                 for head in 0..<c.kvHeads {
-                    let row = mass.pointer + (layer * c.kvHeads + head) * 2 * count
+                    let row = accumulatedAttention.pointer + (layer * c.kvHeads + head) * 2 * count
                     result[layer][head] +=
                         (row[i] + row[i + 1]) / Float(count * c.heads / c.kvHeads)
                 }
@@ -99,24 +99,25 @@ public struct CompensationToken: Disposer {
         let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
         // One row of a head stands for many: it stays the one as long as it is kept.
         guard !lost.isEmpty,
-            let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap
+            let mergedRow = rows.mergeCount > 1 && kept.contains(rows.compensationRow)
+                ? rows.compensationRow : behindGap
         else {
             return []
         }
         var change = KVChange(
-            row: place, key: [Float](repeating: 0, count: rows.dimension),
-            value: [Float](repeating: 0, count: rows.dimension), many: 0)
-        for row in lost + [place] {
+            row: mergedRow, key: [Float](repeating: 0, count: rows.dimension),
+            value: [Float](repeating: 0, count: rows.dimension), mergeCount: 0)
+        for row in lost + [mergedRow] {
             let weight = rows.weight(row), key = rows.key(row), value = rows.value(row)
             for i in 0..<rows.dimension {
                 change.key[i] += weight * key[i]
                 change.value[i] += weight * value[i]
             }
-            change.many += weight
+            change.mergeCount += weight
         }
         for i in 0..<rows.dimension {
-            change.key[i] /= change.many
-            change.value[i] /= change.many
+            change.key[i] /= change.mergeCount
+            change.value[i] /= change.mergeCount
         }
         return [change]
     }

@@ -91,13 +91,13 @@ package struct ChunkReuse: Sendable {
     /// A text in the prompt, and where its keys and values are.
     package struct Chunk {
         /// Its place in the prompt.
-        package var place: Range<Int>
+        package var range: Range<Int>
         /// The sequence in which it was computed; there, its first token stands at `position`.
         package var source: KVView
         package var position: Int
 
-        package init(place: Range<Int>, source: KVView, position: Int) {
-            self.place = place
+        package init(range: Range<Int>, source: KVView, position: Int) {
+            self.range = range
             self.source = source
             self.position = position
         }
@@ -108,7 +108,7 @@ package struct ChunkReuse: Sendable {
 
     private let decoder: TransformerDecoder
     private let view: KVView
-    private let tokens: [Int32], known: Int, places: [Range<Int>]
+    private let tokens: [Int32], known: Int, ranges: [Range<Int>]
     private let policy: any RecomputePolicy, share: Double
     /// Layers that are computed for all tokens where deviations are looked at.
     private static let probeLayers = 2
@@ -118,7 +118,7 @@ package struct ChunkReuse: Sendable {
     /// `observed` on.
     private var rest: ArraySlice<Int> = []
     private var layers: Int?
-    private var mass: AlignedBuffer<Float>?
+    private var accumulatedAttention: AlignedBuffer<Float>?
     private var observation: KVObservation?, observed = 0
     /// Keys and values that were moved, in the layer that is probed.
     private var before: [[[Float]]] = []
@@ -139,28 +139,28 @@ package struct ChunkReuse: Sendable {
         (self.decoder, self.view, self.tokens, self.known, self.policy, self.share) = (
             decoder, view, tokens, known, policy, share
         )
-        places = chunks.map(\.place)
-        let transplant = KVTransplant(decoder.configuration)
+        ranges = chunks.map(\.range)
+        let rebase = KVRebase(decoder.configuration)
         for chunk in chunks {
-            transplant.copy(
-                chunk.position..<chunk.position + chunk.place.count, of: chunk.source, to: view,
-                at: chunk.place.lowerBound)
+            rebase.copy(
+                chunk.position..<chunk.position + chunk.range.count, of: chunk.source, to: view,
+                at: chunk.range.lowerBound)
         }
         switch policy.evidence {
         case .none: choose()
         case .deviations:
-            before = places.map { $0.map(vector) }
+            before = ranges.map { $0.map(vector) }
             layers = Self.probeLayers
             rest = Array(known..<tokens.count)[...]
         case .attention:
             // What no chunk covers must be there for the question.
-            observed = places.last?.upperBound ?? known
+            observed = ranges.last?.upperBound ?? known
             let count = max(1, decoder.configuration.layers - 1), first = count / 2
-            let mass = AlignedBuffer<Float>(
+            let accumulatedAttention = AlignedBuffer<Float>(
                 (count - first) * decoder.configuration.kvHeads * tokens.count)
-            (layers, self.mass) = (count, mass)
+            (layers, self.accumulatedAttention) = (count, accumulatedAttention)
             observation = KVObservation(
-                mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens,
+                accumulatedAttention: accumulatedAttention.pointer, stride: tokens.count, tokens: decoder.stepTokens,
                 firstLayer: first)
             rest = (gaps(observed) + Array(observed..<tokens.count))[...]
         }
@@ -181,35 +181,35 @@ package struct ChunkReuse: Sendable {
     /// Chooses what is computed again, when all that it depends on is there.
     private mutating func choose() {
         var evidence: [Int: Float] = [:]
-        for (place, vectors) in zip(places, before) {
-            for (position, old) in zip(place, vectors) {
+        for (range, vectors) in zip(ranges, before) {
+            for (position, old) in zip(range, vectors) {
                 evidence[position] = zip(vector(position), old).reduce(0) {
                     $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
                 }
             }
         }
-        if let mass {
-            for start in stride(from: 0, to: mass.count, by: tokens.count) {
+        if let accumulatedAttention {
+            for start in stride(from: 0, to: accumulatedAttention.count, by: tokens.count) {
                 for position in known..<observed {
-                    evidence[position, default: 0] += mass.pointer[start + position]
+                    evidence[position, default: 0] += accumulatedAttention.pointer[start + position]
                 }
             }
         }
-        var positions = Set(policy.positions(places, share: share, evidence: evidence))
+        var positions = Set(policy.positions(ranges, share: share, evidence: evidence))
         // What no chunk covers is computed in any case.
         positions.formUnion(gaps(tokens.count))
         positions.insert(tokens.count - 1)
         rest = positions.sorted()[...]
         (isChosen, computed) = (true, rest.count)
-        (layers, mass, observation, before) = (nil, nil, nil, [])
+        (layers, accumulatedAttention, observation, before) = (nil, nil, nil, [])
     }
 
     /// Positions up to `end` that no chunk covers.
     private func gaps(_ end: Int) -> [Int] {
         var result: [Int] = [], start = known
-        for place in places + [end..<end] {
-            result += start..<place.lowerBound
-            start = place.upperBound
+        for range in ranges + [end..<end] {
+            result += start..<range.lowerBound
+            start = range.upperBound
         }
         return result
     }
@@ -217,17 +217,17 @@ package struct ChunkReuse: Sendable {
     /// Keys and values of the last layer that is probed.
     private func vector(_ position: Int) -> [Float] {
         let c = decoder.configuration, layer = (Self.probeLayers - 1) * view.layerStride
-        let keys = view.keys + layer + view.keyPlace(position),
-            values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
+        let keys = view.keys + layer + view.keyOffset(position),
+            values = view.values + layer + view.valueOffset(position, dimension: c.headDimension)
         var result: [Float] = []
         result.reserveCapacity(2 * c.kvSize)
         for i in 0..<c.kvSize {
             result.append(Float(Float16(bitPattern: keys[i * KVView.blockTokens])))
         }
         for i in 0..<c.kvSize {
-            let place =
+            let offset =
                 i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
-            result.append(Float(Float16(bitPattern: values[place])))
+            result.append(Float(Float16(bitPattern: values[offset])))
         }
         return result
     }
@@ -241,7 +241,7 @@ package struct ChunkReuse: Sendable {
         positions.withUnsafeBufferPointer { positions in
             func segment(_ range: Range<Int>, _ observation: KVObservation?) -> DecoderSegment {
                 DecoderSegment(
-                    tokens: range, places: positions.baseAddress! + range.lowerBound, view: view,
+                    tokens: range, positions: positions.baseAddress! + range.lowerBound, view: view,
                     logits: rest.isEmpty && isChosen && range.upperBound == ids.count ? 1 : 0,
                     observation: observation)
             }

@@ -209,8 +209,8 @@ public final class KVFolder: KVTier {
                 let candidate = EvictionCandidate(
                     bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens,
                     idle: now.timeIntervalSince(entry.file.lastUse), uses: 0)
-                return (worth: evictor.worth(candidate), entry: entry)
-            }.sorted { ($0.worth, $1.entry.position) < ($1.worth, $0.entry.position) }
+                return (value: evictor.value(candidate), entry: entry)
+            }.sorted { ($0.value, $1.entry.position) < ($1.value, $0.entry.position) }
             if ends.isEmpty { return }
             for end in ends where total > bytes {
                 left[end.entry.file.hash] = nil

@@ -120,7 +120,7 @@ struct DecoderLayer: Sendable {
         if let heads = segment.view.heads {
             store(token, at: offset, heads: heads, pass)
         } else {
-            store(token, at: segment.place(offset), view: segment.view, pass)
+            store(token, at: segment.position(of: offset), view: segment.view, pass)
         }
     }
 
@@ -130,8 +130,8 @@ struct DecoderLayer: Sendable {
         let c = pass.configuration, w = pass.workspace, layer = index * view.layerStride
         pass.kernels.storeKeys(
             w.keys.pointer + token * w.kvStride, count: c.kvSize,
-            into: view.keys + layer + view.keyPlace(position))
-        let values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
+            into: view.keys + layer + view.keyOffset(position))
+        let values = view.values + layer + view.valueOffset(position, dimension: c.headDimension)
         for head in 0..<c.kvHeads {
             let from = head * c.headDimension
             pass.kernels.toHalf(

@@ -33,7 +33,7 @@ extension DecoderPass {
                     cap: c.attentionCap ?? 0,
                     into: w.attended.floats + row * w.queryStride + offset,
                     outputStride: w.queryStride,
-                    many: (rows.manyRow, log(rows.many)))
+                    many: (rows.compensationRow, log(rows.mergeCount)))
             }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride,
@@ -47,7 +47,7 @@ extension DecoderPass {
                 scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
                 cap: c.attentionCap ?? 0,
                 into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride,
-                places: segment.places.map { $0 + skipped })
+                places: segment.positions.map { $0 + skipped })
             // A window sees too little of what is shared.
             if plan.pointee.offsets[i] >= 0 {
                 kernels.share(
@@ -98,7 +98,7 @@ extension DecoderPass {
                 kernels.addMass(
                     &a, head: segments[i].view.heads == nil ? head : 0,
                     lastTokens: min(observation.tokens, segments[i].tokens.count),
-                    into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head)
+                    into: observation.accumulatedAttention + ((layer - observation.firstLayer) * c.kvHeads + head)
                         * observation.stride)
             }
         }

@@ -4,9 +4,9 @@ import MnemeNumerics
 /// model.
 ///
 /// Halves (f16), in blocks of ``blockTokens`` positions. In each layer, element i of position p's
-/// key lies at `keys + layer·layerStride + keyPlace(p) + i·blockTokens`, so that one element of
+/// key lies at `keys + layer·layerStride + keyOffset(p) + i·blockTokens`, so that one element of
 /// neighbouring positions is read together; its value for head h begins at `values +
-/// layer·layerStride + valuePlace(p) + h·dimension·blockTokens`. The model writes new positions and
+/// layer·layerStride + valueOffset(p) + h·dimension·blockTokens`. The model writes new positions and
 /// reads all up to them; it never asks who else maps them.
 public struct KVView: @unchecked Sendable {
     /// Positions of a block: few enough that little is lost where two texts part, enough that
@@ -56,10 +56,10 @@ public struct KVView: @unchecked Sendable {
     }
 
     /// The offset of a position's keys in each layer.
-    public func keyPlace(_ position: Int) -> Int { block(position) + position % Self.blockTokens }
+    public func keyOffset(_ position: Int) -> Int { block(position) + position % Self.blockTokens }
 
     /// The offset of a position's values of head 0 in each layer.
-    public func valuePlace(_ position: Int, dimension: Int) -> Int {
+    public func valueOffset(_ position: Int, dimension: Int) -> Int {
         block(position) + position % Self.blockTokens * dimension
     }
 }
@@ -74,9 +74,9 @@ public struct KVHeadRows: @unchecked Sendable {
     /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one
     /// keeps all.
     public var count: Int
-    /// The compensation row, and its merge count ``many``: it weighs as much as so many of its
+    /// The compensation row, and its merge count ``mergeCount``: it weighs as much as so many of its
     /// kind.
-    public var manyRow = 0, many: Float = 1
+    public var compensationRow = 0, mergeCount: Float = 1
 
     /// Rows in memory that must outlive them.
     public init(
@@ -93,7 +93,7 @@ public struct KVHeadRows: @unchecked Sendable {
 public struct KVObservation: @unchecked Sendable {
     /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on;
     /// nothing is set to zero before.
-    public var mass: UnsafeMutablePointer<Float>
+    public var accumulatedAttention: UnsafeMutablePointer<Float>
     /// Floats of a head.
     public var stride: Int
     /// The last tokens that count.
@@ -102,8 +102,8 @@ public struct KVObservation: @unchecked Sendable {
     public var firstLayer: Int
 
     /// Sums in memory that must outlive the step.
-    public init(mass: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
-        self.mass = mass
+    public init(accumulatedAttention: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
+        self.accumulatedAttention = accumulatedAttention
         self.stride = stride
         self.tokens = tokens
         self.firstLayer = firstLayer
@@ -118,7 +118,7 @@ public struct DecoderSegment: @unchecked Sendable {
     public var position: Int
     /// The position of each token, ascending, if they do not follow each other; then ``position``
     /// is the last position + 1 - their number.
-    public private(set) var places: UnsafePointer<Int32>?
+    public private(set) var positions: UnsafePointer<Int32>?
     /// The sequence's memory.
     public var view: KVView
     /// The number of its tokens, counted from the end, that get logits.
@@ -140,18 +140,18 @@ public struct DecoderSegment: @unchecked Sendable {
 
     /// Tokens anywhere in the sequence, over what the view holds for all other positions.
     ///
-    /// - Parameter places: of each token, ascending; the memory must outlive the step.
+    /// - Parameter positions: of each token, ascending; the memory must outlive the step.
     public init(
-        tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int,
+        tokens: Range<Int>, positions: UnsafePointer<Int32>, view: KVView, logits: Int,
         observation: KVObservation? = nil
     ) {
-        let position = tokens.isEmpty ? 0 : Int(places[tokens.count - 1]) + 1 - tokens.count
+        let position = tokens.isEmpty ? 0 : Int(positions[tokens.count - 1]) + 1 - tokens.count
         self.init(
             tokens: tokens, position: position, view: view, logits: logits, observation: observation
         )
-        self.places = places
+        self.positions = positions
     }
 
     /// The position of its token `index`.
-    func place(_ index: Int) -> Int { places.map { Int($0[index]) } ?? position + index }
+    func position(of index: Int) -> Int { positions.map { Int($0[index]) } ?? position + index }
 }

@@ -11,7 +11,7 @@ public final class ModelFolder: Sendable {
     public let configuration: DecoderConfiguration
     private let files: [SafetensorsFile]
     /// The index in ``files`` of the file that holds a tensor.
-    private let places: [String: Int]
+    private let fileIndexes: [String: Int]
     /// The prefix of all names: `model.` or longer, where the model also sees images.
     private let prefix: String
 
@@ -39,12 +39,12 @@ public final class ModelFolder: Sendable {
             }
         }
         files = try names.map { try SafetensorsFile(path: path + "/" + $0) }
-        var places: [String: Int] = [:]
-        for (i, file) in files.enumerated() { for name in file.tensors.keys { places[name] = i } }
-        self.places = places
+        var fileIndexes: [String: Int] = [:]
+        for (i, file) in files.enumerated() { for name in file.tensors.keys { fileIndexes[name] = i } }
+        self.fileIndexes = fileIndexes
         let ending = "embed_tokens.weight"
         prefix = String(
-            places.keys.first { $0.hasSuffix(ending) }?.dropLast(ending.count) ?? "model.")
+            fileIndexes.keys.first { $0.hasSuffix(ending) }?.dropLast(ending.count) ?? "model.")
     }
 }
 
@@ -58,7 +58,7 @@ extension ModelFolder {
 
     /// All weights of a tensor.
     func floats(_ name: String) throws -> [Float] {
-        guard let place = places[name], let tensor = files[place].tensors[name] else {
+        guard let place = fileIndexes[name], let tensor = files[place].tensors[name] else {
             throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'.")
         }
         return try files[place].floats(name, shape: tensor.shape).array
@@ -108,7 +108,7 @@ extension ModelFolder: DecoderTensors {
         file: SafetensorsFile, name: String
     ) {
         let name = name(role, layer)
-        guard let name, let place = places[name] else {
+        guard let name, let place = fileIndexes[name] else {
             throw ModelError(
                 .invalidFile, "\(path) has no tensor '\(name ?? "\(role)")'. Is it a whole model?")
         }
@@ -150,7 +150,7 @@ extension ModelFolder: DecoderTensors {
     }
 
     package func has(_ role: DecoderRole, layer: Int?) -> Bool {
-        name(role, layer).map { places[$0] != nil } ?? false
+        name(role, layer).map { fileIndexes[$0] != nil } ?? false
     }
 }
 

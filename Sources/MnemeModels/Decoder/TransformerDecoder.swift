@@ -22,7 +22,7 @@ public final class TransformerDecoder: Sendable {
     /// Used by one step at a time: callers take turns, see
     /// ``step(tokens:segments:logits:layers:hook:)``.
     private let workspace: DecoderWorkspace
-    private let turn = NIOLock()
+    private let lock = NIOLock()
     /// Positions, summed over steps; see ``attentionBytes``.
     private let reads = NIOLockedValueBox<(read: Int, alone: Int)>((0, 0))
 
@@ -116,8 +116,8 @@ public final class TransformerDecoder: Sendable {
             tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits,
             "The step is too large.")
         guard !tokens.isEmpty else { return }
-        turn.lock()
-        defer { turn.unlock() }
+        lock.lock()
+        defer { lock.unlock() }
         // The plan is made by one thread, before the others begin.
         let layers = min(layers ?? .max, weights.layers.count)
         workspace.plan.pointee.make(segments, logits: layers == weights.layers.count) { segment in
@@ -181,7 +181,7 @@ public final class TransformerDecoder: Sendable {
                 for i in 0..<hidden { w.state.pointer[t * hidden + i] *= c.embeddingScale }
             }
             let segment = pass.segments[pass.segment(of: t)]
-            let position = Double(segment.place(t - segment.tokens.lowerBound))
+            let position = Double(segment.position(of: t - segment.tokens.lowerBound))
             w.angles.fill(t, position: position, rope: c.rope)
             if let rope = c.localRope { w.localAngles?.fill(t, position: position, rope: rope) }
         }

@@ -46,23 +46,23 @@ extension Tokenizer {
 /// be spread over four tokens; at most three bytes are held back.
 public struct StreamingDecoder: Sendable {
     /// Bytes that begin a character whose rest has not come.
-    private var held: [UInt8] = []
+    private var pendingBytes: [UInt8] = []
 
     /// Decoder that holds nothing.
     public init() {}
 
     /// Takes bytes, and gives the text that is complete after them; empty while a character is not.
     public mutating func append(_ bytes: [UInt8]) -> String {
-        held += bytes
-        let complete = held.count - Self.unfinished(held)
-        defer { held.removeFirst(complete) }
-        return String(decoding: held[..<complete], as: UTF8.self)
+        pendingBytes += bytes
+        let complete = pendingBytes.count - Self.unfinished(pendingBytes)
+        defer { pendingBytes.removeFirst(complete) }
+        return String(decoding: pendingBytes[..<complete], as: UTF8.self)
     }
 
     /// Gives what is left at the end: U+FFFD for a part of a character, else nothing.
     public mutating func finish() -> String {
-        defer { held = [] }
-        return String(decoding: held, as: UTF8.self)
+        defer { pendingBytes = [] }
+        return String(decoding: pendingBytes, as: UTF8.self)
     }
 
     /// Number of bytes at the end that begin a character and lack its rest: 0 to 3. Bytes that can

@@ -7,7 +7,7 @@ import MnemeNumerics
 /// Keys are rotated by the distance, as RoPE's rotations add up; values do not depend on the
 /// position. The attention that the text would have paid to its new surroundings is missing: see
 /// ``MnemeKV``'s reuse for what is recomputed.
-package struct KVTransplant: Sendable {
+package struct KVRebase: Sendable {
     private let configuration: DecoderConfiguration
     private let kernels = DecoderKernels()
 
@@ -17,35 +17,35 @@ package struct KVTransplant: Sendable {
     ///
     /// - Parameters:
     ///   - positions: of the text in `source`.
-    ///   - place: the position of its first token in `target`; there is room behind it.
+    ///   - start: the position of its first token in `target`; there is room behind it.
     /// - Complexity: O(positions·layers·kvSize), block by block.
-    package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at place: Int) {
+    package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at start: Int) {
         let c = configuration, block = KVView.blockTokens
-        let global = Turn(c.rope, by: place - positions.lowerBound),
-            local = c.localRope.map { Turn($0, by: place - positions.lowerBound) }
+        let global = Rotation(c.rope, by: start - positions.lowerBound),
+            local = c.localRope.map { Rotation($0, by: start - positions.lowerBound) }
         for layer in 0..<c.layers {
-            let turn = c.window(layer: layer) == nil ? global : local ?? global
+            let rotation = c.window(layer: layer) == nil ? global : local ?? global
             var position = positions.lowerBound
             // Pieces that lie within one block on both sides.
             while position < positions.upperBound {
-                let to = place + position - positions.lowerBound
+                let to = start + position - positions.lowerBound
                 let count = min(
                     positions.upperBound - position, block - position % block, block - to % block)
                 let from = layer * source.layerStride, into = layer * target.layerStride
                 kernels.moveKeys(
-                    source.keys + from + source.keyPlace(position) - position % block,
+                    source.keys + from + source.keyOffset(position) - position % block,
                     from: position % block,
-                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block,
+                    to: target.keys + into + target.keyOffset(to) - to % block, at: to % block,
                     count: count,
                     heads: c.kvHeads, dimension: c.headDimension,
-                    cosine: turn.cosine, sine: turn.sine, half: turn.cosine.count,
-                    interleaved: turn.interleaved)
+                    cosine: rotation.cosine, sine: rotation.sine, half: rotation.cosine.count,
+                    interleaved: rotation.interleaved)
                 for head in 0..<c.kvHeads {
                     let offset = head * c.headDimension * block
-                    (target.values + into + target.valuePlace(to, dimension: c.headDimension)
+                    (target.values + into + target.valueOffset(to, dimension: c.headDimension)
                         + offset).update(
                             from: source.values + from
-                                + source.valuePlace(position, dimension: c.headDimension) + offset,
+                                + source.valueOffset(position, dimension: c.headDimension) + offset,
                             count: count * c.headDimension)
                 }
                 position += count
@@ -59,24 +59,24 @@ package struct KVTransplant: Sendable {
     /// - Parameters:
     ///   - keys: of a head by itself, see ``KVHeadRows``.
     ///   - rows: the rows to rotate.
-    package func turn(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
-        let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens,
+    package func rotate(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
+        let rotation = Rotation(configuration.rope, by: distance), block = KVView.blockTokens,
             d = configuration.headDimension
         var row = rows.lowerBound
         while row < rows.upperBound {
             let count = min(rows.upperBound - row, block - row % block),
-                place = keys + row / block * block * d
+                start = keys + row / block * block * d
             kernels.moveKeys(
-                place, from: row % block, to: place, at: row % block, count: count, heads: 1,
+                start, from: row % block, to: start, at: row % block, count: count, heads: 1,
                 dimension: d,
-                cosine: turn.cosine, sine: turn.sine,
-                half: turn.cosine.count, interleaved: turn.interleaved)
+                cosine: rotation.cosine, sine: rotation.sine,
+                half: rotation.cosine.count, interleaved: rotation.interleaved)
             row += count
         }
     }
 
     /// The rotation over a distance; the magnitude is in the keys already.
-    private struct Turn {
+    private struct Rotation {
         var cosine: [Float], sine: [Float]
         var interleaved: Bool
 

@@ -3,7 +3,7 @@ public import MnemeKV
 
 /// A prefix that prompts begin with, computed ahead and kept on disk: a long system message, a
 /// profile, a document that many questions are about.
-public struct KeptBeginning: Sendable {
+public struct SavedPrefix: Sendable {
     /// The name of its last block, and of what the blocks depend on besides the tokens.
     public var end: KVHash, model: KVHash
     /// Its tokens, whole blocks, and the bytes on disk.
@@ -21,7 +21,7 @@ extension Engine {
     /// - Throws: ``EngineError``, ``MnemeKV/KVError`` if they could not be written.
     /// - Complexity: a prefill of the tokens, the first time.
     public func keep(_ tokens: [Int32], scope: String = "", sources: Set<String> = []) async throws
-        -> KeptBeginning?
+        -> SavedPrefix?
     {
         let tokens = Array(tokens.prefix(tokens.count / KVShape.blockTokens * KVShape.blockTokens))
         guard let folder, !tokens.isEmpty, tokens.count < context else { return nil }
@@ -42,7 +42,7 @@ extension Engine {
         try folder.setPinned(end, true)
         // Before it was pinned, it may have been trimmed.
         guard let bytes = folder.bytes(of: blocks) else { throw KVError.absent(end.description) }
-        return KeptBeginning(end: end, model: cache.model, tokens: tokens.count, bytes: bytes)
+        return SavedPrefix(end: end, model: cache.model, tokens: tokens.count, bytes: bytes)
     }
 
     /// Lets what ``keep(_:scope:sources:)`` kept go when there is no room.
