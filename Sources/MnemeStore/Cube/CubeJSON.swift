@@ -3,15 +3,15 @@ import MnemeBase
 
 /// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as
 /// `JSONEncoder`, which took a third of a write.
-struct CubeJSON {
+package struct CubeJSON: Sendable {
     /// The cube's header column, see ``CubeHeader``.
-    let header: String
+    package let header: String
     /// The whole cube, for the journal.
-    let payload: String
+    package let payload: String
 
     /// Writes the cube once. What header and whole cube have in common comes first: the header
     /// column is a prefix of the text that becomes the journal's payload.
-    init(_ cube: MemCube) {
+    package init(_ cube: MemCube) {
         var shared = Writer()
         shared.list("tags", cube.tags) { $0.string($1) }
         shared.map("metadata", cube.metadata)

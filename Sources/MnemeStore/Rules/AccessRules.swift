@@ -19,6 +19,48 @@ package enum AccessRules {
         }
     }
 
+    /// The part of an owner's memories that a principal reaches for a permission.
+    ///
+    /// - Parameters:
+    ///   - grants: reads the owner's grants that are for the principal and have not ended; called
+    ///     only where they can add something.
+    ///   - cleared: reads which of some cubes are labelled at or below the principal's clearance.
+    /// - Throws: ``AccessError`` if nothing is reached, and what the readers throw.
+    package static func visibility(
+        of owner: Owner, for permission: Permission, _ principal: Principal,
+        grants: () throws -> [Grant], cleared: (Set<CubeID>) throws -> [CubeID]
+    ) throws -> Visibility {
+        try require(permission, of: principal)
+        var visibility = ownVisibility(of: owner, principal)
+        if visibility.isWhole { return visibility }
+        if takesGrants(of: owner, principal) {
+            visibility = Self.visibility(
+                visibility, with: try grants(), for: permission, principal)
+            // Whatever is granted, the clearance holds.
+            if !visibility.also.isEmpty, principal.clearance < .restricted {
+                visibility.also = Set(try cleared(visibility.also))
+            }
+        }
+        try requireSome(visibility, of: owner, for: permission, principal)
+        return visibility
+    }
+
+    /// A cube that is in sight.
+    ///
+    /// - Parameter cube: what was found under the id; nil if nothing was.
+    /// - Throws: ``StoreError``, the same whether it is out of sight or not there.
+    package static func require(_ cube: MemCube?, _ id: CubeID, in sight: Visibility) throws
+        -> MemCube
+    {
+        guard let cube, sight.contains(cube) else {
+            throw StoreError(
+                .notFound,
+                "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed")."
+            )
+        }
+        return cube
+    }
+
     /// The part of an owner's memories that a principal reaches without any grant.
     package static func ownVisibility(of owner: Owner, _ principal: Principal) -> Visibility {
         guard principal.reaches(owner) else { return Visibility(ceiling: nil) }

@@ -34,31 +34,25 @@ extension SQLiteMemoryStore {
     {
         let principal = caller.principal
         try TextRules.requireWhole(principal.texts)
-        try noting(owner, caller) { try AccessRules.require(permission, of: principal) }
-        var visibility = AccessRules.ownVisibility(of: owner, principal)
-        if visibility.isWhole { return visibility }
-        if let ownerID, AccessRules.takesGrants(of: owner, principal) {
-            visibility = AccessRules.visibility(
-                visibility, with: try grants(ownerID, owner, to: principal, at: caller.time, db),
-                for: permission,
-                principal)
-            // Whatever is granted, the clearance holds.
-            if !visibility.also.isEmpty, principal.clearance < .restricted {
-                let ids = try String.fetchAll(
-                    db,
-                    sql:
-                        "SELECT id FROM cube WHERE sensitivity <= ? AND id IN (SELECT value FROM json_each(?))",
-                    arguments: [
-                        principal.clearance.rawValue,
-                        try StoreCoding.encode(Array(visibility.also)),
-                    ])
-                visibility.also = Set(ids.map(CubeID.init(stored:)))
-            }
+        return try noting(owner, caller) {
+            try AccessRules.visibility(
+                of: owner, for: permission, principal,
+                grants: {
+                    try ownerID.map {
+                        try grants($0, owner, to: principal, at: caller.time, db)
+                    } ?? []
+                },
+                cleared: { ids in
+                    try String.fetchAll(
+                        db,
+                        sql:
+                            "SELECT id FROM cube WHERE sensitivity <= ? AND id IN (SELECT value FROM json_each(?))",
+                        arguments: [
+                            principal.clearance.rawValue, try StoreCoding.encode(Array(ids)),
+                        ]
+                    ).map(CubeID.init(stored:))
+                })
         }
-        try noting(owner, caller) {
-            try AccessRules.requireSome(visibility, of: owner, for: permission, principal)
-        }
-        return visibility
     }
 
     /// Notes what a rule refuses.
@@ -151,7 +145,10 @@ extension SQLiteMemoryStore {
             let own = try visible(.share, of: grant.owner, ownerID, caller, db)
             try noting(grant.owner, caller) { try AccessRules.check(grant, own: own, principal) }
             try TextRules.requireWhole([grant.grantee.description] + caller.texts)
-            if let cube = grant.cube { _ = try require(cube, ownerID ?? 0, own, db) }
+            if let id = grant.cube {
+                let cube = try ownerID.flatMap { try Self.current(id, $0, db) }
+                _ = try AccessRules.require(cube, id, in: own)
+            }
             if ownerID == nil { ownerID = try Self.createOwner(grant.owner, db) }
             grant.created = caller.time
             grant.grantor = principal.name

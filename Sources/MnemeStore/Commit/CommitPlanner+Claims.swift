@@ -1,0 +1,52 @@
+import Foundation
+
+/// Which memory holds, where several claim something of the same.
+extension CommitPlanner {
+    /// Writes down what a cube claims, in place of what it claimed before.
+    ///
+    /// - Returns: all that it claims something of, now or before.
+    func saveClaims(_ cube: MemCube) throws -> Set<String> {
+        let old = try rows.claimedKeys(of: cube.id)
+        let keys = old.union(cube.claims.map(\.key))
+        if !keys.isEmpty { try rows.replaceClaims(of: cube) }
+        return keys
+    }
+
+    /// Writes down what a cube that was just inserted claims, and who ends whom since.
+    ///
+    /// - Returns: the cube as it is then.
+    func settleNew(_ cube: MemCube) throws -> MemCube {
+        guard !cube.claims.isEmpty else { return cube }
+        let keys = try saveClaims(cube)
+        claims.insert(cube)
+        return try settle(keys)[cube.id] ?? cube
+    }
+
+    /// Works out anew which of the cubes that claim something of `keys` hold, and since when others
+    /// do not.
+    ///
+    /// - Returns: the cubes that were changed.
+    /// - Complexity: one reading of claimants for each thing that the request has not read yet, and
+    ///   a few rows for each cube that is changed; see ``ClaimCache``.
+    @discardableResult
+    func settle(_ keys: Set<String>) throws -> [CubeID: MemCube] {
+        let unsettled = try claims.unsettled(keys, reaches: reaches, read: rows.claimants)
+        var changed: [CubeID: MemCube] = [:]
+        for found in unsettled {
+            guard let cube = try rows.cube(found.holder.id) else { continue }
+            let settlement = ClaimRules.settlement(
+                of: cube, former: found.holder.former, successor: found.successor, at: caller.time)
+            if let link = settlement.removed {
+                _ = try rows.remove(link)
+                try record(.unlink, link)
+            }
+            changed[cube.id] = try write(settlement.change)
+            if let link = settlement.added {
+                try rows.insert(link)
+                try record(.link, link)
+            }
+            found.holder.settle(by: found.successor)
+        }
+        return changed
+    }
+}

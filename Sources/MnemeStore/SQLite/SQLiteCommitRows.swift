@@ -1,0 +1,216 @@
+import Foundation
+import GRDB
+
+/// The rows of one request, in a transaction of SQLite.
+final class SQLiteCommitRows: CommitRows {
+    private let store: SQLiteMemoryStore
+    private let owner: Owner, caller: Caller
+    let db: Database
+    /// The owner's row; nil before it has one.
+    private(set) var ownerID: Int64?
+    /// The end of the audit log, which is the transaction's if the request is kept.
+    private(set) var chain: AuditLog.Chain
+
+    /// Rows of the request's owner.
+    init(of request: WriteRequest, in store: SQLiteMemoryStore, _ chain: AuditLog.Chain, _ db: Database)
+        throws
+    {
+        self.store = store
+        owner = request.owner
+        caller = request.caller
+        self.db = db
+        self.chain = chain
+        ownerID = try SQLiteMemoryStore.ownerID(owner, db)
+    }
+
+    // MARK: Read
+
+    func visibility(for permission: Permission) throws -> Visibility {
+        try store.visible(permission, of: owner, ownerID, caller, db)
+    }
+
+    func cube(_ id: CubeID) throws -> MemCube? {
+        try ownerID.flatMap { try SQLiteMemoryStore.current(id, $0, db) }
+    }
+
+    func cube(withContent hash: [UInt8]) throws -> CubeID? {
+        try String.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged')
+                    LIMIT 1
+                    """), arguments: [ownerID, Data(hash)]
+        ).map(CubeID.init(stored:))
+    }
+
+    func count(limit: Int) throws -> Int {
+        try Int.fetchOne(
+            db.cachedStatement(
+                sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"),
+            arguments: [ownerID, limit]) ?? 0
+    }
+
+    func standing(of id: CubeID) throws -> CubeStanding {
+        try SQLiteMemoryStore.standing(of: id, ownerID, db)
+    }
+
+    func targets(of id: CubeID, kind: String) throws -> [CubeID] {
+        try String.fetchAll(
+            db, sql: "SELECT target FROM link WHERE source = ? AND kind = ?",
+            arguments: [id.description, kind]
+        ).map(CubeID.init(stored:))
+    }
+
+    func answer(to key: String) throws -> (request: Data, cubes: [CubeID])? {
+        try Row.fetchOne(
+            db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?",
+            arguments: [ownerID, key]
+        ).map {
+            (try $0.read("request"), try StoreCoding.decode([CubeID].self, $0.read("cubes")))
+        }
+    }
+
+    // MARK: Write
+
+    func createOwner() throws {
+        if ownerID == nil { ownerID = try SQLiteMemoryStore.createOwner(owner, db) }
+    }
+
+    func append(_ row: JournalRow) throws -> Int64 {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            ownerID, row.time.timeIntervalSince1970, row.operation.rawValue, row.cube.description,
+            row.version, row.principal, row.reason, row.payload, row.salt, row.digest,
+            row.target?.description,
+        ])
+        return db.lastInsertedRowID
+    }
+
+    func insert(_ row: CubeRow) throws {
+        let cube = row.cube
+        let (session, place) = try cube.scope.session.map(nextPlace) ?? (nil, 0)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
+                    updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
+                    sensitivity, valid_until)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue,
+            cube.state.rawValue, cube.version, cube.text, cube.speaker,
+            cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
+            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
+            cube.priority, row.json.header, Data(row.contentHash), row.position,
+            Data(row.analysis), store.analyzer, cube.activation?.block,
+            cube.sensitivity.rawValue, cube.validUntil?.timeIntervalSince1970,
+        ])
+        if cube.isPlaintext {
+            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(
+                arguments: [db.lastInsertedRowID])
+        }
+    }
+
+    /// A session's row, made with its first cube, and the next place in it.
+    private func nextPlace(in session: String) throws -> (session: Int64?, place: Int64) {
+        guard
+            let row = try Row.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
+                        ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
+                        """), arguments: [ownerID, session])
+        else { throw StoreError(.corrupt, "A session was not kept. Run `mneme doctor`.") }
+        return (try row.read(0), try row.read(1))
+    }
+
+    func replace(by row: CubeRow, keepsVector: Bool) throws {
+        let cube = row.cube
+        try db.cachedStatement(
+            sql: """
+                UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?,
+                    updated_time = ?, expires = ?, priority = ?, header = ?, content_hash = ?, position = ?,
+                    analysis = ?, analyzer = ?, sensitivity = ?, valid_until = ? WHERE id = ?
+                """
+        ).execute(arguments: [
+            cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text,
+            cube.speaker, cube.eventTime.timeIntervalSince1970,
+            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
+            cube.priority, row.json.header, Data(row.contentHash), row.position,
+            Data(row.analysis), store.analyzer, cube.sensitivity.rawValue,
+            cube.validUntil?.timeIntervalSince1970, cube.id.description,
+        ])
+        if keepsVector { return try keepVector(of: cube) }
+        try db.cachedStatement(
+            sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?"
+        ).execute(arguments: [cube.id.description])
+    }
+
+    func update(_ cube: MemCube, header: String, position: Int64) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE cube SET state = ?, header = ?, version = ?, updated_time = ?, valid_until = ?, position = ?
+                WHERE id = ?
+                """
+        ).execute(arguments: [
+            cube.state.rawValue, header, cube.version, cube.updatedTime.timeIntervalSince1970,
+            cube.validUntil?.timeIntervalSince1970, position, cube.id.description,
+        ])
+        try keepVector(of: cube)
+    }
+
+    /// The vector of a cube whose text is the same serves its new version.
+    private func keepVector(of cube: MemCube) throws {
+        try db.cachedStatement(
+            sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)"
+        ).execute(arguments: [cube.version, cube.id.description])
+    }
+
+    func insert(_ link: CubeLink) throws {
+        try db.cachedStatement(
+            sql:
+                "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [
+            ownerID, link.source.description, link.target.description, link.kind,
+            link.time.timeIntervalSince1970,
+        ])
+    }
+
+    func remove(_ link: CubeLink) throws -> Bool {
+        try db.cachedStatement(
+            sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?"
+        ).execute(arguments: [
+            ownerID, link.source.description, link.target.description, link.kind,
+        ])
+        return db.changesCount > 0
+    }
+
+    /// Vector, terms and claims go with the row, by reference.
+    func erase(_ id: CubeID) throws {
+        for sql in [
+            "UPDATE journal SET payload = NULL, salt = NULL WHERE cube = ?1",
+            "UPDATE journal SET payload = NULL, salt = NULL WHERE target = ?1",
+            "DELETE FROM link WHERE source = ?1 OR target = ?1",
+            "DELETE FROM access_grant WHERE cube = ?1", "DELETE FROM cube WHERE id = ?1",
+        ] {
+            try db.execute(sql: sql, arguments: [id.description])
+        }
+    }
+
+    func keepAnswer(to key: String, request: Data, cubes: [CubeID], time: Date) throws {
+        try db.execute(
+            sql:
+                "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
+            arguments: [
+                ownerID, key, request, try StoreCoding.encode(cubes), time.timeIntervalSince1970,
+            ])
+    }
+
+    func append(_ entry: AuditEntry) throws { try chain.append(entry, db) }
+
+    func noting<T>(_ rule: () throws -> T) throws -> T { try store.noting(owner, caller, rule) }
+}
