@@ -41,7 +41,7 @@ extension MemoryOS {
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
-        let policy = try store.policy(of: scope.tenant)
+        let policy = try await run { [store] in try store.policy(of: scope.tenant) }
         return try await withSpan("remember") { span -> [Remembered] in
             span.attributes["mneme.messages"] = inputs.count
             let drafts = try await withSpan("remember.analyse") { _ in

@@ -21,7 +21,8 @@ extension MemoryOS {
             return uses.isEmpty
         }
         guard isFirst else { return }
-        worker.asyncAfter(deadline: .now() + Self.usageInterval) { [weak self] in self?.flushUses()
+        embedding.asyncAfter(deadline: .now() + Self.usageInterval) { [weak self] in
+            self?.flushUses()
         }
     }
 

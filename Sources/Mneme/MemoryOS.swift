@@ -57,10 +57,11 @@ public final class MemoryOS: Sendable {
     private let indexes = NIOLockedValueBox<(held: [IndexKey: Held], clock: UInt64)>(([:], 0))
     /// Whose memories were written without an index, see ``isIndexWanted(_:)``.
     private let writtenWithout = NIOLockedValueBox<Set<IndexKey>>([])
-    /// Blocking work runs here, off Swift's cooperative pool.
-    let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
+    /// Blocking work runs here, off Swift's cooperative pool; on more threads than the store has
+    /// readers, so that a check of the whole store keeps few others waiting.
+    private let worker = WorkQueue(label: "mneme.worker", width: 16)
     /// Serial: two batches at once would compute the same vectors.
-    private let embedding = DispatchQueue(label: "mneme.embedding")
+    let embedding = DispatchQueue(label: "mneme.embedding")
     /// Serial: building and saving of indexes, one owner at a time.
     let indexing = DispatchQueue(label: "mneme.indexing")
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
@@ -256,18 +257,12 @@ public final class MemoryOS: Sendable {
     /// background.
     public func resume() { scheduleEmbedding() }
 
-    /// Runs blocking work on the worker queue.
-    func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-        try Task.checkCancellation()
+    /// Runs blocking work on the worker queue, see ``WorkQueue/run(_:)``.
+    package func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         // Spans of what is done there belong to the caller's.
         let context = InstrumentationContext.current
-        return try await withCheckedThrowingContinuation { continuation in
-            worker.async {
-                continuation.resume(
-                    with: Result {
-                        try InstrumentationContext.$current.withValue(context, operation: body)
-                    })
-            }
+        return try await worker.run {
+            try InstrumentationContext.$current.withValue(context, operation: body)
         }
     }
 

@@ -160,16 +160,12 @@ public final class JobRunner: Sendable {
             $0.add(Date().timeIntervalSince(start), tenant: job.tenant, now: Date())
         }
         do {
-            // Not through the task, which may be cancelled: the store has to know.
-            try await withCheckedThrowingContinuation {
-                (done: CheckedContinuation<Void, any Error>) in
-                memory.worker.async {
-                    done.resume(
-                        with: Result {
-                            _ = try store.finish(job.id, worker: worker, outcome, now: Date())
-                        })
+            // In a task of its own, as this one may be cancelled: the store has to know.
+            _ = try await Task { [memory] in
+                try await memory.run {
+                    try store.finish(job.id, worker: worker, outcome, now: Date())
                 }
-            }
+            }.value
         } catch {
             logger.debug(
                 "a job's end was not written; its lease will end",

@@ -90,14 +90,14 @@ struct Mem0Endpoint: Sendable {
 
     /// The users who have memories, as far as the caller reaches them.
     func entities() async throws -> JSONValue {
-        let principal = request.caller.principal, store = memory.store
-        let owners = try store.owners().filter {
-            principal.reaches($0) && $0.tenant == principal.home.tenant
+        let principal = request.caller.principal
+        let counts = try await memory.run { [store = memory.store] in
+            try store.owners().filter {
+                principal.reaches($0) && $0.tenant == principal.home.tenant
+            }.map { (owner: $0, count: try store.count(owner: $0, limit: 1_000_000)) }
         }
         var results: [JSONValue] = []
-        for owner in owners {
-            let count = try store.count(owner: owner, limit: 1_000_000)
-            guard count > 0 else { continue }
+        for (owner, count) in counts where count > 0 {
             results.append([
                 "id": .string(owner.user), "name": .string(owner.user), "type": "user",
                 "total_memories": .number(Double(count)),
@@ -120,7 +120,7 @@ struct Mem0Endpoint: Sendable {
 
     /// One memory.
     func get() async throws -> JSONValue {
-        let output = try await run(GetOperation.self, try named(try request.part("id")))
+        let output = try await run(GetOperation.self, try await named(try request.part("id")))
         return Mem0Memory.json(output["memory"] ?? .null)
     }
 
@@ -131,13 +131,13 @@ struct Mem0Endpoint: Sendable {
 
     /// Erases a memory for good.
     func delete() async throws -> JSONValue {
-        _ = try await run(EraseOperation.self, try named(try request.part("id")))
+        _ = try await run(EraseOperation.self, try await named(try request.part("id")))
         return ["message": "Memory deleted successfully!"]
     }
 
     /// Each version of a memory with the text before it.
     func history() async throws -> JSONValue {
-        let output = try await run(HistoryOperation.self, try named(try request.part("id")))
+        let output = try await run(HistoryOperation.self, try await named(try request.part("id")))
         var before: JSONValue?
         return .array(
             (output["history"]?.array ?? []).map { entry in
@@ -160,7 +160,7 @@ struct Mem0Endpoint: Sendable {
     /// Erases several memories. All ids are read before any memory is erased.
     func deleteBatch() async throws -> JSONValue {
         let ids = try Mem0Fields.batch.require(request.fields).map(Mem0Fields.memoryID.require)
-        for id in ids { _ = try await run(EraseOperation.self, try named(id)) }
+        for id in ids { _ = try await run(EraseOperation.self, try await named(id)) }
         return ["message": .string("Successfully deleted \(ids.count) memories")]
     }
 
@@ -168,7 +168,7 @@ struct Mem0Endpoint: Sendable {
 
     /// Changes a memory as the members of a body say.
     private func update(_ id: String, _ fields: JSONFields) async throws -> JSONValue {
-        var arguments = try named(id)
+        var arguments = try await named(id)
         arguments["text"] = try Mem0Fields.text.read(fields).map { .string($0) }
         try takeCommon(fields, into: &arguments)
         return try await run(UpdateOperation.self, arguments)["memory"] ?? .null
@@ -187,11 +187,12 @@ struct Mem0Endpoint: Sendable {
 
     /// Arguments that name a memory: mem0's clients know its id alone, so its owner is looked up,
     /// as far as the caller reaches that one.
-    private func named(_ id: String) throws -> [String: JSONValue] {
+    private func named(_ id: String) async throws -> [String: JSONValue] {
         guard let cube = CubeID(id) else {
             throw InputError("'\(id.prefix(60))' is not a memory's id.")
         }
-        let principal = request.caller.principal, known = try memory.store.owner(of: cube)
+        let principal = request.caller.principal
+        let known = try await memory.run { [store = memory.store] in try store.owner(of: cube) }
         let owner = known.flatMap { principal.reaches($0) ? $0 : nil } ?? principal.home
         return ["id": .string(id), "user": .string(owner.user), "tenant": .string(owner.tenant)]
     }
