@@ -7,8 +7,8 @@ import MnemeSeal
 public import MnemeStore
 import Synchronization
 
-/// Large indexes of vectors become graphs in the background, and outlive a run as files, one an
-/// owner.
+/// Large indexes of vectors become graphs in the background, and outlive a run as files; so do the
+/// tables of words, documents and links. An owner has one of each.
 extension MemoryOS {
     /// New vectors from which an index is written again, and the fewest that are worth a file: as
     /// many are read from the store in an instant.
@@ -20,6 +20,13 @@ extension MemoryOS {
         guard let indexFolder, let embedder, key.visibility == .all else { return nil }
         return
             "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits("\(embedder.identifier)", 8)).vectors"
+    }
+
+    /// The file of an owner's tables: words, documents, conversations, links.
+    func tableFile(_ key: IndexKey) -> String? {
+        guard let indexFolder, key.visibility == .all else { return nil }
+        return
+            "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits(Analysis.version, 8)).tables"
     }
 
     /// The name that all of an owner's files begin with, whatever the embedder.
@@ -114,11 +121,43 @@ extension MemoryOS {
 
     /// Writes an owner's index if much is new.
     func saveIndex(_ key: IndexKey, _ index: SharedIndex) {
+        saveTables(key, index)
+        saveVectors(key, index)
+    }
+
+    /// Writes an owner's tables if much is new: a sixteenth of them, so that all writing together
+    /// stays in proportion to what was remembered.
+    ///
+    /// Tables of which something was erased are not written, as traces of it may be in them: the
+    /// next that opens the store makes new ones.
+    private func saveTables(_ key: IndexKey, _ index: SharedIndex) {
+        guard let file = tableFile(key) else { return }
+        do {
+            let tables = try caughtUp(key, index) { $0 }
+            let saved = OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store),
+                wanted = max(Self.savedEvery, tables.documents.count / 16)
+            guard tables.documents.count >= Self.savedEvery, tables.erasedCount == 0,
+                saved.map({ tables.position - $0 >= Int64(wanted) }) ?? true
+            else { return }
+            try makeIndexFolder()
+            let limit = indexDisk - keptBytes(besides: file)
+            guard try tables.writeTables(to: file, indexKey, store, limit: limit) else {
+                logger.debug("tables are not kept: the folder would take more than it may")
+                unlink(file)
+                return
+            }
+            // Another process may have erased a memory meanwhile.
+            if try caughtUp(key, index, { $0.erasedCount }) > 0 { removeIndexFile(of: key.owner) }
+        } catch { logger.debug("tables were not written", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Writes the index of an owner's vectors if much is new.
+    private func saveVectors(_ key: IndexKey, _ index: SharedIndex) {
         let owner = key.owner
         guard let file = indexFile(key) else { return }
         do {
             let (vectors, names, erased) = try caughtUp(key, index) {
-                ($0.vectors, $0.names, $0.erasedCount)
+                ($0.vectors, $0.names.array, $0.erasedCount)
             }
             let others = keptBytes(besides: file), mine = vectors.footprint
             guard others + mine.memory + mine.disk <= indexDisk else {
@@ -142,11 +181,15 @@ extension MemoryOS {
         guard let indexFolder else { return [] }
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? [])
             .filter {
-                $0.hasSuffix(".vectors")
+                $0.hasSuffix(".vectors") || $0.hasSuffix(".tables")
             }.map {
                 indexFolder + "/" + $0
             }
-        let damaged = files.filter { !TieredIndex.isSound(at: $0, dataKey: indexKey) }
+        let damaged = files.filter {
+            $0.hasSuffix(".tables")
+                ? !TableReader.isSound(at: $0, dataKey: indexKey)
+                : !TieredIndex.isSound(at: $0, dataKey: indexKey)
+        }
         if repair { for file in damaged { TieredIndex.removeFiles(at: file) } }
         let bytes = files.reduce(0) {
             $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)

@@ -324,7 +324,7 @@ public final class MemoryOS: Sendable {
                     owner: key.owner, visibility: key.visibility,
                     vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
                     formerDimension: formerEmbedder?.dimension, file: indexFile(key),
-                    indexMemory: indexMemory,
+                    tableFile: tableFile(key), indexMemory: indexMemory,
                     indexDisk: indexDisk, indexKey: indexKey))
             state.held[key] = Held(index: index, used: state.clock)
             return index

@@ -68,6 +68,23 @@ extension MemoryStoreConformance {
                 throw StoreError(.corrupt, "Another owner's terms were handed over.")
             }
         },
+        // Holds `journalMark`: what was derived at a position is told from what another journal had
+        // there. Finds a store whose marks are equal, or change when a memory is erased.
+        check("an entry of the journal is told from every other") { store in
+            let first = sample("first"), second = sample("second")
+            func position() throws -> Int64 {
+                try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+            }
+            _ = try store.commit([add(first)], owner: alice, by: at(1))
+            let one = try position(), mark = try store.journalMark(at: one, owner: alice)
+            _ = try store.commit([add(second)], owner: alice, by: at(2))
+            let two = try position(), later = try store.journalMark(at: two, owner: alice)
+            try expect(mark != nil && later != nil && mark != later)
+            _ = try store.commit([.erase(first.id)], owner: alice, by: at(3))
+            try expect(store.journalMark(at: one, owner: alice) == mark)
+            try expect(store.journalMark(at: two + 100, owner: alice) == nil)
+            try expect(store.journalMark(at: one, owner: bob) == nil)
+        },
         // Holds `pendingEmbeddings` and `saveVectors` to versions and embedders. Finds a store that
         // keeps the vector of a text that has changed while it was computed, or that takes the
         // vector of one embedding model for that of another.

@@ -3,41 +3,12 @@ import MnemeIndex
 import MnemeSeal
 import MnemeStore
 
-/// One owner's memories, indexed in memory by words, by vector and by conversation.
+/// One owner's memories, indexed by words, by vector and by conversation. Its tables may lie in a
+/// file (`OwnerIndex+File.swift`), with changes in memory.
 ///
 /// Derived from the store: it carries the journal position that it has reached; ``SharedIndex`` has
 /// it catch up before each use. Documents are numbered as they come.
 struct OwnerIndex: Sendable {
-    /// A memory as filters and features see it, without its text. A class, as each candidate of
-    /// each question copies it: one reference to count, where a struct would have many.
-    final class Document: Sendable {
-        let id: CubeID
-        let type: MemoryType
-        let state: LifecycleState
-        let agent: String?, session: String?, speaker: String?
-        let eventTime: Date, expires: Date?, validUntil: Date?
-        let tags: [String]
-        let analysis: Analysis
-
-        /// A document of a row of the store and its analysis.
-        init(_ row: IndexRow, _ analysis: Analysis) {
-            (id, type, state, agent, session, speaker) = (
-                row.id, row.type, row.state, row.agent, row.session, row.speaker
-            )
-            (eventTime, expires, validUntil, tags, self.analysis) = (
-                row.eventTime, row.expires, row.validUntil, row.tags, analysis
-            )
-        }
-
-        /// The remains of an erased document: its number stays, its words go.
-        init(erased old: Document) {
-            (id, type, state, agent, session, speaker) = (old.id, old.type, .erased, nil, nil, nil)
-            (eventTime, expires, validUntil, tags, analysis) = (
-                old.eventTime, nil, nil, [], Analysis.empty
-            )
-        }
-    }
-
     /// Whose memories are indexed; an index never holds two owners' memories.
     let owner: Owner
     /// The part of the owner's memories that is indexed.
@@ -48,7 +19,7 @@ struct OwnerIndex: Sendable {
     private(set) var vectorPosition: Int64 = 0
     /// Documents by number. A number is never given out again, not even after an erasure, so that
     /// postings, vectors and graph may refer to it.
-    private(set) var documents: [Document] = []
+    private(set) var documents = DocumentTable()
     /// Postings for BM25, by number.
     private(set) var lexical = LexicalIndex()
     /// Conversation neighbours, by number.
@@ -60,7 +31,7 @@ struct OwnerIndex: Sendable {
     /// Documents that recall passes over, or may: archived, merged, about to expire.
     private(set) var hidden: Set<Int> = []
     /// By number: whether recall may show a document whenever no filter forbids it.
-    private(set) var isShown: [Bool] = []
+    private(set) var isShown = Column<Bool>()
     /// Documents erased since this index was made.
     private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
@@ -68,21 +39,23 @@ struct OwnerIndex: Sendable {
     /// The graph of links, conversation neighbours and shared entities.
     private(set) var graph = MemoryGraph()
     /// Successors of superseded memories.
-    private var successors: [CubeID: CubeID] = [:]
+    private(set) var successors: [CubeID: CubeID] = [:]
     /// Documents in quarantine.
     private(set) var quarantinedCount = 0
-    private var nodes: [Int] = []  // by document
-    private var nodeDocuments: [Int32] = []  // by node: its document, or −1
+    private var nodes = Column<Int32>()  // by document
+    private var nodeDocuments = Column<Int32>()  // by node: its document, or −1
     /// Nodes of the graph that stand for what texts name, by the hash of the name.
-    private var entityNodes: [UInt32: Int] = [:]
-    /// Numbers of the documents that are not erased.
-    private var numbers: [CubeID: Int] = [:]
-    /// The file that keeps the vectors' index between runs; nil keeps none.
-    private let file: String?
+    private var entityNodes = KeyTable<UInt32>()
+    /// By document: the hash of its id that files call it by, see ``name(of:)``.
+    private(set) var names = Column<Int>()
+    /// Numbers of documents by these names.
+    private var numbers = KeyTable<Int>()
+    /// The files that keep the vectors' index and the tables between runs; nil keeps none.
+    private let file: String?, tableFile: String?
     /// Bytes that vectors may take in memory and on disk, and the key that encrypts the file.
     private let indexMemory: Int, indexDisk: Int, indexKey: DataKey?
-    /// Conversations by the name of their session.
-    private var sessions: [String: Int] = [:]
+    /// Conversations by a hash of their session's name, of 63 bits.
+    private var sessions = KeyTable<Int>()
 
     /// - Parameters:
     ///   - vectors: empty.
@@ -91,16 +64,17 @@ struct OwnerIndex: Sendable {
     ///     `TieredIndex`.
     ///   - indexKey: decrypts what is kept.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
+    ///   - tableFile: the same for all else.
     init(
         owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex,
         formerDimension: Int? = nil,
-        file: String? = nil, indexMemory: Int = .max,
+        file: String? = nil, tableFile: String? = nil, indexMemory: Int = .max,
         indexDisk: Int = .max, indexKey: DataKey? = nil
     ) throws {
         self.owner = owner
         self.visibility = visibility
         (self.indexMemory, self.indexDisk, self.indexKey) = (indexMemory, indexDisk, indexKey)
-        self.file = file
+        (self.file, self.tableFile) = (file, tableFile)
         self.vectors = vectors
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
@@ -120,19 +94,24 @@ struct OwnerIndex: Sendable {
         }
     }
 
-    /// Takes in all that there is, for the first time.
+    /// Takes in all that there is, for the first time: what files hold, and from the store what has
+    /// happened since.
     ///
     /// - Returns: as ``apply(_:from:)``.
     mutating func load(_ source: Source) throws -> [(CubeID, [UInt8])] {
+        if let tableFile { readTables(tableFile, indexKey, source.store) }
         // Vectors that the file holds are not read from the store.
         let saved = file.flatMap { TieredIndex.savedPosition(at: $0, dataKey: indexKey) }
-        var changes = try source.changes(since: 0, vectorsSince: saved ?? 0)
+        let without: Int64 = source.embedder.isEmpty ? .max : 0
+        var changes = try source.changes(since: position, vectorsSince: saved ?? without)
+        // What was erased meanwhile is in no file any more, whoever wrote it at that moment.
+        if !changes.erased.isEmpty, let tableFile { unlink(tableFile) }
         if let saved, let file {
             if saved <= changes.vectorPosition, let opened = try? open(file, changes.rows) {
                 vectors = opened
             } else {
                 // Damaged, or of another store: it is made again from the store.
-                changes = try source.changes(since: 0, vectorsSince: 0)
+                changes = try source.changes(since: position, vectorsSince: 0)
             }
         }
         return try apply(changes, from: source)
@@ -166,7 +145,6 @@ struct OwnerIndex: Sendable {
     /// Applies changes with the analysis of each row.
     mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
         var vectors = VectorChanges(position: changes.vectorPosition), former = VectorChanges()
-        if documents.isEmpty { numbers.reserveCapacity(changes.rows.count) }
         for (row, analysis) in zip(changes.rows, analyses) {
             guard let analysis else { continue }
             let number = apply(row, analysis)
@@ -188,12 +166,13 @@ struct OwnerIndex: Sendable {
                     successors[link.target] = nil
                 }
             }
-            guard let a = numbers[link.source], let b = numbers[link.target] else { continue }
+            guard let a = number(of: link.source), let b = number(of: link.target) else { continue }
             let kind = Self.kind(of: link)
+            let (from, to) = (Int(nodes[a]), Int(nodes[b]))
             if isRemoved {
-                graph.unlink(nodes[a], nodes[b], kind)
+                graph.unlink(from, to, kind)
             } else {
-                graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970)
+                graph.link(from, to, kind, time: link.time.timeIntervalSince1970)
             }
         }
         let erased = changes.erased.compactMap { remove($0) }
@@ -208,24 +187,37 @@ struct OwnerIndex: Sendable {
         vectorPosition = changes.vectorPosition
     }
 
-    /// Its number among the documents.
-    func number(of id: CubeID) -> Int? { numbers[id] }
+    /// Its number among the documents; nil if there is none, or it was erased.
+    func number(of id: CubeID) -> Int? {
+        guard let number = numbers[Self.name(of: id)], documents[number].state != .erased,
+            documents[number].id == id
+        else { return nil }
+        return number
+    }
 
     /// The vector of the present embedder, if there is one.
-    func vector(of id: CubeID) -> [Float]? { numbers[id].flatMap { vectors.vector($0) } }
+    func vector(of id: CubeID) -> [Float]? { number(of: id).flatMap { vectors.vector($0) } }
 
     /// A document that has a vector of the present embedder.
     private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
-        let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in
-            first
-        }
+        let new = rows.lazy.map { Self.name(of: $0.id) }.filter { numbers[$0] == nil }
+        let newNumbers = Dictionary(
+            new.enumerated().map { ($1, documents.count + $0) }
+        ) { first, _ in first }
+        var next = 0
         let index = try TieredIndex(
             opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey
-        ) {
-            numbers[$0]
+        ) { name in
+            // Nearly always in the order of the documents.
+            if next >= names.count || names[next] != name {
+                guard let number = numbers[name] ?? newNumbers[name] else { return nil }
+                next = number
+            }
+            next += 1
+            return next - 1
         }
         guard index.dimension == vectors.dimension else {
             throw IndexError(
@@ -235,50 +227,49 @@ struct OwnerIndex: Sendable {
     }
 
     /// What a document is called in the file, whatever its number: a hash of its id, of 63 bits.
-    private static func name(of id: CubeID) -> Int { Int(TermCounts.wideHash(id.description) >> 1) }
+    private static func name(of id: CubeID) -> Int { name(of: id.description) }
+
+    private static func name(of text: String) -> Int { Int(TermCounts.wideHash(text) >> 1) }
 
     /// Documents that are not erased.
-    var liveCount: Int { numbers.count }
-
-    /// Names of all documents, for writing the vectors' index while others go on.
-    var names: [Int] { documents.map { Self.name(of: $0.id) } }
+    var liveCount: Int { documents.count - erasedCount }
 
     /// Inserts a document, or replaces it in all indexes.
     ///
     /// - Returns: its number.
     /// - Complexity: linear in its terms and entities; terms that have not changed are left alone.
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
-        let document = Document(row, analysis)
-        let number: Int, isNew = numbers[row.id] == nil
+        let number: Int, known = self.number(of: row.id), isNew = known == nil
         var oldEntities: [UInt32] = []
-        if let known = numbers[row.id] {
+        if let known {
             number = known
-            let old = documents[known]
-            oldEntities = old.analysis.entities
-            if old.analysis.terms != analysis.terms {
+            let old = documents[known], oldAnalysis = old.analysis
+            oldEntities = oldAnalysis.entities
+            if oldAnalysis.terms != analysis.terms {
                 threads.adjust(known, by: analysis.terms.length - lexical.length(of: known))
-                lexical.replace(known, old: old.analysis.terms, with: analysis.terms)
+                lexical.replace(known, old: oldAnalysis.terms, with: analysis.terms)
             }
             count(old.speaker, -1)
             if old.state == .quarantined { quarantinedCount -= 1 }
-            documents[known] = document
+            documents.replace(known, with: row, analysis)
         } else {
             number = documents.count
-            numbers[row.id] = number
-            documents.append(document)
+            names.append(Self.name(of: row.id))
+            numbers[names[number]] = number
+            documents.append(row, analysis)
             isShown.append(false)
             lexical.append(analysis.terms)
             threads.append(
                 session: thread(of: row.session), place: row.place, length: analysis.terms.length)
-            nodes.append(addNode(number))
+            nodes.append(Int32(addNode(number)))
             threads.forEachNeighbour(of: number, reach: 1) {
-                if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) }
+                if $0 < nodes.count { graph.link(node(of: number), node(of: $0), .temporal) }
             }
         }
         if isNew || oldEntities != analysis.entities {
-            graph.isolate(nodes[number], .entity)
+            graph.isolate(node(of: number), .entity)
             for entity in analysis.entities {
-                graph.link(nodes[number], node(ofEntity: entity), .entity)
+                graph.link(node(of: number), node(ofEntity: entity), .entity)
             }
         }
         count(row.speaker, 1)
@@ -290,17 +281,17 @@ struct OwnerIndex: Sendable {
 
     /// A place stays, empty and dead: numbers never move.
     private mutating func remove(_ id: CubeID) -> Int? {
-        guard let number = numbers.removeValue(forKey: id) else { return nil }
+        guard let number = number(of: id) else { return nil }
         erasedCount += 1
         let old = documents[number]
         if old.state == .quarantined { quarantinedCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
-        documents[number] = Document(erased: old)
         lexical.remove(number, old: old.analysis.terms)
         count(old.speaker, -1)
+        documents.erase(number)
         hidden.remove(number)
         isShown[number] = false
-        graph.isolate(nodes[number])
+        graph.isolate(node(of: number))
         return number
     }
 
@@ -309,6 +300,9 @@ struct OwnerIndex: Sendable {
         nodeDocuments.append(Int32(document))
         return graph.addNode()
     }
+
+    /// The node of a document.
+    private func node(of document: Int) -> Int { Int(nodes[document]) }
 
     /// The node of an entity, made at its first mention.
     private mutating func node(ofEntity hash: UInt32) -> Int {
@@ -336,7 +330,7 @@ struct OwnerIndex: Sendable {
         document: Int, score: Float
     )] {
         graph.walk(
-            from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2,
+            from: seeds.map { (node(of: $0.document), $0.weight) }, hops: 2,
             before: asOf?.timeIntervalSince1970 ?? .infinity
         )
         .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
@@ -348,7 +342,7 @@ struct OwnerIndex: Sendable {
         var number = number
         for _ in 0..<64 {
             guard documents[number].validUntil != nil,
-                let next = successors[documents[number].id].flatMap({ numbers[$0] })
+                let next = successors[documents[number].id].flatMap({ self.number(of: $0) })
             else { return nil }
             if documents[next].validUntil == nil { return next }
             number = next
@@ -360,9 +354,10 @@ struct OwnerIndex: Sendable {
     /// has no neighbours.
     private mutating func thread(of session: String?) -> Int {
         guard let session else { return threads.addSession() }
-        if let known = sessions[session] { return known }
+        let name = Self.name(of: session)
+        if let known = sessions[name] { return known }
         let thread = threads.addSession()
-        sessions[session] = thread
+        sessions[name] = thread
         return thread
     }
 
@@ -372,5 +367,57 @@ struct OwnerIndex: Sendable {
         guard let speaker = speaker?.lowercased(), !speaker.isEmpty else { return }
         let count = (speakers[speaker] ?? 0) + difference
         speakers[speaker] = count > 0 ? count : nil
+    }
+
+    // MARK: Files
+
+    /// Takes over tables that ``write(to:)`` wrote; see `OwnerIndex+File.swift`.
+    mutating func takeTables(from reader: inout TableReader) throws {
+        documents = try DocumentTable(from: &reader)
+        lexical = try LexicalIndex(from: &reader)
+        threads = try SessionLinks(from: &reader)
+        graph = try MemoryGraph(from: &reader)
+        (isShown, nodes, nodeDocuments) = (
+            try reader.column(), try reader.column(), try reader.column()
+        )
+        names = try reader.column()
+        numbers = try KeyTable(from: &reader)
+        entityNodes = try KeyTable(from: &reader)
+        sessions = try KeyTable(from: &reader)
+        let few: Column<UInt8> = try reader.column()
+        let small = try JSONDecoder().decode(SmallTables.self, from: Data(few.array))
+        speakers = small.speakers
+        for (old, new) in small.successors { successors[CubeID(stored: old)] = CubeID(stored: new) }
+        (position, vectorPosition) = (small.position, small.vectorPosition)
+        quarantinedCount = small.quarantinedCount
+        hidden = Set(documents.indices.lazy.filter { [isShown] in !isShown[$0] })
+    }
+
+    /// Adds all tables but those of vectors.
+    func addTables(to writer: inout TableWriter) throws {
+        documents.write(to: &writer)
+        lexical.write(to: &writer)
+        threads.write(to: &writer)
+        graph.write(to: &writer)
+        writer.add(isShown)
+        writer.add(nodes)
+        writer.add(nodeDocuments)
+        writer.add(names)
+        numbers.write(to: &writer)
+        entityNodes.write(to: &writer)
+        sessions.write(to: &writer)
+        let small = SmallTables(
+            speakers: speakers,
+            successors: Dictionary(
+                uniqueKeysWithValues: successors.map { ($0.description, $1.description) }),
+            position: position, vectorPosition: vectorPosition, quarantinedCount: quarantinedCount)
+        writer.add(Column(Array(try JSONEncoder().encode(small))))
+    }
+
+    /// What is read whole, as there is little of it.
+    private struct SmallTables: Codable {
+        var speakers: [String: Int], successors: [String: String]
+        var position: Int64, vectorPosition: Int64
+        var quarantinedCount: Int
     }
 }

@@ -118,7 +118,7 @@ struct Retriever {
             guard !plan.times.isEmpty else { return }
             let near = index.documents.indices.map { document in
                 Float(
-                    plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max()
+                    plan.times.map { $0.proximity(to: index.documents.eventTime(document)) }.max()
                         ?? 0)
                     * (0.1 + lexical.session[document])
             }
@@ -236,7 +236,7 @@ struct Retriever {
 
     /// The loss of a memory for not holding at the time that is asked about: now, unless the
     /// question says otherwise.
-    private func validity(_ document: OwnerIndex.Document) -> Float {
+    private func validity(_ document: Document) -> Float {
         guard let end = document.validUntil, request.at == nil, end <= request.now else { return 0 }
         if let asked = plan.times.map(\.start).min(), asked < end { return 0 }
         return plan.asksPast && plan.times.isEmpty && !plan.asksLatest ? 0 : Self.superseded
@@ -248,7 +248,7 @@ struct Retriever {
     /// by their inverse document frequency. Recency falls to 1/e in 90 days. Recency, time, number
     /// and name count only where the question asks for them.
     private func candidate(_ number: Int, _ lexical: LexicalIndex.Scores) -> Candidate {
-        let document = index.documents[number], analysis = document.analysis
+        let document = index.documents[number]
         let similarities = similarities(around: number)
         var covered: UInt64 = 0
         index.threads.forEachNeighbour(of: number, reach: 1) { covered |= lexical.matches[$0] }
@@ -270,9 +270,9 @@ struct Retriever {
         features[.speaker] = speaker
         features[.coverage] = coverage
         features[.detail] = min(1, Float(log1p(Double(index.lexical.length(of: number)))) / 4)
-        features[.timeAsked] = plan.asksWhen && analysis.hasTime ? 1 : 0
-        features[.numberAsked] = plan.asksNumber && analysis.hasNumber ? 1 : 0
-        features[.nameAsked] = plan.asksName ? Float(analysis.names) / 2 : 0
+        features[.timeAsked] = plan.asksWhen && document.analysis.hasTime ? 1 : 0
+        features[.numberAsked] = plan.asksNumber && document.analysis.hasNumber ? 1 : 0
+        features[.nameAsked] = plan.asksName ? Float(document.analysis.names) / 2 : 0
         features[.date] = date
         features[.latest] = plan.asksLatest ? Float(exp(-age / 90)) : 0
         let validity = validity(document)

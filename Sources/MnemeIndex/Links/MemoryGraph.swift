@@ -30,23 +30,64 @@ public struct MemoryGraph: Sendable {
     }
 
     /// One direction of an edge; the other stands at its target.
-    private struct Edge: Sendable, Equatable {
+    struct Edge: Sendable, Equatable {
         var target: Int32
         var kind: Kind
         /// Seconds since 1970; −∞ where it holds always.
         var time: Double
     }
 
-    /// By node. Invariant: an edge stands at both of its ends, once for each kind.
-    private var edges: [[Edge]] = []
+    /// Edges of the nodes that the index's file has, as they are there.
+    private var filed = EdgeTable()
+    /// Edges of those nodes of the file that have others now.
+    private var changed: [Int: [Edge]] = [:]
+    /// Edges of the nodes behind those of the file. Invariant, also across the three: an edge
+    /// stands at both of its ends, once for each kind.
+    private var added: [[Edge]] = []
 
     /// No nodes.
     public init() {}
 
+    /// Nodes; numbers run from 0.
+    private var nodeCount: Int { filed.count + added.count }
+
+    /// Edges of a node, to be changed.
+    private subscript(node: Int) -> [Edge] {
+        get {
+            if node >= filed.count { return added[node - filed.count] }
+            return changed[node] ?? filed.edges(of: node)
+        }
+        _modify {
+            if node >= filed.count {
+                yield &added[node - filed.count]
+            } else {
+                yield &changed[node, default: filed.edges(of: node)]
+            }
+        }
+    }
+
+    /// How many edges a node has.
+    private func edgeCount(_ node: Int) -> Int {
+        if node >= filed.count { return added[node - filed.count].count }
+        return changed[node]?.count ?? filed.edgeCount(node)
+    }
+
+    /// Calls `body` with each edge of a node, in the order in which they were made.
+    @inline(__always)
+    private func forEachEdge(of node: Int, _ body: (Edge) -> Void) {
+        if node >= filed.count {
+            for edge in added[node - filed.count] { body(edge) }
+        } else if let edges = changed.isEmpty ? nil : changed[node] {
+            for edge in edges { body(edge) }
+        } else {
+            filed.forEachEdge(of: node, body)
+        }
+    }
+
     /// A new node's number.
     public mutating func addNode() -> Int {
-        edges.append([])
-        return edges.count - 1
+        added.append([])
+        return nodeCount - 1
     }
 
     /// Connects two nodes in both directions; what is connected in this way already stays.
@@ -54,27 +95,41 @@ public struct MemoryGraph: Sendable {
     /// - Complexity: O(edges of the node that has fewer): what many memories name has one edge for
     ///   each of them.
     public mutating func link(_ a: Int, _ b: Int, _ kind: Kind, time: Double = -.infinity) {
-        let (near, far) = edges[a].count <= edges[b].count ? (a, b) : (b, a)
-        let isKnown = edges[near].contains { Int($0.target) == far && $0.kind == kind }
+        let (near, far) = edgeCount(a) <= edgeCount(b) ? (a, b) : (b, a)
+        var isKnown = false
+        forEachEdge(of: near) { if Int($0.target) == far && $0.kind == kind { isKnown = true } }
         guard a != b, !isKnown else { return }
-        edges[a].append(Edge(target: Int32(b), kind: kind, time: time))
-        edges[b].append(Edge(target: Int32(a), kind: kind, time: time))
+        self[a].append(Edge(target: Int32(b), kind: kind, time: time))
+        self[b].append(Edge(target: Int32(a), kind: kind, time: time))
     }
 
     /// Takes an edge away.
     public mutating func unlink(_ a: Int, _ b: Int, _ kind: Kind) {
-        edges[a].removeAll { Int($0.target) == b && $0.kind == kind }
-        edges[b].removeAll { Int($0.target) == a && $0.kind == kind }
+        self[a].removeAll { Int($0.target) == b && $0.kind == kind }
+        self[b].removeAll { Int($0.target) == a && $0.kind == kind }
     }
 
     /// Takes all edges of a node away, or those of one kind.
     public mutating func isolate(_ node: Int, _ kind: Kind? = nil) {
-        for edge in edges[node] where kind == nil || edge.kind == kind {
-            edges[Int(edge.target)].removeAll {
+        for edge in self[node] where kind == nil || edge.kind == kind {
+            self[Int(edge.target)].removeAll {
                 Int($0.target) == node && (kind == nil || $0.kind == kind)
             }
         }
-        edges[node].removeAll { kind == nil || $0.kind == kind }
+        self[node].removeAll { kind == nil || $0.kind == kind }
+    }
+
+    // MARK: Files
+
+    /// Reads what ``write(to:)`` wrote.
+    package init(from reader: inout TableReader) throws { filed = try EdgeTable(from: &reader) }
+
+    /// Writes the edges of all nodes.
+    package func write(to writer: inout TableWriter) {
+        guard !changed.isEmpty || !added.isEmpty else { return filed.write(to: &writer) }
+        var all = EdgeTable()
+        for node in 0..<nodeCount { all.append(self[node]) }
+        all.write(to: &writer)
     }
 
     /// Walks from `seeds` (personalised PageRank): for each node reached, how much of the walks
@@ -98,18 +153,18 @@ public struct MemoryGraph: Sendable {
         let weights = Kind.allCases.map { kinds.contains($0) ? $0.weight : 0 }
         var frontier = SparseMatrix(), reached: [Int: Float] = [:], share = decay
         frontier.append(
-            seeds.lazy.filter { $0.node >= 0 && $0.node < edges.count }.map { ($0.node, $0.weight) }
+            seeds.lazy.filter { $0.node >= 0 && $0.node < nodeCount }.map { ($0.node, $0.weight) }
         )
         for _ in 0..<max(0, hops) {
             frontier = frontier.product(limit: limit) { node, each in
                 var total: Float = 0
-                for edge in edges[node] where edge.time < before {
-                    total += weights[Int(edge.kind.rawValue)]
+                forEachEdge(of: node) { edge in
+                    if edge.time < before { total += weights[Int(edge.kind.rawValue)] }
                 }
                 guard total > 0 else { return }
-                for edge in edges[node] where edge.time < before {
+                forEachEdge(of: node) { edge in
                     let weight = weights[Int(edge.kind.rawValue)]
-                    if weight > 0 { each(Int(edge.target), weight / total) }
+                    if edge.time < before, weight > 0 { each(Int(edge.target), weight / total) }
                 }
             }
             for (node, value) in frontier.row(0) { reached[node, default: 0] += share * value }

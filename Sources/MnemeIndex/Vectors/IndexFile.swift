@@ -19,7 +19,7 @@ import MnemeSeal
 final class IndexFile: @unchecked Sendable {
     // Sendable: immutable after opening.
     /// The index that wrote the file. Numbers stay: files have them.
-    enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4 }
+    enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4, tables = 5 }
 
     /// One array of an index, as it lies in memory: it begins at a multiple of ``alignment``, so
     /// that it can be mapped.

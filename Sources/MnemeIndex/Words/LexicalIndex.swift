@@ -8,10 +8,23 @@ public struct LexicalIndex: Sendable {
     /// BM25's saturation and length normalisation, as Lucene and Elasticsearch have them.
     private static let k1: Float = 1.2, b: Float = 0.75
 
-    /// By term: the documents that hold it, in rising order.
-    private var postings: [TermCounts.Term: [(document: Int32, count: UInt8)]] = [:]
+    /// A document that holds a term, and how often, at most 255.
+    struct Posting: Sendable {
+        var document: Int32
+        var count: UInt8
+    }
+
+    /// Postings of the file that the index was read from; none in a new index.
+    private var filed = PostingTable()
+    /// By document of the file: whether its postings there count no more, as it has other terms now
+    /// or none.
+    private var isReplaced = Column<Bool>()
+    /// By term: how many of its postings in the file count no more.
+    private var replacedCounts: [TermCounts.Term: Int] = [:]
+    /// Postings that are not in the file. By term: the documents that hold it, in rising order.
+    private var postings: [TermCounts.Term: [Posting]] = [:]
     /// By document: how many terms it has; 0 for one that was removed.
-    private var lengths: [Int32] = []
+    private var lengths = Column<Int32>()
     /// Terms of all documents: over ``keptCount`` it is BM25's mean length.
     private var totalLength = 0
     /// Documents that were not removed: the N of BM25.
@@ -26,7 +39,9 @@ public struct LexicalIndex: Sendable {
     /// Adds the next document.
     public mutating func append(_ terms: TermCounts) {
         let document = Int32(lengths.count)
-        for (term, count) in terms.entries { postings[term, default: []].append((document, count)) }
+        for (term, count) in terms.entries {
+            postings[term, default: []].append(Posting(document: document, count: count))
+        }
         let length = terms.length
         lengths.append(Int32(length))
         totalLength += length
@@ -37,19 +52,29 @@ public struct LexicalIndex: Sendable {
     ///
     /// - Complexity: a search in the postings of each old and new term.
     public mutating func replace(_ document: Int, old: TermCounts, with new: TermCounts) {
-        for (term, _) in old.entries {
-            let (place, isThere) = place(of: Int32(document), under: term)
-            guard isThere else { continue }
-            // In place: the list of a common word is long.
-            postings[term]?.remove(at: place)
-            if postings[term]?.isEmpty ?? false { postings[term] = nil }
+        if document < isReplaced.count, !isReplaced[document] {
+            // Files do not change: what the file has of it is passed over from now on.
+            isReplaced[document] = true
+            for (term, _) in old.entries { replacedCounts[term, default: 0] += 1 }
+        } else {
+            for (term, _) in old.entries { removePosting(Int32(document), under: term) }
         }
         for (term, count) in new.entries {
-            let (place, _) = place(of: Int32(document), under: term)
-            postings[term, default: []].insert((Int32(document), count), at: place)
+            let place = place(of: Int32(document), under: term)
+            postings[term, default: []].insert(
+                Posting(document: Int32(document), count: count), at: place)
         }
         totalLength += new.length - Int(lengths[document])
         lengths[document] = Int32(new.length)
+    }
+
+    /// Takes a document out of a list that is not in the file.
+    private mutating func removePosting(_ document: Int32, under term: TermCounts.Term) {
+        let place = place(of: document, under: term)
+        guard holds(document, at: place, under: term) else { return }
+        // In place: the list of a common word is long.
+        postings[term]?.remove(at: place)
+        if postings[term]?.isEmpty ?? false { postings[term] = nil }
     }
 
     /// Takes a document's terms out; its number stays, and it counts no more in what terms and
@@ -59,19 +84,10 @@ public struct LexicalIndex: Sendable {
         keptCount -= 1
     }
 
-    /// Where a document is in the posting list of a term, or would be.
-    private func place(of document: Int32, under term: TermCounts.Term) -> (
-        place: Int, isThere: Bool
-    ) {
-        guard let list = postings[term] else { return (0, false) }
-        let place = Self.position(of: document, in: list)
-        return (place, place < list.count && list[place].document == document)
-    }
-
-    /// Where a document is in a posting list, or would be; by halving.
-    private static func position(of document: Int32, in list: [(document: Int32, count: UInt8)])
-        -> Int
-    {
+    /// Where a document is among the postings of a term that are not in the file, or would be; by
+    /// halving.
+    private func place(of document: Int32, under term: TermCounts.Term) -> Int {
+        guard let list = postings[term] else { return 0 }
         var low = 0, high = list.count
         while low < high {
             let middle = (low + high) / 2
@@ -80,27 +96,72 @@ public struct LexicalIndex: Sendable {
         return low
     }
 
+    /// Whether a document is at a place of these postings.
+    private func holds(_ document: Int32, at place: Int, under term: TermCounts.Term) -> Bool {
+        guard let list = postings[term] else { return false }
+        return place < list.count && list[place].document == document
+    }
+
     /// Terms of `document`'s length.
     public func length(of document: Int) -> Int { Int(lengths[document]) }
 
+    /// Documents that hold a term.
+    private func documentCount(_ term: TermCounts.Term) -> Int {
+        filed.range(of: term).count - (replacedCounts[term] ?? 0) + (postings[term]?.count ?? 0)
+    }
+
+    /// Calls `body` with each posting of a term, those of the file first.
+    @inline(__always)
+    private func forEachPosting(of term: TermCounts.Term, _ body: (Posting) -> Void) {
+        let range = filed.range(of: term)
+        if replacedCounts[term] == nil {
+            filed.forEach(in: range, body)
+        } else {
+            isReplaced.withElements { isReplaced in
+                filed.forEach(in: range) { if !isReplaced[Int($0.document)] { body($0) } }
+            }
+        }
+        if let list = postings[term] { for posting in list { body(posting) } }
+    }
+
+    /// All postings of a term by document.
+    private func list(of term: TermCounts.Term) -> [Posting] {
+        var list: [Posting] = []
+        list.reserveCapacity(documentCount(term))
+        forEachPosting(of: term) { list.append($0) }
+        // Behind the file's documents stand new ones, nearly always.
+        if replacedCounts[term] != nil || postings[term]?.first.map({
+            Int($0.document) < isReplaced.count
+        }) ?? false {
+            list.sort { $0.document < $1.document }
+        }
+        return list
+    }
+
+    /// Whether a document holds a term.
+    private func holds(_ document: Int32, _ term: TermCounts.Term) -> Bool {
+        if Int(document) < isReplaced.count, !isReplaced[Int(document)] {
+            return filed.holds(document, in: filed.range(of: term))
+        }
+        return holds(document, at: place(of: document, under: term), under: term)
+    }
+
     /// How much a term tells: ln(1 + (N − n + ½)/(n + ½)).
     public func inverseDocumentFrequency(_ term: TermCounts.Term) -> Float {
-        let n = Float(postings[term]?.count ?? 0), all = Float(keptCount)
+        let n = Float(documentCount(term)), all = Float(keptCount)
         return Float.logarithm(1 + (all - n + 0.5) / (n + 0.5))
     }
 
     /// Documents that hold every one of `terms`, at most `limit`.
     public func documents(withAll terms: [TermCounts.Term], limit: Int) -> [Int] {
-        let lists = terms.map { postings[$0] ?? [] }.sorted { $0.count < $1.count }
-        guard let shortest = lists.first else { return [] }
+        guard let rarest = terms.min(by: { documentCount($0) < documentCount($1) }) else {
+            return []
+        }
         var found: [Int] = []
-        for (document, _) in shortest {
-            let inAll = lists.dropFirst().allSatisfy { list in
-                let i = Self.position(of: document, in: list)
-                return i < list.count && list[i].document == document
-            }
-            if inAll { found.append(Int(document)) }
-            if found.count == limit { break }
+        for posting in list(of: rarest) {
+            guard found.count < limit else { break }
+            let isInAll = terms.allSatisfy { $0 == rarest || holds(posting.document, $0) }
+            if isInAll { found.append(Int(posting.document)) }
         }
         return found
     }
@@ -145,11 +206,10 @@ public struct LexicalIndex: Sendable {
             count / (count + Self.k1 * (1 - Self.b + Self.b * length / mean))
         }
         for (i, term) in terms.enumerated() {
-            guard let list = postings[term] else { continue }
             let weight = scores.weights[i]
-            for (document, occurrences) in list {
-                let d = Int(document), c = Float(occurrences)
-                if scores.matches[d] == 0 { scores.touched.append(document) }
+            forEachPosting(of: term) { posting in
+                let d = Int(posting.document), c = Float(posting.count)
+                if scores.matches[d] == 0 { scores.touched.append(posting.document) }
                 scores.matches[d] |= 1 << UInt64(i)
                 scores.document[d] += weight * saturated(c, length: Float(lengths[d]), mean: mean)
                 sessions.forEachNeighbour(of: d, reach: SessionLinks.window) { w in
@@ -179,5 +239,37 @@ public struct LexicalIndex: Sendable {
         }
         for d in 0..<n { scores.session[d] = sessionScores[sessions.session(of: d)] }
         return scores
+    }
+
+    // MARK: Files
+
+    /// Reads what ``write(to:)`` wrote.
+    package init(from reader: inout TableReader) throws {
+        filed = try PostingTable(from: &reader)
+        lengths = try reader.column()
+        let totals: Column<Int> = try reader.column()
+        guard totals.count == 2 else {
+            throw IndexError(.corrupt, "A table of words is damaged. Delete the file; it is made again.")
+        }
+        (totalLength, keptCount) = (totals[0], totals[1])
+        isReplaced = Column([Bool](repeating: false, count: lengths.count))
+    }
+
+    /// Writes the postings that count, those of the file and new ones together.
+    package func write(to writer: inout TableWriter) {
+        merged.write(to: &writer)
+        writer.add(lengths)
+        writer.add(Column([totalLength, keptCount]))
+    }
+
+    /// All postings that count, as one table.
+    private var merged: PostingTable {
+        guard !postings.isEmpty || !replacedCounts.isEmpty else { return filed }
+        var merged = PostingTable()
+        for term in Set(filed.terms.array).union(postings.keys).sorted() {
+            let list = list(of: term)
+            if !list.isEmpty { merged.append(term, list) }
+        }
+        return merged
     }
 }

@@ -3,15 +3,15 @@
 /// A document without a conversation is a session of its own.
 public struct SessionLinks: Sendable {
     /// By document: the ones beside it in its session (−1 at the ends), its session, its place there.
-    private var before: [Int32] = [], after: [Int32] = [], sessions: [Int32] = [],
-        places: [Int64] = []
+    private var before = Column<Int32>(), after = Column<Int32>(), sessions = Column<Int32>(),
+        places = Column<Int64>()
     /// By session: its last document, −1 while there is none.
-    private var last: [Int32] = []
+    private var last = Column<Int32>()
     /// By session: the terms of all its documents.
-    private var lengths: [Int] = []
+    private var lengths = Column<Int>()
     /// By document: its terms, and those of its window. Windows overlap: a document counts in those
     /// of all within ``window`` of it.
-    private var documentLengths: [Int32] = [], windowLengths: [Int32] = []
+    private var documentLengths = Column<Int32>(), windowLengths = Column<Int32>()
     /// Neighbours on each side that a window takes in.
     static let window = 2
 
@@ -121,5 +121,32 @@ public struct SessionLinks: Sendable {
             other = after[Int(other)]
             steps += 1
         }
+    }
+
+    /// Reads what ``write(to:)`` wrote.
+    package init(from reader: inout TableReader) throws {
+        (before, after) = (try reader.column(), try reader.column())
+        (sessions, places) = (try reader.column(), try reader.column())
+        (last, lengths) = (try reader.column(), try reader.column())
+        (documentLengths, windowLengths) = (try reader.column(), try reader.column())
+        guard last.count == lengths.count,
+            [after.count, sessions.count, places.count, documentLengths.count, windowLengths.count]
+                .allSatisfy({ $0 == before.count })
+        else {
+            throw IndexError(
+                .corrupt, "A table of sessions is damaged. Delete the file; it is made again.")
+        }
+    }
+
+    /// Writes all columns.
+    package func write(to writer: inout TableWriter) {
+        writer.add(before)
+        writer.add(after)
+        writer.add(sessions)
+        writer.add(places)
+        writer.add(last)
+        writer.add(lengths)
+        writer.add(documentLengths)
+        writer.add(windowLengths)
     }
 }

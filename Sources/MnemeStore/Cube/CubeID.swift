@@ -41,8 +41,8 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
         description = uuid.uuidString.lowercased()
     }
 
-    /// An id that the store wrote itself.
-    init(stored text: String) { description = text }
+    /// An id that the store wrote itself, or an index of it.
+    package init(stored text: String) { description = text }
 
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)

@@ -16,6 +16,9 @@ public protocol IndexFeed: Sendable {
     func forEachTerms(
         owner: Owner, visibility: Visibility, _ body: (TermsRow) throws -> Bool
     ) throws
+    /// Tells the owner's journal entry at a position from every other; nil if there is none. What was
+    /// derived at this position, and remembers the same, belongs to this journal.
+    func journalMark(at position: Int64, owner: Owner) throws -> String?
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
     /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.

@@ -92,6 +92,20 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// As ``IndexFeed`` has it: cube, operation and time, which an erasure leaves as they are.
+    public func journalMark(at position: Int64, owner: Owner) throws -> String? {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
+            return try String.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT cube || ' ' || operation || ' ' || time FROM journal
+                            WHERE position = ? AND owner = ?
+                        """),
+                arguments: [position, ownerID])
+        }
+    }
+
     /// A row of ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, by the columns'
     /// order, as looking for names takes longer than the rest.
     private static func indexRow(_ row: Row) throws -> IndexRow {

@@ -1,0 +1,221 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+
+/// The documents of an ``OwnerIndex`` by number: what all are asked for in columns, the rest in
+/// records that are read when it is asked for.
+///
+/// A record: id (36 bytes), agent, session, speaker, number of tags and the tags, the encoded
+/// analysis. Each text begins with its length plus one in four bytes, 0 for none.
+struct DocumentTable: Sendable {
+    private var types = Column<UInt8>(), states = Column<UInt8>()
+    /// In seconds since the reference date; not a number stands for none.
+    private var eventTimes = Column<Double>(), expiries = Column<Double>(),
+        ends = Column<Double>()
+    /// Where the record of each begins, in ``records``.
+    private var starts = Column<Int>()
+    private var records = Column<UInt8>()
+    /// Whether ``records`` holds some of former versions.
+    private var hasUnusedRecords = false
+
+    /// No documents.
+    init() {}
+
+    /// Documents ever added.
+    var count: Int { types.count }
+    /// Numbers of all documents.
+    var indices: Range<Int> { 0..<count }
+
+    /// Adds a document of a row of the store and its analysis.
+    mutating func append(_ row: IndexRow, _ analysis: Analysis) {
+        types.append(0)
+        states.append(0)
+        eventTimes.append(0)
+        expiries.append(0)
+        ends.append(0)
+        starts.append(0)
+        put(row, analysis, at: count - 1)
+    }
+
+    /// Puts another version of a document in its place; the record of the former goes when a file
+    /// is written.
+    mutating func replace(_ number: Int, with row: IndexRow, _ analysis: Analysis) {
+        hasUnusedRecords = true
+        put(row, analysis, at: number)
+    }
+
+    private mutating func put(_ row: IndexRow, _ analysis: Analysis, at number: Int) {
+        types[number] = Self.code(row.type)
+        states[number] = Self.code(row.state)
+        eventTimes[number] = row.eventTime.timeIntervalSinceReferenceDate
+        expiries[number] = row.expires?.timeIntervalSinceReferenceDate ?? .nan
+        ends[number] = row.validUntil?.timeIntervalSinceReferenceDate ?? .nan
+        starts[number] = records.count
+        records.append(Array(row.id.description.utf8))
+        append(row.agent)
+        append(row.session)
+        append(row.speaker)
+        append(UInt32(clamping: row.tags.count))
+        for tag in row.tags { append(tag) }
+        let isStored = row.analyzer == Analysis.version && !row.analysis.isEmpty
+        let encoded = isStored ? row.analysis : analysis.encoded
+        append(UInt32(clamping: encoded.count))
+        records.append(encoded)
+    }
+
+    /// Takes away all but a document's number, its id and the time: its words go, also from memory.
+    mutating func erase(_ number: Int) {
+        for place in self[number].written.dropFirst(Document.idBytes) { records[place] = 0 }
+        states[number] = Self.code(LifecycleState.erased)
+        (expiries[number], ends[number]) = (.nan, .nan)
+    }
+
+    private mutating func append(_ number: UInt32) {
+        records.append((0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * UInt32($0))) })
+    }
+
+    private mutating func append(_ text: String?) {
+        guard let text else { return append(UInt32(0)) }
+        append(UInt32(clamping: text.utf8.count + 1))
+        records.append(Array(text.utf8))
+    }
+
+    /// A document.
+    subscript(number: Int) -> Document {
+        Document(
+            type: MemoryType.allCases[Int(types[number])],
+            state: LifecycleState.allCases[Int(states[number])],
+            eventTime: eventTime(number), expires: Self.date(expiries[number]),
+            validUntil: Self.date(ends[number]), records: records, start: starts[number])
+    }
+
+    /// When what a document tells of happened.
+    func eventTime(_ number: Int) -> Date {
+        Date(timeIntervalSinceReferenceDate: eventTimes[number])
+    }
+
+    // MARK: Files
+
+    /// Reads what ``write(to:)`` wrote.
+    init(from reader: inout TableReader) throws {
+        (types, states, eventTimes) = (
+            try reader.column(), try reader.column(), try reader.column()
+        )
+        (expiries, ends, starts) = (try reader.column(), try reader.column(), try reader.column())
+        records = try reader.column()
+        let counts = [states.count, eventTimes.count, expiries.count, ends.count, starts.count]
+        guard counts.allSatisfy({ $0 == types.count }) else {
+            throw IndexError(
+                .corrupt, "A table of documents is damaged. Delete the file; it is made again.")
+        }
+    }
+
+    /// Writes all columns, and of records those that are in use.
+    func write(to writer: inout TableWriter) {
+        var (starts, records) = (starts, records)
+        if hasUnusedRecords {
+            (starts, records) = (Column(), Column())
+            for number in indices {
+                starts.append(records.count)
+                let written = self[number].written
+                self.records.withElements { records.append($0[written]) }
+            }
+        }
+        writer.add(types)
+        writer.add(states)
+        writer.add(eventTimes)
+        writer.add(expiries)
+        writer.add(ends)
+        writer.add(starts)
+        writer.add(records)
+    }
+
+    private static func date(_ seconds: Double) -> Date? {
+        seconds.isNaN ? nil : Date(timeIntervalSinceReferenceDate: seconds)
+    }
+
+    /// The place of a case among all, which is its code in a file.
+    private static func code<Case: CaseIterable & Equatable>(_ value: Case) -> UInt8
+    where Case.AllCases == [Case] {
+        UInt8(Case.allCases.firstIndex(of: value) ?? 0)
+    }
+}
+
+/// A memory as filters and features see it, without its text. It reads from its record what it is
+/// asked for.
+struct Document: Sendable {
+    /// Bytes that a record's id takes.
+    static let idBytes = 36
+
+    let type: MemoryType
+    let state: LifecycleState
+    let eventTime: Date
+    let expires: Date?, validUntil: Date?
+    fileprivate let records: Column<UInt8>
+    fileprivate let start: Int
+
+    /// The memory.
+    var id: CubeID {
+        CubeID(
+            stored: records.withElements {
+                String(decoding: $0[start..<start + Self.idBytes], as: UTF8.self)
+            })
+    }
+    /// Its agent, session and speaker.
+    var agent: String? { text(0) }
+    var session: String? { text(1) }
+    var speaker: String? { text(2) }
+
+    /// Its tags.
+    var tags: [String] {
+        var place = placeOfTags
+        let count = number(place)
+        place += 4
+        return (0..<count).compactMap { _ in
+            defer { place = behind(place) }
+            return text(at: place)
+        }
+    }
+
+    /// Its terms and cues; nothing if it was erased.
+    var analysis: Analysis {
+        let place = placeOfAnalysis
+        return records.withElements {
+            Analysis(encoded: Array($0[place + 4..<place + 4 + number(place)]))
+        } ?? .empty
+    }
+
+    /// The bytes of its record.
+    fileprivate var written: Range<Int> {
+        let place = placeOfAnalysis
+        return start..<place + 4 + number(place)
+    }
+
+    private var placeOfTags: Int { (0..<3).reduce(start + Self.idBytes) { place, _ in behind(place) } }
+
+    private var placeOfAnalysis: Int {
+        let place = placeOfTags
+        return (0..<number(place)).reduce(place + 4) { place, _ in behind(place) }
+    }
+
+    /// A number of four bytes.
+    private func number(_ place: Int) -> Int {
+        (0..<4).reduce(0) { $0 | Int(records[place + $1]) << (8 * $1) }
+    }
+
+    /// Where what stands behind a text begins.
+    private func behind(_ place: Int) -> Int { place + 4 + max(0, number(place) - 1) }
+
+    private func text(at place: Int) -> String? {
+        let length = number(place) - 1
+        guard length >= 0 else { return nil }
+        return records.withElements {
+            String(decoding: $0[place + 4..<place + 4 + length], as: UTF8.self)
+        }
+    }
+
+    /// The text of a field: agent, session, speaker.
+    private func text(_ field: Int) -> String? {
+        text(at: (0..<field).reduce(start + Self.idBytes) { place, _ in behind(place) })
+    }
+}

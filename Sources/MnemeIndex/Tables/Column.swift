@@ -1,0 +1,124 @@
+/// An array whose elements may lie in a mapped file (``TableFile``): its pages are read when they
+/// are touched, and the system copies those that are changed. The file never changes.
+///
+/// A value like an array: a copy shares memory until one of the two is changed.
+package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
+    private var storage: Storage
+    /// Elements.
+    package private(set) var count: Int
+
+    /// Memory for elements: a part of a mapping, or its own.
+    private final class Storage: @unchecked Sendable {
+        // Sendable: changed only by who holds the one reference.
+        let base: UnsafeMutablePointer<Element>
+        let capacity: Int
+        /// The mapping that the memory is a part of; nil if it is its own.
+        let mapping: FileMapping?
+
+        init(capacity: Int) {
+            base = .allocate(capacity: max(1, capacity))
+            (self.capacity, mapping) = (max(1, capacity), nil)
+        }
+
+        init(_ base: UnsafeMutablePointer<Element>, count: Int, of mapping: FileMapping) {
+            (self.base, capacity, self.mapping) = (base, count, mapping)
+        }
+
+        deinit { if mapping == nil { base.deallocate() } }
+
+        /// A copy of the first elements with room for more.
+        func copy(_ count: Int, capacity: Int) -> Storage {
+            let new = Storage(capacity: max(count, capacity))
+            new.base.update(from: base, count: count)
+            return new
+        }
+    }
+
+    /// An empty column.
+    package init() {
+        storage = Storage(capacity: 0)
+        count = 0
+    }
+
+    /// The elements of an array.
+    package init(_ elements: [Element]) {
+        storage = Storage(capacity: elements.count)
+        count = elements.count
+        for (place, element) in elements.enumerated() { storage.base[place] = element }
+    }
+
+    /// A part of a mapping. The bytes begin at a multiple of a page.
+    init(_ bytes: UnsafeMutableRawBufferPointer, of mapping: FileMapping) {
+        count = bytes.count / MemoryLayout<Element>.stride
+        guard let base = bytes.baseAddress, count > 0 else {
+            storage = Storage(capacity: 0)
+            return
+        }
+        storage = Storage(
+            base.bindMemory(to: Element.self, capacity: count), count: count, of: mapping)
+    }
+
+    /// An element; it must exist.
+    package subscript(place: Int) -> Element {
+        @inline(__always) get {
+            precondition(place >= 0 && place < count)
+            return storage.base[place]
+        }
+        set {
+            precondition(place >= 0 && place < count)
+            if !isKnownUniquelyReferenced(&storage) {
+                storage = storage.copy(count, capacity: count)
+            }
+            storage.base[place] = newValue
+        }
+    }
+
+    /// Adds an element at the end.
+    package mutating func append(_ element: Element) {
+        reserve(count + 1)
+        storage.base[count] = element
+        count += 1
+    }
+
+    /// Adds elements at the end.
+    package mutating func append(_ elements: some Collection<Element>) {
+        reserve(count + elements.count)
+        for element in elements {
+            storage.base[count] = element
+            count += 1
+        }
+    }
+
+    /// Makes room, and the memory this column's own.
+    private mutating func reserve(_ wanted: Int) {
+        if wanted > storage.capacity {
+            storage = storage.copy(count, capacity: max(16, wanted, storage.capacity * 2))
+        } else if !isKnownUniquelyReferenced(&storage) {
+            storage = storage.copy(count, capacity: storage.capacity)
+        }
+    }
+
+    /// Hands out the elements side by side.
+    @inline(__always)
+    package func withElements<R>(_ body: (UnsafeBufferPointer<Element>) throws -> R) rethrows -> R {
+        try withExtendedLifetime(storage) {
+            try body(UnsafeBufferPointer(start: storage.base, count: count))
+        }
+    }
+
+    /// The elements as an array.
+    package var array: [Element] { withElements(Array.init) }
+
+    /// Where an element is among elements in rising order, or would be; by halving.
+    package func place(of element: Element, in range: Range<Int>? = nil) -> Int
+    where Element: Comparable {
+        withElements { elements in
+            var low = range?.lowerBound ?? 0, high = range?.upperBound ?? elements.count
+            while low < high {
+                let middle = (low + high) / 2
+                if elements[middle] < element { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+    }
+}

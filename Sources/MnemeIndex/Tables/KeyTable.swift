@@ -1,0 +1,44 @@
+/// Numbers by key: keys of a file in rising order, which are looked up by halving, and new ones in
+/// a dictionary.
+package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
+    private var keys = Column<Key>(), numbers = Column<Int32>()
+    /// Keys that are not in the file, or have another number there.
+    private var added: [Key: Int32] = [:]
+
+    /// Without keys.
+    package init() {}
+
+    /// The number of a key.
+    package subscript(key: Key) -> Int? {
+        get {
+            if let number = added[key] { return Int(number) }
+            let place = keys.place(of: key)
+            return place < keys.count && keys[place] == key ? Int(numbers[place]) : nil
+        }
+        set {
+            precondition(newValue != nil, "Keys are never taken out.")
+            added[key] = Int32(newValue!)
+        }
+    }
+
+    /// Reads what ``write(to:)`` wrote.
+    package init(from reader: inout TableReader) throws {
+        (keys, numbers) = (try reader.column(), try reader.column())
+        guard keys.count == numbers.count else {
+            throw IndexError(.corrupt, "A table of keys is damaged. Delete the file; it is made again.")
+        }
+    }
+
+    /// Writes all keys in rising order.
+    package func write(to writer: inout TableWriter) {
+        guard !added.isEmpty else {
+            writer.add(keys)
+            return writer.add(numbers)
+        }
+        var all: [(key: Key, number: Int32)] = added.map { ($0.key, $0.value) }
+        for i in 0..<keys.count where added[keys[i]] == nil { all.append((keys[i], numbers[i])) }
+        all.sort { $0.key < $1.key }
+        writer.add(Column(all.map(\.key)))
+        writer.add(Column(all.map(\.number)))
+    }
+}
