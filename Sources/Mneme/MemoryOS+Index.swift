@@ -73,7 +73,9 @@ extension MemoryOS {
 
     /// Erased vectors must not stay in a file: neither in the present embedder's nor in a former
     /// one's, nor where no embedder is at hand.
-    func removeIndexFile(of owner: Owner) {
+    ///
+    /// - Parameter kept: the end of names of files that stay.
+    func removeIndexFile(of owner: Owner, but kept: String? = nil) {
         guard let indexFolder,
             let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder)
         else {
@@ -81,6 +83,7 @@ extension MemoryOS {
         }
         let own = Self.indexName(of: owner)
         for name in names where name.hasPrefix(own) || !name.contains("-") {
+            if let kept, name.hasSuffix(kept) { continue }
             // Files without a dash are named as they once were, when nobody could tell whose they
             // are.
             unlink("\(indexFolder)/\(name)")
@@ -121,8 +124,8 @@ extension MemoryOS {
 
     /// Writes an owner's index if much is new.
     func saveIndex(_ key: IndexKey, _ index: SharedIndex) {
-        saveTables(key, index)
         saveVectors(key, index)
+        saveTables(key, index)
     }
 
     /// Writes an owner's tables if much is new: a sixteenth of them, so that all writing together
@@ -162,7 +165,7 @@ extension MemoryOS {
             let others = keptBytes(besides: file), mine = vectors.footprint
             guard others + mine.memory + mine.disk <= indexDisk else {
                 logger.debug("an index is not kept: the folder would take more than it may")
-                return removeIndexFile(of: owner)
+                return removeIndexFile(of: owner, but: ".tables")
             }
             let saved = TieredIndex.savedPosition(at: file, dataKey: indexKey)
             guard vectors.count >= Self.savedEvery,

@@ -25,6 +25,7 @@ extension OwnerIndex {
         } catch {
             Logger(label: "mneme").notice(
                 "an index's file is not used; it is made again", metadata: ["error": "\(error)"])
+            unlink(path)
         }
     }
 

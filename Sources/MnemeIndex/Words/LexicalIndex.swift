@@ -130,9 +130,11 @@ public struct LexicalIndex: Sendable {
         list.reserveCapacity(documentCount(term))
         forEachPosting(of: term) { list.append($0) }
         // Behind the file's documents stand new ones, nearly always.
-        if replacedCounts[term] != nil || postings[term]?.first.map({
-            Int($0.document) < isReplaced.count
-        }) ?? false {
+        if replacedCounts[term] != nil
+            || postings[term]?.first.map({
+                Int($0.document) < isReplaced.count
+            }) ?? false
+        {
             list.sort { $0.document < $1.document }
         }
         return list
