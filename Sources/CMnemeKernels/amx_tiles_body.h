@@ -21,6 +21,9 @@
                 int32_t sums[4][16][16] __attribute__((aligned(64)));
                 for (int c = 0; c < columns; c++) {
                     t[c] = codes[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
+                    // The first rows wait for memory: they fetch what the next columns will need.
+                    if (row == 0)
+                        for (size_t line = 0; line < size; line += 64) __builtin_prefetch(t[c] + 2 * blocks * size + line, 0, 2);
                     // Codes of four bits become bytes: AMX multiplies nothing smaller.
                     if (!is_narrow(g->format)) continue;
                     for (size_t j = 0; j < 4; j++)

@@ -18,8 +18,8 @@
 /// Of blocks that reach no further all codes are zero: 16191 over less could be infinite.
 #define LEAST 0x1p-100f
 
-/// Rows from which on AMX is the fastest.
-enum { AMX_ROWS = 8 };
+/// Rows that AMX takes at once, and of these the fewest with which it is the fastest.
+enum { AMX_GROUP = 16, AMX_ROWS = 12 };
 
 size_t mnk_tile_bytes(int format) { return tile_bytes(format); }
 
@@ -338,10 +338,25 @@ T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
     if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
-    // Filling tiles pays from some rows on; the last of a prompt may be few.
-    if ((features & MNK_AMX_EMULATED) && g->m >= AMX_ROWS) { mnk_amx_tiles_emulated(g); return; }
+    if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) {
+        // Whole groups of rows, and a last one that nearly fills its tiles; vectors take fewer rows.
+        mnk_tiles full = *g, rest = *g;
+        rest.m = g->m % AMX_GROUP < AMX_ROWS ? g->m % AMX_GROUP : 0;
+        full.m -= rest.m;
+        if (features & MNK_AMX_EMULATED) mnk_amx_tiles_emulated(&full);
 #if defined(__x86_64__)
-    if ((features & MNK_AMX_INT8) && g->m >= AMX_ROWS) { mnk_amx_tiles(g); return; }
+        else mnk_amx_tiles(&full);
+#endif
+        size_t blocks = full.m * (g->k / 32);
+        rest.a = (const char *)g->a + blocks * 64;
+        rest.a_scale += blocks;
+        rest.a_sum += blocks;
+        rest.a_total += blocks;
+        rest.c += full.m * g->ldc;
+        mnk_gemm_tiles(features & ~(MNK_AMX_INT8 | MNK_AMX_EMULATED), &rest);
+        return;
+    }
+#if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) {
         switch (g->format) {
             case MNK_Q4: gemm_vnni_q4(g); return;
