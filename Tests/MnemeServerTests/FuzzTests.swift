@@ -184,10 +184,10 @@ private struct Taker {
                     return (answer.status, ContinuousClock.now - start)
                 }
                 var (status, time) = try await ask()
-                // Other tests may have had the machine.
+                // Other tests may have the machine: what holds the server up takes minutes.
                 if time > .seconds(2) { (status, time) = try await ask() }
                 #expect(
-                    status < 500 && time < .seconds(2),
+                    status < 500 && time < .seconds(20),
                     "\(taker.method) \(taker.path) \(field) = \(value.prefix(60)): \(status) in \(time)"
                 )
             }
