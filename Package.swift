@@ -98,7 +98,9 @@ let package = Package(
         .target(name: "MnemeText", dependencies: ["MnemeBase", "MnemeFormats"]),
         .target(
             name: "MnemeEmbedding",
-            dependencies: ["MnemeBase", "MnemeFormats", "MnemeNumerics", crypto, locks]),
+            dependencies: [
+                "MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", crypto, locks,
+            ]),
         .target(
             name: "MnemeModels",
             dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),

@@ -14,7 +14,7 @@ extension MemoryOS {
         let pending = try store.pendingEmbeddings(embedder: embedder.identifier, limit: 256)
         guard !pending.isEmpty else { return 0 }
         let vectors = try embedder.embed(
-            pending.map { Self.embeddingText($0.text, speaker: $0.speaker) })
+            pending.map { Self.embeddingText($0.text, speaker: $0.speaker) }, as: .document)
         try store.saveVectors(
             pending.enumerated().map { ($1.id, $1.version, vectors[$0]) },
             embedder: embedder.identifier)

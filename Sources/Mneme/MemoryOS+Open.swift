@@ -9,6 +9,9 @@ public enum EmbedderChoice: Sendable {
     case none
     /// all-MiniLM-L6-v2 in ``miniLMFolder``, where `mneme pull minilm` puts it (80 MB).
     case miniLM
+    /// The model in a folder as the hub has it: BERT, RoBERTa, XLM-RoBERTa or DistilBERT with what
+    /// sentence-transformers puts behind it, or a table of Model2Vec.
+    case folder(String)
     /// A model of one's own.
     case custom(any TextEmbedder)
 
@@ -24,6 +27,7 @@ public enum EmbedderChoice: Sendable {
     func embedder() throws -> (any TextEmbedder)? {
         switch self {
         case .none: return nil
+        case .folder(let folder): return try EmbeddingModel.open(folder: folder)
         case .custom(let embedder): return embedder
         case .miniLM: return try Self.miniLM(in: Self.miniLMFolder)
         }

@@ -10,10 +10,28 @@ public protocol TextEmbedder: Sendable {
     var dimension: Int { get }
     /// Tokens after which a text is cut.
     var maximumTokens: Int { get }
-    /// One vector for each text, in order.
+    /// One vector for each text as it is, in order.
     func embed(_ texts: [String]) throws -> Embeddings
+    /// One vector for each text in its role, in order. Models that were trained with other words
+    /// before a question than before what answers it put them there; by default roles do not
+    /// matter.
+    func embed(_ texts: [String], as role: TextRole) throws -> Embeddings
     /// Tokens that `text` takes, before any cut.
     func tokenCount(_ text: String) -> Int
+}
+
+extension TextEmbedder {
+    public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
+        try embed(texts)
+    }
+}
+
+/// What a text is embedded for.
+public enum TextRole: Sendable, CaseIterable {
+    /// It asks.
+    case query
+    /// It is kept, and found.
+    case document
 }
 
 /// Vectors of one length, row after row.

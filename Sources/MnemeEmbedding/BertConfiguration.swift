@@ -2,16 +2,29 @@ import Foundation
 import MnemeBase
 import MnemeFormats
 
-/// The shape of a BERT encoder (Devlin et al. 2019), read from `config.json` and the
-/// sentence-transformers files beside it.
+/// The shape of an encoder of the BERT family, read from `config.json` and the
+/// sentence-transformers files beside it: BERT (Devlin et al. 2019), RoBERTa (Liu et al. 2019),
+/// XLM-RoBERTa (Conneau et al. 2020) and DistilBERT (Sanh et al. 2019).
 ///
 /// Sizes are checked against what the kernels take: widths in multiples of 64, heads of 16 to 128
 /// elements in multiples of 16. Anything that would change the mathematics (another activation,
 /// relative positions) is refused by name.
 public struct BertConfiguration: Sendable, Equatable {
+    /// Which of the family's models it is: they differ in names, in the first position and in
+    /// segments.
+    public enum Family: String, Sendable, CaseIterable {
+        case bert
+        case roberta
+        case xlmRoberta = "xlm-roberta"
+        case camembert
+        case distilbert
+    }
+
+    /// The model's family.
+    public let family: Family
     /// Rows of the word embeddings.
     public let vocabularySize: Int
-    /// Width of a token's state, and so of a vector.
+    /// Width of a token's state.
     public let hiddenSize: Int
     /// Encoder layers.
     public let layers: Int
@@ -21,24 +34,38 @@ public struct BertConfiguration: Sendable, Equatable {
     public let intermediateSize: Int
     /// Rows of the position embeddings.
     public let positions: Int
-    /// Rows of the segment embeddings.
+    /// The row of the first token's position: 0, or the one behind padding's in RoBERTa's models.
+    public let firstPosition: Int
+    /// Rows of the segment embeddings; 0 where the family has none.
     public let typeVocabularySize: Int
     /// Added to the variance.
     public let layerNormEpsilon: Float
-    /// Tokens after which a text is cut, `[CLS]` and `[SEP]` among them: `max_seq_length` of
-    /// sentence-transformers, or all positions.
+    /// Tokens after which a text is cut, those that begin and end it among them: the
+    /// length that the model's files set, or all positions.
     public let maximumTokens: Int
 
     /// Elements of a head.
     public var headDimension: Int { hiddenSize / heads }
 
+    /// - Parameter folder: holds `config.json`.
     /// - Throws: ``ModelError`` for a file that is absent, damaged, or of a model that this encoder
     ///   cannot run.
     public init(folder: String) throws {
         let path = folder + "/config.json"
-        let object = try Self.object(path)
-        func integer(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
-            guard let value = object[key] as? Int, range.contains(value) else {
+        let object = try ModelJSON.read(path)
+        guard let family = object["model_type"]?.string.flatMap(Family.init) else {
+            throw ModelError(
+                .unsupported,
+                "\(path) describes '\((object["model_type"]?.string ?? "no model type").prefix(40))'; this encoder runs \(Family.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", "))."
+            )
+        }
+        self.family = family
+        let isDistilled = family == .distilbert
+        func integer(_ name: String, or distilled: String? = nil, in range: ClosedRange<Int>) throws
+            -> Int
+        {
+            let key = isDistilled ? distilled ?? name : name
+            guard let value = object[key]?.integer, range.contains(value) else {
                 throw ModelError(
                     .unsupported,
                     "\(path): '\(key)' must be a whole number in \(range.lowerBound)…\(range.upperBound)."
@@ -46,32 +73,36 @@ public struct BertConfiguration: Sendable, Equatable {
             }
             return value
         }
-        guard object["model_type"] as? String == "bert" else {
-            throw ModelError(
-                .unsupported,
-                "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'."
-            )
-        }
-        // The three settings that would change the mathematics.
-        let activation = object["hidden_act"] as? String ?? "gelu"
+        // The settings that would change the mathematics.
+        let activation = object[isDistilled ? "activation" : "hidden_act"]?.string ?? "gelu"
         guard activation == "gelu" else {
             throw ModelError(
-                .unsupported, "\(path): activation '\(activation)' is not supported, only 'gelu'.")
+                .unsupported,
+                "\(path): activation '\(activation.prefix(40))' is not supported, only 'gelu'.")
         }
-        let position = object["position_embedding_type"] as? String ?? "absolute"
+        let position = object["position_embedding_type"]?.string ?? "absolute"
         guard position == "absolute" else {
             throw ModelError(
-                .unsupported, "\(path): positions '\(position)' are not supported, only 'absolute'."
+                .unsupported,
+                "\(path): positions '\(position.prefix(40))' are not supported, only 'absolute'."
             )
         }
-        vocabularySize = try integer("vocab_size", 1...4_000_000)
-        hiddenSize = try integer("hidden_size", 64...8192)
-        layers = try integer("num_hidden_layers", 1...200)
-        heads = try integer("num_attention_heads", 1...256)
-        intermediateSize = try integer("intermediate_size", 64...65536)
-        positions = try integer("max_position_embeddings", 2...65536)
-        typeVocabularySize = try integer("type_vocab_size", 1...64)
-        layerNormEpsilon = Float((object["layer_norm_eps"] as? Double) ?? 1e-12)
+        guard object["is_decoder"]?.bool != true else {
+            throw ModelError(.unsupported, "\(path) is a decoder's: it embeds no texts here.")
+        }
+        vocabularySize = try integer("vocab_size", in: 1...4_000_000)
+        hiddenSize = try integer("hidden_size", or: "dim", in: 64...8192)
+        layers = try integer("num_hidden_layers", or: "n_layers", in: 1...200)
+        heads = try integer("num_attention_heads", or: "n_heads", in: 1...256)
+        intermediateSize = try integer("intermediate_size", or: "hidden_dim", in: 64...65536)
+        positions = try integer("max_position_embeddings", in: 2...65536)
+        typeVocabularySize = isDistilled ? 0 : try integer("type_vocab_size", in: 1...64)
+        layerNormEpsilon = Float(object["layer_norm_eps"]?.double ?? 1e-12)
+        switch family {
+        case .bert, .distilbert: firstPosition = 0
+        case .roberta, .xlmRoberta, .camembert:
+            firstPosition = (object["pad_token_id"]?.integer ?? 1) + 1
+        }
         guard hiddenSize % 64 == 0, intermediateSize % 64 == 0, hiddenSize % heads == 0,
             (hiddenSize / heads) % 16 == 0,
             hiddenSize / heads <= 128
@@ -80,28 +111,37 @@ public struct BertConfiguration: Sendable, Equatable {
                 .unsupported,
                 "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.")
         }
-        // sentence-transformers cut texts earlier than the model would have to.
-        var maximum = positions
-        let sentence = folder + "/sentence_bert_config.json"
-        if FileManager.default.fileExists(atPath: sentence),
-            let length = try Self.object(sentence)["max_seq_length"] as? Int
-        {
-            guard length >= 2 else {
-                throw ModelError(.invalidFile, "\(sentence): max_seq_length must be at least 2.")
-            }
-            maximum = min(maximum, length)
+        guard (0...positions - 2).contains(firstPosition) else {
+            throw ModelError(.unsupported, "\(path): 'pad_token_id' leaves no positions for a text.")
         }
-        maximumTokens = maximum
+        // sentence-transformers cut texts earlier than the model would have to: its older versions
+        // say where in one file, its newer ones in another.
+        var length: Int?
+        for (file, key) in [
+            ("/sentence_bert_config.json", "max_seq_length"),
+            ("/tokenizer_config.json", "model_max_length"),
+        ] where length == nil && FileManager.default.fileExists(atPath: folder + file) {
+            length = try ModelJSON.read(folder + file)[key]?.integer
+            guard length ?? 2 >= 2 else {
+                throw ModelError(.invalidFile, "\(folder)\(file): \(key) must be at least 2.")
+            }
+        }
+        maximumTokens = min(positions - firstPosition, length ?? .max)
     }
+}
 
-    /// A JSON object of less than 4 MiB.
-    private static func object(_ path: String) throws -> [String: Any] {
+/// Small JSON files of a model's folder.
+enum ModelJSON {
+    /// The object or list in a file of less than `limit` bytes.
+    ///
+    /// - Throws: ``ModelError`` if it is absent, larger, or no JSON.
+    static func read(_ path: String, limit: Int = 4 << 20) throws -> OrderedJSON {
         let file = try MappedFile(path: path)
-        guard file.count < 4 << 20,
-            let object = try? JSONSerialization.jsonObject(with: Data(file.bytes)) as? [String: Any]
+        guard file.count < limit, let json = try? OrderedJSON(bytes: file.bytes),
+            json.members != nil || json.elements != nil
         else {
             throw ModelError(.invalidFile, "\(path) is not a JSON object. Fetch the model again.")
         }
-        return object
+        return json
     }
 }

@@ -6,11 +6,12 @@ public import MnemeNumerics
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// A BERT sentence encoder: WordPiece, transformer layers, mean pooling, unit length.
+/// A sentence encoder of the BERT family: tokens, transformer layers, pooling, unit length.
 ///
-/// Equal to sentence-transformers with Transformer → mean Pooling → Normalize (such as
-/// all-MiniLM-L6-v2). Several texts travel through a layer as one matrix without padding: only
-/// attention knows where one text ends.
+/// Equal to sentence-transformers with a BERT, RoBERTa, XLM-RoBERTa or DistilBERT transformer and
+/// what the model's folder says to do behind it: pooling by mean, first or last token, and dense
+/// layers. Several texts travel through a layer as one matrix without padding: only attention knows
+/// where one text ends.
 ///
 /// ```swift
 /// let encoder = try BertEncoder(folder: "models/all-MiniLM-L6-v2")
@@ -20,14 +21,14 @@ public final class BertEncoder: TextEmbedder {
     /// The model's shape.
     public let configuration: BertConfiguration
     /// The model's tokenizer.
-    public let tokenizer: WordPieceTokenizer
+    public let tokenizer: any EncoderTokenizer
     /// The format of weights and activations in products.
     public let precision: Precision
     /// The folder's name and a hash of the weights' ends: vectors of another identifier are another
     /// model's.
     public let identifier: String
-    /// Floats of a vector: the hidden size.
-    public var dimension: Int { configuration.hiddenSize }
+    /// Floats of a vector: the hidden size, or the outputs of the model's last dense layer.
+    public var dimension: Int { head.dimension }
     /// Tokens after which a text is cut.
     public var maximumTokens: Int { configuration.maximumTokens }
 
@@ -42,13 +43,16 @@ public final class BertEncoder: TextEmbedder {
     // which has the decoder's format; the threads; and memory of passes, lent to one pass at a
     // time.
     private let weights: BertWeights
+    private let head: EmbeddingHead
+    private let modules: SentenceModules
     private let kernels: EncoderKernels
     private let blocks: DecoderKernels
     private let pool: ThreadPool
     /// Memory of passes that rest.
     private let workspaces = NIOLockedValueBox<[BertWorkspace]>([])
 
-    /// Reads and packs the model in `folder` (config.json, vocab.txt, model.safetensors).
+    /// Reads and packs the model in `folder`: `config.json`, `model.safetensors`, `vocab.txt` or
+    /// `tokenizer.json`, and what sentence-transformers keeps beside them.
     ///
     /// - Parameters:
     ///   - precision: of weights and products; int8 keeps cosine 0.999 and is the fastest.
@@ -59,20 +63,22 @@ public final class BertEncoder: TextEmbedder {
         folder: String, precision: Precision = .int8, pool: ThreadPool = .shared,
         features: ProcessorFeatures = .current
     ) throws {
-        configuration = try BertConfiguration(folder: folder)
-        tokenizer = try WordPieceTokenizer(folder: folder)
+        modules = try SentenceModules(folder: folder)
+        configuration = try BertConfiguration(folder: modules.transformer)
+        tokenizer = try EncoderTokenizers.read(folder: modules.transformer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw ModelError(
                 .invalidFile,
-                "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together."
+                "\(folder): the tokenizer has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together."
             )
         }
-        let file = try SafetensorsFile(path: folder + "/model.safetensors")
+        let file = try SafetensorsFile(path: modules.transformer + "/model.safetensors")
         self.precision = precision
         self.pool = pool
         kernels = EncoderKernels(features: features)
         blocks = DecoderKernels(features: features)
-        identifier = Self.identifier(folder: folder, file: file)
+        head = try EmbeddingHead(modules, hidden: configuration.hiddenSize, features: features)
+        identifier = Self.identifier(folder: folder, file: file, modules: modules)
         var ranges: [ActivationRanges]?
         if precision == .int8 {
             ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
@@ -82,11 +88,19 @@ public final class BertEncoder: TextEmbedder {
             features: features)
     }
 
-    /// The folder's name and a hash of the weights' header, first and last mebibyte: cheap, and
-    /// another for any model that was trained on.
-    static func identifier(folder: String, file: SafetensorsFile) -> String {
+    /// The folder's name and a hash of the weights' header, first and last mebibyte, and of what is
+    /// done behind the transformer: cheap, and another for any model that was trained on.
+    static func identifier(folder: String, file: SafetensorsFile, modules: SentenceModules)
+        -> String
+    {
         var hash = SHA256()
         for part in file.sampledContent { hash.update(bufferPointer: part) }
+        if !modules.isPlain {
+            let parts =
+                ["\(modules.pooling)", modules.queryPrefix, modules.documentPrefix]
+                + modules.dense.map { "\($0.outputs) \($0.hasTanh)" }
+            hash.update(data: Data(parts.joined(separator: "\n").utf8))
+        }
         return URL(fileURLWithPath: folder).lastPathComponent + "@"
             + Hexadecimal.string(hash.finalize().prefix(6))
     }
@@ -124,7 +138,18 @@ public final class BertEncoder: TextEmbedder {
 
     // MARK: Embedding
 
-    /// Vectors of `texts`, in order.
+    /// Vectors of `texts` in a role, in order: the words that the model wants before such texts are
+    /// put there first.
+    public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
+        let prefix =
+            switch role {
+            case .query: modules.queryPrefix
+            case .document: modules.documentPrefix
+            }
+        return try embed(prefix.isEmpty ? texts : texts.map { prefix + $0 })
+    }
+
+    /// Vectors of `texts` as they are, in order.
     ///
     /// Texts are sorted by length and packed into passes; each thread takes whole passes, or, for a
     /// single pass, all threads share each product by columns. A vector is the same bits alone and
@@ -135,12 +160,11 @@ public final class BertEncoder: TextEmbedder {
     public func embed(_ texts: [String]) throws -> Embeddings {
         var result = Embeddings(dimension: dimension, count: texts.count)
         let tokens = tokenized(texts)
-        let dimension = self.dimension
+        let dimension = self.dimension, hidden = configuration.hiddenSize
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!
             forEachText(tokens) { text, rows, count in
-                kernels.meanPool(
-                    rows, rows: count, columns: dimension, into: out + text * dimension)
+                head.vector(rows, count: count, columns: hidden, into: out + text * dimension)
             }
         }
         return result
@@ -149,12 +173,12 @@ public final class BertEncoder: TextEmbedder {
     /// Vectors of each text's tokens, the special ones among them, of length 1: for ranking by
     /// single tokens (late interaction; ColBERT, Khattab and Zaharia 2020).
     ///
-    /// - Returns: for each text a vector for each token, in order.
-    /// - Complexity: as ``embed(_:)``, and dimension floats for each token.
+    /// - Returns: for each text a vector of hiddenSize for each token, in order.
+    /// - Complexity: as ``embed(_:)``, and hiddenSize floats for each token.
     public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
         let tokens = tokenized(texts),
             starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
-            dimension = self.dimension
+            dimension = configuration.hiddenSize
         let all = AlignedBuffer<Float>(starts.last! * dimension)
         forEachText(tokens) { text, rows, count in
             // The mean of one row is the row at length 1.
@@ -413,23 +437,25 @@ public final class BertEncoder: TextEmbedder {
         barrier()
     }
 
-    /// Sums of word, position and type embeddings for rows `range` of the pass. All tokens have
-    /// type 0: a text is one segment.
+    /// Sums of word, position and segment embeddings for rows `range` of the pass. All tokens have
+    /// segment 0: a text is one.
     private func embed(
         _ texts: ArraySlice<[Int32]>, rows range: Range<Int>,
         into output: UnsafeMutablePointer<Float>
     ) {
         let hidden = configuration.hiddenSize
         let words = weights.words.values.baseAddress!,
-            positions = weights.positions.values.baseAddress!
-        let types = weights.types.values.baseAddress!
+            positions =
+                weights.positions.values.baseAddress! + configuration.firstPosition * hidden
+        let segment = weights.segment?.values.baseAddress
         var row = 0
         for text in texts {
             for (position, id) in text.enumerated() {
                 if range.contains(row) {
                     let word = words + Int(id) * hidden, place = positions + position * hidden
                     let out = output + row * hidden
-                    for i in 0..<hidden { out[i] = word[i] + place[i] + types[i] }
+                    for i in 0..<hidden { out[i] = word[i] + place[i] }
+                    if let segment { for i in 0..<hidden { out[i] += segment[i] } }
                 }
                 row += 1
             }

@@ -21,8 +21,10 @@ final class BertWeights: Sendable {
         let attentionNorm, outputNorm: Norm
     }
 
-    /// Tables of [vocabulary], [positions] and [types] rows.
-    let words, positions, types: FloatTensor
+    /// Tables of [vocabulary] and [positions] rows.
+    let words, positions: FloatTensor
+    /// The row of the only segment that a text has, added to each word; nil in families without.
+    let segment: FloatTensor?
     let embeddingNorm: Norm
     let layers: [Layer]
 
@@ -83,31 +85,32 @@ final class BertWeights: Sendable {
             }
         }
 
+        let names = BertTensorNames(c.family, in: file), table = names.prefix + "embeddings."
         words = try file.floats(
-            "embeddings.word_embeddings.weight", shape: [c.vocabularySize, hidden])
+            table + "word_embeddings.weight", shape: [c.vocabularySize, hidden])
         positions = try file.floats(
-            "embeddings.position_embeddings.weight", shape: [c.positions, hidden])
-        types = try file.floats(
-            "embeddings.token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
-        embeddingNorm = try norm("embeddings.LayerNorm")
+            table + "position_embeddings.weight", shape: [c.positions, hidden])
+        segment =
+            c.typeVocabularySize == 0
+            ? nil
+            : try file.floats(
+                table + "token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
+        embeddingNorm = try norm(table + "LayerNorm")
         layers = try (0..<c.layers).map { i in
-            let name = "encoder.layer.\(i)."
-            let range = ranges?[i]
+            let name = names.prefix + names.layer + "\(i).", range = ranges?[i]
             return Layer(
                 queryKeyValue: try linear(
-                    ["query", "key", "value"].map { name + "attention.self." + $0 }, inputs: hidden,
-                    outputs: hidden,
+                    names.queryKeyValue.map { name + $0 }, inputs: hidden, outputs: hidden,
                     range: range?.hidden),
                 attentionOutput: try linear(
-                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden,
+                    [name + names.attentionOutput], inputs: hidden, outputs: hidden,
                     range: range?.context),
                 up: try linear(
-                    [name + "intermediate.dense"], inputs: hidden, outputs: wide,
-                    range: range?.attended),
-                down: try down(name + "output.dense"),
-                downBias: try vector(name + "output.dense.bias", hidden),
-                attentionNorm: try norm(name + "attention.output.LayerNorm"),
-                outputNorm: try norm(name + "output.LayerNorm"))
+                    [name + names.up], inputs: hidden, outputs: wide, range: range?.attended),
+                down: try down(name + names.down),
+                downBias: try vector(name + names.down + ".bias", hidden),
+                attentionNorm: try norm(name + names.attentionNorm),
+                outputNorm: try norm(name + names.outputNorm))
         }
     }
 
@@ -126,6 +129,33 @@ final class BertWeights: Sendable {
         let mean = factors.reduce(0, +) / Float(inputs)
         for i in factors.indices { factors[i] /= mean }
         return factors
+    }
+}
+
+/// What a family calls its tensors. Files of a whole model (`BertForMaskedLM` and the like) put the
+/// family's name before all of them.
+struct BertTensorNames {
+    let prefix, layer: String
+    let queryKeyValue: [String]
+    let attentionOutput, up, down, attentionNorm, outputNorm: String
+
+    init(_ family: BertConfiguration.Family, in file: SafetensorsFile) {
+        let prefixes = ["", "bert.", "roberta.", "distilbert."]
+        prefix =
+            prefixes.first { file.tensors[$0 + "embeddings.word_embeddings.weight"] != nil } ?? ""
+        switch family {
+        case .distilbert:
+            layer = "transformer.layer."
+            queryKeyValue = ["q", "k", "v"].map { "attention.\($0)_lin" }
+            (attentionOutput, attentionNorm) = ("attention.out_lin", "sa_layer_norm")
+            (up, down, outputNorm) = ("ffn.lin1", "ffn.lin2", "output_layer_norm")
+        case .bert, .roberta, .xlmRoberta, .camembert:
+            layer = "encoder.layer."
+            queryKeyValue = ["query", "key", "value"].map { "attention.self.\($0)" }
+            attentionOutput = "attention.output.dense"
+            attentionNorm = "attention.output.LayerNorm"
+            (up, down, outputNorm) = ("intermediate.dense", "output.dense", "output.LayerNorm")
+        }
     }
 }
 

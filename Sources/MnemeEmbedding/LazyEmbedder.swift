@@ -4,8 +4,8 @@ import MnemeFormats
 public import MnemeNumerics
 import NIOConcurrencyHelpers
 
-/// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands
-/// which embed nothing start at once.
+/// A ``BertEncoder`` that is loaded when the first text is embedded, so that commands which embed
+/// nothing start at once.
 ///
 /// Configuration and identity are read immediately: whether vectors of a store fit the model shows
 /// without loading it.
@@ -18,20 +18,25 @@ public final class LazyEmbedder: TextEmbedder {
     public let maximumTokens: Int
     private let folder: String
     private let precision: Precision
-    private let tokenizer: WordPieceTokenizer
+    private let tokenizerFolder: String
     /// Loaded under the lock: callers at the same time wait for one load.
     private let loaded = NIOLockedValueBox<BertEncoder?>(nil)
+    /// Read when tokens are counted before the encoder is there.
+    private let tokenizer = NIOLockedValueBox<(any EncoderTokenizer)?>(nil)
 
-    /// - Throws: ``ModelError`` if the folder does not hold a BERT encoder.
+    /// - Throws: ``ModelError`` if the folder does not hold an encoder of the BERT family.
     public init(folder: String, precision: Precision = .int8) throws {
         self.folder = folder
         self.precision = precision
-        let configuration = try BertConfiguration(folder: folder)
-        dimension = configuration.hiddenSize
+        let modules = try SentenceModules(folder: folder)
+        let configuration = try BertConfiguration(folder: modules.transformer)
+        dimension = modules.dense.last?.outputs ?? configuration.hiddenSize
         maximumTokens = configuration.maximumTokens
-        tokenizer = try WordPieceTokenizer(folder: folder)
+        tokenizerFolder = modules.transformer
         identifier = BertEncoder.identifier(
-            folder: folder, file: try SafetensorsFile(path: folder + "/model.safetensors"))
+            folder: folder,
+            file: try SafetensorsFile(path: modules.transformer + "/model.safetensors"),
+            modules: modules)
     }
 
     /// The encoder, loaded now if it was not yet.
@@ -49,8 +54,18 @@ public final class LazyEmbedder: TextEmbedder {
     /// Vectors of `texts`, in order; the first call loads the model.
     public func embed(_ texts: [String]) throws -> Embeddings { try encoder().embed(texts) }
 
-    /// The number of tokens of a text, uncut; needs no weights.
+    /// Vectors of `texts` in a role, in order; the first call loads the model.
+    public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
+        try encoder().embed(texts, as: role)
+    }
+
+    /// The number of tokens of a text, uncut; needs no weights. 0 if the tokenizer cannot be read:
+    /// embedding then says why.
     public func tokenCount(_ text: String) -> Int {
-        tokenizer.encode(text, maximumLength: .max).count
+        let tokenizer = tokenizer.withLockedValue { read in
+            if read == nil { read = try? EncoderTokenizers.read(folder: tokenizerFolder) }
+            return read
+        }
+        return tokenizer?.encode(text, maximumLength: .max).count ?? 0
     }
 }

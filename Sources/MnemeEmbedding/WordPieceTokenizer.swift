@@ -54,6 +54,43 @@ public struct WordPieceTokenizer: Sendable {
             stripAccents: stripAccents ?? lowercase, splitCJK: splitCJK)
     }
 
+    /// Reads the WordPiece model of a `tokenizer.json`, for folders without `vocab.txt`.
+    ///
+    /// - Throws: ``ModelError`` for ids that leave a gap, and for rules that are not BERT's.
+    init(json: OrderedJSON, path: String) throws {
+        func unsupported(_ what: String) -> ModelError {
+            ModelError(.unsupported, "\(path) \(what), which is not known.")
+        }
+        let model = json["model"], members = model?["vocab"]?.members ?? []
+        var pieces = [String?](repeating: nil, count: members.count)
+        for entry in members {
+            guard let id = entry.value.integer, pieces.indices.contains(id), pieces[id] == nil,
+                !entry.key.utf8.contains(10)
+            else {
+                throw ModelError(
+                    .invalidFile, "\(path) has ids that leave a gap. Fetch the model again.")
+            }
+            pieces[id] = entry.key
+        }
+        let prefix = model?["continuing_subword_prefix"]?.string ?? "##"
+        guard prefix == "##" else {
+            throw unsupported("begins pieces within words by '\(prefix.prefix(20))'")
+        }
+        let normalizer = json["normalizer"], cutter = json["pre_tokenizer"]?["type"]?.string
+        guard normalizer?["type"]?.string == "BertNormalizer" else {
+            throw unsupported(
+                "normalises text by '\((normalizer?["type"]?.string ?? "nothing").prefix(40))'")
+        }
+        guard cutter == "BertPreTokenizer" else {
+            throw unsupported("cuts text by '\((cutter ?? "nothing").prefix(40))'")
+        }
+        let lowercase = normalizer?["lowercase"]?.bool ?? true
+        try self.init(
+            vocabulary: Array(pieces.map { $0 ?? "" }.joined(separator: "\n").utf8), source: path,
+            lowercase: lowercase, stripAccents: normalizer?["strip_accents"]?.bool ?? lowercase,
+            splitCJK: normalizer?["handle_chinese_chars"]?.bool ?? true)
+    }
+
     /// - Parameters:
     ///   - vocabulary: UTF-8, one piece a line; the line number is the id.
     ///   - source: names the file in errors.

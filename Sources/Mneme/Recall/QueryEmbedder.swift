@@ -17,8 +17,8 @@ final class QueryEmbedder: Sendable {
     func vectors(of question: String) async throws -> QueryVectors {
         try await batches.run(question) { [embedder, formerEmbedder] questions in
             do {
-                let present = try embedder.embed(questions)
-                let former = try formerEmbedder?.embed(questions)
+                let present = try embedder.embed(questions, as: .query)
+                let former = try formerEmbedder?.embed(questions, as: .query)
                 return questions.indices.map {
                     .success(QueryVectors(present: present[$0], former: former?[$0]))
                 }

@@ -30,10 +30,57 @@ package struct TokenizerJSON {
     /// - Throws: ``ModelError`` for files that are missing or broken and for kinds that are not
     ///   read.
     package static func read(folder: String) throws -> any Tokenizer {
-        let file = try TokenizerJSON(folder: folder)
-        if file.model["type"]?.string == "Unigram" { return try file.sentencePiece(.unigram) }
-        if file.model["byte_fallback"]?.bool == true { return try file.sentencePiece(.bpe) }
-        return try file.byteLevel()
+        try TokenizerJSON(folder: folder).tokenizer()
+    }
+
+    /// Tokenizer of an encoder's folder, with the tokens that its post-processor puts before and
+    /// after a text.
+    ///
+    /// - Throws: ``ModelError`` as ``read(folder:)``, and for post-processors that are not known.
+    package static func readFramed(folder: String) throws -> (
+        tokenizer: any Tokenizer, begin: [Int32], end: [Int32]
+    ) {
+        let file = try TokenizerJSON(folder: folder), frame = try file.frame()
+        return (try file.tokenizer(), frame.begin, frame.end)
+    }
+
+    /// The tokenizer that the file describes.
+    private func tokenizer() throws -> any Tokenizer {
+        if model["type"]?.string == "Unigram" { return try sentencePiece(.unigram) }
+        if model["byte_fallback"]?.bool == true { return try sentencePiece(.bpe) }
+        return try byteLevel()
+    }
+
+    /// The tokens around a single text: those of a template, or the class and separator tokens of
+    /// BERT's and RoBERTa's post-processors.
+    private func frame() throws -> (begin: [Int32], end: [Int32]) {
+        var begin: [Int32] = [], end: [Int32] = []
+        func token(_ name: String?) throws -> Int32 {
+            guard let id = id(name) else { throw fault("puts a token around texts that it lacks") }
+            return id
+        }
+        let part = json["post_processor"] ?? .null
+        for step in part["processors"]?.elements ?? [part] {
+            switch step["type"]?.string {
+            case "TemplateProcessing":
+                var isBehind = false
+                for piece in step["single"]?.elements ?? [] {
+                    if piece["Sequence"] != nil {
+                        isBehind = true
+                    } else {
+                        let id = try token(piece["SpecialToken"]?["id"]?.string)
+                        if isBehind { end.append(id) } else { begin.append(id) }
+                    }
+                }
+            case "BertProcessing", "RobertaProcessing":
+                begin.append(try token(step["cls"]?.elements?.first?.string))
+                end.append(try token(step["sep"]?.elements?.first?.string))
+            case nil, "ByteLevel": break
+            case let other?:
+                throw unsupported("puts tokens around texts by '\(other.prefix(40))'")
+            }
+        }
+        return (begin, end)
     }
 
     /// Reads vocabulary and added tokens. Ids are below 2²², far above any published vocabulary, so
