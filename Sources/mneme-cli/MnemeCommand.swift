@@ -25,7 +25,7 @@ struct MnemeCommand: AsyncParsableCommand {
             BenchCommand.self, KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
-            JobsCommand.self, VaultCommand.self, EncryptionCommand.self,
+            JobsCommand.self, VaultCommand.self, BackupCommand.self, EncryptionCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,

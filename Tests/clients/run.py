@@ -1362,4 +1362,34 @@ def templates_see_members_in_order():
             assert result.returncode == 2 and "Standard input" in result.stderr, (wrong, result)
 
 
+@test
+def backups_are_made_and_put_back():
+    """`mneme backup` copies a store that a server uses; what was erased since does not come back."""
+    with Folder() as f:
+        ids = [f.json("remember", text, "--no-embedder")["memories"][0]["id"]
+               for text in ("Ana moved to Lisbon", "the code of the door is 4711")]
+        folder = f.path + "/copies"
+        os.mkdir(folder)
+        with Server(f, "--no-embedder"):
+            made = f.json("backup", "make", folder)
+            assert made["memories"] == 2 and not made["findings"], made
+            assert f.run("backup", "restore", made["path"], check=False).returncode == 1, "a server uses the store"
+        f.run("erase", ids[1])
+        f.run("remember", "Ana sold her guitar", "--no-embedder")
+        assert f.run("backup", "verify", made["path"]).stdout.rstrip().endswith("it is sound.")
+        restored = f.json("backup", "restore", made["path"])
+        assert restored["erasedAgain"] == 1 and os.path.exists(restored["former"]), restored
+        texts = [m["text"] for m in f.json("list")["memories"]]
+        assert texts == ["Ana moved to Lisbon"], texts
+        assert f.json("doctor")["sound"] and f.run("audit", "verify").returncode == 0
+        assert f.run("recall", "Where does Ana live?", "--no-embedder").returncode == 0
+        for _ in range(3):
+            time.sleep(1.1)
+            f.run("backup", "make", folder, "--keep", "2")
+        assert len(os.listdir(folder)) == 2
+        for wrong, code in ((["make", made["path"] + ".new", "--keep", "2"], 2), (["verify", f.path + "/none"], 1),
+                            (["verify", f.path + "/keys.json"], 1), (["restore", f.path + "/none"], 1)):
+            assert f.run("backup", *wrong, check=False).returncode == code, wrong
+
+
 run_tests()

@@ -74,18 +74,34 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Opens the file exclusively, so that no other process has it open, empties its log into it
-    /// and copies it.
+    /// Writes the copy of a store that nobody has open.
     private static func rewriteAlone(
         _ path: String, from old: EncryptionKey?, to new: EncryptionKey?,
         progress: (Int, Int) -> Void
     ) throws -> Int {
+        try holdingAlone(path, key: old) { db, present in
+            // The log goes now: at the end it could be another's.
+            var keep: Int32 = 1
+            sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep)
+            unlink(path + "-wal")
+            return try copy(path, from: present, to: new, progress: progress)
+        }
+    }
+
+    /// Opens a store's file exclusively, so that no other process has it open, empties its log into
+    /// it, and runs `body`.
+    ///
+    /// - Parameter key: opens it; nil if it is not encrypted.
+    /// - Throws: ``StoreError`` if another program has it open.
+    static func holdingAlone<T>(
+        _ path: String, key: EncryptionKey?, _ body: (Database, DataKey?) throws -> T
+    ) throws -> T {
         let first = try firstPage(of: path)
-        guard WrappedKey.isStart(first) == (old != nil) else {
-            throw old == nil
+        guard WrappedKey.isStart(first) == (key != nil) else {
+            throw key == nil
                 ? SealError.keyMissing(path) : SealError(.notEncrypted, "\(path) is not encrypted.")
         }
-        let present = try old.map { try WrappedKey.open(first, name: path, with: $0) }
+        let present = try key.map { try WrappedKey.open(first, name: path, with: $0) }
         let use = try present.map { try SealedVFS.Use($0, path: path) }
         defer { withExtendedLifetime(use) {} }
         return try translating(path) {
@@ -116,12 +132,8 @@ extension SQLiteMemoryStore {
                 } catch let error as DatabaseError
                     where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
                 { throw held(path) }
-                // Nobody else has it open, and all of it is in the file. The log
-                // goes now: at the end it could be another's.
-                var keep: Int32 = 1
-                sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep)
-                unlink(path + "-wal")
-                return try copy(path, from: present, to: new, progress: progress)
+                // Nobody else has it open, and all of it is in the file.
+                return try body(db, present)
             }
         }
     }
