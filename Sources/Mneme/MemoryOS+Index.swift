@@ -128,6 +128,17 @@ extension MemoryOS {
         saveTables(key, index)
     }
 
+    /// Writes the tables of all owners whose index is held, where much is new; for a process that
+    /// ends and has only read.
+    package func keepTables() async {
+        await withCheckedContinuation { done in
+            indexing.async { [self] in
+                for (key, index) in heldIndexes { saveTables(key, index) }
+                done.resume()
+            }
+        }
+    }
+
     /// Writes an owner's tables if much is new: a sixteenth of them, so that all writing together
     /// stays in proportion to what was remembered.
     ///

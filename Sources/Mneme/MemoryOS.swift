@@ -245,9 +245,7 @@ public final class MemoryOS: Sendable {
         }
         await withCheckedContinuation { done in
             indexing.async { [self] in
-                for (key, held) in indexes.withLockedValue({ $0.held }) {
-                    saveIndex(key, held.index)
-                }
+                for (key, index) in heldIndexes { saveIndex(key, index) }
                 done.resume()
             }
         }
@@ -303,6 +301,11 @@ public final class MemoryOS: Sendable {
             if written.count >= Self.heldOwners { written.removeAll() }
             return !written.insert(key).inserted
         }
+    }
+
+    /// The indexes that are held.
+    var heldIndexes: [(IndexKey, SharedIndex)] {
+        indexes.withLockedValue { $0.held.map { ($0.key, $0.value.index) } }
     }
 
     /// The index of an owner and visibility, made empty if it is not held. Beyond ``heldOwners``

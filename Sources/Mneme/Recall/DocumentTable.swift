@@ -51,7 +51,7 @@ struct DocumentTable: Sendable {
         expiries[number] = row.expires?.timeIntervalSinceReferenceDate ?? .nan
         ends[number] = row.validUntil?.timeIntervalSinceReferenceDate ?? .nan
         starts[number] = records.count
-        records.append(Array(row.id.description.utf8))
+        records.append(row.id.description.utf8)
         append(row.agent)
         append(row.session)
         append(row.speaker)
@@ -71,13 +71,15 @@ struct DocumentTable: Sendable {
     }
 
     private mutating func append(_ number: UInt32) {
-        records.append((0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * UInt32($0))) })
+        for shift in stride(from: UInt32(0), to: 32, by: 8) {
+            records.append(UInt8(truncatingIfNeeded: number >> shift))
+        }
     }
 
     private mutating func append(_ text: String?) {
         guard let text else { return append(UInt32(0)) }
         append(UInt32(clamping: text.utf8.count + 1))
-        records.append(Array(text.utf8))
+        records.append(text.utf8)
     }
 
     /// A document.

@@ -1,21 +1,22 @@
 /// An array whose elements may lie in a mapped file (``TableFile``): its pages are read when they
 /// are touched, and the system copies those that are changed. The file never changes.
 ///
-/// A value like an array: a copy shares memory until one of the two is changed.
+/// A value like an array: a copy shares memory until one of the two is changed. Inlinable, as other
+/// modules go through columns element by element.
 package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
-    private var storage: Storage
+    @usableFromInline var storage: Storage
     /// Elements.
-    package private(set) var count: Int
+    @usableFromInline package internal(set) var count: Int
 
     /// Memory for elements: a part of a mapping, or its own.
-    private final class Storage: @unchecked Sendable {
+    @usableFromInline final class Storage: @unchecked Sendable {
         // Sendable: changed only by who holds the one reference.
-        let base: UnsafeMutablePointer<Element>
-        let capacity: Int
+        @usableFromInline let base: UnsafeMutablePointer<Element>
+        @usableFromInline let capacity: Int
         /// The mapping that the memory is a part of; nil if it is its own.
-        let mapping: FileMapping?
+        private let mapping: FileMapping?
 
-        init(capacity: Int) {
+        @usableFromInline init(capacity: Int) {
             base = .allocate(capacity: max(1, capacity))
             (self.capacity, mapping) = (max(1, capacity), nil)
         }
@@ -27,7 +28,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
         deinit { if mapping == nil { base.deallocate() } }
 
         /// A copy of the first elements with room for more.
-        func copy(_ count: Int, capacity: Int) -> Storage {
+        @usableFromInline func copy(_ count: Int, capacity: Int) -> Storage {
             let new = Storage(capacity: max(count, capacity))
             new.base.update(from: base, count: count)
             return new
@@ -35,13 +36,13 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// An empty column.
-    package init() {
+    @inlinable package init() {
         storage = Storage(capacity: 0)
         count = 0
     }
 
     /// The elements of an array.
-    package init(_ elements: [Element]) {
+    @inlinable package init(_ elements: [Element]) {
         storage = Storage(capacity: elements.count)
         count = elements.count
         for (place, element) in elements.enumerated() { storage.base[place] = element }
@@ -59,7 +60,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// An element; it must exist.
-    package subscript(place: Int) -> Element {
+    @inlinable package subscript(place: Int) -> Element {
         @inline(__always) get {
             precondition(place >= 0 && place < count)
             return storage.base[place]
@@ -74,14 +75,14 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// Adds an element at the end.
-    package mutating func append(_ element: Element) {
+    @inlinable package mutating func append(_ element: Element) {
         reserve(count + 1)
         storage.base[count] = element
         count += 1
     }
 
     /// Adds elements at the end.
-    package mutating func append(_ elements: some Collection<Element>) {
+    @inlinable package mutating func append(_ elements: some Collection<Element>) {
         reserve(count + elements.count)
         for element in elements {
             storage.base[count] = element
@@ -90,7 +91,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// Makes room, and the memory this column's own.
-    private mutating func reserve(_ wanted: Int) {
+    @inlinable mutating func reserve(_ wanted: Int) {
         if wanted > storage.capacity {
             storage = storage.copy(count, capacity: max(16, wanted, storage.capacity * 2))
         } else if !isKnownUniquelyReferenced(&storage) {
@@ -99,7 +100,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// Hands out the elements side by side.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func withElements<R>(_ body: (UnsafeBufferPointer<Element>) throws -> R) rethrows -> R {
         try withExtendedLifetime(storage) {
             try body(UnsafeBufferPointer(start: storage.base, count: count))
@@ -110,7 +111,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     package var array: [Element] { withElements(Array.init) }
 
     /// Where an element is among elements in rising order, or would be; by halving.
-    package func place(of element: Element, in range: Range<Int>? = nil) -> Int
+    @inlinable package func place(of element: Element, in range: Range<Int>? = nil) -> Int
     where Element: Comparable {
         withElements { elements in
             var low = range?.lowerBound ?? 0, high = range?.upperBound ?? elements.count

@@ -1,15 +1,15 @@
 /// Numbers by key: keys of a file in rising order, which are looked up by halving, and new ones in
 /// a dictionary.
 package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
-    private var keys = Column<Key>(), numbers = Column<Int32>()
+    @usableFromInline var keys = Column<Key>(), numbers = Column<Int32>()
     /// Keys that are not in the file, or have another number there.
-    private var added: [Key: Int32] = [:]
+    @usableFromInline var added: [Key: Int32] = [:]
 
     /// Without keys.
-    package init() {}
+    @inlinable package init() {}
 
     /// The number of a key.
-    package subscript(key: Key) -> Int? {
+    @inlinable package subscript(key: Key) -> Int? {
         get {
             if let number = added[key] { return Int(number) }
             let place = keys.place(of: key)

@@ -174,8 +174,14 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
-        // Closing embeds what was written; what was only read has its audit entries flushed.
-        if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
+        // Closing embeds what was written; what was only read has its audit entries flushed, and
+        // leaves the tables that it made to the next.
+        if Declared.permission == .write {
+            await memory.close()
+        } else {
+            try memory.store.flush()
+            await memory.keepTables()
+        }
         if let answer, (Declared.self as? any TextRendering.Type)?.hasFault(answer) ?? false {
             throw ExitCode(1)
         }
