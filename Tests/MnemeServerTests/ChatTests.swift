@@ -295,6 +295,44 @@ import Testing
         }
     }
 
+    @Test func `with echo the prompt's own probabilities are told, as its answer had them`()
+        async throws
+    {
+        try await withChat { base, _, _, model in
+            func complete(_ more: [String: JSONValue]) async throws -> (
+                status: Int, json: JSONValue, data: Data
+            ) {
+                let body: [String: JSONValue] = ["temperature": 0, "logprobs": 2]
+                return try await ask(base, body.merging(more) { $1 }, path: "v1/completions")
+            }
+            let prompt = "The sea is a long text, longer than one step of the model can compute. "
+            let written = try await complete(["prompt": .string(prompt), "max_tokens": 8])
+                .json["choices"]?[0]
+            let text = prompt + (written?["text"]?.string ?? "")
+            let body: [String: JSONValue] = [
+                "prompt": .string(text), "echo": true, "max_tokens": 2,
+            ]
+            let choice = try await complete(body).json["choices"]?[0], told = choice?["logprobs"]
+            let tokens = told?["tokens"]?.array?.compactMap(\.string) ?? []
+            #expect(tokens.joined() == choice?["text"]?.string && tokens.count == text.count + 2)
+            #expect(told?["token_logprobs"]?[0] == .null && told?["top_logprobs"]?[0] == .null)
+            #expect(told?["text_offset"]?.array == tokens.indices.map { .number(Double($0)) })
+            for member in ["token_logprobs", "top_logprobs"] {
+                let part = told?[member]?.array?.dropFirst(prompt.count).prefix(8) ?? []
+                #expect(Array(part) == written?["logprobs"]?[member]?.array, "\(member)")
+            }
+            let ids = model.tokens(of: text).map { JSONValue.number(Double($0)) }
+            let same = try await complete(body.merging(["prompt": .array(ids)]) { $1 }).json
+            #expect(same["choices"]?[0] == choice)
+            let streamed = try events(try await complete(body.merging(["stream": true]) { $1 }).data)
+            let pieces = try streamed.dropLast().map { try JSONValue(parsing: Array($0.utf8)) }
+            let values = pieces.flatMap {
+                $0["choices"]?[0]?["logprobs"]?["token_logprobs"]?.array ?? []
+            }
+            #expect(values == told?["token_logprobs"]?.array)
+        }
+    }
+
     @Test func `every field of the model routes that the document names is read with its type`()
         async throws
     {
@@ -402,7 +440,7 @@ import Testing
                 (Self.path, question("x", ["top_logprobs": 21])),
                 (Self.path, question("x", ["stop": .array(Array(repeating: "a", count: 17))])),
                 (Self.path, question("x", ["logit_bias": ["a": 1]])),
-                ("v1/completions", ["prompt": "x", "echo": true, "logprobs": 1]),
+                ("v1/completions", ["prompt": "x", "echo": true, "logprobs": 21]),
                 ("v1/completions", ["prompt": []]),
                 ("v1/completions", ["prompt": ["x", 1]]),
                 ("v1/completions", ["prompt": .array(Array(repeating: "x", count: 9)), "n": 16]),

@@ -57,6 +57,57 @@ import Testing
         }
     }
 
+    @Test func `every form tells what of a tool's schema is left to the model`() async throws {
+        let odd: JSONValue = [
+            "type": "object", "properties": ["city": ["type": "string", "not": ["const": "a"]]],
+            "dependentRequired": ["city": []],
+        ]
+        func function(strict: Bool) -> JSONValue {
+            ["name": "weather", "parameters": odd, "strict": .bool(strict)]
+        }
+        func body(_ tool: JSONValue) -> JSONValue {
+            [
+                "model": "tiny", "messages": [["role": "user", "content": "x"]], "input": "x",
+                "max_tokens": 30, "max_output_tokens": 30, "options": ["num_predict": 30],
+                "tools": [tool],
+            ]
+        }
+        func wrapped(_ function: JSONValue) -> JSONValue {
+            ["type": "function", "function": function]
+        }
+        func flat(strict: Bool) -> JSONValue {
+            var members = function(strict: strict).object ?? [:]
+            members["type"] = "function"
+            return .object(members)
+        }
+        let anthropic: JSONValue = ["name": "weather", "input_schema": odd]
+        let requests: [(path: String, tool: JSONValue, strict: JSONValue?)] = [
+            (
+                "v1/chat/completions", wrapped(function(strict: false)),
+                wrapped(function(strict: true))
+            ),
+            ("v1/responses", flat(strict: false), flat(strict: true)),
+            ("v1/messages", anthropic, nil),
+            ("api/chat", wrapped(function(strict: false)), wrapped(function(strict: true))),
+        ]
+        try await TinyModel.with { model, engine in
+            try await withServer(language: (model, engine)) { base, _, _ in
+                for (path, tool, strict) in requests {
+                    let url = base.appendingPathComponent(path)
+                    let answer = try await send("POST", url, json(body(tool)))
+                    #expect(answer.status == 200, "\(path) \(answer.json)")
+                    let told = answer.headers[Self.header] as? String ?? ""
+                    #expect(
+                        Set(told.components(separatedBy: ", ")) == ["not", "dependentRequired"],
+                        "\(path)")
+                    guard let strict else { continue }
+                    let refused = try await send("POST", url, json(body(strict)))
+                    #expect(refused.status == 400, "\(path)")
+                }
+            }
+        }
+    }
+
     @Test func `every form tells what of a schema is left to the model`() async throws {
         let odd: JSONValue = ["type": "string", "not": ["const": "a"], "maxLength": 3]
         let messages: JSONValue = [["role": "user", "content": "x"]]

@@ -46,13 +46,13 @@ extension MemoryServer {
                 let answer = try await language.answer(
                     call.prompt.messages, tools: call.prompt.tools, call.generation, request.caller)
                 let form = MessagesForm(model: language.model.name)
-                let schema = call.generation.schema
+                let schema = call.generation.schema, tools = call.prompt.tools
                 guard call.streams else {
-                    return try .json(try await form.whole(answer)).noticing(schema)
+                    return try .json(try await form.whole(answer)).noticing(schema, tools)
                 }
                 return .namedEvents(
                     failed: { WireForm.anthropic.body(of: language.note($0, request.caller)) }
-                ) { send in try await form.stream(answer, send) }.noticing(schema)
+                ) { send in try await form.stream(answer, send) }.noticing(schema, tools)
             },
             endpoint(.countTokens) { request in
                 let language = try language(for: request), prompt = try MessagesPrompt(request)

@@ -125,10 +125,12 @@ extension MemoryServer {
         _ answer: some AsyncSequence<ChatEvent, any Error> & Sendable, _ language: ServedLanguage,
         _ caller: Caller
     ) async throws -> Response {
-        let schema = call.generation.schema
-        guard call.streams else { return try .json(try await form.whole(answer)).noticing(schema) }
+        let schema = call.generation.schema, tools = call.tools
+        guard call.streams else {
+            return try .json(try await form.whole(answer)).noticing(schema, tools)
+        }
         return .lines(failed: { language.note($0, caller) }) { send in
             try await form.stream(answer, send)
-        }.noticing(schema)
+        }.noticing(schema, tools)
     }
 }

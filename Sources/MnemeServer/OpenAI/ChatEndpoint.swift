@@ -38,11 +38,11 @@ struct ChatEndpoint: Sendable {
             language.model, memories: call.memory == nil ? nil : answers.first?.memories)
         let schema = call.generation.schema
         guard call.delivery.streams else {
-            return try .json(try await form.whole(answers)).noticing(schema)
+            return try .json(try await form.whole(answers)).noticing(schema, call.tools)
         }
         return .events(failed: { language.note($0, caller) }) { [answers] send in
             try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
-        }.noticing(schema)
+        }.noticing(schema, call.tools)
     }
 
     /// The memory that a request asks for.

@@ -14,8 +14,17 @@ enum SchemaNotice {
 
     /// The header's value; nil if all is kept. Keywords are a client's own words: what a header
     /// cannot hold is left out.
-    static func value(_ schema: JSONSchema?) -> String? {
-        guard let ignored = schema?.ignored, !ignored.isEmpty else { return nil }
+    ///
+    /// - Parameters:
+    ///   - schema: of the answer's text.
+    ///   - tools: those whose arguments may be written.
+    static func value(_ schema: JSONSchema?, _ tools: [ToolDefinition] = []) -> String? {
+        let schemas = (schema.map { [$0] } ?? []) + tools.map(\.schema)
+        var ignored: [String] = []
+        for keyword in schemas.flatMap(\.ignored) where !ignored.contains(keyword) {
+            ignored.append(keyword)
+        }
+        guard !ignored.isEmpty else { return nil }
         return ignored.prefix(most).map { keyword in
             let plain = keyword.unicodeScalars.filter {
                 $0.isASCII && ($0.properties.isAlphabetic || "0123456789$_-.".contains(Character($0)))
@@ -28,8 +37,8 @@ enum SchemaNotice {
     static let description: JSONValue = [
         header: [
             "description": .string(
-                "Keywords of the schema in response_format that were left to the model, set apart "
-                    + "by commas: not, if. Missing if the answer is sure to fit."),
+                "Keywords of the schemas of the answer and of tools that were left to the model, "
+                    + "set apart by commas: not, if. Missing if the answer is sure to fit."),
             "schema": ["type": "string"],
         ]
     ]
@@ -37,8 +46,9 @@ enum SchemaNotice {
 
 extension Response {
     /// The same answer, with the header of ``SchemaNotice`` if there is something to tell.
-    func noticing(_ schema: JSONSchema?) -> Response {
-        guard let value = SchemaNotice.value(schema), let name = HTTPField.Name(SchemaNotice.header)
+    func noticing(_ schema: JSONSchema?, _ tools: ToolSet? = nil) -> Response {
+        guard let value = SchemaNotice.value(schema, tools?.callable ?? []),
+            let name = HTTPField.Name(SchemaNotice.header)
         else { return self }
         var response = self
         response.headers[name] = value

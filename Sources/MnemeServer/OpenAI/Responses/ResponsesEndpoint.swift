@@ -37,7 +37,7 @@ struct ResponsesEndpoint: Sendable {
             for try await event in answer { _ = form.take(event) }
             let response = try form.complete()
             if keeps { try await keep(response, call, store) }
-            return try .json(response).noticing(call.generation.schema)
+            return try .json(response).noticing(call.generation.schema, call.tools)
         }
         let begun = form
         return .namedEvents(
@@ -59,7 +59,7 @@ struct ResponsesEndpoint: Sendable {
             // Kept before it is said to be complete, so that the next request finds it.
             if keeps { try await keep(response, call, store) }
             try await send(form.end(response))
-        }.noticing(call.generation.schema)
+        }.noticing(call.generation.schema, call.tools)
     }
 
     /// True if the response is kept: unless the request says otherwise, if the caller may.

@@ -1,0 +1,111 @@
+import Dispatch
+import MnemeKV
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// A prompt's token, and how likely the model found it behind those before it.
+public struct PromptToken: Sendable {
+    /// The token.
+    public let id: Int32
+    /// ln p; nil for the first, which nothing stands before.
+    public let logProbability: Double?
+    /// The likeliest tokens at its place.
+    public let alternatives: [TokenProbability]
+}
+
+/// Log-probabilities of prompts.
+extension Engine {
+    /// Tokens of a prompt whose probabilities can be asked for, at most: all of them are computed
+    /// anew, with keys and values in memory beside the cache.
+    public static let maximumScoredTokens = 8192
+    /// Prompts that wait for theirs; more are refused.
+    private static let maximumScoring = 16
+
+    /// The log-probabilities of a prompt's tokens by the model's own distribution.
+    ///
+    /// One prompt is computed at a time, in turns with the steps of answers.
+    ///
+    /// - Parameter alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
+    /// - Throws: ``EngineError`` for prompts that the model cannot take, and if too many wait;
+    ///   `KVError` if there is no memory; `CancellationError`.
+    /// - Complexity: a prefill with logits for each token.
+    public func probabilities(of prompt: [Int32], alternatives: Int) async throws -> [PromptToken] {
+        try check(prompt: prompt, alternatives: alternatives)
+        guard prompt.count <= Self.maximumScoredTokens else {
+            throw EngineError.tooLong(
+                prompt.count, of: Self.maximumScoredTokens,
+                "Log-probabilities of longer prompts are not computed.")
+        }
+        try shared.withLockedValue { shared in
+            guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
+            guard shared.scoring < Self.maximumScoring else {
+                throw EngineError(.overloaded, "Too many requests wait already. Try again later.")
+            }
+            shared.scoring += 1
+        }
+        let isCancelled = NIOLockedValueBox(false)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                scoring.async { [self] in
+                    let result = Result {
+                        try score(prompt, alternatives) { isCancelled.withLockedValue { $0 } }
+                    }
+                    shared.withLockedValue { $0.scoring -= 1 }
+                    continuation.resume(with: result)
+                }
+            }
+        } onCancel: {
+            isCancelled.withLockedValue { $0 = true }
+        }
+    }
+
+    /// Computes a prompt step by step.
+    ///
+    /// - Parameter isCancelled: asked before each step.
+    private func score(
+        _ prompt: [Int32], _ alternatives: Int, isCancelled: () -> Bool
+    ) throws -> [PromptToken] {
+        let size = decoder.configuration.vocabularySize,
+            batch = min(decoder.stepTokens, decoder.stepLogits)
+        var result = [PromptToken(id: prompt[0], logProbability: nil, alternatives: [])]
+        result.reserveCapacity(prompt.count)
+        let buffer = try KVBuffer(decoder.configuration, positions: prompt.count)
+        defer { withExtendedLifetime(buffer) {} }
+        let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: batch * size)
+        defer { logits.deallocate() }
+        // Behind the last token nothing is asked.
+        for start in stride(from: 0, to: prompt.count - 1, by: batch) {
+            guard !isCancelled() else { throw CancellationError() }
+            guard !shared.withLockedValue({ $0.closed }) else {
+                throw EngineError(.closed, "The engine is shut down.")
+            }
+            let end = min(start + batch, prompt.count - 1)
+            compute(prompt[start..<end], at: start, buffer.view, logits)
+            for i in start..<end {
+                let row = UnsafeMutableBufferPointer(
+                    rebasing: logits[(i - start) * size..<(i - start + 1) * size])
+                let (own, others) = Sampler.logProbabilities(
+                    row, token: prompt[i + 1], count: alternatives)
+                result.append(
+                    PromptToken(id: prompt[i + 1], logProbability: own, alternatives: others))
+            }
+        }
+        return result
+    }
+
+    /// One step, with logits for each of its tokens.
+    private func compute(
+        _ tokens: ArraySlice<Int32>, at position: Int, _ view: KVView,
+        _ logits: UnsafeMutableBufferPointer<Float>
+    ) {
+        guard let base = logits.baseAddress else { return }
+        tokens.withUnsafeBufferPointer { tokens in
+            let segment = DecoderSegment(
+                tokens: 0..<tokens.count, position: position, view: view, logits: tokens.count)
+            withUnsafePointer(to: segment) {
+                decoder.step(
+                    tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: base)
+            }
+        }
+    }
+}
