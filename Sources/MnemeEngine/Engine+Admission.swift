@@ -19,25 +19,9 @@ extension Engine {
         GenerationEvent, any Error
     > {
         try request.sampling.check(vocabulary: decoder.configuration.vocabularySize)
-        guard !request.prompt.isEmpty else {
-            throw EngineError(.invalidRequest, "The prompt is empty.")
-        }
-        guard
-            request.prompt.allSatisfy({
-                (0..<Int32(decoder.configuration.vocabularySize)).contains($0)
-            })
-        else {
-            throw EngineError(
-                .invalidRequest, "The prompt holds tokens that the model does not have.")
-        }
-        guard request.prompt.count < context else {
-            throw EngineError.tooLong(request.prompt.count, of: context)
-        }
+        try check(prompt: request.prompt, alternatives: request.alternatives)
         if let most = request.maxTokens, most < 1 {
             throw EngineError(.invalidRequest, "At least one token must be asked for.")
-        }
-        if let count = request.alternatives, !(0...20).contains(count) {
-            throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.")
         }
         // Where nothing was said, the answer may be as long as the context and memory let it.
         let room = context - request.prompt.count,
@@ -93,6 +77,25 @@ extension Engine {
         }
         wake.signal()
         return stream
+    }
+
+    /// Refuses prompts that the model cannot take.
+    ///
+    /// - Parameter alternatives: told with each token; nil if none are asked for.
+    /// - Throws: ``EngineError``.
+    func check(prompt: [Int32], alternatives: Int?) throws {
+        guard !prompt.isEmpty else { throw EngineError(.invalidRequest, "The prompt is empty.") }
+        let ids = 0..<Int32(decoder.configuration.vocabularySize)
+        guard prompt.allSatisfy({ ids.contains($0) }) else {
+            throw EngineError(
+                .invalidRequest, "The prompt holds tokens that the model does not have.")
+        }
+        guard prompt.count < context else {
+            throw EngineError.tooLong(prompt.count, of: context)
+        }
+        if let count = alternatives, !(0...20).contains(count) {
+            throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.")
+        }
     }
 
     /// The vocabulary as schemas want it; made when the first is asked for.

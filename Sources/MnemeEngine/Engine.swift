@@ -26,6 +26,8 @@ public final class Engine: Sendable {
     let shared: NIOLockedValueBox<Shared>
     /// Made when the first schema comes; see ``SchemaVocabulary``.
     let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
+    /// Computes prompts' log-probabilities, one at a time.
+    let scoring = DispatchQueue(label: "mneme.engine.prompts")
     /// Wakes the thread: there is work, or it shall end.
     let wake = DispatchSemaphore(value: 0)
     /// Signalled once, when the thread ends.
@@ -60,6 +62,8 @@ public final class Engine: Sendable {
         var arrived: [EngineSequence] = []
         var cancelled: Set<Int> = []
         var nextID = 0
+        /// Prompts whose log-probabilities are asked for.
+        var scoring = 0
         var closed = false
         var statistics = EngineStatistics()
     }

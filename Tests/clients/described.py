@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares what a server answers with its own OpenAPI document, by schemathesis. Exits 1 if anything differs.
 
-    python3 Tests/clients/described.py .build/release/mneme [--seconds 300] [--seed N]
+    python3 Tests/clients/described.py .build/release/mneme [--seconds 300] [--seed N] [--model smollm2]
 
 Every route is asked with values that its schema allows and such that it does not. What is wrong: a status of 500 and above,
 and a status, content type, header, method or body that the document does not name; a route that a wrong key opens.
-Needs the packages in requirements.txt. A small context keeps answers of the language model short.
+Needs the packages in requirements.txt. Without a model its routes are asked, too, and refuse what is asked.
 """
 import argparse, os, re, subprocess, sys
 
@@ -18,6 +18,7 @@ options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 options.add_argument("program")
 options.add_argument("--seconds", type=int, default=60)
 options.add_argument("--seed", type=int, default=1)
+options.add_argument("--model")
 options.add_argument("--checks", default=",".join(CHECKS))
 given = options.parse_args()
 
@@ -25,7 +26,9 @@ with Folder() as folder:
     folder.run("remember", "Ana lives in Paris.", "--speaker", "Ana", "--user", "tester")
     made = folder.run("keys", "create", "tester", "--permissions", "read,write,erase,share,admin").stdout
     key = re.search(r"mn_\S+", made).group()
-    with Server(folder, "--model", "smollm2", "--context", "256", "--rate-limit", "0") as server:
+    # A small context keeps answers short.
+    model = ["--model", given.model, "--context", "256"] if given.model else []
+    with Server(folder, "--rate-limit", "0", *model) as server:
         result = subprocess.run(
             [os.path.join(os.path.dirname(sys.executable), "schemathesis"), "run", server.url + "/openapi.json",
              "--header", "Authorization: Bearer " + key, "--checks", given.checks, "--seed", str(given.seed),

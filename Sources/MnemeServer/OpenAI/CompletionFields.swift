@@ -35,10 +35,6 @@ struct CompletionCall: Sendable {
         var generation = try GenerationFields.generation(request, body: body)
         generation.maxTokens = generation.maxTokens ?? Self.standardLength
         generation.alternatives = try CompletionFields.logprobs.read(request)
-        guard !echoes || generation.alternatives == nil else {
-            throw InputError(
-                "'echo' with 'logprobs' is not done: the prompt's own probabilities are not told.")
-        }
         self.generation = generation
     }
 }
@@ -51,13 +47,16 @@ enum CompletionFields {
         case text(String)
         /// Ids of the served model's own tokens.
         case tokens([Int32])
+
+        /// The text; nil for token ids.
+        var text: String? { if case .text(let text) = self { text } else { nil } }
     }
 
     /// How many alternatives are told with each token's log-probability; none are told if it is
     /// left out.
     static let logprobs = RequestField<Int>("logprobs", in: 0...20)
 
-    /// True if an answer begins with its prompt. The prompt's own log-probabilities are not told.
+    /// True if an answer begins with its prompt, and its log-probabilities with the prompt's.
     static let echo = RequestField<Bool>("echo")
     /// The most answers of one request.
     static let maximumAnswers = 128

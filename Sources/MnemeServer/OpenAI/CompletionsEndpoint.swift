@@ -14,13 +14,10 @@ struct CompletionsEndpoint: Sendable {
     /// the engine, which runs them side by side and computes a prompt that they share once.
     func answer(_ call: CompletionCall, _ caller: Caller) async throws -> Response {
         var answers: [Completion] = []
-        for prompt in call.prompts {
+        let prompts = try await probabilities(of: call)
+        for (place, prompt) in call.prompts.enumerated() {
             var generation = language.request(call.generation, caller)
-            generation.prompt =
-                switch prompt {
-                case .text(let text): language.model.tokens(of: text)
-                case .tokens(let tokens): tokens
-                }
+            generation.prompt = tokens(of: prompt)
             let echo = call.echoes ? text(of: prompt) : ""
             for number in 0..<call.answers {
                 // All run side by side in the engine, whichever is read first. Each goes on whether
@@ -30,7 +27,7 @@ struct CompletionsEndpoint: Sendable {
                 answers.append(
                     Completion(
                         index: answers.count, events: events, echo: echo,
-                        countsPrompt: number == 0))
+                        echoed: prompts?[place], countsPrompt: number == 0))
             }
         }
         let form = CompletionForm(language.model)
@@ -41,6 +38,40 @@ struct CompletionsEndpoint: Sendable {
         return .events(failed: { language.note($0, caller) }) { [answers] send in
             try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
         }.noticing(schema)
+    }
+
+    /// Log-probabilities of the prompts, if the request wants them with its answers; nil if not.
+    ///
+    /// - Throws: `InputError` for more tokens than are computed for one request.
+    private func probabilities(of call: CompletionCall) async throws -> [CompletionLogprobs]? {
+        guard call.echoes, let alternatives = call.generation.alternatives else { return nil }
+        let prompts = call.prompts.map { ($0, tokens(of: $0)) }
+        let sum = prompts.reduce(0) { $0 + $1.1.count }
+        guard sum <= Engine.maximumScoredTokens else {
+            throw InputError(
+                "'echo' with 'logprobs' is done for \(Engine.maximumScoredTokens) tokens of prompts at most; these have \(sum)."
+            )
+        }
+        var result: [CompletionLogprobs] = []
+        for (prompt, tokens) in prompts {
+            let scored = try await language.engine.probabilities(
+                of: tokens, alternatives: alternatives)
+            // The token that the model puts before a text is not the text's.
+            let own = scored.dropFirst(prompt.text == nil ? 0 : lead)
+            result.append(CompletionLogprobs(own, language.model.tokenizer))
+        }
+        return result
+    }
+
+    /// Tokens before a text's own.
+    private var lead: Int { language.model.tokenizer.beginToken == nil ? 0 : 1 }
+
+    /// A prompt's tokens.
+    private func tokens(of prompt: CompletionFields.Prompt) -> [Int32] {
+        switch prompt {
+        case .text(let text): language.model.tokens(of: text)
+        case .tokens(let tokens): tokens
+        }
     }
 
     /// The text that an answer repeats of its prompt.
@@ -60,6 +91,8 @@ private struct Completion: Sendable {
     let events: AsyncThrowingStream<GenerationEvent, any Error>
     /// Text before the answer.
     let echo: String
+    /// Log-probabilities of that text; nil if they are not told.
+    let echoed: CompletionLogprobs?
     /// True if the prompt is counted with it: answers to one prompt count it once.
     let countsPrompt: Bool
 }
@@ -80,7 +113,7 @@ private struct CompletionForm: Sendable {
     func whole(_ answers: [Completion]) async throws -> JSONValue {
         var choices: [JSONValue] = [], total = GenerationUsage()
         for answer in answers {
-            var text = answer.echo, logprobs: CompletionLogprobs?, isComplete = false
+            var text = answer.echo, logprobs = answer.echoed, isComplete = false
             for try await event in answer.events {
                 switch event {
                 case .token(let piece, let token, let probability, let alternatives):
@@ -116,7 +149,9 @@ private struct CompletionForm: Sendable {
         }
         for answer in answers {
             var offset = answer.echo.unicodeScalars.count
-            if !answer.echo.isEmpty { try await sendPart(answer, answer.echo) }
+            if !answer.echo.isEmpty {
+                try await sendPart(answer, answer.echo, .null, answer.echoed)
+            }
             for try await event in answer.events {
                 switch event {
                 case .token(let text, let token, let probability, let alternatives):

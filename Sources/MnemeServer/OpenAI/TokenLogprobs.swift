@@ -44,19 +44,33 @@ struct CompletionLogprobs: Sendable {
     /// - Parameter offset: characters of the answer before the first token.
     init(offset: Int = 0) { self.offset = offset }
 
+    /// The lists of a prompt that an answer begins with.
+    init(_ prompt: some Sequence<PromptToken>, _ tokenizer: any Tokenizer) {
+        self.init()
+        var decoder = StreamingDecoder()
+        for token in prompt {
+            append(
+                token.id, token.logProbability, token.alternatives,
+                text: decoder.append(tokenizer.bytes(token.id)), tokenizer)
+        }
+        offset += decoder.finish().unicodeScalars.count
+    }
+
     /// Adds a token.
     ///
     /// - Parameters:
-    /// - text: what of the answer came with it; nothing while half a character is held back.
-    /// - others: tokens that were nearly taken.
+    ///   - probability: nil for a prompt's first, which nothing stands before.
+    ///   - others: tokens that were nearly taken.
+    ///   - text: what of the answer came with it; nothing while half a character is held back.
     mutating func append(
-        _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String,
+        _ token: Int32, _ probability: Double?, _ others: [TokenProbability], text: String,
         _ tokenizer: any Tokenizer
     ) {
         tokens.append(.string(tokenizer.text(token)))
-        values.append(.logprob(probability))
+        values.append(probability.map { .logprob($0) } ?? .null)
         let pairs = others.map { (tokenizer.text($0.token), JSONValue.logprob($0.logProbability)) }
-        alternatives.append(.object(Dictionary(pairs) { first, _ in first }))
+        alternatives.append(
+            probability == nil ? .null : .object(Dictionary(pairs) { first, _ in first }))
         offsets.append(.number(Double(offset)))
         offset += text.unicodeScalars.count
     }
