@@ -97,7 +97,7 @@ enum OpenAPI {
                     "200": [
                         "description": "The answer, also where the call failed.",
                         "content": [
-                            json: ["schema": answer],
+                            json: ["schema": ["anyOf": [answer, AnswerSchema.list(answer)]]],
                             "text/event-stream": ["schema": AnswerSchema.text],
                         ],
                     ],
