@@ -163,8 +163,7 @@ let package = Package(
             name: "MnemeBench",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeEmbedding", "MnemeEngine", "MnemeIndex", "MnemeKV",
-                "MnemeModels",
-                "MnemeNumerics", "MnemeSeal", "MnemeStore", locks,
+                "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "CMnemeKernels", locks,
             ]),
         .executableTarget(
             name: "mneme-cli",
@@ -182,7 +181,9 @@ let package = Package(
 
         .testTarget(name: "MnemeBaseTests", dependencies: ["MnemeBase"]),
         .testTarget(name: "MnemeNumericsTests", dependencies: ["CMnemeKernels", "MnemeNumerics"]),
-        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
+        .testTarget(
+            name: "MnemeIndexTests",
+            dependencies: ["MnemeBench", "MnemeIndex", "MnemeSeal", locks]),
         .testTarget(
             name: "MnemeTests",
             dependencies: [
@@ -205,7 +206,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "MnemeEngineTests",
-            dependencies: ["MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"],
+            dependencies: [
+                "MnemeBase", "MnemeBench", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics",
+            ],
             resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests",

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBench
 import MnemeEngine
 import MnemeKV
 import MnemeModels

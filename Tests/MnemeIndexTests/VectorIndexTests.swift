@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBench
 import MnemeIndex
 import MnemeSeal
 import NIOConcurrencyHelpers
@@ -106,11 +107,14 @@ import Testing
         where allowed: (Int) -> Bool = { _ in true }
     ) -> [VectorMatch] {
         let query = unit(query)
-        return Array(
-            vectors.filter { allowed($0.key) }.map { key, vector in
-                VectorMatch(key: key, score: zip(vector, query).reduce(0) { $0 + $1.0 * $1.1 })
-            }
-            .sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }.prefix(k))
+        var matches: [VectorMatch] = []
+        for (key, vector) in vectors where allowed(key) {
+            var score: Float = 0
+            for (a, b) in zip(vector, query) { score += a * b }
+            matches.append(VectorMatch(key: key, score: score))
+        }
+        matches.sort { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }
+        return Array(matches.prefix(k))
     }
 
     /// Share of the exact answer that was found; each score must be right.

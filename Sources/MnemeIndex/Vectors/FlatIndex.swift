@@ -305,7 +305,7 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
 
 extension VectorMatch {
     /// The better one first; of equals the older key.
-    static func isBefore(_ a: VectorMatch, _ b: VectorMatch) -> Bool {
+    package static func isBefore(_ a: VectorMatch, _ b: VectorMatch) -> Bool {
         a.score != b.score ? a.score > b.score : a.key < b.key
     }
 }

@@ -1,6 +1,6 @@
 import CMnemeMemory
 import Foundation
-import MnemeBase
+package import MnemeBase
 import MnemeNumerics
 import MnemeSeal
 
@@ -258,7 +258,7 @@ final class IndexFile: @unchecked Sendable {
 
 extension IndexError {
     /// A file's error: ``IndexError/Kind/full`` where there is no room for it.
-    init(_ error: FileError) {
+    package init(_ error: FileError) {
         self.init(error.isFull ? .full : .unavailable, error.description)
     }
 }

@@ -14,7 +14,7 @@ package enum Vector {
     /// The vector at length 1; a zero vector stays zero.
     ///
     /// - Throws: ``IndexError`` for another dimension or an element that is not finite.
-    static func normalized(_ vector: [Float], dimension: Int, what: String) throws -> [Float] {
+    package static func normalized(_ vector: [Float], dimension: Int, what: String) throws -> [Float] {
         guard vector.count == dimension else {
             throw IndexError(
                 .invalid,
@@ -38,7 +38,7 @@ package enum Vector {
     /// Checks changes before any of them is made.
     ///
     /// - Returns: the vectors at length 1; of several of one key, the last.
-    static func checked(_ changes: VectorChanges, dimension: Int) throws -> [(
+    package static func checked(_ changes: VectorChanges, dimension: Int) throws -> [(
         key: Int, vector: [Float]
     )] {
         // Of several vectors for one key the last counts.
@@ -62,7 +62,7 @@ package enum Vector {
     }
 
     /// - Throws: ``IndexError`` if vectors of so many elements are not taken.
-    static func check(dimension: Int) throws {
+    package static func check(dimension: Int) throws {
         guard (1...VectorLimits.dimension).contains(dimension) else {
             throw IndexError(
                 .invalid, "Vectors have 1 to \(VectorLimits.dimension) elements, not \(dimension).")

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Mneme
-import MnemeBench
 import MnemeKV
 import MnemeText
 

@@ -1,3 +1,5 @@
+import Foundation
+public import MnemeIndex
 import MnemeNumerics
 import NIOConcurrencyHelpers
 
@@ -149,7 +151,7 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     }
 
     /// In radians. Angles obey the triangle inequality, which similarities do not.
-    private static func angle(_ cosine: Float) -> Float { .arccosine(max(-1, min(1, cosine))) }
+    private static func angle(_ cosine: Float) -> Float { acos(max(-1, min(1, cosine))) }
 
     /// From the index.
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {

@@ -1,6 +1,7 @@
 import CMnemeKernels
 import Dispatch
 import MnemeBase
+public import MnemeIndex
 import MnemeNumerics
 import NIOConcurrencyHelpers
 

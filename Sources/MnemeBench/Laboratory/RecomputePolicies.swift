@@ -1,0 +1,36 @@
+package import MnemeKV
+
+/// Computes nothing again: what stood elsewhere is used as it is.
+package struct NaiveReuse: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .none }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        []
+    }
+}
+
+/// Computes the beginning of each text again, which draws attention of its own where it begins
+/// (EPIC's LegoLink, Hu et al. 2024).
+package struct ChunkStarts: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .none }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        chunks.flatMap { $0.prefix(Int((Double($0.count) * share).rounded(.up))) }
+    }
+}
+
+/// Computes whole texts again, those that the question attends to most.
+package struct QuestionChunks: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .attention }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up)),
+            result: [Int] = []
+        let sums = chunks.map { chunk in (chunk, chunk.reduce(0) { $0 + (evidence[$1] ?? 0) }) }
+        for (chunk, _) in sums.sorted(by: { $0.1 > $1.1 }) {
+            result += chunk.prefix(left)
+            left -= min(left, chunk.count)
+        }
+        return result
+    }
+}
