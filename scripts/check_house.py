@@ -7,6 +7,10 @@
 - No file has over 500 lines.
 - At most 5 % of all lines have over 100 columns.
 - Modules do not import each other in a circle.
+- At most three files of a module form a circle by the types that they declare and name. The mention of a type counts,
+  an extension's too; calls of another file's functions do not.
+- Benchmarks, and what was measured and is not used, stay out of other modules: only the command line's folder Bench
+  and tests import MnemeBench.
 - At most 5 % of public Swift declarations have no documentation comment.
 
 The share of comments among the lines that are not blank is printed; 20 % are wanted.
@@ -16,6 +20,7 @@ import re
 import sys
 
 MOST_LINES, MOST_COLUMNS, MOST_WIDE, MOST_BARE, LEAST_COMMENTS = 500, 100, 0.05, 0.05, 0.20
+MOST_IN_CIRCLE = 3
 IMPORT = re.compile(
     r"^(?:@\w+ )?(?:public |package |internal |private )?import "
     r"(?:struct |protocol |class |enum |func |typealias )?(\w+)", re.M)
@@ -23,6 +28,12 @@ IMPORT = re.compile(
 PUBLIC = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))? )*public (?!import|extension)(?:[a-z]+(?:\(set\))? )*?"
     r"(?:func|var|let|init|subscript|case|struct|class|enum|protocol|actor|typealias|associatedtype)\b[?!]? ?`?(\w*|\S+)")
+# A type that other files of the module can name.
+TYPE = re.compile(
+    r"^(?:@\w+(?:\([^)]*\))? )*(?:public |package |internal )?(?:final |indirect )?"
+    r"(?:struct|class|enum|protocol|actor|typealias) (\w+)", re.M)
+# Comments and texts, in which a type's name is no use of it.
+PROSE = re.compile(r'/\*.*?\*/|//[^\n]*|"""\n.*?"""|"(?:\\.|[^"\\\n])*"', re.S)
 # What implements a requirement is documented where that is declared: in a protocol of this package, or of others.
 REQUIREMENT = re.compile(r"^ +(?:static )?(?:mutating )?(?:func|var|init|subscript)\b[?!]? ?(\w*)")
 REQUIRED_ELSEWHERE = {
@@ -92,6 +103,52 @@ for module in sorted(imports):
         broken.append("Imports run in a circle: " + " → ".join(found))
         break
 
+
+def circles(graph):
+    """The groups of files that lead to each other (strongly connected components, Tarjan 1972), those of one left out."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(file):
+        order[file] = low[file] = len(order)
+        stack.append(file)
+        for other in sorted(graph[file]):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                low[file] = min(low[file], low[other])
+        if low[file] == order[file]:
+            group = stack[stack.index(file):]
+            del stack[stack.index(file):]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for file in sorted(graph):
+        if file not in order:
+            visit(file)
+    return found
+
+
+largest = 0
+for module in sorted(imports):
+    code = {f: PROSE.sub(" ", text) for f, text in texts.items() if f.parts[1] == module and f.suffix == ".swift"}
+    declared = {}
+    for file, text in code.items():
+        for name in TYPE.findall(text):
+            declared.setdefault(name, set()).add(file)
+    # A name that two files declare, for two systems, is nobody's.
+    homes = {name: min(files) for name, files in declared.items() if len(files) == 1}
+    uses = {file: {homes[name] for name in set(re.findall(r"\b[A-Z]\w*", text)) & homes.keys()} - {file}
+            for file, text in code.items()}
+    for group in circles(uses):
+        largest = max(largest, len(group))
+        if len(group) > MOST_IN_CIRCLE:
+            broken.append(f"{len(group)} files of {module} form a circle; {MOST_IN_CIRCLE} are allowed. Move what they "
+                          "share into a file of its own: " + ", ".join(str(file) for file in group))
+
+for file, text in texts.items():
+    if "MnemeBench" in IMPORT.findall(text) and file.parts[1] != "MnemeBench" and file.parts[1:3] != ("mneme-cli", "Bench"):
+        broken.append(f"{file} imports MnemeBench, which is for Sources/mneme-cli/Bench and tests alone.")
+
 if wide / lines_in_all > MOST_WIDE:
     broken.append(f"{wide / lines_in_all:.1%} of the lines have over {MOST_COLUMNS} columns; {MOST_WIDE:.0%} are allowed.")
 if bare / max(1, public) > MOST_BARE:
@@ -104,6 +161,7 @@ if "--modules" in sys.argv[1:]:
     for module, (comments, filled, missing) in sorted(figures.items()):
         print(f"{module:18} comments {comments / filled:6.1%} of {filled:6} lines, {missing} public without")
 print(f"{len(sources)} files, {lines_in_all} lines, {wide / lines_in_all:.1%} over {MOST_COLUMNS} columns; "
-      f"{bare} of {public} public declarations without documentation; {note}")
+      f"{bare} of {public} public declarations without documentation; "
+      f"{largest} files in the largest circle; {note}")
 if broken:
     sys.exit("\n".join(broken))

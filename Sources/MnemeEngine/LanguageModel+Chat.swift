@@ -1,27 +1,5 @@
 import MnemeModels
 
-/// One message of a conversation with a model.
-public struct ChatMessage: Sendable, Equatable {
-    /// `system`, `user`, `assistant` or `tool`.
-    public var role: String
-    /// The message's text; of a `tool`, the call's result.
-    public var content: String
-    /// Of an `assistant`: the tools that it called behind the text.
-    public var toolCalls: [ToolCall]
-    /// Of a `tool`: the ``ToolCall/id`` of the call that it answers.
-    public var toolCallID: String?
-
-    /// A message with its role, text, calls, and the id of the call that it answers.
-    public init(
-        role: String, content: String, toolCalls: [ToolCall] = [], toolCallID: String? = nil
-    ) {
-        self.role = role
-        self.content = content
-        self.toolCalls = toolCalls
-        self.toolCallID = toolCallID
-    }
-}
-
 extension LanguageModel {
     /// A noncharacter that keeps names of special tokens in messages from being read as such.
     private static let guardScalar = Unicode.Scalar(0xFDD0 as UInt16)!
@@ -126,25 +104,5 @@ extension LanguageModel {
             }
         }
         return String(out)
-    }
-}
-
-extension Engine {
-    /// A prompt in whose message `index` texts stand that other prompts may hold, too: in parts if
-    /// this engine reuses such, else as a whole.
-    ///
-    /// - Throws: ``EngineError`` as ``LanguageModel/tokens(of:)``.
-    public func prompt(
-        _ model: LanguageModel, _ messages: [ChatMessage], tools: [ToolDefinition] = [],
-        at index: Int, parts: (before: String, texts: [String], after: String)
-    ) throws -> (tokens: [Int32], texts: [Range<Int>]) {
-        if reusesTexts, !parts.texts.isEmpty {
-            return try model.tokens(
-                of: messages, tools: tools, at: index, before: parts.before, texts: parts.texts,
-                after: parts.after)
-        }
-        var messages = messages
-        messages[index].content = parts.before + parts.texts.joined() + parts.after
-        return (try model.tokens(of: messages, tools: tools), [])
     }
 }

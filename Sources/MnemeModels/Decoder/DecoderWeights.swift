@@ -130,3 +130,19 @@ struct DecoderWeights: Sendable {
         return layers.reduce(ends) { $1.linears.reduce($0) { $0 + $1.matrix.byteCount } }
     }
 }
+
+extension DecoderWeights {
+    /// What a workspace for these weights has to hold.
+    var workspaceNeeds: DecoderWorkspace.Needs {
+        DecoderWorkspace.Needs(
+            logitStride: output.matrix.paddedOutputs,
+            input: layers.reduce(output.reads) {
+                $0.union($1.attentionReads).union($1.feedForwardReads)
+            },
+            attended: layers.reduce([]) { $0.union($1.attentionOutput.reads) },
+            gated: layers.reduce([]) { $0.union($1.down.reads) },
+            hasPostNorms: layers.contains {
+                $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil
+            })
+    }
+}

@@ -28,34 +28,38 @@ final class DecoderWorkspace: Sendable {
     /// Floats from row to row.
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
+    /// What the weights ask of a workspace.
+    struct Needs {
+        /// Logits of a row, with padding.
+        var logitStride: Int
+        /// The formats in which matrices read the normalised input, attention's output and the
+        /// gated row.
+        var input: DecoderRows.Forms
+        var attended: DecoderRows.Forms
+        var gated: DecoderRows.Forms
+        /// Whether a layer norms what it adds to the residual stream, and needs room for it.
+        var hasPostNorms: Bool
+    }
+
     init(
-        _ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int
+        _ c: DecoderConfiguration, _ needs: Needs, tokens: Int, logits count: Int, threads: Int
     ) {
         // Sizes are multiples of 16, so that strides are the sizes themselves; logits are padded.
         hiddenStride = c.hiddenSize
         queryStride = c.heads * c.headDimension
         kvStride = c.kvSize
         wideStride = c.intermediateSize
-        logitStride = w.output.matrix.paddedOutputs
+        logitStride = needs.logitStride
         state = AlignedBuffer(tokens * hiddenStride)
         input = DecoderRows(
-            rows: max(tokens, count), columns: hiddenStride,
-            forms: w.layers.reduce(w.output.reads) {
-                $0.union($1.attentionReads).union($1.feedForwardReads)
-            })
+            rows: max(tokens, count), columns: hiddenStride, forms: needs.input)
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
-        attended = DecoderRows(
-            rows: tokens, columns: queryStride,
-            forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
-        gated = DecoderRows(
-            rows: tokens, columns: wideStride,
-            forms: w.layers.reduce([]) { $0.union($1.down.reads) })
+        attended = DecoderRows(rows: tokens, columns: queryStride, forms: needs.attended)
+        gated = DecoderRows(rows: tokens, columns: wideStride, forms: needs.gated)
         up = AlignedBuffer(tokens * wideStride)
-        block = AlignedBuffer(
-            w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil }
-                ? tokens * hiddenStride : 0)
+        block = AlignedBuffer(needs.hasPostNorms ? tokens * hiddenStride : 0)
         angles = RotaryAngles(tokens: tokens, c.rope)
         localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
         logits = AlignedBuffer(count * logitStride)

@@ -42,7 +42,7 @@ public final class TransformerDecoder: Sendable {
         self.pool = pool
         weights = try DecoderWeights(tensors, configuration, deltas: deltas)
         workspace = DecoderWorkspace(
-            configuration, weights, tokens: self.stepTokens, logits: self.stepLogits,
+            configuration, weights.workspaceNeeds, tokens: self.stepTokens, logits: self.stepLogits,
             threads: pool.threadCount)
     }
 

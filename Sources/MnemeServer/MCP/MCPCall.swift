@@ -73,7 +73,7 @@ struct MCPCall: Sendable {
             context.principal, operation: operation.name, request: context.request)
         let whole = try await ShortID.expanded(
             arguments, operation.parameters, memory: memory, by: caller)
-        let value = try await MCPTools.answer(operation, whole, context)
+        let value = try await MCPTool.answer(operation, whole, context)
         return (
             MCPText.of(name, value),
             MCPOutput.structure(value, of: name, home: context.principal.home)

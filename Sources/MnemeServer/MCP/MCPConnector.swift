@@ -37,13 +37,13 @@ struct MCPConnector: Sendable {
                     "metadata": ["type": "object", "additionalProperties": text],
                 ]) { $1 }, required: ["id", "text", "title", "url"])
         let argument = isSearch ? "query" : "id"
-        return MCPTools.tool(
+        return MCPTool.definition(
             name,
             description: isSearch
                 ? "Search memories for a connector; recall says more."
                 : "Fetch one memory's text by an id of search.",
             input: .objectSchema(properties: [argument: text], required: [argument]), output: output,
-            hints: MCPTools.readingHints)
+            hints: MCPTool.readingHints)
     }
 
     /// The answer of a tool.
@@ -58,7 +58,7 @@ struct MCPConnector: Sendable {
         var arguments = arguments
         // A connector asks again rather than for more.
         arguments["limit"] = .number(Double(Self.limit))
-        let found = try await MCPTools.answer(RecallOperation.self, arguments, context)
+        let found = try await MCPTool.answer(RecallOperation.self, arguments, context)
         let results = (found["memories"]?.array ?? []).compactMap { item -> JSONValue? in
             item["memory"].map { entry($0) }.map { .object($0) }
         }
@@ -76,7 +76,7 @@ struct MCPConnector: Sendable {
         arguments["id"] = .string(
             try await ShortID.whole(
                 id, owner: context.principal.home, memory: memory, by: caller))
-        let found = try await MCPTools.answer(GetOperation.self, arguments, context)
+        let found = try await MCPTool.answer(GetOperation.self, arguments, context)
         guard let memory = found["memory"] else {
             throw StoreError(.notFound, "There is no memory \(id).")
         }

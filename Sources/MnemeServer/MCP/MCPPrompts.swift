@@ -101,7 +101,7 @@ struct MCPPrompts: Sendable {
         var text = prompt.words.replacing("{}", with: given)
         // The memories stand in the prompt: hosts without tools can use it, too.
         if prompt.recalls {
-            let found = try await MCPTools.answer(
+            let found = try await MCPTool.answer(
                 RecallOperation.self, ["query": .string(given), "limit": 20], context)
             text += "\n\nMemories:\n" + MCPText.of(RecallOperation.name, found)
         }

@@ -49,7 +49,7 @@ struct MCPResources: Sendable {
             // Ids order by time: what is remembered meanwhile does not shift the page.
             arguments["after"] = .string(id)
         }
-        let found = try await MCPTools.answer(ListOperation.self, arguments, context)
+        let found = try await MCPTool.answer(ListOperation.self, arguments, context)
         var members: [String: JSONValue] = [
             "resources": .array((found["memories"]?.array ?? []).map(resource))
         ]
@@ -76,7 +76,7 @@ struct MCPResources: Sendable {
             context.principal, operation: GetOperation.name, request: context.request)
         let id = try await ShortID.whole(
             String(parts[1]), owner: owner, memory: memory, by: caller)
-        let found = try await MCPTools.answer(
+        let found = try await MCPTool.answer(
             GetOperation.self, ["id": .string(id), "user": .string(user)], context)
         return MCPResult(
             [

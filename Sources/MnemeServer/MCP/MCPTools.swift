@@ -25,21 +25,6 @@ enum MCPTools {
         "text", "messages", "speaker", "tag", "session", "user", "query", "reason", "id",
     ]
 
-    /// An operation's answer over MCP, as JSON.
-    ///
-    /// - Throws: `InputError` for wrong arguments, and what the operation throws.
-    static func answer(
-        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue],
-        _ context: OperationContext
-    ) async throws -> JSONValue {
-        let output = try await operation.call(arguments, context, surface: .mcp)
-        guard case .value(let value) = output else {
-            throw InputError("\(operation.name) is not available here.")
-        }
-        return MCPOutput.withholding(
-            try JSONValue(parsing: Array(try OperationTable.encode(value).utf8)))
-    }
-
     /// The definitions of the tools of a set that a principal may use: one that always fails is of
     /// no use to a model.
     static func definitions(_ set: MCPToolSet, for principal: Principal) -> [JSONValue] {
@@ -78,7 +63,7 @@ enum MCPTools {
         if !required.isEmpty { input["required"] = .array(required) }
         // A brief description leaves parameters out that are taken.
         if !isBrief { input["additionalProperties"] = false }
-        return tool(
+        return MCPTool.definition(
             operation.name, description: description(of: operation, isBrief: isBrief),
             input: .object(input),
             output: MCPOutput.schema(of: operation.name), hints: hints(operation))
@@ -94,25 +79,6 @@ enum MCPTools {
         }
         let more = isBrief || operation.discussion.isEmpty ? "" : " " + operation.discussion
         return operation.summary + more
-    }
-
-    /// A tool's definition.
-    ///
-    /// - Parameters:
-    ///   - input: the schema of its arguments.
-    ///   - output: the schema of its structure.
-    ///   - hints: what a host may conclude before it asks its user.
-    static func tool(
-        _ name: String, description: String, input: JSONValue, output: JSONValue,
-        hints: [String: JSONValue]
-    ) -> JSONValue {
-        let title = JSONValue.string(name.prefix(1).uppercased() + name.dropFirst())
-        // Before 2025-06-18 a title was a hint.
-        return [
-            "name": .string(name), "title": title, "description": .string(description),
-            "inputSchema": input, "outputSchema": output,
-            "annotations": .object(hints.merging(["title": title]) { $1 }),
-        ]
     }
 
     /// True if a parameter can be of use to a principal.
@@ -152,16 +118,13 @@ enum MCPTools {
     /// Hints by which a host decides whether to ask its user. Only `erase` destroys: every other
     /// change leaves the version before in the history.
     private static func hints(_ operation: any Mneme.Operation.Type) -> [String: JSONValue] {
-        guard operation.permission != .read else { return readingHints }
+        guard operation.permission != .read else { return MCPTool.readingHints }
         return [
             "readOnlyHint": false, "openWorldHint": false,
             "destructiveHint": .bool(operation.permission == .erase),
             "idempotentHint": .bool(!countsRepetition.contains(operation.name)),
         ]
     }
-
-    /// Hints of tools that change nothing.
-    static let readingHints: [String: JSONValue] = ["readOnlyHint": true, "openWorldHint": false]
 
     /// Operations that do something more when they are repeated.
     private static let countsRepetition: Set<String> = ["rollback", "correct", "feedback"]
