@@ -165,7 +165,12 @@ extension MemoryOS {
                 }
             }
             let analyses = indices.lazy.flatMap { writes[$0].drafts.lazy.map(\.analysis) }
-            if let words = try sharedWords(of: analyses, key) {
+            // The first write of a process may be its only one, which needs no vectors.
+            if isIndexWanted(key) {
+                try withIndex(key) { compare($0) }
+            } else if let tables = try keptTables(key) {
+                compare(tables)
+            } else if let words = try sharedWords(of: analyses, key) {
                 compare(words)
             } else {
                 try withIndex(key) { compare($0) }
@@ -174,12 +179,27 @@ extension MemoryOS {
         return found
     }
 
-    /// What the store holds of some texts' words, for the first write of a process, which may be
-    /// its only one; nil where the whole index is held already, or will be of use.
+    /// The index that an owner's file of tables holds, with what came since, and without vectors;
+    /// nil if there is no such file.
+    private func keptTables(_ key: IndexKey) throws -> OwnerIndex? {
+        guard let file = tableFile(key),
+            OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store) != nil
+        else { return nil }
+        var index = try OwnerIndex(
+            owner: key.owner, vectors: TieredIndex(dimension: 1), tableFile: file,
+            indexKey: indexKey)
+        let remade = try index.load(
+            OwnerIndex.Source(
+                store: store, owner: key.owner, visibility: key.visibility, embedder: "",
+                former: nil, analyzer: analyzer))
+        if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }
+        return index
+    }
+
+    /// What the store holds of some texts' words; nil if another analyzer has made some of them.
     private func sharedWords(of texts: some Sequence<Analysis>, _ key: IndexKey) throws
         -> SharedWords?
     {
-        guard !isIndexWanted(key) else { return nil }
         var words = SharedWords(of: texts), isCurrent = true
         try store.forEachTerms(owner: key.owner, visibility: key.visibility) { row in
             isCurrent = words.add(row)

@@ -183,4 +183,40 @@ import Testing
         await last.close()
         #expect(try Self.tables(folder).count == 1 && !holds())
     }
+
+    @Test func `the first write of a process reads of the store only what came after the file`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        var memory = try folder.open()
+        try await Self.fill(memory, 4_200)
+        try await memory.prepareIndex(of: Self.owner)
+        let kept = try memory.store.list(
+            CubeFilter(owner: Self.owner, limit: 4_200), by: .local)
+        await memory.close()
+        memory = try folder.open()
+        // Whoever reads the store's terms of what is in the file takes it for something else.
+        var other = kept[0]
+        other.text = "Nothing of the kind"
+        let terms = Analysis(of: other, analyzer: TextAnalyzer()).encoded
+        try memory.store.saveAnalyses(kept.map { ($0.id, terms) }, owner: Self.owner)
+        /// Remembers, in a process of its own, what another memory says already.
+        func remember(again cube: MemCube) async throws -> Remembered {
+            let memory = try folder.open()
+            let input = MemoryInput(
+                cube.text + "!", speaker: cube.speaker, eventTime: cube.eventTime)
+            let result = try await memory.remember([input], scope: Scope(user: "ana"))[0]
+            await memory.close()
+            return result
+        }
+        #expect(try await remember(again: kept[100]).nearDuplicateOf == kept[100].id)
+        let new = try await memory.remember(
+            [
+                MemoryInput(
+                    "A zebra grazed beside the observatory at dusk", speaker: "Eve",
+                    eventTime: Date(timeIntervalSince1970: 1_790_000_000))
+            ], scope: Scope(user: "ana"))[0]
+        #expect(try await remember(again: new.memory).nearDuplicateOf == new.id)
+        await memory.close()
+    }
 }
