@@ -41,7 +41,7 @@ public struct Conversation: Sendable {
     public func answer(_ turn: ChatTurn) async throws -> ChatAnswer {
         var request = turn.generation
         let tools = turn.tools?.callable ?? []
-        request.tools = turn.tools.flatMap { grammar($0) }
+        request.tools = try await grammar(turn)
         let beginning = request.tools.map { model.tokens(ofBeginning: $0) } ?? []
         guard let memory else {
             request.prompt = try model.tokens(of: turn.messages, tools: tools) + beginning
@@ -64,12 +64,16 @@ public struct Conversation: Sendable {
             memories: recalled, remember: turn.remembers ? remember : nil)
     }
 
-    /// The calls that an answer may hold; nil if it may hold none.
-    private func grammar(_ tools: ToolSet) -> ToolGrammar? {
-        let callable = tools.callable
-        guard !callable.isEmpty else { return nil }
-        return ToolGrammar(
-            tools, format: model.toolFormat, tool: callable.count == 1 ? callable[0] : nil)
+    /// The calls that an answer may hold; nil if it may hold none. Where one must be called of
+    /// several, it is chosen here.
+    private func grammar(_ turn: ChatTurn) async throws -> ToolGrammar? {
+        guard let tools = turn.tools, case let callable = tools.callable, let first = callable.first
+        else { return nil }
+        var chosen = callable.count == 1 ? first : nil
+        if callable.count > 1, tools.isRequired {
+            chosen = try await engine.tool(model, among: callable, for: turn.messages)
+        }
+        return ToolGrammar(tools, format: model.toolFormat, tool: chosen)
     }
 
     /// The messages with the profile in the system message.

@@ -25,12 +25,20 @@ extension Engine {
     ///
     /// One prompt is computed at a time, in turns with the steps of answers.
     ///
-    /// - Parameter alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
+    /// - Parameters:
+    ///   - first: the token to begin with; those before it are read and not told.
+    ///   - alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
+    /// - Returns: the tokens from `first` on.
     /// - Throws: ``EngineError`` for prompts that the model cannot take, and if too many wait;
     ///   `KVError` if there is no memory; `CancellationError`.
-    /// - Complexity: a prefill with logits for each token.
-    public func probabilities(of prompt: [Int32], alternatives: Int) async throws -> [PromptToken] {
+    /// - Complexity: a prefill with logits for each token from `first` on.
+    public func probabilities(of prompt: [Int32], from first: Int = 0, alternatives: Int) async throws
+        -> [PromptToken]
+    {
         try check(prompt: prompt, alternatives: alternatives)
+        guard prompt.indices.contains(first) else {
+            throw EngineError(.invalidRequest, "What is scored of a prompt stands in it.")
+        }
         guard prompt.count <= Self.maximumScoredTokens else {
             throw EngineError.tooLong(
                 prompt.count, of: Self.maximumScoredTokens,
@@ -48,7 +56,7 @@ extension Engine {
             try await withCheckedThrowingContinuation { continuation in
                 scoring.async { [self] in
                     let result = Result {
-                        try score(prompt, alternatives) { isCancelled.withLockedValue { $0 } }
+                        try score(prompt, first, alternatives) { isCancelled.withLockedValue { $0 } }
                     }
                     shared.withLockedValue { $0.scoring -= 1 }
                     continuation.resume(with: result)
@@ -63,24 +71,36 @@ extension Engine {
     ///
     /// - Parameter isCancelled: asked before each step.
     private func score(
-        _ prompt: [Int32], _ alternatives: Int, isCancelled: () -> Bool
+        _ prompt: [Int32], _ first: Int, _ alternatives: Int, isCancelled: () -> Bool
     ) throws -> [PromptToken] {
         let size = decoder.configuration.vocabularySize,
             batch = min(decoder.stepTokens, decoder.stepLogits)
-        var result = [PromptToken(id: prompt[0], logProbability: nil, alternatives: [])]
-        result.reserveCapacity(prompt.count)
+        var result: [PromptToken] = []
+        result.reserveCapacity(prompt.count - first)
+        if first == 0 {
+            result.append(PromptToken(id: prompt[0], logProbability: nil, alternatives: []))
+        }
         let buffer = try KVBuffer(decoder.configuration, positions: prompt.count)
         defer { withExtendedLifetime(buffer) {} }
         let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: batch * size)
         defer { logits.deallocate() }
-        // Behind the last token nothing is asked.
-        for start in stride(from: 0, to: prompt.count - 1, by: batch) {
+        /// The next step, unless nobody waits for it any more.
+        func step(_ range: Range<Int>, rows: Int) throws {
             guard !isCancelled() else { throw CancellationError() }
             guard !shared.withLockedValue({ $0.closed }) else {
                 throw EngineError(.closed, "The engine is shut down.")
             }
+            compute(prompt[range], at: range.lowerBound, rows: rows, buffer.view, logits)
+        }
+        // The token before the first tells how likely that is.
+        let begin = max(first, 1) - 1
+        for start in stride(from: 0, to: begin, by: decoder.stepTokens) {
+            try step(start..<min(start + decoder.stepTokens, begin), rows: 0)
+        }
+        // Behind the last token nothing is asked.
+        for start in stride(from: begin, to: prompt.count - 1, by: batch) {
             let end = min(start + batch, prompt.count - 1)
-            compute(prompt[start..<end], at: start, buffer.view, logits)
+            try step(start..<end, rows: end - start)
             for i in start..<end {
                 let row = UnsafeMutableBufferPointer(
                     rebasing: logits[(i - start) * size..<(i - start + 1) * size])
@@ -93,15 +113,15 @@ extension Engine {
         return result
     }
 
-    /// One step, with logits for each of its tokens.
+    /// One step, with logits for its last `rows` tokens.
     private func compute(
-        _ tokens: ArraySlice<Int32>, at position: Int, _ view: KVView,
+        _ tokens: ArraySlice<Int32>, at position: Int, rows: Int, _ view: KVView,
         _ logits: UnsafeMutableBufferPointer<Float>
     ) {
         guard let base = logits.baseAddress else { return }
         tokens.withUnsafeBufferPointer { tokens in
             let segment = DecoderSegment(
-                tokens: 0..<tokens.count, position: position, view: view, logits: tokens.count)
+                tokens: 0..<tokens.count, position: position, view: view, logits: rows)
             withUnsafePointer(to: segment) {
                 decoder.step(
                     tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: base)
