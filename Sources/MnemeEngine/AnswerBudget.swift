@@ -46,6 +46,6 @@ package struct AnswerBudget: Sendable {
     ) -> [Int32]? {
         guard let text = constraint.shortestEnd, let end = vocabulary.tokenizer.endTokens.min()
         else { return nil }
-        return vocabulary.trie.tokens(of: text).map { $0 + [end] }
+        return vocabulary.tokens.all.tokens(of: text).map { $0 + [end] }
     }
 }

@@ -25,6 +25,8 @@ extension SchemaConstraint: TokenConstraint {
 package protocol ByteMatcher: Sendable {
     /// True if the text may end here.
     var isComplete: Bool { get }
+    /// The most characters that may come next within a JSON string, of any kind; nil elsewhere.
+    var room: Int? { get }
     /// Takes a byte; false, and no way is left, if it does not fit.
     mutating func advance(_ byte: UInt8) -> Bool
 }

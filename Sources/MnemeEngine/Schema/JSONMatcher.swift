@@ -49,6 +49,8 @@ package struct JSONMatcher: Sendable {
         return after.advance(text) && after.isComplete ? text : nil
     }
 
+    package var room: Int? { machine.box.withLockedValue { $0.room(configuration) } }
+
     /// Takes bytes; false, and no way is left, if they do not fit.
     package mutating func advance(_ bytes: [UInt8]) -> Bool {
         configuration = machine.box.withLockedValue { machine in

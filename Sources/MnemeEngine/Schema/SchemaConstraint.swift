@@ -35,7 +35,7 @@ final class SchemaMasks: Sendable {
     /// The schema whose machine they belong to.
     let schema: JSONSchema
     /// The vocabulary's tokens, walked once for each new configuration.
-    private let trie: TokenTrie
+    private let tokens: TokenSets
     /// Tokens that end an answer, allowed where the text is complete.
     private let endTokens: Set<Int32>
     /// Masks by configuration. When ``maximumKnown`` are kept, all are dropped: the ones still
@@ -47,9 +47,9 @@ final class SchemaMasks: Sendable {
     /// Configurations of one machine, after which later answers begin with a new one.
     private static let maximumConfigurations = 50_000
 
-    init(_ schema: JSONSchema, _ trie: TokenTrie, _ tokenizer: any Tokenizer) {
+    init(_ schema: JSONSchema, _ tokens: TokenSets, _ tokenizer: any Tokenizer) {
         self.schema = schema
-        self.trie = trie
+        self.tokens = tokens
         endTokens = tokenizer.endTokens
     }
 
@@ -62,8 +62,8 @@ final class SchemaMasks: Sendable {
     func mask(at configuration: Int32) -> [UInt64] {
         if let mask = known.withLockedValue({ $0[configuration] }) { return mask }
         let mask = schema.machine.box.withLockedValue { machine in
-            guard configuration >= 0 else { return [UInt64](repeating: 0, count: trie.words) }
-            var mask = trie.mask(&machine, at: configuration)
+            guard configuration >= 0 else { return [UInt64](repeating: 0, count: tokens.all.words) }
+            var mask = tokens.mask(&machine, at: configuration)
             if machine.isComplete(configuration) {
                 for id in endTokens { mask[Int(id) >> 6] |= 1 << UInt64(id & 63) }
             }

@@ -94,6 +94,20 @@ struct SchemaMachine: Sendable {
             }
     }
 
+    /// The most characters of a string that may come next, of any kind; nil if anything else may
+    /// come, or not every character.
+    func room(_ configuration: Int32) -> Int? {
+        guard configuration >= 0 else { return nil }
+        var most = 0
+        for id in configurations[Int(configuration)] {
+            guard id >= 0, case .text(let i, let place) = ways[Int(id)].top,
+                let room = grammar.texts[i].room(place)
+            else { return nil }
+            most = max(most, room)
+        }
+        return most
+    }
+
     /// The configuration behind a byte; ``dead`` if it does not fit.
     mutating func step(_ configuration: Int32, _ byte: UInt8) -> Int32 {
         let place = Int(configuration) << 8 | Int(byte)

@@ -7,7 +7,7 @@ package final class SchemaVocabulary: Sendable {
     /// The model's tokenizer, for bytes and end tokens.
     let tokenizer: any Tokenizer
     /// All tokens but those that end an answer.
-    let trie: TokenTrie
+    let tokens: TokenSets
     /// Schemas of the last requests behind a lock, the last used first.
     private let used = NIOLockedValueBox<[UsedSchema]>([])
 
@@ -23,12 +23,12 @@ package final class SchemaVocabulary: Sendable {
     /// - Complexity: O(vocabulary · log).
     package init(_ tokenizer: any Tokenizer) {
         self.tokenizer = tokenizer
-        trie = TokenTrie(tokenizer)
+        tokens = TokenSets(tokenizer)
     }
 
     /// A bit for each token: set if the token may come next.
     func mask(_ matcher: some ByteMatcher) -> [UInt64] {
-        trie.mask(from: matcher) { matcher, byte in
+        tokens.mask(from: matcher, room: matcher.room) { matcher, byte in
             var next = matcher
             return next.advance(byte) ? next : nil
         }
@@ -40,7 +40,7 @@ package final class SchemaVocabulary: Sendable {
             let place = used.firstIndex { $0.text == schema.text && !$0.masks.isFull }
             let found =
                 place.map { used.remove(at: $0) }
-                ?? UsedSchema(text: schema.text, masks: SchemaMasks(schema, trie, tokenizer))
+                ?? UsedSchema(text: schema.text, masks: SchemaMasks(schema, tokens, tokenizer))
             used.insert(found, at: 0)
             used.removeLast(max(0, used.count - Self.maximumUsed))
             return found.masks
@@ -48,7 +48,61 @@ package final class SchemaVocabulary: Sendable {
     }
 }
 
-/// All tokens of a vocabulary as a trie, in preorder: a node's descendants follow it.
+/// A vocabulary's tokens as masks need them.
+///
+/// Within a string of any content most tokens stand for characters alone: whether they fit depends
+/// on how many may come, so that their masks are made once. Only the few others are looked at in
+/// each place: those with quotes, escapes, control characters or parts of characters.
+struct TokenSets: Sendable {
+    /// All tokens, and those that stand not for characters alone.
+    let all: TokenTrie, others: TokenTrie
+    /// For each number of characters, the tokens of at most so many.
+    private let texts: [[UInt64]]
+
+    init(_ tokenizer: any Tokenizer) {
+        var counts: [Int32: Int] = [:]
+        all = TokenTrie(tokenizer)
+        for id in 0..<Int32(tokenizer.vocabularySize) where !tokenizer.endTokens.contains(id) {
+            let bytes = tokenizer.bytes(id)
+            guard !bytes.isEmpty, bytes.allSatisfy({ $0 >= 32 && $0 != 34 && $0 != 92 }),
+                let text = String(validating: bytes, as: UTF8.self)
+            else { continue }
+            counts[id] = text.unicodeScalars.count
+        }
+        others = TokenTrie(tokenizer) { counts[$0] == nil }
+        var texts = [[UInt64]](
+            repeating: [UInt64](repeating: 0, count: all.words),
+            count: (counts.values.max() ?? 0) + 1)
+        for (id, count) in counts { texts[count][Int(id) >> 6] |= 1 << UInt64(id & 63) }
+        for count in texts.indices.dropFirst() {
+            for word in texts[count].indices { texts[count][word] |= texts[count - 1][word] }
+        }
+        self.texts = texts
+    }
+
+    /// The tokens whose bytes lead from a state to another, a bit for each.
+    ///
+    /// - Parameters:
+    ///   - room: the most characters that may come of any kind; nil if not every one may.
+    ///   - step: the state behind a byte, nil if there is none.
+    func mask<State>(from start: State, room: Int?, _ step: (State, UInt8) -> State?) -> [UInt64] {
+        guard let room else { return all.mask(from: start, step) }
+        var mask = others.mask(from: start, step)
+        let text = texts[min(max(0, room), texts.count - 1)]
+        for word in mask.indices { mask[word] |= text[word] }
+        return mask
+    }
+
+    /// The tokens that fit a machine's configuration, a bit for each.
+    func mask(_ machine: inout SchemaMachine, at configuration: Int32) -> [UInt64] {
+        mask(from: configuration, room: machine.room(configuration)) { state, byte in
+            let next = machine.step(state, byte)
+            return next < 0 ? nil : next
+        }
+    }
+}
+
+/// Tokens of a vocabulary as a trie, in preorder: a node's descendants follow it.
 struct TokenTrie: Sendable {
     /// Each node's byte, how many bytes lead to it, and the node behind its descendants.
     private var bytes: [UInt8] = []
@@ -62,12 +116,13 @@ struct TokenTrie: Sendable {
     /// 64-bit words that have a bit for each token.
     let words: Int
 
-    init(_ tokenizer: any Tokenizer) {
+    /// - Parameter isIn: whether a token belongs to it; those that end an answer never do.
+    init(_ tokenizer: any Tokenizer, _ isIn: (Int32) -> Bool = { _ in true }) {
         words = (tokenizer.vocabularySize + 63) / 64
         var all: [(bytes: [UInt8], id: Int32)] = []
         for id in 0..<Int32(tokenizer.vocabularySize) where !tokenizer.endTokens.contains(id) {
             let bytes = tokenizer.bytes(id)
-            if !bytes.isEmpty { all.append((bytes, id)) }
+            if !bytes.isEmpty, isIn(id) { all.append((bytes, id)) }
         }
         all.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         // Nodes whose descendants still come, from the root down.
@@ -114,14 +169,6 @@ struct TokenTrie: Sendable {
             place += longest.count
         }
         return result
-    }
-
-    /// The tokens that fit a machine's configuration, a bit for each.
-    func mask(_ machine: inout SchemaMachine, at configuration: Int32) -> [UInt64] {
-        mask(from: configuration) { state, byte in
-            let next = machine.step(state, byte)
-            return next < 0 ? nil : next
-        }
     }
 
     /// The tokens whose bytes lead from a state to another, a bit for each.

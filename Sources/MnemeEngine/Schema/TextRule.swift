@@ -12,6 +12,9 @@ struct TextRule: Sendable {
     /// The same without counts, for each state.
     private let distances: [Int32]
 
+    /// True if every character fits, as far as their number does.
+    private let takesAll: Bool
+
     /// Entry of ``table`` for what cannot be finished; larger distances are one less.
     private static let never = UInt16.max
     /// Entries that ``table`` may have.
@@ -38,6 +41,7 @@ struct TextRule: Sendable {
         (self.least, self.most) = (least, most)
         table = nil
         distances = Self.allDistances
+        takesAll = true
     }
 
     /// A string that an automaton takes.
@@ -49,6 +53,7 @@ struct TextRule: Sendable {
         self.automaton = automaton
         (self.least, self.most) = (least, most)
         distances = automaton.distances(Self.weight)
+        takesAll = false
         table =
             least == 0 && most == nil
             ? nil : try Self.table(automaton, distances, least: least, most: most)
@@ -161,6 +166,12 @@ extension TextRule {
     /// True if the closing quote may come.
     func mayEnd(_ place: Place) -> Bool {
         place.escape == .none && Int(place.count) >= least && automaton.accepts(place.state)
+    }
+
+    /// The most characters that may come, of any kind; nil where some may not, or within one.
+    func room(_ place: Place) -> Int? {
+        guard takesAll, place.escape == .none, automaton.accepts(place.state) else { return nil }
+        return most.map { $0 - Int(place.count) } ?? .max
     }
 
     /// True if an arbitrary character may come.

@@ -36,6 +36,9 @@ struct ToolArguments: Sendable {
         case quote(Int), string([UInt8])
     }
 
+    /// The most characters that may come next within a JSON string, of any kind; nil elsewhere.
+    var room: Int? { form == .json ? json.room : nil }
+
     /// How a byte was taken.
     enum Step { case refused, taken, complete }
 

@@ -55,6 +55,11 @@ package struct ToolCallMatcher: ByteMatcher {
         return choice.isComplete(0)
     }
 
+    package var room: Int? {
+        guard case .arguments = place else { return nil }
+        return arguments?.room
+    }
+
     /// The shortest text that completes the calls; nil if none is known.
     var shortestEnd: [UInt8]? {
         let format = grammar.format, close = Array(format.close.utf8)
