@@ -117,8 +117,8 @@ struct ByteAutomaton: Sendable {
     }
 
     /// The same for each of some states.
-    func targets(in states: Range<Int32>, _ bytes: ClosedRange<UInt8>) -> [Set<Int32>] {
-        states.map { targets($0, bytes) }
+    func targets(in states: Range<Int32>, _ bytes: ClosedRange<UInt8>) -> [[Int32]] {
+        states.map { Array(targets($0, bytes)) }
     }
 
     /// Explores an automaton that is given by its rules.

@@ -79,9 +79,10 @@ struct TextRule: Sendable {
             automaton.targets(in: states, $0)
         }
         let continues = automaton.targets(in: states, 0x80...0xbf)
+        let within = (0..<width).filter { !continues[$0].isEmpty }
         var table = [UInt16](repeating: never, count: (last + 1) * width)
         /// One entry by way of others in a row.
-        func shorten(_ entry: Int, _ row: Int, _ targets: Set<Int32>, by weight: UInt16) {
+        func shorten(_ entry: Int, _ row: Int, _ targets: [Int32], by weight: UInt16) {
             for target in targets where table[row + Int(target)] != never {
                 let distance = min(never - weight - 1, table[row + Int(target)]) + weight
                 table[entry] = min(table[entry], distance)
@@ -102,7 +103,7 @@ struct TextRule: Sendable {
             }
             // A scalar has three such bytes at most.
             for _ in 0..<3 {
-                for state in 0..<width where table[row + state] > 0 {
+                for state in within where table[row + state] > 0 {
                     shorten(row + state, row, continues[state], by: 1)
                 }
             }
