@@ -5,7 +5,7 @@
     python3 Tests/clients/tools.py http://127.0.0.1:8377 develop
 
 Half of the cases (`develop`) are for working on prompts and choices, the other half (`held`) is for the figure that is told: run
-it once. Each case offers three to six tools with `tool_choice: "required"`. Needs jsonschema.
+it once. A number as third argument takes only so many cases. Each case offers three to six tools with `tool_choice: "required"`. Needs jsonschema.
 """
 import json
 import pathlib
@@ -34,7 +34,7 @@ def fits(function, tools):
 base, part = sys.argv[1:3]
 data = json.loads((pathlib.Path(__file__).parent / "tool_cases.json").read_text())
 tools = {tool["function"]["name"]: tool for tool in data["tools"]}
-cases = [case for case in data["cases"] if case["set"] == part]
+cases = [case for case in data["cases"] if case["set"] == part][:int(sys.argv[3]) if sys.argv[3:] else None]
 right = valid = 0
 for case in cases:
     function = call(base, case, tools)

@@ -64,7 +64,7 @@ struct ToolChooser {
 
     private static func ends(of text: String) -> String {
         guard text.count > maximumWords else { return text }
-        return text.prefix(maximumWords / 2) + "\n" + text.suffix(maximumWords / 2)
+        return "\(text.prefix(maximumWords / 2))\n\(text.suffix(maximumWords / 2))"
     }
 }
 
