@@ -5,6 +5,9 @@ export MNEME_HOME ?= $(HOME)/.mneme
 
 SWIFT_BUILD := swift build -c release --build-tests
 BIN := .build/release/mneme
+# The program that needs no Swift to run: what is installed and packed.
+STATIC := .build-static/release/mneme
+PREFIX ?= /usr/local
 VENV := .build/venv
 
 # Caps of the instruction sets (MNEME_CPU) under which the arithmetic is tested: all give the same bits. A cap above what the
@@ -18,12 +21,14 @@ TEST_CAPS := avx2 amx-emulated
 endif
 ARITHMETIC := --filter 'MnemeNumericsTests' --filter 'MnemeEngineTests.(DecoderTests|ModelFileTests)'
 
-.PHONY: help demo test build lint docs bench model language-model setup tsan arm64 processors clean
+.PHONY: help demo program test build static install dist dist-test lint docs bench model language-model setup tsan arm64 processors clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
 	@echo "make test           all tests, the Python clients' among them"
 	@echo "make build          $(BIN)"
+	@echo "make install        $(STATIC), which needs no Swift, with man pages and completions, below PREFIX ($(PREFIX))"
+	@echo "make dist           a tarball and a Debian package of it in .build-static/dist; make dist-test tries them without Swift"
 	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
 	@echo "make language-model fetch SmolLM2-135M-Instruct there (93 MB)"
 	@echo "make bench          recall quality and speed on this machine"
@@ -36,11 +41,27 @@ help:
 setup:
 	@scripts/setup.sh
 
-model: build
+model: program
 	@$(BIN) pull minilm
 
-language-model: build
+language-model: program
 	@$(BIN) pull smollm2
+
+# The program alone: a first look needs no tests.
+program: setup
+	swift build -c release --product mneme
+
+static:
+	@scripts/build-static.sh
+
+install: static
+	@scripts/dist.sh tree "$(DESTDIR)$(PREFIX)" $(STATIC)
+
+dist: static
+	@scripts/dist.sh pack $(STATIC)
+
+dist-test: dist
+	@scripts/dist-test.sh
 
 build: setup
 	$(SWIFT_BUILD)
@@ -48,7 +69,7 @@ build: setup
 demo: model
 	@$(BIN) demo $(FILE)
 
-test: model language-model $(VENV)/.done $(VENV)-openai2/.done
+test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	@scripts/setup.sh --tests
 	@# Servers answer on the threads that tests of models keep busy: they are tested by themselves.
 	swift test -c release --skip-build --skip MnemeServerTests
@@ -76,7 +97,7 @@ tsan: model language-model
 	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=suppressions=scripts/tsan-suppressions.txt swift test --skip-build --sanitize=thread --scratch-path .build-tsan
 
-processors: model language-model
+processors: build model language-model
 	@scripts/setup.sh --tests
 	for cap in $(CAPS); do echo "MNEME_CPU=$$cap"; MNEME_CPU=$$cap swift test -c release --skip-build || exit 1; done
 
@@ -93,4 +114,4 @@ bench: model language-model
 	@if [ -n "$(FILE)" ]; then $(BIN) bench locomo $(FILE); else echo "make bench FILE=locomo.json measures recall, too"; fi
 
 clean:
-	rm -rf .build .build-tsan
+	rm -rf .build .build-tsan .build-static

@@ -22,6 +22,10 @@ let server = TargetDependencyCondition.when(traits: ["Server"])
 let httpClient = Target.Dependency.product(
     name: "AsyncHTTPClient", package: "async-http-client", condition: server)
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio", condition: server)
+let nioHTTP = Target.Dependency.product(
+    name: "NIOHTTP1", package: "swift-nio", condition: server)
+let nioPosix = Target.Dependency.product(
+    name: "NIOPosix", package: "swift-nio", condition: server)
 let metrics = Target.Dependency.product(
     name: "CoreMetrics", package: "swift-metrics", condition: server)
 let configuration = Target.Dependency.product(
@@ -104,7 +108,7 @@ let package = Package(
         .target(
             name: "MnemeModels",
             dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
-        .target(name: "MnemeHub", dependencies: ["MnemeBase", "CZlib", crypto, httpClient, locks, nio]),
+        .target(name: "MnemeHub", dependencies: ["MnemeBase", "CZlib", crypto, httpClient, nio, nioHTTP, nioPosix]),
         .target(
             name: "MnemeIndex",
             dependencies: [
@@ -145,7 +149,8 @@ let package = Package(
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeKV", "MnemeModels",
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
+                "MnemeModels",
                 "MnemeStore", "CMnemeViewer", crypto, locks,
                 logging,
                 tracing,
@@ -155,7 +160,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl", condition: server),
                 .product(name: "JWTKit", package: "jwt-kit", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
-                nio, httpClient, metrics,
+                nio, metrics,
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: server),
             ]
         ),
@@ -174,7 +179,7 @@ let package = Package(
                 "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),
-                configuration, httpClient, nio,
+                configuration,
             ]
         ),
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),

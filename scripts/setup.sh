@@ -9,7 +9,6 @@ command -v swift >/dev/null || { echo "Swift 6.2 or later is needed: https://www
 [ -e /usr/include/hiredis/hiredis.h ] || missing+=(libhiredis-dev)
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
 command -v git >/dev/null || missing+=(git)
-command -v unzip >/dev/null || missing+=(unzip)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 [ "${1:-}" != --tests ] || command -v redis-server >/dev/null || missing+=(redis-server)

@@ -230,11 +230,9 @@ extension Engine {
         let first = sequence.usage.firstToken
         shared.withLockedValue { shared in
             if let seconds {
-                shared.statistics.betweenTokensSeconds += seconds
-                shared.statistics.furtherTokens += 1
+                shared.statistics.betweenTokensTimes.record(seconds)
             } else {
-                shared.statistics.firstTokenSeconds += first
-                shared.statistics.firstTokens += 1
+                shared.statistics.firstTokenTimes.record(first)
             }
         }
         sequence.lastToken = now

@@ -87,9 +87,13 @@ public struct EngineStatistics: Sendable {
     public var draftedTokens = 0, acceptedTokens = 0
     /// Requests ended, also by errors.
     public var finished = 0
-    /// Sums, for means: seconds to the first token over requests, and between tokens over answers'
-    /// further tokens.
-    public var firstTokenSeconds = 0.0, betweenTokensSeconds = 0.0
-    /// The numbers of summands of the two sums.
-    public var firstTokens = 0, furtherTokens = 0
+    /// Seconds from requests to their first tokens, and from tokens of answers to the next.
+    public var firstTokenTimes = Histogram(bounds: timeBounds)
+    public var betweenTokensTimes = Histogram(bounds: timeBounds)
+
+    /// Upper bounds of the histograms' buckets, in seconds: from a token of a small model to a long
+    /// prompt of a large one.
+    public static let timeBounds = [
+        0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60,
+    ]
 }

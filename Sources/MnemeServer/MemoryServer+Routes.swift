@@ -109,9 +109,10 @@ extension MemoryServer {
             Endpoint(method: .get, path: "/metrics") { request, _ in
                 await answer(request, "metrics") { caller in
                     let text = metrics.text(
-                        gauges: Gauges.of(
+                        CollectedMetrics.of(
                             try await memory.statistics(by: caller), try await memory.jobCounts())
-                            + (language.map { Gauges.of($0.engine.statistics) } ?? []))
+                            + (language.map { CollectedMetrics.of($0.engine.statistics) } ?? [])
+                            + ProcessMetrics.all(version: configuration.version))
                     return Response(
                         status: .ok,
                         headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],

@@ -17,12 +17,13 @@ struct MnemeCommand: AsyncParsableCommand {
         abstract: "Memory for language models: remember, recall, and keep it on your machine.",
         discussion: """
             No model service, network or key is needed. Memories live in one file, $MNEME_HOME/memory.db (~/.mneme/memory.db). \
-            Shell completions: mneme --generate-completion-script zsh|bash|fish.
+            Settings: mneme config; --config FILE names their file. With --server URL (or MNEME_SERVER) the commands under \
+            Memory speak to a running server. Shell completions: mneme --generate-completion-script zsh|bash|fish.
             """,
         version: version,
         subcommands: [
             ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
-            BenchCommand.self, KeysCommand.self,
+            ConfigCommand.self, BenchCommand.self, KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self, BackupCommand.self, EncryptionCommand.self,
@@ -60,7 +61,9 @@ struct MnemeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap { TerminalLog(label: $0) }
         // Messages of ArgumentParser and of Mneme's errors go the same way.
         do {
-            var command = try parseAsRoot()
+            // Options have their defaults from the settings.
+            let arguments = try Settings.load(Array(CommandLine.arguments.dropFirst()))
+            var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -2,15 +2,9 @@ import Dispatch
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeHub
 import NIOConcurrencyHelpers
 import Tracing
-#if canImport(AsyncHTTPClient) && canImport(_AtomicsShims)
-    import AsyncHTTPClient
-#endif
-
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
 
 /// Sends spans in OpenTelemetry's JSON (OTLP 1.x, `ExportTraceServiceRequest`): to a collector over
 /// HTTP, or to a file of which each line is one request, as the collector's `otlpjsonfile` receiver
@@ -20,8 +14,6 @@ import Tracing
 /// they can be handed over, or nobody takes them, they are dropped and counted: answers never wait
 /// for them. They carry names, times and numbers, no content.
 public final class TraceExporter: Sendable {
-    /// The file or collector that spans are sent to.
-    private enum Target: Sendable { case file(String), collector(URL) }
     /// Spans that wait, behind one lock.
     private struct State: Sendable {
         /// Spans as JSON, in the order in which they ended.
@@ -31,8 +23,10 @@ public final class TraceExporter: Sendable {
         /// Spans that were not handed over since the start.
         var dropped = 0
     }
-    /// The target, and the resource that all batches name, as JSON.
-    private let target: Target, resource: String
+    /// Where spans go, and which.
+    let settings: TraceSettings
+    /// The resource that all batches name, as JSON.
+    private let resource: String
     private let state = NIOLockedValueBox(State())
     /// Runs the batches one after another, off the threads that answer.
     private let queue = DispatchQueue(label: "mneme.traces")
@@ -42,26 +36,18 @@ public final class TraceExporter: Sendable {
     /// An exporter to a file or collector. A file is created at once, so that a wrong path fails
     /// here.
     ///
-    /// - Parameters:
-    ///   - target: `http://host:4318` (or the full path of its receiver), or a file.
-    ///   - version: the program's.
-    /// - Throws: `InputError` if that is no such address, an error of the file if it cannot be
-    ///   written.
-    public init(to target: String, version: String) throws {
-        if target.hasPrefix("http://") || target.hasPrefix("https://") {
-            guard var url = URL(string: target), url.host != nil else {
-                throw InputError("'\(target.prefix(200))' is no address of a collector.")
-            }
-            if url.path.isEmpty || url.path == "/" { url = url.appendingPathComponent("v1/traces") }
-            self.target = .collector(url)
-        } else {
+    /// - Throws: an error of the file if it cannot be written.
+    public init(_ settings: TraceSettings) throws {
+        self.settings = settings
+        if case .file(let target) = settings.target {
             let file = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw FileError(target) }
             close(file)
-            self.target = .file(target)
         }
-        resource =
-            "{\"attributes\":[\(Self.attribute("service.name", .string("mneme"))),\(Self.attribute("service.version", .string(version)))]}"
+        let attributes = settings.resource.sorted { $0.key < $1.key }.map {
+            Self.attribute($0.key, .string($0.value))
+        }
+        resource = "{\"attributes\":[\(attributes.joined(separator: ","))]}"
     }
 
     /// Spans that were not taken.
@@ -95,9 +81,12 @@ public final class TraceExporter: Sendable {
         let body =
             "{\"resourceSpans\":[{\"resource\":\(resource),\"scopeSpans\":[{\"scope\":{\"name\":\"mneme\"},\"spans\":[\(spans.joined(separator: ","))]}]}]}"
         let isSent =
-            switch target {
+            switch settings.target {
             case .file(let path): Self.append(body + "\n", to: path)
-            case .collector(let url): Self.post(body, to: url)
+            case .collector(let url):
+                (200..<300).contains(
+                    OutgoingHTTP.postAndWait(
+                        body, to: url, headers: settings.headers, seconds: settings.timeout))
             }
         if !isSent { state.withLockedValue { $0.dropped += spans.count } }
     }
@@ -112,28 +101,6 @@ public final class TraceExporter: Sendable {
         guard (try? handle.write(contentsOf: Data(text.utf8))) != nil else { return false }
         if let size = try? handle.offset(), size > UInt64(maximumFile) { rename(path, path + ".1") }
         return true
-    }
-
-    /// Sends a batch to a collector.
-    ///
-    /// - Returns: whether it was taken.
-    private static func post(_ text: String, to url: URL) -> Bool {
-        var request = URLRequest(url: url, timeoutInterval: 5)
-        request.httpMethod = "POST"
-        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-        request.httpBody = Data(text.utf8)
-        let done = DispatchSemaphore(value: 0), isTaken = NIOLockedValueBox(false)
-        let task = URLSession.shared.dataTask(with: request) { _, response, _ in
-            isTaken.withLockedValue {
-                $0 =
-                    (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) }
-                    ?? false
-            }
-            done.signal()
-        }
-        task.resume()
-        if done.wait(timeout: .now() + 6) == .timedOut { task.cancel() }
-        return isTaken.withLockedValue { $0 }
     }
 
     // MARK: JSON

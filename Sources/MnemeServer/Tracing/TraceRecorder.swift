@@ -52,14 +52,17 @@ struct TraceIdentity: Sendable, Equatable {
 private enum TraceKey: InstrumentationContextKey { typealias Value = TraceIdentity }
 
 /// Makes spans and hands them to a ``TraceExporter`` when they end. What a request's `traceparent`
-/// says is followed: its trace goes on, and what is not sampled there is not recorded here.
+/// says is followed: its trace goes on, and what is not sampled there is not recorded here, unless
+/// the sampler decides on each trace itself.
 public struct TraceRecorder: Tracer {
-    private let exporter: TraceExporter
+    private let exporter: TraceExporter, sampler: TraceSampler
 
     /// A recorder of the spans of one process.
     ///
-    /// - Parameter exporter: gets the spans.
-    public init(exporter: TraceExporter) { self.exporter = exporter }
+    /// - Parameter exporter: gets the spans; its settings say which.
+    public init(exporter: TraceExporter) {
+        (self.exporter, sampler) = (exporter, exporter.settings.sampler)
+    }
 
     /// Begins a span: in its caller's trace if there is one, else in one of its own. A span of a
     /// trace that is not sampled records nothing.
@@ -70,8 +73,10 @@ public struct TraceRecorder: Tracer {
         function: String, file fileID: String, line: UInt
     ) -> RecordedSpan {
         var context = context()
-        let parent = context[TraceKey.self],
-            identity = TraceIdentity(trace: parent?.trace, isSampled: parent?.isSampled ?? true)
+        let parent = context[TraceKey.self]
+        var identity = TraceIdentity(trace: parent?.trace)
+        // Spans below one of this process share its choice: the id decides, or their caller did.
+        identity.isSampled = sampler.records(identity.trace.1, caller: parent?.isSampled)
         context[TraceKey.self] = identity
         return RecordedSpan(
             operationName, context, identity, parent: parent?.span, kind: kind,

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeStore
 
 /// The command of an operation, made from its declaration.
@@ -26,6 +27,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     private var json = false
     /// The file of `export -o`; no other operation has it.
     private var output: String?
+    /// The server of `--server`.
+    private var server: String?
 
     init() {}
 
@@ -40,7 +43,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     }
 
     /// The arguments that ArgumentParser finds by reflection: an argument, flag or option for each
-    /// parameter, then `--store`, `--no-embedder` and `--json`, which all operations have here.
+    /// parameter, then `--store`, `--no-embedder`, `--json` and `--server`, which all operations
+    /// have here.
     var customMirror: Mirror {
         var children: [(label: String?, value: Any)] = Self.parameters.map { parameter in
             let value: Any
@@ -69,6 +73,17 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
                 "mneme_json",
                 Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")
             ))
+        if Declared.route != nil {
+            children.append(
+                (
+                    "mneme_server",
+                    Option<String?>(
+                        name: .customLong("server"),
+                        help: ArgumentHelp(
+                            "Ask a running server instead of a store here; MNEME_SERVER names one, too, and MNEME_API_KEY its key.",
+                            valueName: "url"))
+                ))
+        }
         if Declared.self == ExportOperation.self {
             children.append(
                 (
@@ -116,6 +131,10 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         options = try container.decode(OptionGroup<StoreOptions>.self, forKey: Key("mneme_options"))
             .wrappedValue
         json = try container.decode(Flag<Bool>.self, forKey: Key("mneme_json")).wrappedValue
+        if Declared.route != nil {
+            server = try container.decode(Option<String?>.self, forKey: Key("mneme_server"))
+                .wrappedValue
+        }
         if Declared.self == ExportOperation.self {
             output = try container.decode(Option<String?>.self, forKey: Key("mneme_output"))
                 .wrappedValue
@@ -150,6 +169,15 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             arguments["text"] = .string(
                 String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
+        // A store that is named on the command line is meant, whatever server the settings name.
+        guard server == nil || options.file.store == nil else {
+            throw InputError("--server and --store name two places. Leave out one of them.")
+        }
+        let isLocal = options.file.store != nil || Declared.route == nil
+        if let server = server ?? (isLocal ? nil : Settings.current.text(.server)) {
+            try await ask(RemoteServer(server), arguments)
+            return
+        }
         // Operations that go by ids work without the model; what they write is embedded later.
         let memory = try options.open(requiresModel: Declared.readsMeaning)
         let progress = ProgressLine()
@@ -167,10 +195,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         switch result {
         case .value(let value):
             let text = try OperationTable.encode(value)
-            answer = try JSONValue(parsing: Array(text.utf8))
-            print(
-                try json
-                    ? OperationTable.encode(value, pretty: true) : Declared.shown(answer ?? .null))
+            let value = try JSONValue(parsing: Array(text.utf8))
+            answer = value
+            try show(value)
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
@@ -182,9 +209,38 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             try memory.store.flush()
             await memory.keepTables()
         }
-        if let answer, (Declared.self as? any TextRendering.Type)?.hasFault(answer) ?? false {
+        if let answer { try fail(on: answer) }
+    }
+
+    /// Prints an answer: as JSON, or as its rendering.
+    private func show(_ answer: JSONValue) throws {
+        print(try json ? OperationTable.encode(answer, pretty: true) : Declared.shown(answer))
+    }
+
+    /// - Throws: exit code 1 if the answer reports a fault.
+    private func fail(on answer: JSONValue) throws {
+        if (Declared.self as? any TextRendering.Type)?.hasFault(answer) ?? false {
             throw ExitCode(1)
         }
+    }
+
+    /// Sends the operation to a server, and prints its answer as one of this machine's. Files of
+    /// `export -o` are not listed as copies there.
+    private func ask(_ server: RemoteServer, _ arguments: [String: JSONValue]) async throws {
+        let data = try await server.call(Declared.self, arguments)
+        guard Declared.self != ExportOperation.self else {
+            guard let output else {
+                print(String(decoding: data, as: UTF8.self), terminator: "")
+                return
+            }
+            try AtomicFile.write(data, to: output)
+            Terminal.report("Exported to \(output).")
+            return
+        }
+        let answer = try JSONValue(parsing: Array(data))
+        try show(answer)
+        fflush(nil)
+        try fail(on: answer)
     }
 
     /// JSON lines, to the terminal or into a file. A file is listed as a copy that left the store,

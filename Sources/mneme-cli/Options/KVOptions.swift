@@ -15,7 +15,7 @@ struct KVOptions: ParsableArguments {
         help: ArgumentHelp(
             "Disk for the KV cache, so that no cached prefix is computed again; 0 keeps none.",
             valueName: "GiB"))
-    var kvDisk = 4.0
+    var kvDisk = Settings.current.number(.kvDisk) ?? 4.0
     /// The budget in memory, for sequences that run and for blocks that are kept.
     @Option(
         help: ArgumentHelp(
@@ -28,7 +28,7 @@ struct KVOptions: ParsableArguments {
         help:
             "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).",
         transform: Self.codec)
-    var kvCodec = KVCodec.f16
+    var kvCodec = Settings.current.text(.kvCodec).flatMap(KVCodec.init) ?? .f16
 
     /// The remote tier. Blocks there are encrypted with the key of this machine if one is set.
     @Option(
@@ -60,6 +60,10 @@ struct KVOptions: ParsableArguments {
     func engine(_ model: LanguageModel) throws -> Engine {
         // Numbers that fit no integer must not get as far as the conversion.
         var limits = Engine.Limits()
+        let settings = Settings.current
+        let kvMemory = kvMemory ?? settings.number(.kvMemory),
+            kvReuse = kvReuse ?? settings.number(.kvReuse),
+            kvRemote = kvRemote ?? settings.text(.kvRemote)
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError(
                 "--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")

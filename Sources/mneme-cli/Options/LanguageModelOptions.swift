@@ -8,7 +8,7 @@ import MnemeEngine
 struct LanguageModelOptions: ParsableArguments {
     /// The model; the default is the small one that `mneme pull smollm2` fetches.
     @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
-        "smollm2"
+        Settings.current.text(.model) ?? "smollm2"
     /// The context length; a shorter one than the model's takes less memory.
     @Option(
         help: ArgumentHelp(
@@ -18,5 +18,7 @@ struct LanguageModelOptions: ParsableArguments {
     /// Loads the model.
     ///
     /// - Throws: `ModelError` if it is not there, or its files are damaged.
-    func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
+    func open() throws -> LanguageModel {
+        try Home.languageModel(model, context: context ?? Settings.current.whole(.context))
+    }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeServer
 
 /// A language model on another server, for jobs that ask one (`refine`). It is told the memories of
 /// the owner whose job it is; nothing else is sent.
@@ -20,6 +21,8 @@ struct OracleOptions: ParsableArguments {
     ///
     /// The key comes from `MNEME_ORACLE_KEY` alone, as other users can see a command line.
     func remote() throws -> (any Oracle)? {
+        let oracle = oracle ?? Settings.current.text(.oracle),
+            oracleModel = oracleModel ?? Settings.current.text(.oracleModel)
         guard let oracle else {
             guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }
             return nil

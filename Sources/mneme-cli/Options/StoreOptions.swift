@@ -7,7 +7,7 @@ struct StoreOptions: ParsableArguments {
     @OptionGroup var file: StoreFileOptions
     /// Leaves the embedding model out: nothing is embedded now, and recall goes by words alone.
     @Flag(help: "Recall by words alone; needs no model.")
-    var noEmbedder = false
+    var noEmbedder = Settings.current.text(.embedder) == "none"
 
     /// The memories, with the embedding model where it is wanted and here.
     ///

@@ -30,9 +30,13 @@ struct MetricsText {
         }
     }
 
-    /// Values without labels, in the server's order.
+    /// Mneme's own values without labels, in the server's order; sums and counts of histograms are
+    /// none.
     var gauges: [(String, Double)] {
-        values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) }
+        values.filter {
+            $0.labels.isEmpty && $0.name.hasPrefix("mneme_") && !$0.name.hasSuffix("_sum")
+                && !$0.name.hasSuffix("_count")
+        }.map { ($0.name, $0.value) }
     }
     /// Operations that were asked for, by name.
     var operations: [String] {

@@ -38,21 +38,21 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var kv: KVOptions
     @OptionGroup var oracle: OracleOptions
     /// An address other than the machine's own needs a key or `--jwks`.
-    @Option(help: "Address to listen on.") var host = "127.0.0.1"
-    @Option(help: "Port; 0 lets the system choose.") var port = 8420
+    @Option(help: "Address to listen on.") var host = Settings.current.text(.host) ?? "127.0.0.1"
+    @Option(help: "Port; 0 lets the system choose.") var port = Settings.current.whole(.port) ?? 8420
     /// Default for keys without a limit of their own.
     @Option(
         help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
-    var rateLimit =
-        6000
+    var rateLimit = Settings.current.whole(.rateLimit) ?? 6000
     /// Bytes of a request's body; a larger one is refused with status 413.
-    @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
+    @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB"))
+    var maxBody = Settings.current.whole(.maxBody) ?? 16
     /// Origins whose pages a browser lets read the answers (CORS).
     @Option(
         help: ArgumentHelp(
             "Serve pages of this address, too, such as https://chat.example.org; may be given several times.",
             valueName: "address"))
-    var allowOrigin: [String] = []
+    var allowOrigin: [String] = Settings.current.list(.allowOrigin)
 
     /// The certificate chain; goes with `--private-key`.
     @Option(
@@ -72,13 +72,13 @@ struct ServeCommand: AsyncParsableCommand {
     /// The collector or file that spans go to; without it none are recorded.
     @Option(
         help: ArgumentHelp(
-            "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.",
+            "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file; OTEL_EXPORTER_OTLP_ENDPOINT and others are followed, too.",
             valueName: "address"))
     var traces: String?
     /// Must equal the claim `iss`; goes with `--jwks`.
     @Option(help: "What a token's issuer must be.") var issuer: String?
     /// Must be among the claim `aud`, so that tokens for other services are refused.
-    @Option(help: "What a token's audience must hold.") var audience = "mneme"
+    @Option(help: "What a token's audience must hold.") var audience = Settings.current.text(.audience) ?? "mneme"
 
     /// Checks the options, opens store and model, listens, and closes everything in order at a
     /// signal.
@@ -95,6 +95,11 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.requestsPerMinute = rateLimit
         configuration.maximumBody = maxBody << 20
         configuration.keys = try KeyFile(path: Home.keys)
+        let settings = Settings.current
+        let certificate = certificate ?? settings.text(.certificate),
+            privateKey = privateKey ?? settings.text(.privateKey),
+            jwks = jwks ?? settings.text(.jwks), issuer = issuer ?? settings.text(.issuer),
+            traces = traces ?? settings.text(.traces), model = model ?? settings.text(.model)
         guard (certificate == nil) == (privateKey == nil), (jwks == nil) == (issuer == nil) else {
             throw InputError("--certificate goes with --private-key, and --jwks with --issuer.")
         }
@@ -109,7 +114,10 @@ struct ServeCommand: AsyncParsableCommand {
         let keyed = configuration.requiresKey
         let isSecure = certificate != nil
         // Traces are set up before the first request could be one.
-        let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
+        let exporter = try TraceSettings(
+            target: traces, version: MnemeCommand.version,
+            environment: ProcessInfo.processInfo.environment
+        ).map { try TraceExporter($0) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
         defer { exporter?.flush() }
         let memory = try store.open()
@@ -118,7 +126,8 @@ struct ServeCommand: AsyncParsableCommand {
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
         let language = try model.map { name in
-            let model = try Home.languageModel(name, context: context)
+            let model = try Home.languageModel(
+                name, context: context ?? settings.whole(.context))
             return (model: model, engine: try kv.engine(model))
         }
         defer { language?.engine.close() }

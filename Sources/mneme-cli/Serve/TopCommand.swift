@@ -3,15 +3,6 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeHub
-#if canImport(AsyncHTTPClient) && canImport(_AtomicsShims)
-    import AsyncHTTPClient
-#endif
-#if canImport(Configuration) && canImport(_AtomicsShims)
-    import Configuration
-#endif
-#if canImport(NIOCore) && canImport(_AtomicsShims)
-    import NIOCore
-#endif
 
 /// `mneme top`: a server's metrics as a screen, for whoever runs it. It needs the permission
 /// `admin` where the server requires keys.
@@ -30,7 +21,7 @@ struct TopCommand: AsyncParsableCommand {
             "Reads GET /metrics. Where the output is no terminal, each look is printed below the one before. Ctrl-C ends it."
     )
 
-    @Option(help: "The server.") var url = "http://127.0.0.1:8420"
+    @Option(help: "The server.") var url = Settings.current.text(.server) ?? "http://127.0.0.1:8420"
     /// The API key; in the environment it is not seen by other users.
     @Option(
         help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.")
@@ -51,7 +42,7 @@ struct TopCommand: AsyncParsableCommand {
             throw InputError(
                 "The interval lies between 0.2 and 3600 seconds; the count is above 0.")
         }
-        let downloader = Downloader(token: key ?? Self.keyOfEnvironment)
+        let downloader = Downloader(token: key ?? RemoteServer.keyOfEnvironment)
         // Rates are differences to the look before.
         var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
         while true {
@@ -68,11 +59,6 @@ struct TopCommand: AsyncParsableCommand {
             if looks == count { return }
             try await Task.sleep(for: .seconds(interval))
         }
-    }
-
-    /// The server's key; never the one that encrypts what lies on disk (`MNEME_KEY`).
-    private static var keyOfEnvironment: String? {
-        ProcessInfo.processInfo.environment["MNEME_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// The screen: gauges, then a line an operation. Rates and latencies are of the last interval
