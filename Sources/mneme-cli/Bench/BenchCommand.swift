@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `mneme bench`: the measurements behind the figures in the README, each a command. They are here
+/// `mneme bench`: the measurements behind docs/measured.md, each a command. They are here
 /// so that anybody can repeat a claim on a machine of their own.
 ///
 /// What is measured is in the module MnemeBench, which nothing but this folder imports; here stand
