@@ -105,9 +105,11 @@ package enum OutgoingHTTP {
 }
 
 /// The proxies that the environment names, and for which hosts.
-struct ProxyRule: Sendable, Equatable {
+package struct ProxyRule: Sendable, Equatable {
     /// A proxy's address.
-    struct Place: Sendable, Equatable { var host: String, port: Int }
+    package struct Place: Sendable, Equatable {
+        package var host: String, port: Int
+    }
     /// For `http` and for `https` addresses.
     var plain: Place?, secure: Place?
     /// Hosts, and domains by their end, that are reached without; `*` is every host.
@@ -118,7 +120,7 @@ struct ProxyRule: Sendable, Equatable {
 
     /// Reads `http_proxy` (small letters alone, as a CGI program gets `HTTP_PROXY` from its
     /// caller), `HTTPS_PROXY` and `NO_PROXY`.
-    init(_ environment: [String: String]) {
+    package init(_ environment: [String: String]) {
         func place(_ names: String...) -> Place? {
             guard let text = names.lazy.compactMap({ environment[$0] }).first(where: { !$0.isEmpty }),
                 let url = URL(string: text.contains("://") ? text : "http://" + text),
@@ -135,7 +137,7 @@ struct ProxyRule: Sendable, Equatable {
     }
 
     /// The proxy for an address; nil if it is reached directly, as this machine always is.
-    func proxy(for url: URL) -> Place? {
+    package func proxy(for url: URL) -> Place? {
         let host = (url.host ?? "").lowercased()
         let isPast = past.contains { $0 == "*" || host == $0 || host.hasSuffix("." + $0) }
         guard !isPast, host != "localhost", host != "::1", !host.hasPrefix("127.") else {

@@ -7,7 +7,7 @@ import MnemeBase
 ///
 /// Sizes and places in the file are checked against it before they are used, names before anything
 /// is written, and each entry's CRC-32 after.
-struct ZipFile {
+package struct ZipFile {
     /// An entry of the central directory.
     struct Entry {
         var name: String
@@ -27,7 +27,7 @@ struct ZipFile {
     /// Reads the central directory.
     ///
     /// - Throws: ``ModelError`` if the file cannot be read or is no such archive.
-    init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         do { data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
             throw ModelError(.cannotFetch, "\(path) cannot be read: \(error.localizedDescription)")
@@ -38,7 +38,7 @@ struct ZipFile {
     /// Unpacks the entries of a folder of the archive, under their own names, into `target`.
     ///
     /// - Throws: ``ModelError`` for damaged entries, and if files cannot be written.
-    func unpack(_ folder: String, into target: String) throws {
+    package func unpack(_ folder: String, into target: String) throws {
         for entry in entries where entry.name.hasPrefix(folder + "/") && !entry.name.hasSuffix("/") {
             // A name that leads out of the folder is no wheel's.
             let parts = entry.name.split(separator: "/", omittingEmptySubsequences: false)
