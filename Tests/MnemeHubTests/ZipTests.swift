@@ -39,10 +39,12 @@ import Testing
     private static let sum: UInt32 = 0x3524_41c2
 
     @Test func `an entry of the folder is unpacked under its name`() throws {
-        try unpacked(Self.zip("a/b/c.txt", Array("abc".utf8), checksum: Self.sum)) { folder in
+        try unpacked(Self.zip("a/b/c.txt", Array("abc".utf8), checksum: Self.sum)) {
+            (folder: String) throws -> Void in
             #expect(FileManager.default.contents(atPath: folder + "/a/b/c.txt") == Data("abc".utf8))
         }
-        try unpacked(Self.zip("other/c.txt", Array("abc".utf8), checksum: Self.sum)) { folder in
+        try unpacked(Self.zip("other/c.txt", Array("abc".utf8), checksum: Self.sum)) {
+            (folder: String) throws -> Void in
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
         }
     }
