@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the system packages that the build needs, where apt is there and something is missing; with --tests those of the tests, too.
+# Installs the system packages that the build needs, where apt is there and something is missing; with --tests those of the
+# tests, too: a Redis server, and on Debian the browser that the viewer is tested in (on Ubuntu it is a snap, and left out).
 set -euo pipefail
 
 missing=()
@@ -12,6 +13,8 @@ command -v git >/dev/null || missing+=(git)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 [ "${1:-}" != --tests ] || command -v redis-server >/dev/null || missing+=(redis-server)
+[ "${1:-}" != --tests ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+    ! grep -qs '^ID=debian' /etc/os-release || missing+=(chromium)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -141,6 +141,11 @@ public final class Engine: Sendable {
     /// True if ``GenerationRequest/texts`` are reused at other places.
     var reusesTexts: Bool { reuse != nil }
 
+    /// Texts whose KV blocks are on disk, the last used first; none if nothing is kept there.
+    ///
+    /// - Complexity: one read of the beginning of each block's file.
+    public func keptTexts() -> [KVFolder.Text] { folder?.texts().map(\.text) ?? [] }
+
     /// Figures since the start.
     public var statistics: EngineStatistics {
         var statistics = shared.withLockedValue { $0.statistics }

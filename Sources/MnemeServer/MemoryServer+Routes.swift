@@ -59,10 +59,13 @@ extension MemoryServer {
         }
     }
 
-    /// The routes of all APIs that other programs speak.
+    /// The routes of all APIs that other programs speak, and those about the server itself.
     private func wireEndpoints() -> [Endpoint] {
-        openAIEndpoints() + responsesEndpoints() + anthropicEndpoints() + ollamaEndpoints()
-            + mem0Endpoints()
+        let groups = [
+            openAIEndpoints(), responsesEndpoints(), anthropicEndpoints(), ollamaEndpoints(),
+            mem0Endpoints(), statusEndpoints(),
+        ]
+        return groups.flatMap(\.self)
     }
 
     /// A route of another API, behind the permission that it needs.

@@ -115,6 +115,9 @@ import Testing
             "unshare": ["grant": 1], "grants": [:],
             "correct": ["id": .string(id), "text": "x"],
             "feedback": ["id": .string(id), "verdict": "wrong"],
+            "whoami": [:], "links": [:], "vaults": [:], "jobs": [:], "schedules": [:],
+            "add-job": ["kind": "verify"], "retry-job": ["job": 1], "cancel-job": ["job": 1],
+            "audit": [:], "verify-audit": [:],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]

@@ -14,6 +14,8 @@ extension OperationTable {
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         PackageOperation.self,
         StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self,
-        DoctorOperation.self,
+        DoctorOperation.self, WhoamiOperation.self, LinksOperation.self, VaultsOperation.self,
+        JobsOperation.self, AddJobOperation.self, RetryJobOperation.self, CancelJobOperation.self,
+        SchedulesOperation.self, AuditOperation.self, VerifyAuditOperation.self,
     ]
 }

@@ -74,6 +74,10 @@ extension AnswerSchema {
                     ])),
                 "usage": shape(["prompt_tokens": count, "total_tokens": count]),
             ])
+        case "engine": shape(["engine": orNull(object)])
+        case "kv": shape(["texts": list(object), "total": count])
+        case "keys": shape(["keys": list(object)])
+        case "revoke-key": shape(["revoked": text])
         case "models":
             shape([
                 "object": only("list"), "data": list(model), "has_more": flag,

@@ -144,8 +144,54 @@ enum AnswerSchema {
                 "findings": list(
                     shape(["check": text, "detail": text, "sound": flag, "repaired": flag])),
             ])
-        // All that change or show one memory.
-        default: one
+        default: looking(operation) ?? one
+        }
+    }
+
+    // MARK: Looking at a store
+
+    private static let job = shape([
+        "id": count, "kind": text, "arguments": object, "priority": number, "state": text,
+        "attempts": count, "maximumAttempts": count, "created": time, "due": time,
+    ])
+
+    /// The answer of an operation that people look at a store with; nil for those that change or
+    /// show one memory.
+    private static func looking(_ operation: String) -> JSONValue? {
+        switch operation {
+        case "whoami":
+            shape([
+                "name": text, "permissions": list(text), "tenant?": text, "user?": text,
+                "agent?": text, "roles": list(text), "clearance": text, "quota?": count,
+                "reachesAll": flag,
+            ])
+        case "links": shape(["memories": list(memory), "links": list(link), "hasMore": flag])
+        case "vaults":
+            shape([
+                "vaults": list(
+                    shape([
+                        "vault": shape(["tenant": text, "user": text]), "memories?": count,
+                        "grants?": count, "shared": flag,
+                    ])), "total": count,
+            ])
+        case "jobs": shape(["jobs": list(job), "counts": counts, "kinds": list(text)])
+        case "add-job", "retry-job", "cancel-job": shape(["job": job])
+        case "schedules": shape(["schedules": list(shape(["schedule": object, "next?": time]))])
+        case "audit":
+            shape([
+                "entries": list(
+                    shape([
+                        "position": count, "time": time, "principal": text, "operation": text,
+                        "outcome": text, "cubes": list(id), "count": count, "hash": text,
+                    ])), "next?": count,
+            ])
+        case "verify-audit":
+            shape([
+                "entries": count, "position": count, "head": text, "begin": count,
+                "checkpoints": count, "unsigned": count, "unaudited": count,
+                "findings": list(text),
+            ])
+        default: nil
         }
     }
 }

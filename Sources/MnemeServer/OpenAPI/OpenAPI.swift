@@ -40,8 +40,14 @@ enum OpenAPI {
         ]
     }
 
-    /// Paths of health, metrics, this document and MCP.
+    /// Paths of the viewer, health, metrics, this document and MCP.
     private static let serverPaths: [String: JSONValue] = [
+        "/": [
+            "get": [
+                "operationId": "viewer", "summary": "The viewer, for a browser.", "security": [],
+                "responses": responses(.openAI, ["text/html": AnswerSchema.text]),
+            ]
+        ],
         "/healthz": [
             "get": [
                 "operationId": "health", "summary": "Whether the server answers.", "security": [],

@@ -1,13 +1,10 @@
+import CMnemeViewer
 import Crypto
 import Foundation
 import HTTPTypes
 import Hummingbird
 import MnemeBase
 import NIOCore
-
-#if canImport(CMnemeViewer)
-    import CMnemeViewer
-#endif
 
 /// A file of the viewer: the pages on which people see what is remembered, and why it was found.
 ///
@@ -24,23 +21,15 @@ struct ViewerFile: Sendable {
     private let tag: String
 
     /// Every file; the first page is at `/`.
-    static let all: [ViewerFile] = {
-        #if canImport(CMnemeViewer)
-            (0..<mnm_viewer_file_count()).map { ViewerFile(mnm_viewer_file_at($0)) }
-        #else
-            []
-        #endif
-    }()
+    static let all = (0..<mnm_viewer_file_count()).map { ViewerFile(mnm_viewer_file_at($0)) }
 
-    #if canImport(CMnemeViewer)
-        private init(_ file: mnm_viewer_file) {
-            let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
-            path = "/" + String(cString: file.path)
-            type = String(cString: file.type)
-            body = ByteBuffer(bytes: bytes)
-            tag = "\"" + Hexadecimal.string(Data(SHA256.hash(data: bytes).prefix(12))) + "\""
-        }
-    #endif
+    private init(_ file: mnm_viewer_file) {
+        let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
+        path = "/" + String(cString: file.path)
+        type = String(cString: file.type)
+        body = ByteBuffer(bytes: bytes)
+        tag = "\"" + Hexadecimal.string(SHA256.hash(data: bytes).prefix(12)) + "\""
+    }
 
     /// The file, or that it is still what the browser has.
     func response(to request: Request) -> Response {

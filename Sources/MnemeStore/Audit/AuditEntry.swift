@@ -8,7 +8,7 @@ public import Foundation
 /// without all that follow saying so.
 public struct AuditEntry: Sendable, Codable, Equatable {
     /// The end of a request.
-    public enum Outcome: String, Sendable, Codable { case done, refused, failed }
+    public enum Outcome: String, Sendable, Codable, CaseIterable { case done, refused, failed }
     /// Ids kept of one entry; ``count`` tells how many there were.
     public static let maximumCubes = 1_000
 

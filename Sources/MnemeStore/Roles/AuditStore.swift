@@ -10,6 +10,8 @@ public protocol AuditStore: Sendable {
     func flush() throws
     /// The audit log, page by page.
     func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws -> [AuditEntry]
+    /// The last entry's position; 0 if the log is empty.
+    func auditPosition(by caller: Caller) throws -> Int64
     /// Signatures of the audit log.
     func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint]
     /// Takes the entries before a time away from the audit log, after `archive` has had

@@ -286,6 +286,13 @@ extension SQLiteMemoryStore {
         return try read { try AuditLog.entries(after: position, limit: limit, $0) }
     }
 
+    /// What waits is written before, so that the position counts it.
+    public func auditPosition(by caller: Caller) throws -> Int64 {
+        try requireAll(.admin, caller)
+        try flush()
+        return try read { try AuditLog.Chain($0).position }
+    }
+
     /// Signatures as they are stored; whether they are valid is for ``verifyAudit(keys:head:by:)``.
     public func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint] {
         try requireAll(.admin, caller)

@@ -18,7 +18,7 @@ extension KVCommand {
 
         /// Reads the headers of all blocks and opens one tokenizer for each model among them.
         func run() async throws {
-            let folder = try KVCommand.folder(), texts = Text.all(folder)
+            let folder = try KVCommand.folder(), texts = folder.texts()
             if json { return print(try OperationTable.encode(texts.map(\.text), pretty: true)) }
             if texts.isEmpty {
                 return print(

@@ -57,7 +57,7 @@ extension KVCommand {
             engine.close()
             let folder = try KVCommand.folder()
             guard
-                let kept = Text.all(folder).first(where: {
+                let kept = folder.texts().first(where: {
                     $0.chain.flatMap(\.tokens).starts(with: tokens)
                 }),
                 let end = kept.chain.last

@@ -19,26 +19,8 @@ extension KeysCommand {
         func run() async throws {
             let keys = try KeyFile(path: Home.keys).keys
             if json {
-                /// A key for `--json`, without the hash of its secret.
-                struct Shown: Encodable {
-                    var id, name: String, permissions: [String], tenant, user, agent: String?,
-                        roles: [String]?,
-                        clearance: Sensitivity?
-                    var quota, requestsPerMinute: Int?, created: Date, expires, revoked: Date?
-                }
                 return print(
-                    try OperationTable.encode(
-                        keys.map {
-                            Shown(
-                                id: $0.id, name: $0.name,
-                                permissions: $0.permissions.map(\.rawValue).sorted(),
-                                tenant: $0.tenant, user: $0.user,
-                                agent: $0.agent, roles: $0.roles?.sorted(), clearance: $0.clearance,
-                                quota: $0.quota,
-                                requestsPerMinute: $0.requestsPerMinute, created: $0.created,
-                                expires: $0.expires,
-                                revoked: $0.revoked)
-                        }, pretty: true))
+                    try OperationTable.encode(keys.map(\.listing), pretty: true))
             }
             if keys.isEmpty {
                 print("There are no keys: the server answers callers on this machine only.")

@@ -22,7 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
             "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
         discussion: """
             On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME), or --jwks. \
-            GET /openapi.json describes every endpoint.
+            The viewer is at / in a browser; GET /openapi.json describes every endpoint.
             """)
 
     @OptionGroup var store: StoreOptions
@@ -156,7 +156,7 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run { port in
             let shown = host.contains(":") ? "[\(host)]" : host
             print(
-                "Mneme listens on \(isSecure ? "https" : "http")://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)"
+                "Mneme listens on \(isSecure ? "https" : "http")://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); viewer at /, MCP at /mcp, description at /openapi.json)"
             )
             fflush(nil)
         }
