@@ -53,35 +53,36 @@ def a_wrong_setting_is_named_with_its_place():
 
 @test
 def commands_ask_a_running_server():
-    with Folder() as there, Folder() as here, Server(there) as server:
-        here.environment["MNEME_SERVER"] = server.url
-        made = here.json("remember", "Tom's boat is called Marigold & Söhne.", "--user", "tom", "--tag", "boat")["memories"][0]
-        assert here.json("recall", "What is the boat called?", "--user", "tom")["memories"][0]["memory"]["id"] == made["id"]
-        assert here.json("list", "--user", "tom", "--tag", "boat", "--limit", "5")["memories"][0]["id"] == made["id"]
-        assert "Marigold" in here.run("get", made["id"], "--user", "tom").stdout
-        assert there.json("stats", "--user", "tom")["memories"] == 1
-        notes = here.path + "/notes.txt"
-        with open(notes, "w") as out: out.write("The anchor lies in the shed.\n")
-        here.run("import", notes, "--user", "tom")
-        here.run("export", "--user", "tom", "-o", here.path + "/out.jsonl")
-        with open(here.path + "/out.jsonl") as file: assert "anchor" in file.read()
-        # A store that is named, and no server, are meant as they stand.
-        local = ["--store", here.path + "/own.db", "--no-embedder"]
-        here.run("remember", "Only here.", *local)
-        assert here.json("stats", *local)["memories"] == 1
-        for arguments, code, word in ((["get", "01890000-0000-7000-8000-000000000000"], 1, "no memory"), (["list", "--limit", "0"], 2, "limit"),
-                                      (["stats", "--server", "nowhere"], 2, "address"), (["stats", "--server", "http://127.0.0.1:1"], 1, "does not answer"),
-                                      (["stats", "--server", server.url, "--store", "x.db"], 2, "two places")):
-            result = here.run(*arguments, check=False)
-            assert result.returncode == code and word in result.stderr, (arguments, result)
-        # A key that is made closes the server to those without one.
-        key = re.search(r"mn_\w+", there.run("keys", "create", "tom", "--user", "tom").stdout).group()
-    with Server(there) as server:
-        here.environment["MNEME_SERVER"] = server.url
-        refused = here.run("list", check=False)
-        assert refused.returncode == 1 and "MNEME_API_KEY" in refused.stderr, refused
-        here.environment["MNEME_API_KEY"] = key
-        assert here.json("list")["memories"][0]["owner"]["user"] == "tom"
+    with Folder() as there, Folder() as here:
+        with Server(there) as server:
+            here.environment["MNEME_SERVER"] = server.url
+            made = here.json("remember", "Tom's boat is called Marigold & Söhne.", "--user", "tom", "--tag", "boat")["memories"][0]
+            assert here.json("recall", "What is the boat called?", "--user", "tom")["memories"][0]["memory"]["id"] == made["id"]
+            assert here.json("list", "--user", "tom", "--tag", "boat", "--limit", "5")["memories"][0]["id"] == made["id"]
+            assert "Marigold" in here.run("get", made["id"], "--user", "tom").stdout
+            assert there.json("stats", "--user", "tom")["memories"] == 1
+            notes = here.path + "/notes.txt"
+            with open(notes, "w") as out: out.write("The anchor lies in the shed.\n")
+            here.run("import", notes, "--user", "tom")
+            here.run("export", "--user", "tom", "-o", here.path + "/out.jsonl")
+            with open(here.path + "/out.jsonl") as file: assert "anchor" in file.read()
+            # A store that is named, and no server, are meant as they stand.
+            local = ["--store", here.path + "/own.db", "--no-embedder"]
+            here.run("remember", "Only here.", *local)
+            assert here.json("stats", *local)["memories"] == 1
+            for arguments, code, word in ((["get", "01890000-0000-7000-8000-000000000000"], 1, "no memory"), (["list", "--limit", "0"], 2, "limit"),
+                                          (["stats", "--server", "nowhere"], 2, "address"), (["stats", "--server", "http://127.0.0.1:1"], 1, "does not answer"),
+                                          (["stats", "--server", server.url, "--store", "x.db"], 2, "two places")):
+                result = here.run(*arguments, check=False)
+                assert result.returncode == code and word in result.stderr, (arguments, result)
+            # A key that is made closes the server to those without one.
+            key = re.search(r"mn_\w+", there.run("keys", "create", "tom", "--user", "tom").stdout).group()
+        with Server(there) as server:
+            here.environment["MNEME_SERVER"] = server.url
+            refused = here.run("list", check=False)
+            assert refused.returncode == 1 and "MNEME_API_KEY" in refused.stderr, refused
+            here.environment["MNEME_API_KEY"] = key
+            assert here.json("list")["memories"][0]["scope"]["user"] == "tom"
 
 
 def families(text):
