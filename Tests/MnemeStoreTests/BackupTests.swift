@@ -67,7 +67,7 @@ import Testing
             #expect(bytes.range(of: Data("memory 7".utf8)) == nil)
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/copies")
-        #expect(left.sorted() == ["0.db", "1.db", "2.db"], "nothing half-made is left")
+        #expect(!left.contains { $0.contains(".new") }, "nothing half-made is left")
     }
 
     @Test func `what is there already, and other keys, are refused`() throws {

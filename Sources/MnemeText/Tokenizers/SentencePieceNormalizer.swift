@@ -10,6 +10,8 @@ package struct SentencePieceNormalizer: Sendable {
     /// Drops spaces at both ends and makes one of each run (`remove_extra_whitespaces`): on for T5
     /// and other unigram models, off for language models, which need indentation.
     package var collapsesSpaces: Bool
+    /// Keeps one space of a run at the end of a text although runs become one.
+    package var keepsEndSpace = false
     /// Replacements of characters, such as those of NFKC (`nmt_nfkc`); nil leaves them as they are.
     package var map: CharacterMap?
 
@@ -44,7 +46,9 @@ package struct SentencePieceNormalizer: Sendable {
                 wasSpace = false
             }
         }
-        if collapsesSpaces, ends, wasSpace, !out.isEmpty { out.removeLast(3) }
+        if collapsesSpaces, ends, wasSpace, !keepsEndSpace, !out.isEmpty { out.removeLast(3) }
+        // Nothing but spaces: the one that stays is the one that is put before a text.
+        if out.isEmpty, keepsEndSpace { return Self.space }
         return out.isEmpty || !(addsSpace && begins) ? out : Self.space + out
     }
 

@@ -302,14 +302,14 @@ package struct TokenizerJSON {
     ///
     /// - Throws: ``ModelError`` for steps that are not known.
     private func sentencePieceNormalizer() throws -> SentencePieceNormalizer {
-        var result = SentencePieceNormalizer(addsSpace: false)
+        var result = SentencePieceNormalizer(addsSpace: false), strips = false
         for part in parts("normalizer", "normalizers") {
             let pattern = part["pattern"]
             switch part["type"]?.string {
             case "Prepend": result.addsSpace = true
             case "Replace" where pattern?["String"]?.string == " ": break
             case "Replace" where pattern?["Regex"]?.string == " {2,}": result.collapsesSpaces = true
-            case "Strip": result.collapsesSpaces = true
+            case "Strip": (result.collapsesSpaces, strips) = (true, true)
             case "Precompiled":
                 guard
                     let bytes = part["precompiled_charsmap"]?.string.flatMap({
@@ -328,12 +328,13 @@ package struct TokenizerJSON {
                 result.addsSpace =
                     part["prepend_scheme"]?.string
                     ?? ((part["add_prefix_space"]?.bool ?? true) ? "always" : "never") != "never"
-            case "WhitespaceSplit": result.collapsesSpaces = true
+            case "WhitespaceSplit": (result.collapsesSpaces, strips) = (true, true)
             // Gemma's: no space is left for it to find.
             case "Split" where part["pattern"]?["String"]?.string == " ": break
             case let other: throw unsupported("cuts text by '\((other ?? "nothing").prefix(40))'")
             }
         }
+        result.keepsEndSpace = result.collapsesSpaces && !strips
         return result
     }
 }
