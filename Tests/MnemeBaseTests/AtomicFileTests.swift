@@ -23,8 +23,9 @@ private func mode(_ path: String) -> UInt16? {
         durability: AtomicFile.Durability
     ) throws {
         let folder = try TemporaryFolder(), path = folder.path + "/file"
-        let former = umask(0)
-        defer { umask(former) }
+        umask(0)
+        // What was before could be another test's, at the same time.
+        defer { umask(0o022) }
         try AtomicFile.write(Data("first".utf8), to: path, durability: durability)
         try AtomicFile.write(Data("second".utf8), to: path, durability: durability)
         #expect(FileManager.default.contents(atPath: path) == Data("second".utf8))

@@ -284,6 +284,7 @@ import MnemeEngine
                 "type": "Sequence",
                 "normalizers": [
                     ["type": "Precompiled", "precompiled_charsmap": golden.map],
+                    ["type": "Strip", "strip_left": false, "strip_right": true],
                     ["type": "Replace", "pattern": ["Regex": " {2,}"], "content": " "]
                         as [String: Any],
                 ] as [[String: Any]],

@@ -148,8 +148,9 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     ) throws {
         let folder = try TemporaryFolder(), home = folder.path + "/a/home",
             path = home + "/store.db"
-        let former = umask(0)
-        defer { umask(former) }
+        umask(0)
+        // What was before could be another test's, at the same time.
+        defer { umask(0o022) }
         let key = isEncrypted ? EncryptionKey() : nil,
             store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         try remember("private", in: store)

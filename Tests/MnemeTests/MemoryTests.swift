@@ -11,7 +11,8 @@ final class TemporaryFolder: Sendable {
         "mneme-\(UUID().uuidString)"
     ).path
     init() throws {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
