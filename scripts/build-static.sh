@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds .build-static/release/mneme, which runs where no Swift is installed: Swift's libraries, SQLite, Snowball, hiredis
-# and zlib are part of it, and it has no debug information. On Linux it links glibc, libstdc++ and libgcc alone.
+# Builds .build-static/release/mneme, which runs where no Swift is installed: Swift's libraries are part of it, and it has
+# no debug information. SQLite, Snowball, hiredis and zlib are to be part of it, too, by archives that are found first; on
+# Debian 12 their shared libraries were linked all the same (`ldd`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
