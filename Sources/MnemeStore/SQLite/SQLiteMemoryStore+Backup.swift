@@ -64,7 +64,7 @@ extension SQLiteMemoryStore {
                 "The copy is not sound, so none was kept: \(found.findings[0]). Look at the store with `mneme doctor`."
             )
         }
-        return try Self.settled(found, copy, at: target, .ifAbsent)
+        return try Self.named(found, copy, at: target)
     }
 
     /// Looks through a copy: SQLite's own structure, references, the audit log and the journal.
@@ -208,14 +208,14 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Gives a copy its name and says how large it is.
-    private static func settled(
-        _ found: StoreBackup, _ copy: String, at target: String, _ place: AtomicFile.Place
-    ) throws -> StoreBackup {
+    /// Gives a copy its name, unless something has it, and says how large it is.
+    private static func named(_ found: StoreBackup, _ copy: String, at target: String) throws
+        -> StoreBackup
+    {
         var found = found
         found.bytes = size(of: copy)
         do {
-            guard try AtomicFile.place(copy, at: target, place) else {
+            guard try AtomicFile.place(copy, at: target, .ifAbsent) else {
                 throw StoreError(.conflict, "\(target) is there already. Name another file.")
             }
         } catch let error as FileError { throw StoreError(error) }
