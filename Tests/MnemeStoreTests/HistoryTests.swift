@@ -232,4 +232,24 @@ import Testing
             }
         }
     }
+
+    @Test func `an owner's memories are listed in their order without being sorted`() throws {
+        let path = NSTemporaryDirectory() + "mneme-plan-\(UUID().uuidString).db"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try SQLiteMemoryStore(path: path, analyzer: "test").close()
+        let database = try DatabaseQueue(path: path)
+        defer { try? database.close() }
+        try database.read { db in
+            for order in ["ASC", "DESC"] {
+                let plan = try Row.fetchAll(
+                    db,
+                    sql: """
+                        EXPLAIN QUERY PLAN SELECT * FROM cube WHERE cube.owner = 1 AND cube.state = 'active'
+                        ORDER BY cube.seq \(order) LIMIT 50
+                        """)
+                #expect(
+                    plan.map { $0["detail"] as String } == ["SEARCH cube USING INDEX cube_owner (owner=?)"])
+            }
+        }
+    }
 }

@@ -192,6 +192,11 @@ enum Schema {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        // An index of one column keeps its rows by `seq`: an owner's memories in the order in which
+        // they were remembered, of which a list reads no more than it shows.
+        migrator.registerMigration("11") { db in
+            try db.execute(sql: "CREATE INDEX cube_owner ON cube (owner)")
+        }
         return migrator
     }
 }
