@@ -4,7 +4,7 @@ public import MnemeStore
 
 /// Memory for a conversation with a model: recall before the answer, remember after it.
 public struct ChatMemory: Sendable {
-    /// Where is recalled and remembered.
+    /// The memory that is recalled from and written to.
     private let memory: MemoryOS
     /// The owner, agent and session of the conversation.
     private let scope: Scope
@@ -43,8 +43,8 @@ public struct ChatMemory: Sendable {
         return try await memory.recall(request, by: caller).memories
     }
 
-    /// Who the user is and what they like, as far as it is in their profile: the oldest first, so
-    /// that it begins alike from turn to turn.
+    /// The user's profile, who they are and what they like: the oldest first, so that it begins
+    /// alike from turn to turn.
     public func profile() async throws -> [MemCube] {
         try await memory.run { [memory, scope, caller] in
             try memory.profile(of: scope.owner, in: .all, by: caller)

@@ -21,13 +21,19 @@ public struct ErasureProof: Sendable, Codable {
     public struct Finding: Sendable, Codable, Equatable {
         /// The file, and its bytes.
         public var path: String, bytes: Int
-        /// Where pieces stand; the first hundred.
-        public var places: [Int]
+        /// Offsets of the pieces that were found; the first hundred.
+        public var offsets: [Int]
+
+        /// Names in JSON.
+        private enum CodingKeys: String, CodingKey {
+            case path, bytes
+            case offsets = "places"
+        }
     }
 
     /// Of this layout.
     public var version = 1
-    /// When, by whom and why it was erased.
+    /// Time of the erasure, who erased, and the reason given.
     public var time: Date, principal: String, reason: String?
     /// Whose memories.
     public var owner: Owner
@@ -106,23 +112,23 @@ public struct ErasureProof: Sendable, Codable {
         return try Self.files(paths).map { path in
             do {
                 let file = try DatabaseFile(path, isDecrypted: true), size = try file.size
-                var places: [Int] = []
+                var offsets: [Int] = []
                 // Windows overlap, so that no piece is cut.
                 for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window)
-                where places.count < 100 {
-                    places += try self.places(
+                where offsets.count < 100 {
+                    offsets += try self.offsets(
                         in: file.read(start, min(Self.window + longest, size - start))
                     ).map {
                         start + $0
                     }
                 }
-                return Finding(path: path, bytes: size, places: Array(Set(places)).sorted())
+                return Finding(path: path, bytes: size, offsets: Array(Set(offsets)).sorted())
             } catch {
                 // What was removed or cut off meanwhile holds nothing.
                 guard FileManager.default.fileExists(atPath: path),
                     (error as? StoreError)?.code != .corrupt
                 else {
-                    return Finding(path: path, bytes: 0, places: [])
+                    return Finding(path: path, bytes: 0, offsets: [])
                 }
                 throw StoreError(
                     .unavailable, "\(path) cannot be read, so it cannot be looked through.")
@@ -147,11 +153,11 @@ public struct ErasureProof: Sendable, Codable {
         }
     }
 
-    /// Where pieces stand in a run of bytes: a rolling hash finds candidates (Rabin and Karp), the
-    /// keyed hash is sure.
+    /// Finds offsets of the pieces in a run of bytes: a rolling hash finds candidates (Rabin and
+    /// Karp), the keyed hash is sure.
     ///
     /// - Complexity: linear in the bytes for each length of pieces.
-    private func places(in data: Data) -> [Int] {
+    private func offsets(in data: Data) -> [Int] {
         var found: Set<Int> = []
         for (length, wanted) in Dictionary(grouping: fingerprints, by: \.length)
         where length > 0 && length <= data.count {
@@ -215,8 +221,8 @@ extension MemoryOS {
                 !$0.isReached && [.sealed, .signed, .unreadable].contains($0.outcome)
             }
             var problems = hidden.map(\.note)
-            problems += findings.filter { !$0.places.isEmpty }.map {
-                "\($0.path) holds pieces of it, the first at byte \($0.places[0])"
+            problems += findings.filter { !$0.offsets.isEmpty }.map {
+                "\($0.path) holds pieces of it, the first at byte \($0.offsets[0])"
             }
             for id in proof.erased {
                 if try store.cube(id, owner: proof.owner, asOf: nil, by: .mneme) != nil {

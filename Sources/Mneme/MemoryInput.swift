@@ -5,9 +5,9 @@ public import MnemeStore
 public struct MemoryInput: Sendable, Codable {
     /// The text, kept exactly.
     public var text: String
-    /// Who said it.
+    /// The speaker.
     public var speaker: String?
-    /// When it was said or happened; nil means now.
+    /// The time at which it was said or happened; nil means now.
     public var eventTime: Date?
     /// Seconds by which the speaker's clock was ahead of UTC; nil takes UTC for it.
     public var utcOffset: Int?
@@ -15,24 +15,24 @@ public struct MemoryInput: Sendable, Codable {
     public var session: String?
     /// The agent that the memory belongs to.
     public var agent: String?
-    /// nil lets rules decide.
+    /// The type; nil lets rules decide.
     public var type: MemoryType?
     /// Words to filter by.
     public var tags: [String]
     /// Values to keep with it.
     public var metadata: [String: String]
-    /// When it stops being recalled; nil means never.
+    /// The time at which it expires from recall; nil means never.
     public var expires: Date?
-    /// How far it may go.
+    /// The label: who may see it.
     public var sensitivity = Sensitivity.internal
     /// Whether the caller vouches for a text that reads like an instruction to a model; takes the
     /// permission `share`.
     public var isTrusted = false
     /// Importance, by the caller's own scale; not used by recall yet.
     public var priority: Double
-    /// Such as `message`, `text` or `file`.
+    /// The kind of source, such as `message`, `text` or `file`.
     public var source: String
-    /// Where in the source, such as a message id.
+    /// The position in the source, such as a message id.
     public var reference: String?
 
     /// A text, and who said it when and where.

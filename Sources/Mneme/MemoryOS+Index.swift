@@ -116,7 +116,7 @@ extension MemoryOS {
         try await run { [self] in
             removeAbandonedFiles()
             try makeIndexFolder()
-            let key = IndexKey(owner: owner), index = try heldIndex(key)
+            let key = IndexKey(owner: owner), index = try cachedIndex(key)
             try (caughtUp(key, index) { $0.vectors } as? TieredIndex)?.maintain()
             saveIndex(key, index)
         }
@@ -133,7 +133,7 @@ extension MemoryOS {
     package func keepTables() async {
         await withCheckedContinuation { done in
             indexing.async { [self] in
-                for (key, index) in heldIndexes { saveTables(key, index) }
+                for (key, index) in cachedIndexes { saveTables(key, index) }
                 done.resume()
             }
         }

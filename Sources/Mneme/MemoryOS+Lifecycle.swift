@@ -3,11 +3,11 @@ public import MnemeStore
 
 /// Feedback on a memory: somebody's word on whether it is right.
 public enum Feedback: String, Sendable, Codable, CaseIterable {
-    /// It is so.
+    /// The memory is right.
     case right
-    /// It never was so.
+    /// The memory never was right.
     case wrong
-    /// It was so, and is not any more.
+    /// The memory was right, and is outdated.
     case outdated
 }
 
@@ -101,7 +101,7 @@ extension MemoryOS {
 
     /// Takes to heart what somebody says of a memory: right ones are confirmed, wrong ones leave
     /// recall, outdated ones stand behind those that hold.
-    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local)
+    public func recordFeedback(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local)
         async throws
         -> MemCube
     {

@@ -58,7 +58,7 @@ extension MemoryOS {
             if !$0.contains($1) { $0.append($1) }
         }
         // Whoever may not ask one is told so before any is asked.
-        let sights = try await run { [store] in
+        let visibilities = try await run { [store] in
             try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
         }
         let vector =
@@ -66,11 +66,11 @@ extension MemoryOS {
             ? nil
             : try await withSpan("recall.embed") { _ in try await queryVectors(request.query) }
         var result = try await run { [self] in
-            let answers = try zip(owners, sights).map { owner, sight in
+            let answers = try zip(owners, visibilities).map { owner, visibility in
                 var part = request
                 part.owner = owner
                 if owners.count > 1 { part.tokenBudget = nil }
-                return try recall(part, vector, sight, by: caller)
+                return try recall(part, vector, visibility, by: caller)
             }
             return answers.count == 1 ? answers[0] : join(answers, request)
         }
@@ -88,15 +88,15 @@ extension MemoryOS {
 
     /// Recall from one owner's memories, now or as of a past moment.
     private func recall(
-        _ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller
+        _ request: RecallRequest, _ vector: QueryVectors?, _ visibility: Visibility, by caller: Caller
     )
         throws -> RecallResult
     {
         if let asOf = request.asOf {
-            return try recallPast(request, vector, asOf: asOf, sight, by: caller)
+            return try recallPast(request, vector, asOf: asOf, visibility, by: caller)
         }
         let (ranking, considered, waiting) = try withSpan("recall.rank") { _ in
-            try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
+            try withIndex(IndexKey(owner: request.owner, visibility: visibility)) { index in
                 (
                     try select(index, request, vector), index.documents.count,
                     embedder == nil
@@ -121,7 +121,7 @@ extension MemoryOS {
             memories: [], considered: answers.reduce(0) { $0 + $1.considered }, tokens: 0,
             milliseconds: 0,
             pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings },
-            held: answers.reduce(0) { $0 + $1.held }
+            quarantined: answers.reduce(0) { $0 + $1.quarantined }
         )
         var places: [String: Int] = [:]
         // Of equals the first vault's stand first.
@@ -165,7 +165,8 @@ extension MemoryOS {
         var features: RecallFeatures?
         /// Words of the question that it holds.
         var matched: [String]
-        /// What its score lost for being superseded, or gained from what it supersedes.
+        /// The part of its score that it lost by being superseded, or gained from what it
+        /// supersedes.
         var validity: Float
         /// Memories that say the same and were folded into it.
         var duplicates: [CubeID]
@@ -191,13 +192,13 @@ extension MemoryOS {
         }
         let read = try cubes(candidates.prefix(LatestWord.reach).map(\.id))
         let known = Dictionary(uniqueKeysWithValues: read.map { ($0.id, $0) })
-        let places = candidates.map {
-            LatestWord.Place(
+        let ranked = candidates.map {
+            LatestWord.RankedAnswer(
                 id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0)
         }
-        let order = LatestWord(plan: ranking.plan, analyzer: analyzer).order(places, known)
-        return order.prefix(request.limit).map { place, score in
-            var candidate = candidates[place]
+        let order = LatestWord(plan: ranking.plan, analyzer: analyzer).order(ranked, known)
+        return order.prefix(request.limit).map { rank, score in
+            var candidate = candidates[rank]
             candidate.validity += score - candidate.score
             candidate.score = score
             return candidate
@@ -232,13 +233,13 @@ extension MemoryOS {
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
-            if let twin = numbers.firstIndex(where: { other in
+            if let duplicate = numbers.firstIndex(where: { other in
                 let terms = index.documents[other].analysis.terms
                 return document.analysis.terms.entries.count >= Likeness.leastWords
                     && document.speaker == index.documents[other].speaker
                     && document.analysis.terms.similarity(to: terms) >= Self.foldedSimilarity
             }) {
-                selected[twin].duplicates.append(document.id)
+                selected[duplicate].duplicates.append(document.id)
                 continue
             }
             guard selected.count < limit else { break }
@@ -257,14 +258,14 @@ extension MemoryOS {
 
     /// Builds the index of a past moment from the journal and asks it.
     private func recallPast(
-        _ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility,
+        _ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ visibility: Visibility,
         by caller: Caller
     ) throws -> RecallResult {
         let past = try store.snapshot(owner: request.owner, asOf: asOf, by: caller)
         // Vectors of texts that have not changed since serve again.
         let current = try store.changes(
             owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "",
-            visibility: sight)
+            visibility: visibility)
         let texts = Dictionary(
             uniqueKeysWithValues: try store.cubes(
                 current.rows.map(\.id), owner: request.owner, by: .mneme
@@ -343,7 +344,7 @@ extension MemoryOS {
                     matched: item.matched,
                     duplicates: item.duplicates))
         }
-        (result.memories, result.held) = screened(
+        (result.memories, result.quarantined) = screened(
             result.memories, try store.policy(of: request.owner.tenant))
         return result
     }

@@ -98,9 +98,9 @@ extension MemoryOS {
         )
         var archive = MemoryPolicy(protection: .off)
         archive.redaction = []
-        var aside = scope
-        aside.session = nil
-        let originals = plainDrafts(of: whole, scope: aside, by: caller, policy: archive).map {
+        var archiveScope = scope
+        archiveScope.session = nil
+        let originals = plainDrafts(of: whole, scope: archiveScope, by: caller, policy: archive).map {
             draft in
             var draft = draft
             draft.cube.state = .archived

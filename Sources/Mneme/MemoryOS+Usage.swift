@@ -4,7 +4,7 @@ import MnemeStore
 import NIOConcurrencyHelpers
 
 extension MemoryOS {
-    /// How long uses are collected before they are written.
+    /// The time for which uses are collected before they are written.
     private static let usageInterval = DispatchTimeInterval.seconds(2)
 
     /// Notes that memories were answers. They are counted in memory and written together, so that

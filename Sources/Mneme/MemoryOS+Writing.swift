@@ -1,7 +1,7 @@
 import MnemeIndex
 import MnemeStore
 
-/// How a group of writes becomes one transaction.
+/// Group commit: several writes become one transaction.
 extension MemoryOS {
     /// Memories of an owner up to which imports look for near duplicates: the search needs the
     /// owner's index.
@@ -62,19 +62,19 @@ extension MemoryOS {
             draft.cube.state == .activated
         {
             draft.cube.state = .quarantined
-            draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.lesson.rawValue]
+            draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.similarToQuarantined.rawValue]
         }
         let operations = recipe.reconciler.operations(
             for: draft.cube, among: likeness.neighbours, at: write.caller.time)
         for operation in operations {
             switch operation {
             case .add(let added, let links), .change(.add(let added, _, _, let links)):
-                let cube = held(added, to: write.policy, madeOf: draft.cube)
+                let cube = conformed(added, to: write.policy, madeOf: draft.cube)
                 result.nearDuplicate = links.first { $0.kind == CubeLink.nearDuplicateOf }?.target
                 result.mutations.append(addition(of: cube, draft, links: links))
             case .change(let mutation):
                 if let target = mutation.cube { result.changed.insert(target) }
-                result.mutations.append(try held(mutation, to: write.policy))
+                result.mutations.append(try conformed(mutation, to: write.policy))
             }
         }
         return result
@@ -92,7 +92,7 @@ extension MemoryOS {
 
     /// A memory that a recipe made of a draft, redacted and screened as the draft was: the recipe
     /// may have put other words in its place.
-    private func held(_ added: MemCube, to policy: MemoryPolicy, madeOf draft: MemCube) -> MemCube {
+    private func conformed(_ added: MemCube, to policy: MemoryPolicy, madeOf draft: MemCube) -> MemCube {
         guard added != draft else { return added }
         var cube = added
         if cube.provenance.isOriginal { cube.provenance = draft.provenance }
@@ -111,8 +111,8 @@ extension MemoryOS {
     /// A change of a stored memory, its text redacted and screened.
     ///
     /// - Throws: `AccessError` for changes by which a recipe would vouch for a memory.
-    private func held(_ mutation: Mutation, to policy: MemoryPolicy) throws -> Mutation {
-        func held(_ cube: MemCube, _ analysis: [UInt8]) -> (cube: MemCube, analysis: [UInt8]) {
+    private func conformed(_ mutation: Mutation, to policy: MemoryPolicy) throws -> Mutation {
+        func conformed(_ cube: MemCube, _ analysis: [UInt8]) -> (cube: MemCube, analysis: [UInt8]) {
             var result = cube
             Self.redact(&result, policy)
             let isRedacted = result.text != cube.text
@@ -124,10 +124,10 @@ extension MemoryOS {
         }
         switch mutation {
         case .update(let cube, let analysis, let hash):
-            let kept = held(cube, analysis)
+            let kept = conformed(cube, analysis)
             return .update(kept.cube, analysis: kept.analysis, contentHash: hash)
         case .rollback(let cube, let analysis, let hash):
-            let kept = held(cube, analysis)
+            let kept = conformed(cube, analysis)
             return .rollback(kept.cube, analysis: kept.analysis, contentHash: hash)
         case .adopt, .release:
             throw AccessError(
@@ -147,11 +147,11 @@ extension MemoryOS {
         where write.caller.principal.permissions.contains(.read)
             && write.drafts.contains(where: { $0.analysis.canBeLikeOthers })
         {
-            // A duplicate out of the writer's sight must not show; whoever reaches nothing is
+            // A duplicate that the writer may not see must not show; whoever reaches nothing is
             // refused when it writes.
-            guard let sight = try? store.visibility(of: write.owner, for: .read, by: write.caller)
+            guard let visibility = try? store.visibility(of: write.owner, for: .read, by: write.caller)
             else { continue }
-            readers[IndexKey(owner: write.owner, visibility: sight), default: []].append(i)
+            readers[IndexKey(owner: write.owner, visibility: visibility), default: []].append(i)
         }
         for (key, indices) in readers {
             if indices.allSatisfy({ writes[$0].isBulk }),
@@ -208,7 +208,8 @@ extension MemoryOS {
         return isCurrent ? words : nil
     }
 
-    /// What the store kept, which is another memory where the same was there before.
+    /// The outcome of each write: the memory that the store kept, another one where the same was
+    /// there before.
     private static func remembered(_ saved: [MemCube], _ steps: [Reconciled]) -> [Remembered] {
         let near = Dictionary(uniqueKeysWithValues: steps.map { ($0.draft, $0.nearDuplicate) })
         let changed = steps.reduce(into: Set<CubeID>()) { $0.formUnion($1.changed) }

@@ -29,7 +29,7 @@ public protocol DerivedMemory: Sendable {
 /// What ``remember(_:scope:by:idempotencyKey:)`` acknowledges is on disk and found by its words
 /// at once; its vector follows in the background and survives a crash as pending work.
 public final class MemoryOS: Sendable {
-    /// Where memories are kept.
+    /// The store of the memories.
     public let store: any MemoryStore
     /// Makes vectors; nil recalls by words alone.
     public let embedder: (any TextEmbedder)?
@@ -40,10 +40,10 @@ public final class MemoryOS: Sendable {
     /// For what goes wrong in the background, where nobody waits for an error.
     let logger = Logger(label: "mneme")
 
-    /// Owners whose index is held; the least recently used goes first.
-    private static let heldOwners = 64
+    /// Owners whose index is cached; the least recently used goes first.
+    private static let maximumCachedIndexes = 64
     /// An index in memory, and when it was used last.
-    private struct Held: Sendable {
+    private struct CachedIndex: Sendable {
         var index: SharedIndex
         var used: UInt64
     }
@@ -54,7 +54,7 @@ public final class MemoryOS: Sendable {
         var visibility = Visibility.all
     }
     /// Indexes by owner and visibility, and a clock that ticks with each use.
-    private let indexes = NIOLockedValueBox<(held: [IndexKey: Held], clock: UInt64)>(([:], 0))
+    private let indexes = NIOLockedValueBox<(cached: [IndexKey: CachedIndex], clock: UInt64)>(([:], 0))
     /// Whose memories were written without an index, see ``isIndexWanted(_:)``.
     private let writtenWithout = NIOLockedValueBox<Set<IndexKey>>([])
     /// Blocking work runs here, off Swift's cooperative pool; on more threads than the store has
@@ -64,7 +64,7 @@ public final class MemoryOS: Sendable {
     let embedding = DispatchQueue(label: "mneme.embedding")
     /// Serial: building and saving of indexes, one owner at a time.
     let indexing = DispatchQueue(label: "mneme.indexing")
-    /// Where indexes of vectors are kept between runs; nil keeps them in memory.
+    /// The folder in which vector indexes are kept between runs; nil keeps them in memory.
     let indexFolder: String?
     /// Bytes that one owner's vectors may take in memory, and all kept indexes on disk.
     let indexMemory: Int, indexDisk: Int
@@ -178,15 +178,15 @@ public final class MemoryOS: Sendable {
     /// somebody may read the memory in between; copies come last, as they record an erasure that
     /// must be true.
     func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [ExportedCopy] {
-        let sight = try store.visibility(of: owner, for: .erase, by: caller)
+        let visibility = try store.visibility(of: owner, for: .erase, by: caller)
         guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme),
-            sight.contains(cube)
+            visibility.contains(cube)
         else {
             // What an earlier attempt left in copies.
-            if sight.isWhole { _ = try reachExports(of: owner) }
+            if visibility.isUnrestricted { _ = try reachExports(of: owner) }
             throw StoreError(
                 .notFound,
-                "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased")."
+                "There is no memory \(id) in this scope\(visibility.isUnrestricted ? "" : ", or it may not be erased")."
             )
         }
         // What a user said is in the prompts of the turns that followed, so all that was made for
@@ -245,7 +245,7 @@ public final class MemoryOS: Sendable {
         }
         await withCheckedContinuation { done in
             indexing.async { [self] in
-                for (key, index) in heldIndexes { saveIndex(key, index) }
+                for (key, index) in cachedIndexes { saveIndex(key, index) }
                 done.resume()
             }
         }
@@ -285,42 +285,42 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// The index of what is in sight of an owner's memories, caught up with the journal. Changes
+    /// The index of what is visible of an owner's memories, caught up with the journal. Changes
     /// wait while `body` reads it.
     func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let index = try heldIndex(key), result = try caughtUp(key, index, body)
+        let index = try cachedIndex(key), result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
     }
 
-    /// Whether a write uses the index: if it is held, and from the second write on, when holding it
+    /// Whether a write uses the index: if it is cached, and from the second write on, when caching it
     /// is cheaper than to read all words again.
     func isIndexWanted(_ key: IndexKey) -> Bool {
-        if indexes.withLockedValue({ $0.held[key] != nil }) { return true }
+        if indexes.withLockedValue({ $0.cached[key] != nil }) { return true }
         return writtenWithout.withLockedValue { written in
-            if written.count >= Self.heldOwners { written.removeAll() }
+            if written.count >= Self.maximumCachedIndexes { written.removeAll() }
             return !written.insert(key).inserted
         }
     }
 
-    /// The indexes that are held.
-    var heldIndexes: [(IndexKey, SharedIndex)] {
-        indexes.withLockedValue { $0.held.map { ($0.key, $0.value.index) } }
+    /// The indexes that are cached.
+    var cachedIndexes: [(IndexKey, SharedIndex)] {
+        indexes.withLockedValue { $0.cached.map { ($0.key, $0.value.index) } }
     }
 
-    /// The index of an owner and visibility, made empty if it is not held. Beyond ``heldOwners``
+    /// The index of an owner and visibility, made empty if it is not cached. Beyond ``maximumCachedIndexes``
     /// the one unused for longest is dropped; it can be built again from the store.
-    func heldIndex(_ key: IndexKey) throws -> SharedIndex {
+    func cachedIndex(_ key: IndexKey) throws -> SharedIndex {
         try indexes.withLockedValue { state in
             state.clock += 1
-            if let held = state.held[key] {
-                state.held[key]!.used = state.clock
-                return held.index
+            if let cached = state.cached[key] {
+                state.cached[key]!.used = state.clock
+                return cached.index
             }
-            if state.held.count >= Self.heldOwners,
-                let oldest = state.held.min(by: { $0.value.used < $1.value.used })
+            if state.cached.count >= Self.maximumCachedIndexes,
+                let oldest = state.cached.min(by: { $0.value.used < $1.value.used })
             {
-                state.held[oldest.key] = nil
+                state.cached[oldest.key] = nil
             }
             let index = SharedIndex(
                 try OwnerIndex(
@@ -329,7 +329,7 @@ public final class MemoryOS: Sendable {
                     formerDimension: formerEmbedder?.dimension, file: indexFile(key),
                     tableFile: tableFile(key), indexMemory: indexMemory,
                     indexDisk: indexDisk, indexKey: indexKey))
-            state.held[key] = Held(index: index, used: state.clock)
+            state.cached[key] = CachedIndex(index: index, used: state.clock)
             return index
         }
     }
@@ -344,8 +344,8 @@ public final class MemoryOS: Sendable {
             embedder: embedder?.identifier ?? "",
             former: formerEmbedder?.identifier,
             analyzer: analyzer)
-        let remade = try index.catchUp(source), result = try index.read(body)
-        if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }
+        let rebuilt = try index.catchUp(source), result = try index.read(body)
+        if !rebuilt.isEmpty { try store.saveAnalyses(rebuilt, owner: key.owner) }
         return result
     }
 }

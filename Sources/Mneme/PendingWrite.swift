@@ -18,7 +18,7 @@ struct PendingWrite: Sendable {
     var drafts: [PreparedDraft]
     /// Whose memories they become.
     var owner: Owner
-    /// Who asks.
+    /// The caller.
     var caller: Caller
     /// Names the request, if it may be repeated.
     var idempotencyKey: String?

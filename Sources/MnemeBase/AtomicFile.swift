@@ -7,7 +7,7 @@ package import Foundation
 /// was there stays. The other name ends in the process's number and `.tmp`, so that what a killed
 /// process left can be told.
 package final class AtomicFile {
-    /// How safe a file is from a loss of power.
+    /// A file's durability: how safe it is from a loss of power.
     package enum Durability: Sendable {
         /// The file may be gone or empty afterwards; for what can be made again.
         case cache

@@ -3,10 +3,10 @@ import Foundation
 /// The system's words for an error number, such as "No space left on device".
 package func errnoText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 
-/// Why a file or folder could not be read, written, made or locked. It names the path and what the
-/// system said.
+/// A failure to read, write, make or lock a file or folder. It names the path and what the system
+/// said.
 package struct FileError: MnemeError, Equatable {
-    /// Which file or folder.
+    /// The path of the file or folder.
     package let path: String
     /// The system's error number; 0 where the content is at fault.
     package let code: Int32

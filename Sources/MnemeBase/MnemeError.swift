@@ -20,11 +20,11 @@ extension MnemeError {
 public enum ErrorClass: String, Sendable, CaseIterable {
     /// The request cannot be carried out as it is; the message says what to change.
     case input = "invalid_request"
-    /// Nobody knows who asks: there is no valid key.
+    /// The request has no valid key or token.
     case unauthenticated = "unauthorized"
     /// The caller may not do this, or no more of it.
     case forbidden
-    /// Nothing has the name.
+    /// Nothing has this name or id.
     case notFound = "not_found"
     /// The request contradicts the state of what it is about.
     case conflict
@@ -36,11 +36,11 @@ public enum ErrorClass: String, Sendable, CaseIterable {
     case full = "disk_full"
     /// A file is damaged, or is not what it is taken for.
     case corrupt
-    /// This version cannot do it; another may.
+    /// This version does not support it.
     case unsupported
-    /// It took longer than it may.
+    /// A time limit was exceeded.
     case timeout
-    /// The caller gave it up.
+    /// The caller cancelled it.
     case cancelled
     /// Something that is needed cannot be reached now: a file, a folder, memory, a model, another
     /// machine.

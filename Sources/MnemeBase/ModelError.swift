@@ -1,4 +1,4 @@
-/// Why a model could not be read or used. The message says what to do.
+/// A failure to read or use a model. The message says what to do.
 public struct ModelError: MnemeError {
     /// The kind of failure.
     public enum Code: String, Sendable {

@@ -19,7 +19,7 @@ public enum OrderedJSON: Sendable, Equatable {
         /// The member's value.
         public var value: OrderedJSON
 
-        /// Both.
+        /// A member of this name and value.
         public init(key: String, value: OrderedJSON) { (self.key, self.value) = (key, value) }
     }
 
@@ -137,7 +137,7 @@ public enum OrderedJSON: Sendable, Equatable {
     }
 }
 
-/// Why a text is not JSON.
+/// A failure to read a text as JSON.
 public struct JSONError: MnemeError, Equatable {
     /// The fault and its place, in words.
     public let message: String
@@ -150,29 +150,29 @@ public struct JSONError: MnemeError, Equatable {
 /// Reads bytes by recursive descent, no deeper than the bound.
 private struct Reader {
     let bytes: UnsafeRawBufferPointer
-    var place = 0
+    var offset = 0
 
     init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    private func fault(_ what: String) -> JSONError { JSONError("At byte \(place): \(what).") }
-    private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
+    private func fault(_ what: String) -> JSONError { JSONError("At byte \(offset): \(what).") }
+    private var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
     private mutating func accept(_ byte: UInt8) -> Bool {
         guard next == byte else { return false }
-        place += 1
+        offset += 1
         return true
     }
 
     private mutating func skipBlanks() {
-        while let byte = next, byte == 32 || byte == 10 || byte == 13 || byte == 9 { place += 1 }
+        while let byte = next, byte == 32 || byte == 10 || byte == 13 || byte == 9 { offset += 1 }
     }
 
     mutating func whole() throws(JSONError) -> OrderedJSON {
         // A byte order mark may be ignored.
-        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { place = 3 }
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { offset = 3 }
         let value = try value(depth: 0)
         skipBlanks()
-        guard place == bytes.count else { throw fault("something follows the value") }
+        guard offset == bytes.count else { throw fault("something follows the value") }
         return value
     }
 
@@ -194,19 +194,19 @@ private struct Reader {
         -> OrderedJSON
     {
         let count = word.utf8CodeUnitCount
-        guard bytes.count - place >= count,
-            bytes[place..<place + count].elementsEqual(
+        guard bytes.count - offset >= count,
+            bytes[offset..<offset + count].elementsEqual(
                 UnsafeBufferPointer(start: word.utf8Start, count: count))
         else {
             throw fault("there is no value")
         }
-        place += count
+        offset += count
         return value
     }
 
     private mutating func array(depth: Int) throws(JSONError) -> OrderedJSON {
         guard depth <= OrderedJSON.maximumDepth else { throw fault("it is nested too deeply") }
-        place += 1
+        offset += 1
         skipBlanks()
         var elements: [OrderedJSON] = []
         if accept(UInt8(ascii: "]")) { return .array(elements) }
@@ -220,7 +220,7 @@ private struct Reader {
 
     private mutating func object(depth: Int) throws(JSONError) -> OrderedJSON {
         guard depth <= OrderedJSON.maximumDepth else { throw fault("it is nested too deeply") }
-        place += 1
+        offset += 1
         skipBlanks()
         var members: [OrderedJSON.Member] = []
         // By bytes: Swift takes names for equal that differ in the form of an accent.
@@ -243,7 +243,7 @@ private struct Reader {
     }
 
     private mutating func number() throws(JSONError) -> String {
-        let start = place
+        let start = offset
         func text(_ end: Int) -> String { String(decoding: bytes[start..<end], as: UTF8.self) }
         _ = accept(UInt8(ascii: "-"))
         if !accept(UInt8(ascii: "0")) { try digits() }
@@ -252,32 +252,32 @@ private struct Reader {
             if !accept(UInt8(ascii: "+")) { _ = accept(UInt8(ascii: "-")) }
             try digits()
         }
-        return text(place)
+        return text(offset)
     }
 
     private mutating func digits() throws(JSONError) {
-        let start = place
-        while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { place += 1 }
-        guard place > start else { throw fault("a digit is missing") }
+        let start = offset
+        while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { offset += 1 }
+        guard offset > start else { throw fault("a digit is missing") }
     }
 
     private mutating func string() throws(JSONError) -> String {
-        place += 1
-        let start = place
+        offset += 1
+        let start = offset
         while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 32 {
-            place += 1
+            offset += 1
         }
         var text: [UInt8] = []
         if next != UInt8(ascii: "\"") {
-            text = Array(bytes[start..<place])
+            text = Array(bytes[start..<offset])
             try rest(into: &text)
         }
         let plain =
             text.isEmpty
-            ? String(validating: bytes[start..<place], as: UTF8.self)
+            ? String(validating: bytes[start..<offset], as: UTF8.self)
             : String(validating: text, as: UTF8.self)
         guard let plain else { throw fault("a string is not UTF-8") }
-        place += 1
+        offset += 1
         return plain
     }
 
@@ -287,13 +287,13 @@ private struct Reader {
             guard let byte = next else { throw fault("a string does not end") }
             guard byte >= 32 else { throw fault("a string holds a control character") }
             if byte == UInt8(ascii: "\"") { return }
-            place += 1
+            offset += 1
             guard byte == UInt8(ascii: "\\") else {
                 text.append(byte)
                 continue
             }
             guard let escaped = next else { throw fault("a string does not end") }
-            place += 1
+            offset += 1
             switch escaped {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(escaped)
             case UInt8(ascii: "b"): text.append(8)
@@ -310,19 +310,19 @@ private struct Reader {
     /// Reads the character that `\u` names; half a pair becomes U+FFFD.
     private mutating func scalar() throws(JSONError) -> Character {
         let first = try unit()
-        if (0xd800..<0xdc00).contains(first), bytes.count - place >= 2,
-            bytes[place] == UInt8(ascii: "\\"),
-            bytes[place + 1] == UInt8(ascii: "u")
+        if (0xd800..<0xdc00).contains(first), bytes.count - offset >= 2,
+            bytes[offset] == UInt8(ascii: "\\"),
+            bytes[offset + 1] == UInt8(ascii: "u")
         {
-            let behind = place
-            place += 2
+            let behind = offset
+            offset += 2
             let second = try unit()
             if (0xdc00..<0xe000).contains(second) {
                 return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)).map(
                     Character.init)
                     ?? "\u{fffd}"
             }
-            place = behind
+            offset = behind
         }
         return Unicode.Scalar(first).map(Character.init) ?? "\u{fffd}"
     }
@@ -334,7 +334,7 @@ private struct Reader {
                 throw fault("a \\u lacks its four digits")
             }
             value = value << 4 | UInt32(digit)
-            place += 1
+            offset += 1
         }
         return value
     }

@@ -56,7 +56,7 @@ public struct Embeddings: Sendable, Equatable {
         values = [Float](repeating: 0, count: dimension * count)
     }
 
-    /// Vectors held.
+    /// The number of vectors.
     public var count: Int { values.count / dimension }
 
     /// The vector at `index`.

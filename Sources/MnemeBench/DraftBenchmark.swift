@@ -8,7 +8,7 @@ public import MnemeEngine
 public struct DraftBenchmark: Sendable {
     /// One kind of chats.
     public struct Row: Sendable, Codable {
-        /// `quoting` or `free`.
+        /// The kind of chats: `quoting` or `free`.
         public var chats: String
         /// Tokens a second of the answers, from the first token on, without and with drafts.
         public var plain: Double, drafted: Double

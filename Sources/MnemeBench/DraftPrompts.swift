@@ -1,5 +1,5 @@
-/// What ``DraftBenchmark`` asks: chats whose answers quote the memories in their prompt, and chats
-/// that quote nothing. Made for it; nothing was fitted to them.
+/// The prompts of ``DraftBenchmark``: chats whose answers quote the memories in their prompt, and
+/// chats that quote nothing. Made for it; nothing was fitted to them.
 enum DraftPrompts {
     /// Memories as a recall would give them, five owners'.
     private static let notes = [

@@ -13,13 +13,13 @@ import MnemeNumerics
 public enum EmbedBenchmark {
     /// One precision at one batch size.
     public struct Row: Sendable, Codable {
-        /// Of the weights.
+        /// The precision of the weights.
         public var precision: String
         /// Texts a call.
         public var batch: Int
         /// Throughput.
         public var textsPerSecond: Double
-        /// Of one call.
+        /// The median time of one call.
         public var medianMilliseconds: Double
         /// Arithmetic of the matrix products and attention, multiply and add counted as two.
         public var gigaflops: Double
@@ -27,9 +27,9 @@ public enum EmbedBenchmark {
         public var shareOfPeak: Double?
     }
 
-    /// What was measured, and on what.
+    /// The measurements, and the machine.
     public struct Report: Sendable, Codable {
-        /// How many texts were embedded.
+        /// The number of texts that were embedded.
         public var texts: Int
         /// Mean length of a text.
         public var meanTokens: Double

@@ -10,7 +10,7 @@ import Synchronization
 /// CPU time by one thread, so that a busy machine changes them little; latencies are wall-clock
 /// times.
 public struct IndexBenchmark: Sendable {
-    /// How an index does at one effort.
+    /// Recall and speed of an index at one beam width.
     public struct Point: Sendable, Codable {
         /// Candidates kept while searching.
         public var effort: Int
@@ -22,7 +22,7 @@ public struct IndexBenchmark: Sendable {
 
     /// One kind of index at one size, ours or a peer's.
     public struct Row: Sendable, Codable {
-        /// Of the index or library.
+        /// The name of the index or library.
         public var name: String
         /// Vectors.
         public var size: Int
@@ -38,7 +38,7 @@ public struct IndexBenchmark: Sendable {
         public var p50: Double?
         /// The slowest in a hundred.
         public var p99: Double?
-        /// By effort.
+        /// The points, by beam width or lists read.
         public var points: [Point]
     }
 
@@ -46,7 +46,7 @@ public struct IndexBenchmark: Sendable {
     public struct Filtered: Sendable, Codable {
         /// Share of the vectors that passes.
         public var share: Double
-        /// Of the exact filtered answer.
+        /// Share of the exact filtered answer that was found.
         public var recall: Double
         /// Time of a search divided by that of one without a filter.
         public var timesUnfiltered: Double
@@ -64,11 +64,11 @@ public struct IndexBenchmark: Sendable {
         public var disk: Int
         /// Lists.
         public var centroids: Int
-        /// By effort.
+        /// The points, by beam width or lists read.
         public var points: [ClusteredPoint]
     }
 
-    /// How the clustered index does at one effort.
+    /// Recall and speed of the clustered index at one number of lists.
     public struct ClusteredPoint: Sendable, Codable {
         /// Lists read at most.
         public var effort: Int
@@ -88,11 +88,11 @@ public struct IndexBenchmark: Sendable {
         public var replacementsPerSecond: Double
         /// Recall at the default effort before and afterwards.
         public var recallBefore: Double
-        /// Afterwards.
+        /// Recall after the updates.
         public var recallAfter: Double
     }
 
-    /// What was measured.
+    /// The measurements.
     public struct Report: Sendable, Codable {
         /// The file of vectors.
         public var file: String
@@ -102,15 +102,15 @@ public struct IndexBenchmark: Sendable {
         public var queries: Int
         /// Bytes a second that one thread reads from memory.
         public var bandwidth: Double
-        /// Ours first.
+        /// Rows of indexes; ours come first.
         public var rows: [Row]
         /// Share of the bandwidth that a scan of the largest size reaches.
         public var scanShare: Double
-        /// Of the graph of the largest size.
+        /// Figures of the graph of the largest size.
         public var filtered: [Filtered]
-        /// Of the graph of the largest size.
+        /// Figures of the graph of the largest size.
         public var updates: Updates?
-        /// On disk, by size.
+        /// Figures of clustered indexes on disk, by size.
         public var clustered: [Clustered]
     }
 
@@ -428,12 +428,12 @@ public struct IndexBenchmark: Sendable {
                     points: row.points.filter { $0.recall >= 0.85 }.map {
                         ($0.recall, $0.queriesPerSecond)
                     },
-                    isOurs: row.name.hasPrefix("mneme"))
+                    isHighlighted: row.name.hasPrefix("mneme"))
             }
         ).svg
     }
 
-    /// How much is read from disk for nine of the ten nearest, as the index grows, as a picture.
+    /// A plot of the bytes read from disk for nine of the ten nearest, as the index grows.
     public static func growth(_ report: Report) -> String {
         /// Pages for a query at a recall, on the line between the two points around it.
         func at(_ recall: Double, _ row: Clustered) -> Double? {
@@ -455,7 +455,7 @@ public struct IndexBenchmark: Sendable {
                     points: report.clustered.compactMap { row in
                         at(recall, row).map { (Double(row.size), $0) }
                     },
-                    isOurs: recall == 0.9)
+                    isHighlighted: recall == 0.9)
             }
         ).svg
     }

@@ -10,7 +10,7 @@ import MnemeModels
 /// Each is measured for what it wastes, for what a block costs, and for the speed of attention over
 /// it.
 public struct KVAllocationBenchmark: Sendable {
-    /// What was measured of one way.
+    /// The measurements of one way.
     public struct Row: Sendable, Codable {
         /// `reserve`, `aliases` or `table`.
         public var allocator: String
@@ -18,7 +18,7 @@ public struct KVAllocationBenchmark: Sendable {
         public var bytes: Int, wastedBytes: Int
         /// To get memory for a block of 32 tokens: without touching it, and with.
         public var commitMicroseconds: Double, touchMicroseconds: Double
-        /// The same with a block that another text gives up, emptied; 0 where there are no blocks.
+        /// The same with a block evicted from another text, emptied; 0 where there are no blocks.
         public var againMicroseconds: Double
         /// Prompt tokens a second, and answer tokens behind them.
         public var prefill: Double, decode: Double

@@ -3,8 +3,8 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What the KV cache is worth: time to the first token after a full prefill and with the prompt
-/// cached in memory, on disk or on a server; and the memory of sequences that share a prefix.
+/// Gain of the KV cache: time to the first token after a full prefill and with the prompt cached in
+/// memory, on disk or on a server; and the memory of sequences that share a prefix.
 public struct KVBenchmark: Sendable {
     /// A way to the first token.
     public struct Row: Sendable, Codable {
@@ -16,7 +16,7 @@ public struct KVBenchmark: Sendable {
         public var restored: Int
     }
 
-    /// What was measured.
+    /// The measurements.
     public struct Report: Sendable, Codable {
         /// The model, and tokens of the prompt.
         public var model: String, tokens: Int
@@ -24,7 +24,7 @@ public struct KVBenchmark: Sendable {
         public var rows: [Row]
         /// Bytes on disk.
         public var diskBytes: Int
-        /// Sequences that share a beginning of so many tokens, and what they take together beyond
+        /// Sequences that share a prefix of so many tokens, and what they take together beyond
         /// one of them.
         public var sharing: Int, sharedTokens: Int, sharedBytes: Int, furtherBytes: Int
     }

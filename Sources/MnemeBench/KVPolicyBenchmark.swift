@@ -4,7 +4,7 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What an evicting or quantized KV cache costs: perplexity and divergence on the text behind a
+/// Loss by an evicting or quantized KV cache: perplexity and divergence on the text behind a
 /// prompt, what is still found of numbers hidden in it, bytes, and speed.
 ///
 /// The tasks are those of the papers: a needle in a haystack (one number), and a pass key among
@@ -15,7 +15,7 @@ public struct KVPolicyBenchmark: Sendable {
     public struct Subject: Sendable, Hashable, CustomStringConvertible {
         /// One of ``MnemeKV/PolicyCatalog/names``.
         public var policy: String
-        /// How rows are kept.
+        /// The codec of kept rows.
         public var codec: KVCodec
 
         /// From `NAME`, `CODEC` or `NAME+CODEC`.
@@ -45,13 +45,13 @@ public struct KVPolicyBenchmark: Sendable {
         }
     }
 
-    /// What is measured.
+    /// The settings of a measurement.
     public struct Settings: Sendable {
         /// Tokens of a prompt, and of the text behind it that is predicted one by one.
         public var context = 1024, tail = 128
         /// Parts of the text, and prompts with something to find of either kind.
         public var windows = 8, needles = 20
-        /// Whether the question comes only after rows were given up, so that nothing is chosen for
+        /// Whether the question comes only after rows were evicted, so that nothing is chosen for
         /// it.
         public var asksLater = false
         /// The last rows that no codec touches.
@@ -61,7 +61,7 @@ public struct KVPolicyBenchmark: Sendable {
         public init() {}
     }
 
-    /// What was measured of one subject with one budget.
+    /// The measurements of one subject with one budget.
     public struct Row: Sendable, Codable {
         /// The policy and codec.
         public var policy: String
@@ -207,7 +207,7 @@ public struct KVPolicyBenchmark: Sendable {
             rows.count { $0.policy == name } > 1
         }
         return LinePlot(
-            title: "What is still found when keys and values are given up",
+            title: "What is still found when keys and values are evicted",
             xLabel: "share of rows kept",
             yLabel: "numbers found",
             isLogarithmic: (false, false),
@@ -259,10 +259,10 @@ private struct Haystack {
     }
 }
 
-/// What is summed up of a subject over all prompts.
+/// Sums for a subject over all prompts.
 private struct Sums {
     var loss = 0.0, divergence = 0.0, agreed = 0, seconds = 0.0, bytes = 0, peak = 0
-    /// How many numbers were found, of either task.
+    /// The count of numbers found, of either task.
     var found = [0, 0]
 
     /// Compares logits with those of a whole cache.

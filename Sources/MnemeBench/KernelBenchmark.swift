@@ -22,7 +22,7 @@ public struct KernelBenchmark: Sendable {
         public var shareOfPeak: Double?
     }
 
-    /// What was measured, and on what.
+    /// The measurements, and the machine.
     public struct Report: Sendable, Codable {
         /// Columns of the product: the layer's outputs.
         public var outputs: Int

@@ -25,7 +25,7 @@ public struct LLMBenchmark: Sendable {
         public var share: Double?
     }
 
-    /// What was measured, and on what.
+    /// The measurements, and the machine.
     public struct Report: Sendable, Codable {
         /// The model.
         public var model: String

@@ -5,19 +5,19 @@ import Foundation
 struct LinePlot {
     /// One curve.
     struct Series {
-        /// What stands at its end.
+        /// The label at its end.
         var name: String
         /// In the order in which they are joined.
         var points: [(x: Double, y: Double)]
         /// Drawn stronger than the others.
-        var isOurs = false
+        var isHighlighted = false
     }
 
     /// Above the picture.
     var title: String
     /// Under and beside the axes.
     var xLabel: String, yLabel: String
-    /// Which axes have logarithmic scales. Points that such a scale does not have are left out.
+    /// The axes that have logarithmic scales. Points that such a scale does not have are left out.
     var isLogarithmic = (x: false, y: true)
     /// The curves; ours are drawn red and stronger.
     var series: [Series]
@@ -39,7 +39,7 @@ struct LinePlot {
         else {
             return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
         }
-        /// Where a value stands between low and high, from 0 to 1.
+        /// A value's position between low and high, from 0 to 1.
         func scale(_ value: Double, _ low: Double, _ high: Double, _ log: Bool) -> Double {
             let (v, l, h) = log ? (log10(value), log10(low), log10(high)) : (value, low, high)
             return h > l ? (v - l) / (h - l) : 0.5
@@ -87,19 +87,19 @@ struct LinePlot {
         }
         var other = 0
         for (i, s) in series.enumerated() where !s.points.isEmpty {
-            let colour = s.isOurs ? "#d03020" : Self.colours[other % Self.colours.count]
-            if !s.isOurs { other += 1 }
+            let colour = s.isHighlighted ? "#d03020" : Self.colours[other % Self.colours.count]
+            if !s.isHighlighted { other += 1 }
             let path = s.points.map { "\(number(x($0.x))),\(number(y($0.y)))" }.joined(
                 separator: " ")
             out +=
-                "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(s.isOurs ? 3 : 1.6)\"/>\n"
+                "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(s.isHighlighted ? 3 : 1.6)\"/>\n"
             for p in s.points {
                 out +=
-                    "<circle cx=\"\(number(x(p.x)))\" cy=\"\(number(y(p.y)))\" r=\"\(s.isOurs ? 3.5 : 2.5)\" fill=\"\(colour)\"/>\n"
+                    "<circle cx=\"\(number(x(p.x)))\" cy=\"\(number(y(p.y)))\" r=\"\(s.isHighlighted ? 3.5 : 2.5)\" fill=\"\(colour)\"/>\n"
             }
             out += text(
                 width - right + 12, (placed[i] ?? 0) + 4, s.name,
-                "fill=\"\(colour)\"\(s.isOurs ? " font-weight=\"bold\"" : "")")
+                "fill=\"\(colour)\"\(s.isHighlighted ? " font-weight=\"bold\"" : "")")
         }
         return out + "</svg>\n"
     }
@@ -114,8 +114,8 @@ struct LinePlot {
                 $0 >= low * 0.999 && $0 <= high * 1.001
             }
         }
-        let rough = (high - low) / 8, power = pow(10, log10(rough).rounded(.down))
-        let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
+        let roughStep = (high - low) / 8, power = pow(10, log10(roughStep).rounded(.down))
+        let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= roughStep } ?? roughStep
         return stride(from: (low / step).rounded(.up) * step, through: high * (1 + 1e-9), by: step)
             .map { $0 }
     }

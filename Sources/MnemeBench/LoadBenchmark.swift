@@ -8,15 +8,15 @@ import NIOConcurrencyHelpers
 /// one tenant. It shows latencies when both cores are busy, how the process grows, and whether a
 /// tenant ever sees another's memory.
 public struct LoadBenchmark: Sendable {
-    /// What was measured.
+    /// The measurements.
     public struct Report: Sendable, Codable {
         /// Tenants, memories of each before the load, and clients.
         public var tenants: Int, memories: Int, writers: Int, readers: Int
-        /// How long, in seconds.
+        /// The duration in seconds.
         public var seconds: Double
-        /// What was acknowledged and answered in that time.
+        /// Writes acknowledged and recalls answered in that time.
         public var writes: Int, recalls: Int
-        /// Milliseconds.
+        /// Latencies in milliseconds.
         public var writeP50: Double, writeP99: Double, recallP50: Double, recallP99: Double
         /// Calls that failed, the first few in words.
         public var errors: Int, firstErrors: [String]
@@ -30,7 +30,7 @@ public struct LoadBenchmark: Sendable {
         /// Vectors that were missing at the end.
         public var pendingEmbeddings: Int
 
-        /// For people.
+        /// The report as text for people.
         public var summary: String {
             let share = { (values: [Double]) in
                 values.map { String(format: "%.2f", $0) }.joined(separator: " to ")
@@ -52,18 +52,18 @@ public struct LoadBenchmark: Sendable {
         }
     }
 
-    /// What one client saw: latencies, memories that were not its tenant's, and errors.
+    /// The observations of one client: latencies, memories that were not its tenant's, and errors.
     private struct Tally: Sendable {
         var milliseconds: [Double] = []
         var foreign = 0
         var errors: [String] = []
     }
 
-    /// How many there are of each.
+    /// The number of each.
     let tenants: Int, memories: Int, writers: Int, readers: Int
     /// The pace of one writer and one reader, and how long, in seconds.
     let writesPerSecond: Double, asksPerSecond: Double?, seconds: Double
-    /// Where the store lies; a temporary folder if nil.
+    /// The store's folder; a temporary one if nil.
     let folder: String?
 
     /// - Parameters:
@@ -88,7 +88,7 @@ public struct LoadBenchmark: Sendable {
         )
     }
 
-    /// Where a tenant's memories lie.
+    /// The scope of a tenant's memories.
     private func scope(_ tenant: Int) -> Scope {
         Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)")
     }

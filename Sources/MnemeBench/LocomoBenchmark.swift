@@ -16,9 +16,9 @@ public struct LocomoBenchmark: Sendable {
 
     /// Quality and time of one mode over one group of questions.
     public struct Row: Sendable, Codable {
-        /// Which recall: the default or one of its parts.
+        /// The mode of recall: the default or one of its parts.
         public var mode: String
-        /// nil is all of them.
+        /// The category of questions; nil is all of them.
         public var category: Int?
         /// Questions asked.
         public var questions: Int
@@ -34,7 +34,7 @@ public struct LocomoBenchmark: Sendable {
         public var p99Milliseconds: Double
     }
 
-    /// What was measured.
+    /// The measurements.
     public struct Report: Sendable, Codable {
         /// The data.
         public var file: String
@@ -46,11 +46,11 @@ public struct LocomoBenchmark: Sendable {
         public var storeSeconds: Double
         /// Time to embed them.
         public var embedSeconds: Double
-        /// One for each mode.
+        /// A row for each mode.
         public var rows: [Row]
     }
 
-    /// What was read, and from which file.
+    /// The conversations, and the file that they were read from.
     let conversations: [LocomoConversation]
     let file: String
 
@@ -65,7 +65,7 @@ public struct LocomoBenchmark: Sendable {
         conversations = try LocomoConversation.read(data)
     }
 
-    /// What finds the vectors.
+    /// The index that finds vectors.
     public enum Index: String, Sendable, CaseIterable {
         /// Exact search.
         case scan
@@ -88,7 +88,7 @@ public struct LocomoBenchmark: Sendable {
         }
     }
 
-    /// How a ``MnemeIndex/LookasideBuffer`` does when conversations are replayed, see
+    /// Hits of a ``MnemeIndex/LookasideBuffer`` when conversations are replayed, see
     /// ``replay(embedder:capacity:slacks:)``.
     public struct Replay: Sendable, Codable {
         /// Radians of certainty given up.
@@ -142,9 +142,9 @@ public struct LocomoBenchmark: Sendable {
         }
     }
 
-    /// How reranking by single tokens' vectors does, beside the order that it is given.
+    /// Quality of reranking by single tokens' vectors, beside the order that it is given.
     public struct Reranked: Sendable, Codable {
-        /// What gave the candidates: `vectors` or `fused`.
+        /// The source of the candidates: `vectors` or `fused`.
         public var mode: String
         /// Candidates reranked.
         public var candidates: Int
@@ -233,7 +233,7 @@ public struct LocomoBenchmark: Sendable {
                     let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] })
                         .map(\.key)
                     row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
-                    /// Whether evidence is among the first k, as a number that is summed up.
+                    /// The share of the evidence that is among the first k.
                     func share(_ order: [Int], _ k: Int) -> Double {
                         order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0
                     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says of this process's memory (`/proc/self/status`).
+/// Memory use of this process as the system reports it (`/proc/self/status`).
 enum ProcessMemory {
     /// A size that Linux reports: `VmRSS` is resident now, `VmHWM` the most that was. 0 elsewhere.
     static func bytes(_ key: String) -> Int {

@@ -31,10 +31,10 @@ public struct ReuseBenchmark: Sendable {
 
     /// A prompt whose middle was computed elsewhere.
     public struct Prompt: Sendable {
-        /// What all prompts begin with, texts, and what the prompt ends with.
+        /// The prefix of all prompts, texts, and the question at the prompt's end.
         public var prefix: [Int32], chunks: [[Int32]], question: [Int32]
-        /// What follows and is compared; empty for what the model itself answers after a full
-        /// prefill.
+        /// The tokens that follow and are compared; empty for what the model itself answers after a
+        /// full prefill.
         public var tail: [Int32] = []
     }
 
@@ -191,7 +191,7 @@ public struct ReuseBenchmark: Sendable {
                 start = end
             }
         }
-        /// What is summed up of a method over all prompts.
+        /// Sums for a method over all prompts.
         struct Sums { var seconds = 0.0, agreed = 0, divergence = 0.0, loss = 0.0, tokens = 0 }
         // Every method at every share; the full prefill comes first, as the others are compared
         // with it.

@@ -10,11 +10,11 @@ import MnemeStore
 /// Measured in this order: loading in batches, embedding, single writes by one caller, by many at
 /// once, opening again, and questions. All times are wall-clock times.
 public struct StoreBenchmark: Sendable {
-    /// What was measured.
+    /// The measurements.
     public struct Report: Sendable, Codable {
         /// Memories loaded.
         public var memories: Int
-        /// In batches of 256.
+        /// Memories loaded a second, in batches of 256.
         public var loadPerSecond: Double
         /// Vectors made and stored a second.
         public var embedPerSecond: Double
@@ -29,12 +29,12 @@ public struct StoreBenchmark: Sendable {
         public var openMilliseconds: Double
         /// Recalls, embedding of the question included.
         public var recallP50, recallP99: Double
-        /// Of the file and its log.
+        /// Bytes of the file and its log.
         public var bytesOnDisk: Int
-        /// Of the process at the end.
+        /// Resident bytes of the process at the end.
         public var residentBytes: Int
 
-        /// For people.
+        /// The report as text for people.
         public var summary: String {
             String(
                 format: """
@@ -54,9 +54,9 @@ public struct StoreBenchmark: Sendable {
 
     /// Callers that write at once: enough that one commit holds messages of many.
     private static let callers = 64
-    /// How many memories are loaded, single writes timed, and questions timed.
+    /// The number of memories loaded, of single writes timed, and of questions timed.
     let memories, writes, questions: Int
-    /// Where the store lies; a temporary folder if nil.
+    /// The store's folder; a temporary one if nil.
     let folder: String?
     /// Encrypts the store; nil for none.
     let key: EncryptionKey?

@@ -52,7 +52,7 @@ public struct VectorFile: Sendable {
         }
     }
 
-    /// What such a file begins with: a mark, and version 1.0.
+    /// The magic bytes of such a file, and version 1.0.
     private static let magic = Data([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0])
 
     /// The first 128 bytes: the mark, the length of the description, and the description.

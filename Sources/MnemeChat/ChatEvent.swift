@@ -13,8 +13,8 @@ public enum ChatEvent: Sendable {
     case toolCall(index: Int, id: String, name: String)
     /// More of a call's arguments: a part of a JSON object's text.
     case toolArguments(index: Int, text: String)
-    /// Nothing follows. The reason is ``MnemeEngine/FinishReason/toolCalls`` if there is a call and
-    /// the answer was not cut off.
+    /// The end of the answer. The reason is ``MnemeEngine/FinishReason/toolCalls`` if there is a
+    /// call and the answer was not cut off.
     case finished(FinishReason, GenerationUsage)
 }
 
@@ -43,9 +43,9 @@ public struct ChatReply: Sendable {
     public var toolCalls: [ToolCall] = []
     /// The tokens of the text, with their probabilities if those were asked for.
     public var tokens: [SampledToken] = []
-    /// Why the answer ended.
+    /// The reason for the end of the answer.
     public var reason = FinishReason.stop
-    /// What it cost.
+    /// The usage: tokens and times.
     public var usage = GenerationUsage()
 
     /// An answer of which nothing came yet.

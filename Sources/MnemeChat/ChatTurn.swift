@@ -6,8 +6,8 @@ public struct ChatTurn: Sendable {
     public var messages: [ChatMessage]
     /// The tools that the model may call in its answer.
     public var tools: ToolSet?
-    /// How the answer is generated. Its prompt, texts and sources are filled in by the
-    /// conversation.
+    /// The parameters of the answer's generation. Its prompt, texts and sources are filled in by
+    /// the conversation.
     public var generation = GenerationRequest(prompt: [])
     /// Whether a conversation with memory remembers the turn.
     public var remembers = true

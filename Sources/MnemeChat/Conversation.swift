@@ -42,9 +42,9 @@ public struct Conversation: Sendable {
         var request = turn.generation
         let tools = turn.tools?.callable ?? []
         request.tools = try await grammar(turn)
-        let beginning = request.tools.map { model.tokens(ofBeginning: $0) } ?? []
+        let callPrefix = request.tools.map { model.tokens(ofCallPrefix: $0) } ?? []
         guard let memory else {
-            request.prompt = try model.tokens(of: turn.messages, tools: tools) + beginning
+            request.prompt = try model.tokens(of: turn.messages, tools: tools) + callPrefix
             return ChatAnswer(
                 try engine.generate(request, span: "generate"), tools: request.tools, memories: [],
                 remember: nil)
@@ -56,7 +56,7 @@ public struct Conversation: Sendable {
         (request.prompt, request.texts) = try engine.prompt(
             model, messages, tools: tools, at: place,
             parts: ChatMemory.parts(said, memories: recalled))
-        request.prompt += beginning
+        request.prompt += callPrefix
         request.sources = memory.sources(recalled, profile: profile)
         let remember: ChatAnswer.Remember = { try await memory.remember(user: said, answer: $0) }
         return ChatAnswer(
@@ -86,7 +86,7 @@ public struct Conversation: Sendable {
             + messages.dropFirst(given == nil ? 0 : 1)
     }
 
-    /// Where the user's last message stands.
+    /// The index of the user's last message.
     private static func lastWords(_ messages: [ChatMessage]) throws -> Int {
         guard let place = messages.lastIndex(where: { $0.role == "user" }) else {
             throw InputError("'memory' needs a message of the user.")

@@ -13,8 +13,8 @@ struct ToolCallReader: Sendable {
         scanner = ToolCallScanner(grammar)
     }
 
-    /// What the prompt's end opened already.
-    mutating func begin() -> [ChatEvent] { read(grammar.beginning, nil) }
+    /// Reads the part of a call that the prompt's end opened already.
+    mutating func begin() -> [ChatEvent] { read(grammar.callPrefix, nil) }
 
     /// The pieces that a text brings.
     mutating func read(_ text: String, _ token: SampledToken?) -> [ChatEvent] {

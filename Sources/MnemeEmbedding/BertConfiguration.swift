@@ -38,7 +38,7 @@ public struct BertConfiguration: Sendable, Equatable {
     public let firstPosition: Int
     /// Rows of the segment embeddings; 0 where the family has none.
     public let typeVocabularySize: Int
-    /// Added to the variance.
+    /// The epsilon that is added to the variance.
     public let layerNormEpsilon: Float
     /// Tokens after which a text is cut, those that begin and end it among them: the
     /// length that the model's files set, or all positions.

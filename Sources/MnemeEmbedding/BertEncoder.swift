@@ -209,7 +209,7 @@ public final class BertEncoder: TextEmbedder {
             forward(
                 tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &none,
                 finish: body)
-            return giveBack(workspace)
+            return returnToPool(workspace)
         }
         let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
         let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
@@ -228,7 +228,7 @@ public final class BertEncoder: TextEmbedder {
                         body(pass[$0], $1, $2)
                     }
                 }
-                giveBack(workspace)
+                returnToPool(workspace)
             }
         } else {
             // Many passes: each thread takes the next one that nobody has.
@@ -243,7 +243,7 @@ public final class BertEncoder: TextEmbedder {
                     forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) {
                         body(passes[index][$0], $1, $2)
                     }
-                    giveBack(workspace)
+                    returnToPool(workspace)
                 }
             }
         }
@@ -310,7 +310,7 @@ public final class BertEncoder: TextEmbedder {
     }
 
     /// Keeps a workspace for later passes; a few more than there are threads.
-    private func giveBack(_ workspace: BertWorkspace) {
+    private func returnToPool(_ workspace: BertWorkspace) {
         workspaces.withLockedValue { if $0.count < pool.threadCount + 2 { $0.append(workspace) } }
     }
 
@@ -413,14 +413,14 @@ public final class BertEncoder: TextEmbedder {
             layer.up.apply(
                 input(w.hidden, for: layer.up), rows: rows,
                 columns: share(c.intermediateSize, unit: 32),
-                epilogue: .gelu, into: w.wide.floats)
+                epilogue: .gelu, into: w.intermediate.floats)
             barrier()
             blocks.quantize(
-                w.wide, rows: mine, columns: c.intermediateSize, forms: layer.down.reads)
+                w.intermediate, rows: mine, columns: c.intermediateSize, forms: layer.down.reads)
             barrier()
             // What came in is added where it stands.
             layer.down.apply(
-                w.wide, rows: rows, groups: share(hidden / 16), accumulate: true,
+                w.intermediate, rows: rows, groups: share(hidden / 16), accumulate: true,
                 bias: UnsafePointer(layer.downBias.pointer), into: w.hidden.pointer,
                 stride: hidden)
             barrier()

@@ -10,7 +10,7 @@ final class BertWorkspace: Sendable {
     /// that), and attention's output.
     let hidden, sum, qkv, context: AlignedBuffer<Float>
     /// The feed-forward network's inner rows, intermediateSize each, also in 15 bits.
-    let wide: DecoderRows
+    let intermediate: DecoderRows
     /// Rows in 8 bits, and a scale and a zero for each.
     let bytes: AlignedBuffer<UInt8>
     /// For each row, see ``bytes``.
@@ -26,7 +26,7 @@ final class BertWorkspace: Sendable {
         sum = AlignedBuffer(capacity * c.hiddenSize)
         qkv = AlignedBuffer(capacity * 3 * c.hiddenSize)
         context = AlignedBuffer(capacity * c.hiddenSize)
-        wide = DecoderRows(rows: capacity, columns: c.intermediateSize, forms: .codes)
+        intermediate = DecoderRows(rows: capacity, columns: c.intermediateSize, forms: .codes)
         bytes = AlignedBuffer(capacity * c.hiddenSize)
         scales = AlignedBuffer(capacity)
         zeros = AlignedBuffer(capacity)

@@ -10,7 +10,7 @@ import NIOConcurrencyHelpers
 /// Configuration and identity are read immediately: whether vectors of a store fit the model shows
 /// without loading it.
 public final class LazyEmbedder: TextEmbedder {
-    /// That of the encoder, without loading it.
+    /// The encoder's identifier, without loading it.
     public let identifier: String
     /// Floats of a vector.
     public let dimension: Int

@@ -6,19 +6,19 @@ import MnemeModels
 /// Some templates refuse a system message, or leave it out; some demand that roles alternate. What
 /// they would not take is told in the messages that they do take.
 package struct ChatForm: Sendable {
-    /// Where a template takes system messages.
+    /// A template's rule for system messages.
     package enum System: Sendable { case anywhere, first, nowhere }
 
     private let template: ChatTemplate
     private let begin: String, end: String
-    /// Where it takes system messages.
+    /// The rule for system messages.
     package let system: System
     /// True if messages of one role may follow each other.
     package let takesRuns: Bool
     /// The template's way with tools; nil if it does not know them.
     private let tools: ToolTemplate?
 
-    /// How a model with this template writes calls of tools.
+    /// The format of tool calls of a model with this template.
     package var toolFormat: ToolFormat { tools?.format ?? .hermes }
 
     /// - Parameters:
@@ -77,7 +77,7 @@ package struct ChatForm: Sendable {
             return message
         }
         guard let tools else {
-            messages = messages.map(ToolPrompt.told)
+            messages = messages.map(ToolPrompt.asText)
             if !offered.isEmpty {
                 let text = ToolPrompt.system(offered, guarded)
                 if messages.first?.role == "system" {

@@ -12,7 +12,7 @@ package struct DraftMeter {
     /// Smoothed seconds of a step, by its rows; 0 where none was made.
     private var seconds = [Double](repeating: 0, count: mostRows + 1)
 
-    /// Nothing measured yet.
+    /// A meter that has measured nothing yet.
     package init() {}
 
     /// Notes what a step took.
@@ -29,7 +29,7 @@ package struct DraftMeter {
         return seconds[known] + Self.assumed * row * Double(rows - known)
     }
 
-    /// How many tokens to draft for one sequence.
+    /// The number of tokens to draft for one sequence.
     ///
     /// - Parameters:
     ///   - rows: of the step without them.

@@ -3,7 +3,7 @@ struct Drafts {
     /// Chance that a drafted token holds, before any was tried.
     private static let start = 0.6
 
-    /// Where drafts come from.
+    /// The source of drafts.
     private var lookup: PromptLookup
     /// Chance that a drafted token holds, smoothed over those that were tried.
     private(set) var hold = start

@@ -9,7 +9,7 @@ extension Engine {
     /// Generates an answer: puts the request in line and returns at once.
     ///
     /// Ending or dropping the stream, or cancelling the task that reads it, ends the request before
-    /// the next step. Its memory is given up then, what was computed stays in the cache.
+    /// the next step. Its memory is freed then, what was computed stays in the cache.
     ///
     /// - Returns: pieces of text as they are sampled, and ``GenerationEvent/finished(_:_:)`` at the
     ///   end.

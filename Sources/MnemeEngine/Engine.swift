@@ -122,11 +122,11 @@ public final class Engine: Sendable {
     ///   ``MnemeKV/KVFolder`` names them.
     /// - Throws: ``MnemeKV/KVError`` if something may be left; what can be found is erased even so.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
-        var blocks = Set(texts.flatMap { cache.own($0) }), left: KVError?
+        var blocks = Set(texts.flatMap { cache.unsharedBlocks($0) }), left: KVError?
         for text in texts {
             // What is not there any more need not be erased.
             do {
-                guard let (own, fault) = try folder?.traceOwn(text) else { continue }
+                guard let (own, fault) = try folder?.traceUnshared(text) else { continue }
                 blocks.formUnion(own)
                 left = left ?? fault
             } catch let error as KVError where error.code == .notFound {}

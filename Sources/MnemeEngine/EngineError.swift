@@ -1,7 +1,7 @@
 @_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
 
-/// Why a request to the engine was refused or ended early. The message says what to do.
+/// A refused or failed request to the engine. The message says what to do.
 public struct EngineError: MnemeError {
     /// The kinds of failure.
     public enum Code: String, Sendable {

@@ -11,7 +11,7 @@ public struct FairShare: Sendable, Equatable {
     /// The least count among active keys, when there last were some.
     private var floor = 0
 
-    /// Nobody was served.
+    /// Shares before anybody was served.
     public init() {}
 
     /// Takes note of who has requests now. Keys without, and without a lead over others, are

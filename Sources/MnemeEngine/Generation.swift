@@ -36,7 +36,7 @@ public struct GenerationRequest: Sendable {
     public init(prompt: [Int32]) { self.prompt = prompt }
 }
 
-/// Why an answer ended.
+/// The reason for the end of an answer.
 public enum FinishReason: String, Sendable, Codable {
     /// The model ended it, or a stop string was met.
     case stop
@@ -60,7 +60,7 @@ public struct GenerationUsage: Sendable, Equatable {
     /// The stop string that the answer ended before; nil if it ended otherwise.
     public var stopString: String?
 
-    /// Nothing yet.
+    /// Figures that are all zero.
     public init() {}
 }
 
@@ -69,7 +69,7 @@ public enum GenerationEvent: Sendable {
     /// Text that is complete; may be empty while half a character or a possible stop string is held
     /// back.
     case token(text: String, id: Int32, probability: Double?, alternatives: [TokenProbability])
-    /// Nothing follows.
+    /// The end of the answer.
     case finished(FinishReason, GenerationUsage)
 }
 

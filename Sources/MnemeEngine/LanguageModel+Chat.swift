@@ -27,12 +27,12 @@ extension LanguageModel {
         return ids
     }
 
-    /// How the model writes calls of tools: by its template, else as it is asked to.
+    /// The format of the model's tool calls: its template's, else the one that it is asked to use.
     public var toolFormat: ToolFormat { (try? chatForm?.get())?.toolFormat ?? .hermes }
 
     /// The tokens of the beginning of a required call, which stand at the prompt's end.
-    public func tokens(ofBeginning tools: ToolGrammar) -> [Int32] {
-        tokenizer.encode(tools.beginning, special: true)
+    public func tokens(ofCallPrefix tools: ToolGrammar) -> [Int32] {
+        tokenizer.encode(tools.callPrefix, special: true)
     }
 
     /// The tokens that prompts with this system message begin with, whatever is asked.

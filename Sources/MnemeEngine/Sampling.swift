@@ -19,16 +19,16 @@ public struct SamplingParameters: Sendable, Equatable {
     /// Divides positive logits of tokens that occurred, multiplies negative ones (Keskar et al.
     /// 2019).
     public var repetitionPenalty: Double = 1
-    /// Subtracted once for tokens of the answer.
+    /// The penalty that is subtracted once for tokens of the answer.
     public var presencePenalty: Double = 0
-    /// Subtracted for each occurrence in the answer.
+    /// The penalty that is subtracted for each occurrence in the answer.
     public var frequencyPenalty: Double = 0
-    /// Added to logits, by token.
+    /// The bias that is added to logits, by token.
     public var logitBias: [Int32: Double] = [:]
     /// The same seed and prompt give the same answer, whatever else runs; nil draws one.
     public var seed: UInt64?
 
-    /// Greedy.
+    /// Parameters of greedy sampling.
     public init() {}
 
     /// - Throws: ``EngineError`` that names the first parameter out of range.

@@ -47,7 +47,7 @@ extension Engine {
 
     /// Lets what ``keep(_:scope:sources:)`` kept go when there is no room.
     public func release(_ end: KVHash) throws {
-        // What is not there any more need not be let go.
+        // A prefix that is not there any more need not be released.
         do { try folder?.setPinned(end, false) } catch let error as KVError
             where error.code == .notFound
         {}

@@ -26,7 +26,7 @@ public struct EngineView: Sendable, Equatable {
     public struct Waiting: Sendable, Equatable {
         /// Names the sequence.
         public var id: Int
-        /// Whose it is: keys are served in turn.
+        /// The key of the caller: keys are served in turn.
         public var key: String
         /// Tokens of its prompt that must be computed.
         public var prompt: Int
@@ -42,9 +42,9 @@ public struct EngineView: Sendable, Equatable {
         }
     }
 
-    /// In order of their start.
+    /// Running sequences, in order of their start.
     public var running: [Running]
-    /// In order of arrival.
+    /// Waiting requests, in order of arrival.
     public var waiting: [Waiting]
     /// Tokens computed for each key so far.
     public var served: [String: Int]
@@ -82,7 +82,7 @@ public struct StepPlan: Sendable, Equatable {
     /// Tokens of each sequence, in the order of the step.
     public var work: [Work] = []
 
-    /// Nothing to do.
+    /// An empty plan.
     public init() {}
 
     /// A sequence's share of a step.

@@ -9,7 +9,7 @@ import MnemeModels
 /// prompt, its keys are rotated to the new positions, and the tokens that the question attends to
 /// most are recomputed (see ``MnemeKV/ChunkReuse``). Used by the engine's thread alone.
 final class TextReuse: Sendable {
-    /// The least tokens that are worth it: fewer are computed sooner than moved.
+    /// The least tokens that are worth it: fewer are computed faster than moved.
     static let least = 64
 
     private let cache: KVCache

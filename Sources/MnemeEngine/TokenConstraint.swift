@@ -21,7 +21,7 @@ extension SchemaConstraint: TokenConstraint {
     package func bytes(_ token: Int32) -> [UInt8]? { nil }
 }
 
-/// Where a text stands within a form, byte by byte.
+/// A matcher of a text against a form, byte by byte.
 package protocol ByteMatcher: Sendable {
     /// True if the text may end here.
     var isComplete: Bool { get }

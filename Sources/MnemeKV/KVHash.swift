@@ -14,7 +14,7 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// From 64 hexadecimal digits.
+    /// A hash from 64 hexadecimal digits.
     public init?(_ text: some StringProtocol) {
         guard text.utf8.count == 64, let bytes = Hexadecimal.bytes(text.lowercased()) else {
             return nil

@@ -66,21 +66,21 @@ package enum WrappedKey {
     /// Bytes of the page.
     package static let pageBytes = 4096
     fileprivate static let magic = Data("MNEMESEALED\0\u{1}\0\0\0".utf8)
-    private static let places = [0, 2048], idBytes = 8, wrappedBytes = 60
-    private static var placeBytes: Int { magic.count + idBytes + wrappedBytes }
+    private static let slotOffsets = [0, 2048], idBytes = 8, wrappedBytes = 60
+    private static var slotBytes: Int { magic.count + idBytes + wrappedBytes }
 
     /// Tells whether bytes begin as an encrypted file.
     package static func isStart(_ page: Data) -> Bool {
-        places.contains { page.dropFirst($0).starts(with: magic) }
+        slotOffsets.contains { page.dropFirst($0).starts(with: magic) }
     }
 
     /// A page for a data key.
     package static func page(_ data: DataKey, for key: EncryptionKey) throws -> Data {
-        let place = try place(data, for: key)
-        return place + Data(count: pageBytes - place.count)
+        let slot = try slot(data, for: key)
+        return slot + Data(count: pageBytes - slot.count)
     }
 
-    private static func place(_ data: DataKey, for key: EncryptionKey) throws -> Data {
+    private static func slot(_ data: DataKey, for key: EncryptionKey) throws -> Data {
         try magic + key.id + key.wrap(data)
     }
 
@@ -95,17 +95,17 @@ package enum WrappedKey {
     }
 
     private static func find(_ page: Data, _ name: String, _ key: EncryptionKey) throws -> (
-        data: DataKey, place: Int
+        data: DataKey, offset: Int
     ) {
         var isOther = false
-        for place in places {
-            let bytes = Data(page.dropFirst(place).prefix(placeBytes))
-            guard bytes.count == placeBytes, bytes.starts(with: magic) else { continue }
+        for offset in slotOffsets {
+            let bytes = Data(page.dropFirst(offset).prefix(slotBytes))
+            guard bytes.count == slotBytes, bytes.starts(with: magic) else { continue }
             guard bytes.dropFirst(magic.count).prefix(idBytes) == key.id else {
                 isOther = true
                 continue
             }
-            if let data = key.unwrap(Data(bytes.suffix(wrappedBytes))) { return (data, place) }
+            if let data = key.unwrap(Data(bytes.suffix(wrappedBytes))) { return (data, offset) }
         }
         throw isOther
             ? SealError(
@@ -125,7 +125,7 @@ package enum WrappedKey {
     ) throws
         -> [(offset: Int, bytes: Data)]
     {
-        let (data, place) = try find(page, name, old), other = places.first { $0 != place }!
-        return [(other, try Self.place(data, for: new)), (place, Data(count: placeBytes))]
+        let (data, offset) = try find(page, name, old), other = slotOffsets.first { $0 != offset }!
+        return [(other, try Self.slot(data, for: new)), (offset, Data(count: slotBytes))]
     }
 }

@@ -1,7 +1,7 @@
 @_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
 
-/// Why something encrypted cannot be opened, or a key not be used. The message says what to do.
+/// A failure to open something encrypted, or to use a key. The message says what to do.
 public struct SealError: MnemeError, Equatable {
     /// The kind, for programs.
     public enum Code: String, Sendable {

@@ -32,11 +32,11 @@ public struct APIKey: Sendable, Codable {
     public var quota: Int?
     /// Requests a minute, if not the server's.
     public var requestsPerMinute: Int?
-    /// When it was made.
+    /// The time at which it was made.
     public var created: Date
-    /// When it stops working.
+    /// The time at which it stops working.
     public var expires: Date?
-    /// When it was taken back.
+    /// The time at which it was revoked.
     public var revoked: Date?
 
     /// True unless the key was revoked or has expired.
@@ -76,7 +76,7 @@ public final class KeyFile: Sendable {
         return state.withLockedValue { $0.keys }
     }
 
-    /// Who the keys that are valid now stand for.
+    /// The principals of the keys that are valid now.
     public var principals: [Principal] { keys.filter { $0.isValid() }.map(\.principal) }
 
     /// Another process may have made or revoked a key.
@@ -168,7 +168,7 @@ public final class KeyFile: Sendable {
         return (made, secret)
     }
 
-    /// Makes a key useless at once.
+    /// Revokes a key at once.
     public func revoke(_ name: String) throws {
         try change { keys in
             guard

@@ -70,10 +70,10 @@ extension MemoryServer {
         let lacksScope = failure.errorCode == ProtectedResource.insufficientScope
         guard failure.status == 401 || lacksScope else { return nil }
         guard let resource = configuration.tokens?.resource else { return "Bearer" }
-        let wasShown = request.headers[.authorization] != nil
+        let hasCredentials = request.headers[.authorization] != nil
         return resource.challenge(
             base: base(of: request), path: request.uri.path,
-            error: lacksScope ? failure.errorCode : wasShown ? "invalid_token" : nil)
+            error: lacksScope ? failure.errorCode : hasCredentials ? "invalid_token" : nil)
     }
 
     /// The request's name, the client's own or a new one: it stands in the answer, the
@@ -87,7 +87,8 @@ extension MemoryServer {
         return UUID().uuidString.lowercased()
     }
 
-    /// Who asks: the owner of the key or token, or the local user where no key is needed.
+    /// Identifies the caller: the owner of the key or token, or the local user where no key is
+    /// needed.
     ///
     /// - Returns: the principal, and the requests a minute of its key, if it has a limit of its
     /// own.

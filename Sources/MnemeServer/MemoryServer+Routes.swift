@@ -133,7 +133,7 @@ extension MemoryServer {
         ] + resourceEndpoints()
     }
 
-    /// Where clients learn who issues the tokens that are taken here.
+    /// The routes by which clients learn who issues the tokens that are taken here.
     private func resourceEndpoints() -> [Endpoint] {
         guard let resource = configuration.tokens?.resource else { return [] }
         return ProtectedResource.paths.map { path in

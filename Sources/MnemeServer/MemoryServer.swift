@@ -69,7 +69,7 @@ public struct MemoryServer: Sendable {
         try await application.runService()
     }
 
-    /// How requests come in: HTTP/1.1, over TLS where there is a certificate, behind
+    /// The transport of requests: HTTP/1.1, over TLS where there is a certificate, behind
     /// ``ConnectionLimiter``.
     ///
     /// - Throws: `InputError` if the certificate or its key cannot be read.

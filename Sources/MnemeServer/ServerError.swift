@@ -3,7 +3,7 @@ import Mneme
 package import MnemeBase
 import NIOCore
 
-/// How an error looks to a client: an HTTP status, a bounded code, a message that says what to do.
+/// An error as a client sees it: an HTTP status, a bounded code, a message that says what to do.
 ///
 /// It is an error itself where the server refuses a request before any operation sees it.
 struct ClientError: MnemeError, Equatable {
@@ -85,8 +85,8 @@ extension ErrorClass {
         }
     }
 
-    /// How loud the server's log tells of it; nil if it is the caller's own affair, whose words
-    /// stay out of the log.
+    /// The level at which the server's log tells of it; nil if it is the caller's own affair, whose
+    /// words stay out of the log.
     package var logLevel: Logger.Level? {
         switch self {
         case .input, .unauthenticated, .forbidden, .notFound, .conflict, .tooLarge, .busy: nil

@@ -73,7 +73,7 @@ public final class TokenVerifier: Sendable {
         return keys
     }
 
-    /// Who a token is.
+    /// The principal of a token.
     ///
     /// - Returns: nil if it is not valid; why is nobody's business but the log's.
     func principal(_ token: String) async -> Principal? {

@@ -1,7 +1,7 @@
 @_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
 
-/// Why the store refused or failed. The message says what to do.
+/// A refusal or failure of the store. The message says what to do.
 public struct StoreError: MnemeError {
     /// Kinds of failures; a bounded set, fit for metrics.
     public enum Code: String, Sendable {

@@ -28,10 +28,10 @@ extension MemoryStoreConformance {
             try expect(
                 sees(low) == ["plain"]
                     && store.cube(secret.id, owner: alice, asOf: nil, by: Caller(low)) == nil)
-            let sight = try store.visibility(of: alice, for: .read, by: Caller(low))
+            let visibility = try store.visibility(of: alice, for: .read, by: Caller(low))
             try expect(
                 store.changes(
-                    owner: alice, since: 0, vectorsSince: 0, embedder: "e", visibility: sight
+                    owner: alice, since: 0, vectorsSince: 0, embedder: "e", visibility: visibility
                 ).rows.map(\.id)
                     == [plain.id])
             let guest = Principal(name: "guest", permissions: [.read, .write], user: "guest")

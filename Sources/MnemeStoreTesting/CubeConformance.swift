@@ -302,10 +302,10 @@ extension MemoryStoreConformance {
                 _ = try store.commit([.release(cube.id)], owner: alice, by: at(4))
             }
         },
-        // Holds `Mutation.adopt` and `standing(of:owner:by:)`: id, times and principals of the
+        // Holds `Mutation.adopt` and `availability(of:owner:by:)`: id, times and principals of the
         // other store stay. Finds a store that writes the history anew, that takes an id which
         // another owner has, or that brings back what was erased here.
-        check("a cube of another store keeps its id and history; an id is taken in once") { store in
+        check("a cube of another store keeps its id and history; an id is imported once") { store in
             let cube = sample("from afar")
             let past = JournalEntry(
                 position: 9, time: Date(timeIntervalSince1970: 1), operation: .add, cube: cube.id,
@@ -316,18 +316,18 @@ extension MemoryStoreConformance {
                     [.adopt(cube, history: [past], analysis: [], contentHash: [7])], owner: owner,
                     by: at(5))
             }
-            try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.free])
+            try expect(store.availability(of: [cube.id], owner: alice, by: .local) == [.free])
             try expect(adopt(alice).map(\.id) == [cube.id])
             let history = try store.history(cube.id, owner: alice, by: .local)
             try expect(
                 history.map(\.operation) == [.add, .adopt]
                     && history.map(\.principal) == ["far", "test"])
             try expect(
-                store.standing(of: [cube.id], owner: alice, by: .local) == [.here]
-                    && store.standing(of: [cube.id], owner: bob, by: .local) == [.elsewhere])
+                store.availability(of: [cube.id], owner: alice, by: .local) == [.here]
+                    && store.availability(of: [cube.id], owner: bob, by: .local) == [.elsewhere])
             try expectError(.conflict) { _ = try adopt(bob) }
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(6))
-            try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.erased])
+            try expect(store.availability(of: [cube.id], owner: alice, by: .local) == [.erased])
             try expectError(.conflict) { _ = try adopt(alice) }
         },
         // Holds `Principal.quota` to additions of one owner. Finds a store that refuses to archive

@@ -38,7 +38,7 @@ extension MemoryStoreConformance {
             )
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
-        // Holds `forEachTerms` to what is in sight, in order of recording, with the state of now.
+        // Holds `forEachTerms` to what is visible, in order of recording, with the state of now.
         // Finds a store that hands over what was erased or labelled above the reader, or that goes
         // on when it was told to end.
         check("terms are handed over one after the other, as far as they are wanted") { store in
@@ -48,9 +48,9 @@ extension MemoryStoreConformance {
             _ = try store.commit((cubes + [secret]).map { add($0) }, owner: alice, by: at(1))
             _ = try store.commit(
                 [.archive(cubes[0].id), .erase(cubes[1].id)], owner: alice, by: at(2))
-            func terms(_ sight: Visibility, limit: Int = .max) throws -> [TermsRow] {
+            func terms(_ visibility: Visibility, limit: Int = .max) throws -> [TermsRow] {
                 var rows: [TermsRow] = []
-                try store.forEachTerms(owner: alice, visibility: sight) {
+                try store.forEachTerms(owner: alice, visibility: visibility) {
                     rows.append($0)
                     return rows.count < limit
                 }
@@ -61,8 +61,8 @@ extension MemoryStoreConformance {
             try expect(all[0].state == .archived && all[0].analysis == [1, 0, 0, 0, 1])
             let low = Principal(
                 name: "low", permissions: [.read], user: "alice", clearance: .confidential)
-            let sight = try store.visibility(of: alice, for: .read, by: Caller(low))
-            try expect(terms(sight).map(\.id) == all.dropLast().map(\.id))
+            let visibility = try store.visibility(of: alice, for: .read, by: Caller(low))
+            try expect(terms(visibility).map(\.id) == all.dropLast().map(\.id))
             try expect(terms(.all, limit: 2).count == 2)
             try store.forEachTerms(owner: bob, visibility: .all) { _ in
                 throw StoreError(.corrupt, "Another owner's terms were handed over.")

@@ -123,7 +123,7 @@ struct KeptTests {
 
     @Test
     func
-        `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`()
+        `a saved prefix is found after a restart, by its readers alone, and is not trimmed`()
         async throws
     {
         let model = try RealModel.loaded.get(),

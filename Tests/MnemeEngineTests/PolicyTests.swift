@@ -215,7 +215,7 @@ struct PolicyTests {
 
     /// The first and last rows of a whole cache, put side by side by another way, give the same
     /// answer.
-    @Test func `rows that move together answer as if they had been copied to their new places`()
+    @Test func `rows that move together answer as if they had been copied to their new positions`()
         throws
     {
         let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,

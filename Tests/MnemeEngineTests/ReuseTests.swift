@@ -23,7 +23,7 @@ struct ReuseTests {
             ))
     }
 
-    @Test func `keys that are moved are those of the new place, values stay`() throws {
+    @Test func `keys that are moved are those of the new position, values stay`() throws {
         let model = try RealModel.loaded.get(), c = model.decoder.configuration,
             tokens = text(3, 70)
         let source = Cache(c, positions: 200), target = Cache(c, positions: 200),

@@ -140,7 +140,7 @@ import Testing
         let preferred =
             Array(#"}]",:{[tfn0123456789"#.utf8) + Array(33...126) + Array(128...255) + [32]
         while !matcher.isComplete, written.count < 2000 {
-            if matcher.isInText, matcher.advance(UInt8(ascii: "\"")) {
+            if matcher.isInString, matcher.advance(UInt8(ascii: "\"")) {
                 written.append(UInt8(ascii: "\""))
                 continue
             }

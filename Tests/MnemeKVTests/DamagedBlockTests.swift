@@ -67,7 +67,7 @@ import Testing
         _ = folder.entries()
         _ = folder.verify()
         try attempt { _ = try folder.chain(file.hash) }
-        try attempt { _ = try folder.own(file.hash) }
+        try attempt { _ = try folder.unsharedBlocks(file.hash) }
         try attempt { _ = try KVBlockFile.verify(path, key: nil) }
         try attempt {
             try bytes.withUnsafeBytes {

@@ -86,7 +86,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder.path) }
         let chain = try Self.write([1, 2, 3], to: folder)
         unlink(Self.path(chain[1], folder))
-        for body in [{ _ = try folder.chain(chain[2]) }, { _ = try folder.own(chain[2]) }] {
+        for body in [{ _ = try folder.chain(chain[2]) }, { _ = try folder.unsharedBlocks(chain[2]) }] {
             let error = #expect(throws: KVError.self, performing: body)
             #expect(
                 error?.code == .damaged
@@ -106,7 +106,7 @@ import Testing
             one = try Self.write([3, 4], behind: shared[1], at: 64, to: folder),
             other = try Self.write([5], behind: shared[1], at: 64, to: folder)
         unlink(Self.path(shared[0], folder))
-        #expect(try folder.own(one[1]) == one)
+        #expect(try folder.unsharedBlocks(one[1]) == one)
         #expect(try folder.erase(text: one[1]) == 2)
         // The block from which both texts part is missing: what is behind it is the other's alone.
         let third = try Self.write([6], behind: shared[1], at: 64, to: folder)

@@ -106,7 +106,7 @@ private func hash(_ name: String) -> KVHash {
         return restored
     }
 
-    @Test func `a beginning that is known is not computed again`() throws {
+    @Test func `a cached prefix is not computed again`() throws {
         let cache = try cache(blocks: 100), text = (0..<200).map { Int32($0) }
         #expect(try run(cache, text) == 0)
         #expect(try run(cache, text) == 199, "one token is left, for its logits")
@@ -334,7 +334,7 @@ private func hash(_ name: String) -> KVHash {
         #expect(try found(again) == 64)
     }
 
-    @Test func `a folder keeps its bound, what is pinned, and the beginnings of what it keeps`()
+    @Test func `a folder keeps its bound, what is pinned, and the prefixes of what it keeps`()
         throws
     {
         let path = temporaryFolder()
@@ -826,7 +826,7 @@ extension SplitMix64 {
         EvictionCandidate(bytes: 1000, position: position, tokens: 32, idle: idle, uses: uses)
     }
 
-    @Test func `each strategy gives up what it should`() {
+    @Test func `each strategy evicts what it should`() {
         #expect(
             LeastRecentlyUsed().value(candidate(idle: 10, uses: 9))
                 < LeastRecentlyUsed().value(candidate(idle: 1)))

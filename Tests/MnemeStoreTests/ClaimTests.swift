@@ -63,7 +63,7 @@ import Testing
         }
 
         /// Writes what a settlement says, and returns it as text.
-        func write(_ found: [ClaimCache.Unsettled]) -> [String] {
+        func write(_ found: [ClaimCache.StaleValidity]) -> [String] {
             found.map { found in
                 let place = rows.firstIndex { $0.cube.id == found.holder.id }!
                 rows[place].cube.validUntil = found.successor?.eventTime
@@ -76,7 +76,7 @@ import Testing
     /// Adds cubes one by one, as one request does.
     ///
     /// - Returns: what was written, and how often the table was read.
-    private static func settle(_ cubes: [MemCube], isCached: Bool) throws
+    private static func updateValidity(_ cubes: [MemCube], isCached: Bool) throws
         -> (written: [String], reads: Int)
     {
         let table = Table()
@@ -91,23 +91,23 @@ import Testing
             }
             table.rows.append(.init(cube: cube))
             cache.insert(cube)
-            let found = try cache.unsettled(
+            let found = try cache.staleValidities(
                 Set(cube.claims.map(\.key)), reaches: { _ in true }, read: table.read)
             written += table.write(found)
             for found in found {
-                found.holder.settle(by: found.successor)
+                found.holder.recordEnd(by: found.successor)
             }
         }
         return (written, table.reads)
     }
 
-    @Test func `what the cache settles is what reading everything anew settles`() throws {
+    @Test func `validity from the cache is validity from reading everything anew`() throws {
         for seed in 0..<20 {
             var random = SplitMix64(seed: UInt64(seed))
             // Times in order, all the same, and anyhow.
             let cubes = Self.cubes(200, times: [1, 3, 1_000][seed % 3], &random)
-            let cached = try Self.settle(cubes, isCached: true)
-            let plain = try Self.settle(cubes, isCached: false)
+            let cached = try Self.updateValidity(cubes, isCached: true)
+            let plain = try Self.updateValidity(cubes, isCached: false)
             #expect(cached.written == plain.written && !cached.written.isEmpty)
             #expect(cached.reads < plain.reads)
         }
@@ -122,9 +122,9 @@ import Testing
             for cube in Self.cubes(count, times: 1, &random) {
                 table.rows.append(.init(cube: cube))
                 cache.insert(cube)
-                let found = try cache.unsettled(
+                let found = try cache.staleValidities(
                     Set(cube.claims.map(\.key)), reaches: { _ in true }, read: table.read)
-                for found in found { found.holder.settle(by: found.successor) }
+                for found in found { found.holder.recordEnd(by: found.successor) }
             }
             #expect(table.reads == 4)
         }
@@ -216,7 +216,7 @@ import Testing
         }
     }
 
-    @Test func `a commit answers with the cube as it is when its claims are settled`() throws {
+    @Test func `a commit answers with the cube as it is when the validity of its claims is updated`() throws {
         let folder = try TemporaryFolder()
         let store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
         var random = SplitMix64(seed: 1)

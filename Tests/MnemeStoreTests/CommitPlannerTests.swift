@@ -24,7 +24,7 @@ import Testing
             }?.row.cube.id
         }
         func count(limit: Int) -> Int { min(limit, cubes.count) }
-        func standing(of id: CubeID) -> CubeStanding {
+        func availability(of id: CubeID) -> IDAvailability {
             cubes[id] != nil ? .here : journal.contains { $0.cube == id } ? .erased : .free
         }
         func claimedKeys(of id: CubeID) -> Set<String> {

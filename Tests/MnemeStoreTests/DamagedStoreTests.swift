@@ -116,7 +116,7 @@ import Testing
             attempt("position") { _ = try store.position(of: ana) }
             attempt("count") { _ = try store.count(owner: ana, limit: 10) }
             attempt("traces") { _ = try store.traces(of: ids, owner: ana) }
-            attempt("standing") { _ = try store.standing(of: ids, owner: ana, by: caller) }
+            attempt("standing") { _ = try store.availability(of: ids, owner: ana, by: caller) }
             for id in ids {
                 attempt("get") { _ = try store.cube(id, owner: ana, asOf: nil, by: caller) }
                 attempt("as of") { _ = try store.cube(id, owner: ana, asOf: Date(), by: caller) }

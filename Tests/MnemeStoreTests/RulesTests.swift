@@ -243,28 +243,28 @@ import Testing
         var old = cube("old", at: 1)
         let next = home("next", at: 2).holder
         let other = CubeID()
-        func isSettled(_ former: CubeID?, _ successor: ClaimHolder?) -> Bool {
+        func isUpToDate(_ former: CubeID?, _ successor: ClaimHolder?) -> Bool {
             let holder = ClaimHolder(
                 id: old.id, seconds: 1, validUntil: old.validUntil, sensitivity: old.sensitivity,
                 agent: nil, isFrozen: false, claims: [], formers: Set([former].compactMap(\.self)))
-            return ClaimRules.isSettled(holder, by: successor)
+            return ClaimRules.isUpToDate(holder, by: successor)
         }
-        #expect(isSettled(nil, nil) && !isSettled(nil, next))
-        let ended = ClaimRules.settlement(of: old, former: nil, successor: next, at: now)
+        #expect(isUpToDate(nil, nil) && !isUpToDate(nil, next))
+        let ended = ClaimRules.validityChange(of: old, former: nil, successor: next, at: now)
         #expect(
             ended.removed == nil && ended.change.operation == .supersede
                 && ended.added?.source == next.id)
         #expect(ended.change.cube.validUntil == next.eventTime && ended.added?.target == old.id)
         old.validUntil = next.eventTime
-        #expect(isSettled(next.id, next) && !isSettled(other, next) && !isSettled(next.id, nil))
-        let moved = ClaimRules.settlement(of: old, former: other, successor: next, at: now)
+        #expect(isUpToDate(next.id, next) && !isUpToDate(other, next) && !isUpToDate(next.id, nil))
+        let moved = ClaimRules.validityChange(of: old, former: other, successor: next, at: now)
         #expect(moved.removed?.source == other && moved.added?.source == next.id)
-        let free = ClaimRules.settlement(of: old, former: next.id, successor: nil, at: now)
+        let free = ClaimRules.validityChange(of: old, former: next.id, successor: nil, at: now)
         #expect(
             free.change.operation == .reinstate && free.change.cube.validUntil == nil
                 && free.added == nil)
         // What somebody said to be outdated stays so.
-        #expect(isSettled(nil, nil))
+        #expect(isUpToDate(nil, nil))
     }
 
     // MARK: Access

@@ -306,7 +306,7 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
-    @Test func `what is out of sight changes no score, no count and no explanation`() async throws {
+    @Test func `what is not visible changes no score, no count and no explanation`() async throws {
         let bob = Principal(name: "bob", permissions: [.read], user: "bob"),
             low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
         let clerk = Principal(name: "clerk", permissions: [.read], user: "ana", agent: "clerk")
@@ -459,7 +459,7 @@ import Testing
             try await memory.remember(
                 [input("other", agent: "coder")], scope: scope, by: Caller(clerk))
         }
-        // A twin that is out of sight does not show: the same words become another memory.
+        // A duplicate that is not visible does not show: the same words become another memory.
         let secret = try await memory.remember(
             [input("same words, four of them", .restricted)], scope: scope)[0]
         let again = try await memory.remember(

@@ -245,9 +245,9 @@ import Testing
         await #expect(throws: InputError.self) {
             try await memory.correct(right.id, with: "  ", owner: Self.owner)
         }
-        #expect(try await memory.judge(right.id, .right, owner: Self.owner).confirmations == 1)
-        #expect(try await memory.judge(right.id, .outdated, owner: Self.owner).validUntil != nil)
-        #expect(try await memory.judge(right.id, .wrong, owner: Self.owner).state == .archived)
+        #expect(try await memory.recordFeedback(right.id, .right, owner: Self.owner).confirmations == 1)
+        #expect(try await memory.recordFeedback(right.id, .outdated, owner: Self.owner).validUntil != nil)
+        #expect(try await memory.recordFeedback(right.id, .wrong, owner: Self.owner).state == .archived)
         // Version 2 was confirmed, active and held.
         let again = try await memory.rollback(right.id, to: 2, owner: Self.owner)
         #expect(

@@ -42,16 +42,16 @@ import Testing
         let twin = try await memory.remember(
             [MemoryInput("They say: " + Self.secret, speaker: "Ben")], scope: Self.scope)[0]
         let proof = try await memory.eraseWithProof(made.id, owner: Self.owner)
-        #expect(proof.findings.contains { !$0.places.isEmpty }, "another memory says the same")
+        #expect(proof.findings.contains { !$0.offsets.isEmpty }, "another memory says the same")
         #expect(try await !memory.check(proof).problems.isEmpty)
         #expect(
             try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains {
-                !$0.places.isEmpty
+                !$0.offsets.isEmpty
             }
         )
         let last = try await memory.eraseWithProof(twin.id, owner: Self.owner)
         #expect(
-            last.findings.allSatisfy { $0.places.isEmpty }
+            last.findings.allSatisfy { $0.offsets.isEmpty }
                 && last.findings.contains { $0.bytes > 100_000 },
             "\(last.findings)")
         for proof in [proof, last] {
@@ -89,7 +89,7 @@ import Testing
             made.id, owner: Self.owner, by: Caller(.local, reason: "asked"))
         #expect(proof.erased == [made.id] && proof.principal == "local" && proof.reason == "asked")
         #expect(proof.fingerprints.count > 40 && proof.findings.contains { $0.bytes > 10_000 })
-        #expect(proof.findings.allSatisfy { $0.places.isEmpty }, "\(proof.findings)")
+        #expect(proof.findings.allSatisfy { $0.offsets.isEmpty }, "\(proof.findings)")
         let report = try OperationTable.encode(proof)
         for word in ["safe", "combination", "wardrobe", "31-17-45"] {
             #expect(!report.contains(word), "the report holds no words")
@@ -101,9 +101,9 @@ import Testing
         #expect(try await again.check(read).problems.isEmpty)
         // The backup from before, as whole and as a piece within another file.
         let backup = try read.search([folder.path + "/backup.db"])
-        #expect(backup.count == 1 && !backup[0].places.isEmpty)
+        #expect(backup.count == 1 && !backup[0].offsets.isEmpty)
         let bytes = try #require(FileManager.default.contents(atPath: folder.path + "/backup.db"))
-        let place = try #require(backup[0].places.first)
+        let place = try #require(backup[0].offsets.first)
         try FileManager.default.createDirectory(
             atPath: folder.path + "/index", withIntermediateDirectories: true)
         try
@@ -112,12 +112,12 @@ import Testing
                 to: URL(fileURLWithPath: folder.path + "/index/x.vectors"))
         let found = try await again.check(read)
         #expect(
-            found.problems.count == 1 && found.findings.contains { $0.places == [1_001] },
+            found.problems.count == 1 && found.findings.contains { $0.offsets == [1_001] },
             "\(found.problems)")
         // The vector alone is found, too: it tells nearly what the text does.
         let vector = try Embedder().embed(["Ana: " + changed.text])[0].withUnsafeBytes { Data($0) }
         try vector.write(to: URL(fileURLWithPath: folder.path + "/vector.bin"))
-        #expect(try read.search([folder.path + "/vector.bin"])[0].places.first == 0)
+        #expect(try read.search([folder.path + "/vector.bin"])[0].offsets.first == 0)
         await again.close(deadline: .zero)
     }
 

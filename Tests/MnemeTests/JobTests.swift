@@ -324,7 +324,7 @@ import Testing
         short.expires = Date().addingTimeInterval(-1)
         ids["short walk"] = try await memory.remember([short], scope: Scope(user: "ana"))[0].id
         try memory.store.recordUse([ids["used walk"]!: Usage(count: 1, last: Date())], owner: owner)
-        for _ in 0..<3 { _ = try await memory.judge(ids["right walk"]!, .right, owner: owner) }
+        for _ in 0..<3 { _ = try await memory.recordFeedback(ids["right walk"]!, .right, owner: owner) }
         _ = try memory.store.commit([.freeze(ids["frozen walk"]!)], owner: owner, by: .local)
         _ = try await memory.enqueue(
             .decay, arguments: ["days": "30", "below": "0.05", "dry": "true"])

@@ -120,7 +120,7 @@ final class TemporaryFolder: Sendable {
                 .isEmpty)
     }
 
-    @Test func `the same saying is recorded once, nearly the same is linked`() async throws {
+    @Test func `the same text is recorded once, a near duplicate is linked`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(),
             time = Date(timeIntervalSince1970: 1_700_000_000)
         let text = "The meeting about the new budget is on the third floor"
@@ -294,7 +294,7 @@ final class TemporaryFolder: Sendable {
 
     @Test
     func
-        `the same saying from many callers at once is recorded once, and each gets an answer of its own`()
+        `the same text from many callers at once is recorded once, and each gets an answer of its own`()
         async throws
     {
         let folder = try TemporaryFolder(), memory = try folder.open(),

@@ -171,7 +171,7 @@ import Testing
         let error = await #expect(throws: InputError.self) {
             try await imported([line], memory, by: clerk, strict: true)
         }
-        #expect(error?.message.contains("out of sight") == true)
+        #expect(error?.message.contains("not visible to you") == true)
     }
 
     @Test func `a line that is too long costs a copy none of its lines`() async throws {

@@ -153,7 +153,7 @@ import Testing
             case .package:
                 let path = other.path + "/package"
                 _ = try await memory.write(memory.package(of: Self.owner), of: Self.owner, to: path)
-                let report = try await there.takeIn(package: path, into: Self.owner)
+                let report = try await there.importPackage(package: path, into: Self.owner)
                 #expect(
                     report.refused == 0 && report.duplicates == 0 && report.conflictCount == 0,
                     "\(report)")

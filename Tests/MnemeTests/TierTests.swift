@@ -167,8 +167,8 @@ import Testing
         let name = Self.memory("s", 0, ["ana"], type: .core)
         var former = Self.memory("s", 1, ["paris"], type: .core),
             lapsed = Self.memory("s", 2, ["rome"], type: .core)
-        former.holds = false
-        (lapsed.tier, lapsed.holds) = (.profile, false)
+        former.isCurrent = false
+        (lapsed.tier, lapsed.isCurrent) = (.profile, false)
         let moves = Self.moves([name, former, lapsed], now: 1e6)
         #expect(
             moves[name.id]?.tier == .profile

@@ -8,7 +8,7 @@ public import MnemeStore
 /// They are no memories: archived from the beginning, without words in the index, they are never
 /// recalled.
 public struct Documents: Sendable {
-    /// What tells documents from other cubes: their source.
+    /// The source by which documents are told from other cubes.
     static let source = "document"
     private let memory: MemoryOS
     private let owner: Owner
@@ -18,11 +18,11 @@ public struct Documents: Sendable {
     public struct Document: Sendable {
         /// Its name.
         public let id: CubeID
-        /// What was kept.
+        /// The kept text.
         public let text: String
-        /// When it was kept.
+        /// The time at which it was kept.
         public let created: Date
-        /// What it was filed under.
+        /// The tags that it was filed under.
         public let tags: [String]
     }
 

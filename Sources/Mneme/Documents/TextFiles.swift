@@ -8,10 +8,10 @@ public struct TextFile: Sendable {
     /// The memory.
     public let cube: MemCube
 
-    /// What stands in it.
+    /// The file's text.
     public var text: String { cube.text }
-    /// Whether it is held, as it reads like an instruction: who has a word with people releases it.
-    public var isHeld: Bool { cube.state == .quarantined }
+    /// Whether it is quarantined, as it reads like an instruction: somebody has to release it.
+    public var isQuarantined: Bool { cube.state == .quarantined }
 }
 
 /// The files of an owner: each is one memory, with its path beside the text. They are recalled,

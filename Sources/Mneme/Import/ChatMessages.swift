@@ -10,16 +10,16 @@ enum ChatMessages {
         "bing": "assistant", "bard": "assistant",
     ]
     /// Roles whose messages are no word of a conversation, in lower case.
-    private static let unsaid: Set<String> = [
+    private static let nonConversational: Set<String> = [
         "system", "developer", "tool", "function", "function_call", "function_response",
         "observation", "tool_call",
         "tool_response",
     ]
 
     /// True for a message that is no word of a conversation: a system's, a tool's.
-    static func isUnsaid(_ message: JSONValue) -> Bool {
+    static func isNonConversational(_ message: JSONValue) -> Bool {
         guard let role = message["role"]?.string ?? message["from"]?.string else { return false }
-        return unsaid.contains(role.lowercased())
+        return nonConversational.contains(role.lowercased())
     }
 
     /// One conversation of a ShareGPT data set.
@@ -32,8 +32,8 @@ enum ChatMessages {
         }
         var found = named(conversation, number), document = ImportedDocument()
         for (i, turn) in turns.enumerated() {
-            if isUnsaid(turn) {
-                document.leave(.unsaid)
+            if isNonConversational(turn) {
+                document.leaveOut(.nonConversational)
                 continue
             }
             guard let name = turn["from"]?.string ?? turn["role"]?.string,
@@ -90,8 +90,8 @@ enum ChatMessages {
         -> ImportedDocument
     {
         var document = ImportedDocument()
-        guard !isUnsaid(message) else {
-            document.leave(.unsaid)
+        guard !isNonConversational(message) else {
+            document.leaveOut(.nonConversational)
             return document
         }
         var template = MemoryInput("")

@@ -17,10 +17,10 @@ enum ClaudeExport {
         found.end = ImportTime.date(conversation["updated_at"])
         var document = ImportedDocument()
         let shown = branch(messages, leaf: conversation["current_leaf_message_uuid"]?.string)
-        document.leave(.branch, messages.count - shown.count)
+        document.leaveOut(.branch, messages.count - shown.count)
         for message in shown {
-            let (text, unsaid) = said(message)
-            document.leave(.unsaid, unsaid)
+            let (text, nonConversational) = said(message)
+            document.leaveOut(.nonConversational, nonConversational)
             guard let text else { continue }
             let sender = message["sender"]?.string ?? message["role"]?.string
             found.messages.append(
@@ -56,8 +56,8 @@ enum ClaudeExport {
 
     /// The text of a message, nil if it has none, and how many of its parts are no words: calls of
     /// tools, results, thoughts.
-    private static func said(_ message: JSONValue) -> (text: String?, unsaid: Int) {
-        var texts: [String] = [], unsaid = 0
+    private static func said(_ message: JSONValue) -> (text: String?, nonConversational: Int) {
+        var texts: [String] = [], nonConversational = 0
         if let parts = message["content"]?.array, !parts.isEmpty {
             for part in parts {
                 if let text = part.string
@@ -65,7 +65,7 @@ enum ClaudeExport {
                 {
                     texts.append(text)
                 } else {
-                    unsaid += 1
+                    nonConversational += 1
                 }
             }
         } else if let text = message["text"]?.string ?? message["content"]?.string {
@@ -75,6 +75,6 @@ enum ClaudeExport {
             $0["extracted_content"]?.string
         }
         let text = texts.filter { $0.contains { !$0.isWhitespace } }.joined(separator: "\n")
-        return (text.isEmpty ? nil : text, unsaid)
+        return (text.isEmpty ? nil : text, nonConversational)
     }
 }

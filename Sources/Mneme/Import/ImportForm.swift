@@ -57,7 +57,7 @@ enum ImportForm {
         return try ChatMessages.one(json)
     }
 
-    /// Whose memories a document names.
+    /// The users that a document names.
     static func users(_ document: ImportedDocument) -> Set<String> {
         Set(document.entries.compactMap(\.user) + document.memories.map(\.cube.scope.user))
     }
@@ -74,7 +74,7 @@ enum ImportForm {
         if json["activation"]?.object == nil {
             document.memories = [try MemoryLine(json)]
         } else {
-            document.leave(.computed)
+            document.leaveOut(.computed)
         }
         return document
     }

@@ -31,7 +31,7 @@ struct ImportRun: Sendable {
     private let chosen: String?
     /// Stop at the first problem.
     private let strict: Bool
-    /// In whose name.
+    /// The caller of the import.
     private let caller: Caller
     /// Told after each batch: done, total, and what is counted.
     private let progress: (@Sendable (Int, Int, String) -> Void)?
@@ -189,7 +189,7 @@ struct ImportRun: Sendable {
         report.duplicates += known
         report[user].stored += remembered.count - known
         report[user].duplicates += known
-        report.held += remembered.count { !$0.duplicate && $0.memory.state == .quarantined }
+        report.quarantined += remembered.count { !$0.duplicate && $0.memory.state == .quarantined }
     }
 
     /// Notes what memories are called, and what they lead to.
@@ -286,7 +286,7 @@ struct ImportRun: Sendable {
         report.duplicates += known
         report[user].stored += done.added + done.updated
         report[user].duplicates += known
-        report.held += done.held
+        report.quarantined += done.quarantined
         report.links += done.links
         report.skipped += done.refused
         for problem in done.problems where report.problems.count < 100 {

@@ -30,7 +30,7 @@ enum ImportText {
     /// that no `Double` holds becomes null.
     ///
     /// - Throws: `InputError` that says where the text stops being JSON.
-    static func json(_ data: Data) throws -> JSONValue { try JSONValue(parsing: mended(data)) }
+    static func json(_ data: Data) throws -> JSONValue { try JSONValue(parsing: withStandardNumbers(data)) }
 
     /// The first characters that are no space.
     static func start(_ data: Data) -> (first: UInt8?, second: UInt8?) {
@@ -43,28 +43,28 @@ enum ImportText {
     /// JSON with null in the place of NaN, Infinity and 1e999, which other writers use.
     ///
     /// - Complexity: O(*n*) in the length, with one copy of the data.
-    private static func mended(_ data: Data) -> [UInt8] {
+    private static func withStandardNumbers(_ data: Data) -> [UInt8] {
         let bytes = Array(String(decoding: data, as: UTF8.self).utf8)
-        var result: [UInt8] = [], place = 0, isString = false
+        var result: [UInt8] = [], offset = 0, isString = false
         result.reserveCapacity(bytes.count)
-        while place < bytes.count {
-            let byte = bytes[place]
-            var end = place + 1
+        while offset < bytes.count {
+            let byte = bytes[offset]
+            var end = offset + 1
             if isString {
                 if byte == UInt8(ascii: "\\") {
                     end = min(end + 1, bytes.count)
                 } else {
                     isString = byte != UInt8(ascii: "\"")
                 }
-                result += bytes[place..<end]
+                result += bytes[offset..<end]
             } else if isWordByte(byte) {
                 while end < bytes.count, isWordByte(bytes[end]) { end += 1 }
-                result += isKept(bytes[place..<end]) ? bytes[place..<end] : Array("null".utf8)[...]
+                result += isKept(bytes[offset..<end]) ? bytes[offset..<end] : Array("null".utf8)[...]
             } else {
                 isString = byte == UInt8(ascii: "\"")
                 result.append(byte)
             }
-            place = end
+            offset = end
         }
         return result
     }

@@ -52,7 +52,7 @@ public struct ImportReport: Sendable, Codable {
         public var user: String
         /// Memories written.
         public var stored = 0
-        /// Already there.
+        /// Memories that were there already.
         public var duplicates = 0
 
         /// The counts of one user; none yet if they are left out.
@@ -67,12 +67,12 @@ public struct ImportReport: Sendable, Codable {
     public var read = 0
     /// Memories written.
     public var stored = 0
-    /// Already there.
+    /// Memories that were there already.
     public var duplicates = 0
-    /// For whom, in the order of the file.
+    /// Counts by user, in the order of the file.
     public var users: [User] = []
-    /// Of the written ones, held as they read like instructions to a model.
-    public var held = 0
+    /// Of the written ones, quarantined as they read like instructions to a model.
+    public var quarantined = 0
     /// Read without any time, so that they carry that of the import.
     public var undated = 0
     /// Links made between what was read.
@@ -83,8 +83,14 @@ public struct ImportReport: Sendable, Codable {
     public var skipped = 0
     /// The first hundred problems.
     public var problems: [Problem] = []
-    /// How long it took, embedding included.
+    /// The duration in seconds, embedding included.
     public var seconds = 0.0
+
+    /// Names in JSON.
+    private enum CodingKeys: String, CodingKey {
+        case files, read, stored, duplicates, users, undated, links, leftOut, skipped, problems, seconds
+        case quarantined = "held"
+    }
 
     /// The counts of `user`; an entry is made when they are first set.
     subscript(user: String) -> User {

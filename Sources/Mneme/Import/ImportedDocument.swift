@@ -31,13 +31,13 @@ struct ImportEntry: Sendable {
 ///
 /// Readers are pure functions from JSON or text to this value; writing is left to ``ImportRun``.
 struct ImportedDocument: Sendable {
-    /// Why something is left out on purpose.
+    /// A reason for leaving something out on purpose.
     enum Omission: String, Sendable {
-        /// Nobody said it to anybody.
-        case unsaid = "calls of tools, their output, thoughts and hidden context"
+        /// No part of the conversation.
+        case nonConversational = "calls of tools, their output, thoughts and hidden context"
         /// Answers that were replaced, and what followed them.
         case branch = "abandoned branches"
-        /// Their user wanted them gone.
+        /// Deleted or archived by their user.
         case deleted = "deleted or archived there"
         /// They are made of memories and a model, and fit no other.
         case computed = "keys and values, which are computed again"
@@ -81,7 +81,7 @@ struct ImportedDocument: Sendable {
     }
 
     /// Counts something that is left out.
-    mutating func leave(_ reason: Omission, _ count: Int = 1) {
+    mutating func leaveOut(_ reason: Omission, _ count: Int = 1) {
         if count > 0 { leftOut[reason, default: 0] += count }
     }
 
@@ -98,11 +98,11 @@ struct ImportedDocument: Sendable {
 struct ImportedConversation: Sendable {
     /// A message of somebody who said something.
     struct Message: Sendable {
-        /// Who said it.
+        /// The speaker.
         var speaker: String?
         /// The text of the message.
         var text: String
-        /// When; nil if the export does not say.
+        /// The time; nil if the export does not say.
         var time: Date?
         /// The message's id in the export.
         var reference: String?
@@ -112,9 +112,9 @@ struct ImportedConversation: Sendable {
     var id: String
     /// The title that the program shows; nil if it has none.
     var title: String?
-    /// When it began and when it last changed.
+    /// The times of its beginning and of its last change.
     var begin: Date?, end: Date?
-    /// In order.
+    /// The messages in order.
     var messages: [Message] = []
 
     /// One entry a message, each with a time if there is one in the conversation.

@@ -44,8 +44,8 @@ enum LettaAgent {
         var found = ImportedConversation(id: id)
         found.begin = ImportTime.date(agent["created_at"])
         for (i, message) in (agent["messages"]?.array ?? []).enumerated() {
-            let (said, isUnsaid) = said(message)
-            document.leave(.unsaid, isUnsaid ? 1 : 0)
+            let (said, isNonConversational) = said(message)
+            document.leaveOut(.nonConversational, isNonConversational ? 1 : 0)
             guard let said else { continue }
             found.messages.append(
                 .init(
@@ -90,7 +90,7 @@ enum LettaAgent {
     /// The speaker and text of a message, nil if nothing was said, and if something of it was left
     /// out.
     private static func said(_ message: JSONValue) -> (
-        said: (speaker: String, text: String)?, isUnsaid: Bool
+        said: (speaker: String, text: String)?, isNonConversational: Bool
     ) {
         let text = message["content"].flatMap(MessageReader.text) ?? message["text"]?.string ?? ""
         switch message["role"]?.string {

@@ -14,7 +14,7 @@ struct LineReader {
     /// stay right.
     enum Line { case text([UInt8]), tooLong }
 
-    /// Hands out the next bytes.
+    /// The source of the next bytes.
     private let source: () throws -> Data?
     /// Bytes that are read and not yet handed out, from ``start`` on.
     private var buffer: [UInt8] = []

@@ -6,7 +6,7 @@ public struct LocomoConversation: Sendable {
     public struct Turn: Sendable {
         /// The turn's id in the file, its session, who spoke and what.
         public var id, session, speaker, text: String
-        /// When the session took place.
+        /// The time of the session.
         public var time: Date
     }
 

@@ -127,7 +127,7 @@ struct MarkdownNote {
     private struct Fence {
         /// The sign that opened the block, and must close it.
         private let sign: Character
-        /// How often it stood: fewer do not close it.
+        /// The number of fence characters: fewer do not close it.
         private let length: Int
 
         /// - Parameter line: without white space around it.

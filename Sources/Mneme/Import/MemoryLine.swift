@@ -8,20 +8,20 @@ import MnemeStore
 struct MemoryLine: Codable, Sendable {
     /// A link to another memory.
     struct Link: Codable, Sendable {
-        /// Where it leads.
+        /// The cube that it leads to.
         var target: CubeID
-        /// How the two relate.
+        /// The kind of relation.
         var kind: String
-        /// When it was made.
+        /// The time at which it was made.
         var time: Date
     }
 
-    /// Beside the members of the memory itself.
+    /// The member beside those of the memory itself.
     private enum Keys: String, CodingKey { case links }
 
     /// The memory.
     var cube: MemCube
-    /// Where its links lead.
+    /// Its links to other memories.
     var links: [Link]
 
     /// - Parameter links: of the memory, in both directions; those that lead from it are kept.
@@ -40,7 +40,7 @@ struct MemoryLine: Codable, Sendable {
             ?? []
     }
 
-    /// Writes both into one object.
+    /// Encodes the memory and its links into one object.
     func encode(to encoder: any Encoder) throws {
         try cube.encode(to: encoder)
         guard !links.isEmpty else { return }
@@ -80,14 +80,14 @@ struct MemoryLine: Codable, Sendable {
         } catch let error
             as DecodingError
         {
-            throw InputError("it is not a memory as Mneme writes it: \(Self.place(of: error))")
+            throw InputError("it is not a memory as Mneme writes it: \(Self.memberPath(of: error))")
         }
         try MemoryLimits.check(cube)
         for link in links { try MemoryLimits.check(kind: link.kind, time: link.time) }
     }
 
-    /// Which member of a line is wrong, in words.
-    private static func place(of error: DecodingError) -> String {
+    /// The path of the member of a line that is wrong, in words.
+    private static func memberPath(of error: DecodingError) -> String {
         func name(_ path: [any CodingKey]) -> String {
             "'\(path.map(\.stringValue).joined(separator: ".").prefix(80))' is missing or wrong"
         }

@@ -21,7 +21,7 @@ enum OpenAIExport {
         for name in path {
             guard let message = nodes[name]?["message"], message.object != nil else { continue }
             guard let speaker = speaker(message) else {
-                document.leave(.unsaid)
+                document.leaveOut(.nonConversational)
                 continue
             }
             guard let text = said(message["content"]) else { continue }
@@ -30,7 +30,7 @@ enum OpenAIExport {
                     speaker: speaker, text: text, time: ImportTime.date(message["create_time"]),
                     reference: message["id"]?.string ?? name))
         }
-        document.leave(
+        document.leaveOut(
             .branch,
             nodes.count { !shown.contains($0.key) && $0.value["message"].flatMap(speaker) != nil })
         document.entries = found.entries

@@ -50,7 +50,7 @@ enum PeerDumps {
             var document = ImportedDocument()
             let facts = item["metadata"]
             if let status = facts?["status"]?.string, status == "archived" || status == "deleted" {
-                document.leave(.deleted)
+                document.leaveOut(.deleted)
                 return document
             }
             guard let text = item["memory"]?.string else { throw InputError("it has no 'memory'") }

@@ -10,8 +10,8 @@ import Tracing
 /// A job is leased for a minute and the lease renewed while it runs, so that a worker that dies
 /// gives its job back; a lost lease cancels the attempt. A job may therefore run more than once.
 public final class JobRunner: Sendable {
-    /// How long a job is another's after its worker was heard of last, and how often it is heard
-    /// of, in seconds.
+    /// The time for which a job stays its worker's after the last heartbeat, and how often it is
+    /// heard of, in seconds.
     private static let lease = 60.0, heartbeat = 15.0
 
     /// The memory system whose queue is read.

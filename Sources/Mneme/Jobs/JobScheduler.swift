@@ -10,7 +10,7 @@ public import MnemeStore
 public struct JobScheduler: Sendable {
     /// The state of queue and workers that a decision is made from.
     public struct View: Sendable {
-        /// The moment.
+        /// The time of the decision.
         public var now: Date
         /// Jobs that are due or run; one whose lease has ended counts as due.
         public var jobs: [Job]
@@ -107,7 +107,7 @@ public struct JobScheduler: Sendable {
         return (counts[job.tenant] ?? 0, view.used[job.tenant] ?? 0, -priority, job.id)
     }
 
-    /// When a job that failed is tried again; nil if it has had all its attempts.
+    /// The time at which a failed job is tried again; nil if it has had all its attempts.
     ///
     /// The pause doubles with each attempt up to ``longestRetry``, and is spread by a fifth both
     /// ways: by the job's id, so that the result can be tested.

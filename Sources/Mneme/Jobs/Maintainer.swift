@@ -45,11 +45,11 @@ extension Maintainer {
 }
 
 extension Maintainer {
-    /// None.
+    /// No arguments, by default.
     public var arguments: Set<String> { [] }
-    /// One job for each owner.
+    /// One job for each owner, by default.
     public var isPerOwner: Bool { true }
-    /// Takes every value.
+    /// Accepts every value, by default.
     public func check(_ arguments: [String: String]) throws {}
 }
 

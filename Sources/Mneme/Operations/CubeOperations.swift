@@ -204,7 +204,7 @@ public enum EraseOperation: Operation {
         /// The report's file, and how many files were looked through for pieces of the memory.
         var report: String?
         var filesSearched: Int?
-        /// Files in which pieces stand all the same.
+        /// Files that still hold pieces of the text.
         var filesHolding: [String]?
         /// Copies that had left the store, as far as they hold it or held it: what became of it
         /// there.
@@ -265,7 +265,7 @@ public enum EraseOperation: Operation {
         }
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,
-            filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path))
+            filesHolding: proof.findings.filter { !$0.offsets.isEmpty }.map(\.path))
         output.name(proof.copies ?? [], for: context.principal)
         return .value(output)
     }

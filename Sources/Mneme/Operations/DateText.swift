@@ -39,31 +39,31 @@ public enum DateText {
         /// The text's bytes; a date is ASCII, so all else fails at its place.
         private let text: [UInt8]
         /// The byte that is read next.
-        private var place = 0
+        private var position = 0
 
         /// Begins at the first byte.
         init(_ text: String) { self.text = Array(text.utf8) }
 
         /// True when all was read: what is left over makes the text no date.
-        private var isAtEnd: Bool { place == text.count }
+        private var isAtEnd: Bool { position == text.count }
 
         /// Passes over one of some characters, if it is next.
         private mutating func take(_ one: Character...) -> Bool {
-            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[place]))) else {
+            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[position]))) else {
                 return false
             }
-            place += 1
+            position += 1
             return true
         }
 
         /// A number of so many digits; nil, and nothing is passed over, if there are fewer.
         private mutating func number(_ digits: ClosedRange<Int>) -> Int? {
-            let start = place
-            while !isAtEnd, place - start < digits.upperBound, (0x30...0x39).contains(text[place]) {
-                place += 1
+            let start = position
+            while !isAtEnd, position - start < digits.upperBound, (0x30...0x39).contains(text[position]) {
+                position += 1
             }
-            guard place - start >= digits.lowerBound else { return nil }
-            return text[start..<place].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+            guard position - start >= digits.lowerBound else { return nil }
+            return text[start..<position].reduce(0) { $0 * 10 + Int($1 - 0x30) }
         }
 
         /// The whole text as a day, 2026-03-01 or 20260301, and perhaps a time; nil if it is
@@ -102,9 +102,9 @@ public enum DateText {
             guard let second = number(2...2), second <= 60 else { return nil }
             seconds += Double(second)
             guard take(".", ",") else { return seconds }
-            let start = place
+            let start = position
             guard let fraction = number(1...15) else { return nil }
-            return seconds + Double(fraction) / pow(10, Double(place - start))
+            return seconds + Double(fraction) / pow(10, Double(position - start))
         }
 
         /// Seconds that a zone is ahead of UTC; 0 if none is named.
@@ -121,8 +121,8 @@ public enum DateText {
 
         /// Passes over a word in any case, if it is next.
         private mutating func takeWord(_ word: String) -> Bool {
-            guard text[place...].starts(with: word.utf8) else { return false }
-            place += word.utf8.count
+            guard text[position...].starts(with: word.utf8) else { return false }
+            position += word.utf8.count
             return true
         }
 

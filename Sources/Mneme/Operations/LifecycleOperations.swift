@@ -107,7 +107,7 @@ public enum FeedbackOperation: Operation {
         return .value(
             Output(
                 verdict: said,
-                memory: try await context.memory.judge(
+                memory: try await context.memory.recordFeedback(
                     try input.require(MemoryParameters.id), said, owner: owner, by: caller)))
     }
 }
@@ -135,8 +135,8 @@ public enum QuarantineOperation: Operation {
     public static let summary =
         "Keep a memory out of recall, and out of every prompt, until it is released."
     public static let discussion = """
-        Memories that read like instructions to a model are held so by themselves; `list --state quarantined` shows them. What is like a held one is \
-        held, too.
+        Memories that read like instructions to a model are quarantined by themselves; `list --state quarantined` shows them. What is like a held one is \
+        quarantined, too.
         """
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/quarantine")
@@ -154,7 +154,7 @@ public enum QuarantineOperation: Operation {
 /// release: into recall, on somebody's word.
 public enum ReleaseOperation: Operation {
     public static let name = "release"
-    public static let summary = "Let a memory into recall that was held, on your word."
+    public static let summary = "Release a quarantined memory into recall, on your word."
     public static let permission = Permission.share
     public static let route: Route? = Route(.post, "/v1/memories/{id}/release")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()

@@ -109,11 +109,11 @@ public protocol Operation: Sendable {
 
 /// Defaults of operations, and how surfaces call and describe them.
 extension Operation {
-    /// No further text.
+    /// No further text, by default.
     public static var discussion: String { "" }
-    /// Everywhere.
+    /// All surfaces, by default.
     public static var surfaces: Set<Surface> { Set(Surface.allCases) }
-    /// Most find what they work on by its id.
+    /// False by default: most operations find memories by id.
     public static var readsMeaning: Bool { false }
     /// Most answer with one value.
     public static var answersLines: Bool { false }

@@ -13,7 +13,7 @@ public protocol ParameterValue: Sendable {
 
 /// Words for a right value: an enum's cases, else the format or type.
 extension ParameterValue {
-    /// Made from the schema.
+    /// The expected value in words, made from the schema.
     public static var wanted: String {
         schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
             ?? schema["format"]?.string ?? schema["type"]?.string ?? "JSON"

@@ -25,7 +25,7 @@ struct PolicyOutput: Encodable, Sendable {
 /// policy: what is done with what comes in.
 public enum PolicyOperation: Operation {
     public static let name = "policy"
-    public static let summary = "Show what is done with texts that come in: held, marked, redacted."
+    public static let summary = "Show what is done with texts that come in: quarantined, marked, redacted."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/policy")
     public static let surfaces: Set<Surface> = [.commandLine, .http]

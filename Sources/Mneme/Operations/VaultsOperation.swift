@@ -43,7 +43,7 @@ public enum VaultsOperation: Operation {
                     + shared.sorted(by: Self.precedes).map { ($0, true) }
                 let rows = try all.prefix(limit).map { owner, isShared in
                     guard !isShared,
-                        try store.visibility(of: owner, for: .read, by: caller).isWhole
+                        try store.visibility(of: owner, for: .read, by: caller).isUnrestricted
                     else {
                         return Row(vault: owner, memories: nil, grants: nil, shared: isShared)
                     }

@@ -1,7 +1,7 @@
 /// The fourth stage: weighs the features of a candidate. Its score is the sum of what they
 /// contribute, so that every score explains itself.
 public protocol RecallRanker: Sendable {
-    /// What each feature adds to the score.
+    /// The contribution of each feature to the score.
     func contributions(of features: RecallFeatures) -> RecallFeatures
 }
 

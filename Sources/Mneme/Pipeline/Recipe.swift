@@ -11,7 +11,7 @@
 /// recipe.extractor = NoteExtractor()
 /// ```
 public struct Recipe: Sendable {
-    /// What it is called.
+    /// The recipe's name.
     public var name: String
     /// Makes memories of inputs.
     public var extractor: any MemoryExtractor

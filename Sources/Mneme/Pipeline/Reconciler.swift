@@ -3,7 +3,7 @@ public import MnemeStore
 
 /// The second stage: decides what becomes of a draft, given the memories that are like it.
 ///
-/// The core finds the neighbours, in sight of the caller only, and applies the operations in one
+/// The core finds the neighbours that the caller may see, and applies the operations in one
 /// transaction.
 public protocol Reconciler: Sendable {
     /// Operations that take a draft in: usually one that adds it.
@@ -18,7 +18,7 @@ public protocol Reconciler: Sendable {
 
 /// A stored memory that is like a draft.
 public struct Neighbour: Sendable, Equatable {
-    /// Which one.
+    /// The memory's id.
     public var id: CubeID
     /// Shared words over all words, with repetition: 1 for the same words.
     public var similarity: Double

@@ -68,13 +68,13 @@ public struct RetrievalHit: Sendable {
     public var number: Int
     /// Its score so far.
     public var score: Float
-    /// What speaks for it.
+    /// The features that its score is made of.
     public var features: RecallFeatures
 }
 
-/// What a ``RetrievalPlan`` does next.
+/// The next step of a ``RetrievalPlan``.
 public enum RetrievalStep: Sendable {
-    /// Looks further.
+    /// Makes another round of probes.
     case probe([Probe])
     /// Answers with what was found.
     case answer

@@ -18,7 +18,7 @@ struct LatestWord {
     static let pool = 10
 
     /// An answer's place: which memory, its score, and words of the question that it holds.
-    struct Place {
+    struct RankedAnswer {
         var id: CubeID
         var score: Float
         var matched: [String]
@@ -41,40 +41,40 @@ struct LatestWord {
     /// scores stay sorted where it moved.
     ///
     /// - Parameters:
-    ///   - places: the ranking, best first.
+    ///   - ranking: the ranking, best first.
     ///   - cubes: the memories read; one that is missing keeps its rank.
-    /// - Returns: indexes into `places`, in the new order, each with its score.
+    /// - Returns: indexes into `ranking`, in the new order, each with its score.
     /// - Complexity: O(``reach``²) comparisons of short texts.
-    func order(_ places: [Place], _ cubes: [CubeID: MemCube]) -> [(place: Int, score: Float)] {
+    func order(_ ranking: [RankedAnswer], _ cubes: [CubeID: MemCube]) -> [(rank: Int, score: Float)] {
         /// A candidate as it was said, with the question's terms that it holds.
-        struct Said {
-            var saying: Saying, asked: Set<String>
+        struct AskedStatement {
+            var statement: Statement, asked: Set<String>
         }
-        var order = places.indices.map { (place: $0, score: places[$0].score) }
-        var said: [Int: Said] = [:]
-        for (number, place) in places.prefix(Self.reach).enumerated() {
-            guard let cube = cubes[place.id], let saying = Saying(cube, analyzer: analyzer) else {
+        var order = ranking.indices.map { (rank: $0, score: ranking[$0].score) }
+        var statements: [Int: AskedStatement] = [:]
+        for (number, answer) in ranking.prefix(Self.reach).enumerated() {
+            guard let cube = cubes[answer.id], let statement = Statement(cube, analyzer: analyzer) else {
                 continue
             }
-            said[number] = Said(saying: saying, asked: Set(place.matched))
+            statements[number] = AskedStatement(statement: statement, asked: Set(answer.matched))
         }
         /// An update of the earlier by the later one, see
-        /// ``Saying/updates(_:asked:earlierAsked:)``.
-        func updates(_ later: Said, _ earlier: Said) -> Bool {
-            later.saying.updates(earlier.saying, asked: later.asked, earlierAsked: earlier.asked)
+        /// ``Statement/updates(_:asked:earlierAsked:)``.
+        func updates(_ later: AskedStatement, _ earlier: AskedStatement) -> Bool {
+            later.statement.updates(earlier.statement, asked: later.asked, earlierAsked: earlier.asked)
         }
         // The one that comes to stand before all moves last.
-        let movers = said.sorted { a, b in
+        let movers = statements.sorted { a, b in
             let (a, b) =
                 plan.asksFormer
-                ? (b.value.saying.cube, a.value.saying.cube)
-                : (a.value.saying.cube, b.value.saying.cube)
+                ? (b.value.statement.cube, a.value.statement.cube)
+                : (a.value.statement.cube, b.value.statement.cube)
             return (a.eventTime, a.id) < (b.eventTime, b.id)
         }
-        for (number, moving) in movers where plan.asksFormer || !places[number].isEnded {
-            guard let from = order.firstIndex(where: { $0.place == number }) else { continue }
+        for (number, moving) in movers where plan.asksFormer || !ranking[number].isEnded {
+            guard let from = order.firstIndex(where: { $0.rank == number }) else { continue }
             let to = order[..<from].firstIndex { other in
-                guard let before = said[other.place] else { return false }
+                guard let before = statements[other.rank] else { return false }
                 return plan.asksFormer ? updates(before, moving) : updates(moving, before)
             }
             guard let to else { continue }

@@ -25,7 +25,7 @@ struct Likeness: Sendable {
 
 /// Words of stored memories, in which those that are like a text are found.
 protocol LikenessIndex {
-    /// How many documents are quarantined.
+    /// The number of quarantined documents.
     var quarantinedCount: Int { get }
     /// Higher for a term that fewer documents hold.
     func rarity(of term: TermCounts.Term) -> Float

@@ -69,7 +69,7 @@ struct QuestionPlan: Sendable {
         asksNumber = [" how many ", " how long ", " how often "].contains { spaced.contains($0) }
         asksName =
             ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
-            || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
+            || (first == "what" && !Self.namedKinds.isDisjoint(with: all))
         asksPast = !Self.pastWords.isDisjoint(with: all)
         asksFormer =
             !Self.formerWords.isDisjoint(with: all)
@@ -79,7 +79,7 @@ struct QuestionPlan: Sendable {
     }
 
     /// Kinds of things that have proper names.
-    private static let thingsWithNames: Set<String> = [
+    private static let namedKinds: Set<String> = [
         "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song",
         "band", "restaurant",
         "company", "school", "name", "brand",

@@ -44,10 +44,10 @@ public struct RecallFeatures: Sendable, Equatable {
     // Sixteen lanes: one is left over.
     private var values: SIMD16<Float>
 
-    /// All zero.
+    /// Features that are all zero.
     public init() { values = .zero }
 
-    /// The given ones; all others are zero.
+    /// Features with the given values; all others are zero.
     public init(_ given: [RecallFeature: Float]) {
         self.init()
         for (feature, value) in given { self[feature] = value }

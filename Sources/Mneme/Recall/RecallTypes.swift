@@ -1,9 +1,9 @@
 public import Foundation
 public import MnemeStore
 
-/// Which parts of recall are used; all but ``fused`` serve comparison.
+/// The parts of recall that are used; all but ``fused`` serve comparison.
 public enum RecallMode: String, Sendable, Codable, CaseIterable {
-    /// Everything.
+    /// All parts of recall.
     case fused
     /// BM25 of the memory alone.
     case words
@@ -36,13 +36,14 @@ public struct RecallRequest: Sendable {
     public var before: Date?
     /// Recorded time as of which memory is asked: later memories are not known yet.
     public var asOf: Date?
-    /// What held at that time: nothing that happened later, and nothing that had ceased to hold.
+    /// The valid time that is asked for: nothing that happened later, and nothing that had ceased
+    /// to hold.
     public var at: Date?
     /// At most so many memories.
     public var limit: Int
     /// At most so many tokens of text in all; nil sets no bound.
     public var tokenBudget: Int?
-    /// Which parts of recall are used.
+    /// The parts of recall that are used.
     public var mode: RecallMode
     /// The time of the question, which "today" in it refers to.
     public var now: Date
@@ -79,16 +80,22 @@ public struct RecalledMemory: Sendable, Codable {
 
 /// The answer to a ``RecallRequest``.
 public struct RecallResult: Sendable, Codable {
-    /// The best first.
+    /// The recalled memories, the best first.
     public var memories: [RecalledMemory]
     /// Memories that were considered.
     public var considered: Int
     /// Tokens of the returned texts.
     public var tokens: Int
-    /// How long it took.
+    /// The duration in milliseconds.
     public var milliseconds: Double
     /// Memories whose vectors are not made yet; they were found by words only.
     public var pendingEmbeddings: Int
     /// Memories left out as they read like instructions to a model, see `list --state quarantined`.
-    public var held = 0
+    public var quarantined = 0
+
+    /// Names in JSON.
+    private enum CodingKeys: String, CodingKey {
+        case memories, considered, tokens, milliseconds, pendingEmbeddings
+        case quarantined = "held"
+    }
 }

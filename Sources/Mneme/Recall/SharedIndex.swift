@@ -12,10 +12,10 @@ final class SharedIndex: @unchecked Sendable {
     /// Positions of the journal and of vectors up to which nothing is left to apply; nil before the
     /// first use. Moved on by who holds `lock` to write, and by who finds that nothing of the
     /// owner's has changed.
-    private let reached = NIOLockedValueBox<Reached?>(nil)
+    private let reached = NIOLockedValueBox<SyncPosition?>(nil)
 
     /// Positions of the journal and of vectors.
-    private struct Reached: Equatable {
+    private struct SyncPosition: Equatable {
         var position: Int64, vectorPosition: Int64
         /// The positions after some changes.
         init(_ changes: IndexChanges) {
@@ -51,14 +51,14 @@ final class SharedIndex: @unchecked Sendable {
                 if let since = reached.withLockedValue(\.self) {
                     return try apply(since.changes(source), source)
                 }
-                let remade = try index.load(source)
-                reached.withLockedValue { $0 = Reached(index) }
-                return remade
+                let rebuilt = try index.load(source)
+                reached.withLockedValue { $0 = SyncPosition(index) }
+                return rebuilt
             }
         }
         let changes = try since.changes(source)
         if changes.isEmpty {
-            reached.withLockedValue { if $0 == since { $0 = Reached(changes) } }
+            reached.withLockedValue { if $0 == since { $0 = SyncPosition(changes) } }
             return []
         }
         return try lock.write {
@@ -72,8 +72,8 @@ final class SharedIndex: @unchecked Sendable {
     private func apply(_ changes: IndexChanges, _ source: OwnerIndex.Source) throws -> [(
         CubeID, [UInt8]
     )] {
-        let remade = try index.apply(changes, from: source)
-        reached.withLockedValue { $0 = Reached(changes) }
-        return remade
+        let rebuilt = try index.apply(changes, from: source)
+        reached.withLockedValue { $0 = SyncPosition(changes) }
+        return rebuilt
     }
 }

@@ -10,7 +10,7 @@ public struct DuplicateLinker: Reconciler {
     /// The least similarity of near duplicates: nine in ten words are shared.
     public var leastSimilarity = 0.9
 
-    /// With the standard bound.
+    /// A linker with the standard bound.
     public init() {}
 
     /// One operation: the draft is added, with a link `nearDuplicateOf` to the most similar

@@ -17,7 +17,7 @@ public struct HybridRetrieval: RetrievalPlan {
     /// One round of probes, and one of walking.
     public let roundLimit = 2
 
-    /// With the standard limits.
+    /// A plan with the standard limits.
     public init() {}
 
     /// The probes of the first round: everything for a small index, whose full ranking costs

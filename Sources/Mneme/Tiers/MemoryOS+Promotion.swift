@@ -83,14 +83,14 @@ extension MemoryOS {
         return try store.list(filter, by: .mneme).filter { $0.provenance.source == Self.promotion }
     }
 
-    /// Who a user is and what they like, as far as it is in their profile and in sight: the oldest
-    /// first, so that it begins alike from turn to turn.
-    func profile(of owner: Owner, in sight: Visibility, by caller: Caller) throws -> [MemCube] {
+    /// The visible part of a user's profile, who they are and what they like: the oldest first, so
+    /// that it begins alike from turn to turn.
+    func profile(of owner: Owner, in visibility: Visibility, by caller: Caller) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: 4 * Self.profileLimit)
         (filter.tier, filter.state) = (.profile, .activated)
         var characters = 0
         return try store.list(filter, by: caller).filter {
-            $0.validUntil == nil && $0.caution == nil && sight.contains($0)
+            $0.validUntil == nil && $0.caution == nil && visibility.contains($0)
         }.prefix(Self.profileLimit).prefix {
             characters += $0.text.count
             return characters <= Self.profileCharacters

@@ -12,11 +12,11 @@ public struct TierReport: Sendable, Codable {
         public var about: [String]
         /// Its memories, and those of them that are not promoted.
         public var memories: Int, midTerm: Int
-        /// How often these were recalled.
+        /// The number of times that these were recalled.
         public var visits: Int
         /// Visits, memories and recency together; above 5 they become long-term.
         public var heat: Double
-        /// When it was used last, or grew.
+        /// The time at which it was last used, or grew.
         public var last: Date
     }
 
@@ -86,9 +86,9 @@ extension MemoryOS {
                 memory.vector = vector
                 memory.tier = cube.tier ?? .shortTerm
                 memory.topic = cube.topic
-                memory.holds = cube.validUntil == nil
+                memory.isCurrent = cube.validUntil == nil
                 plan.add(memory)
-                if memory.tier == .profile, memory.holds { profile.append(cube) }
+                if memory.tier == .profile, memory.isCurrent { profile.append(cube) }
             }
         }
         return (plan, profile)

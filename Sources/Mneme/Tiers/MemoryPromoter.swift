@@ -1,6 +1,6 @@
 public import MnemeStore
 
-/// Makes of somebody's profile what a model reads sooner: keys and values that are computed once.
+/// Precomputes what a model reads faster: the KV cache of somebody's profile, computed once.
 /// Adapters have their place here once there are any.
 ///
 /// The job `promote` hands on what came as far as the profile, through every promoter that is

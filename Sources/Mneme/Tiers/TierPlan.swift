@@ -36,7 +36,7 @@ package struct TierPlan {
         package var id: CubeID
         package var type: MemoryType
         package var session: String?
-        /// When it was said, or recorded if that was sooner; and last used.
+        /// The time at which it was said, or recorded if that was sooner; and of the last use.
         package var time: Date
         package var lastUse: Date?
         package var uses = 0
@@ -45,7 +45,7 @@ package struct TierPlan {
         package var vector: [Float]?
         package var tier = MemoryTier.shortTerm, topic: CubeID?
         /// It is not superseded.
-        package var holds = true
+        package var isCurrent = true
 
         /// A memory of the short term, not used yet.
         package init(id: CubeID, type: MemoryType, session: String?, time: Date) {
@@ -181,7 +181,7 @@ package struct TierPlan {
         leaving.sort { ($0.memory.time, $0.memory.id) < ($1.memory.time, $1.memory.id) }
         var open = topics.values.sorted { ($0.last, $0.id) < ($1.last, $1.id) }.map(\.id)
         for (memory, reason) in leaving {
-            if memory.type == .core, memory.holds {
+            if memory.type == .core, memory.isCurrent {
                 move(memory.id, .profile, nil, reason + "; says who somebody is")
                 profile.append(memory)
                 continue
@@ -224,15 +224,15 @@ package struct TierPlan {
             }
         }
         // What a profile does not hold any more, or has no room for.
-        for memory in profile where !memory.holds {
+        for memory in profile where !memory.isCurrent {
             move(memory.id, .longTerm, memory.topic, "does not hold any more")
         }
-        let held = profile.filter(\.holds)
-        if held.count > settings.profile {
-            for memory in held.sorted(by: {
+        let current = profile.filter(\.isCurrent)
+        if current.count > settings.profile {
+            for memory in current.sorted(by: {
                 ($0.lastUse ?? $0.time, $0.id) < ($1.lastUse ?? $1.time, $1.id)
             }).prefix(
-                held.count - settings.profile)
+                current.count - settings.profile)
             {
                 move(
                     memory.id, .longTerm, memory.topic,

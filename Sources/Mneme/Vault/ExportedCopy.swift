@@ -25,7 +25,7 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
 
     /// The copy.
     public var export: VaultExport
-    /// How far it was reached.
+    /// The result for this copy.
     public let outcome: Outcome
     /// The outcome in words, and what to do about it.
     public let note: String
@@ -61,12 +61,12 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
 /// Keys with which a store writes its packages, and with which it opens and signs them again to
 /// erase from them.
 public struct PackageKeys: Sendable {
-    /// Signs packages.
+    /// The key that signs packages.
     public var signing: Curve25519.Signing.PrivateKey?
-    /// Opens sealed ones.
+    /// The passphrase of sealed ones.
     public var passphrase: String?
 
-    /// None if both are left out.
+    /// A signing key and a passphrase; either may be left out.
     public init(signing: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil) {
         (self.signing, self.passphrase) = (signing, passphrase)
     }

@@ -57,7 +57,7 @@ package enum SealedFile {
 
     /// Writes pieces as they come; nothing counts before ``finish()``.
     package struct Writer {
-        /// Where sealed bytes go.
+        /// The sink of sealed bytes.
         private let write: (Data) throws -> Void
         /// The file's key, its first line as written, and the bytes that its nonces begin with.
         private let key: SymmetricKey, header: Data, prefix: Data

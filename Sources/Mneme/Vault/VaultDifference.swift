@@ -1,7 +1,7 @@
 import Foundation
 public import MnemeStore
 
-/// How two vaults, or a vault and a package, differ.
+/// The difference of two vaults, or of a vault and a package.
 ///
 /// Texts are cut to 200 characters, enough for people to tell memories apart.
 public struct VaultDifference: Sendable, Codable {
@@ -17,17 +17,17 @@ public struct VaultDifference: Sendable, Codable {
     ///
     /// A memory that another store holds under another id is the same if its text and speaker are.
     public var same = 0
-    /// In one of them only.
+    /// Memories in one of them only, with their text in brief.
     public var onlyFirst: [CubeID: String] = [:], onlySecond: [CubeID: String] = [:]
-    /// In both, and different.
+    /// Memories in both that differ.
     public var changed: [Change] = []
 }
 
-/// Where memories are.
+/// A side of a comparison: a vault or a package.
 public enum VaultSource: Sendable {
-    /// In the store.
+    /// A vault in the store.
     case vault(Owner)
-    /// In a file.
+    /// A package in a file.
     case package(String, passphrase: String?)
 }
 
@@ -40,7 +40,7 @@ extension MemoryOS {
     /// - Parameters:
     ///   - first: the one whose memories may be missing in the other.
     ///   - second: the one that may have others.
-    ///   - caller: with whose rights vaults are read; memories out of sight count as absent.
+    ///   - caller: with whose rights vaults are read; memories that are not visible count as absent.
     /// - Throws: `InputError` if a package is damaged, `AccessError`, `StoreError`.
     /// - Complexity: both are in memory while they are compared.
     public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local)
@@ -50,8 +50,8 @@ extension MemoryOS {
         let (a, b) = (
             try await memories(in: first, by: caller), try await memories(in: second, by: caller)
         )
-        var difference = VaultDifference(), sayings: [Data: CubeID] = [:], met: Set<CubeID> = []
-        for cube in b.values { sayings[cube.saying] = cube.id }
+        var difference = VaultDifference(), contentKeys: [Data: CubeID] = [:], met: Set<CubeID> = []
+        for cube in b.values { contentKeys[cube.contentKey] = cube.id }
         for cube in a.values {
             if let other = b[cube.id] {
                 met.insert(cube.id)
@@ -61,8 +61,8 @@ extension MemoryOS {
                     difference.changed.append(
                         .init(id: cube.id, first: Self.brief(cube), second: Self.brief(other)))
                 }
-            } else if let twin = sayings[cube.saying] {
-                met.insert(twin)
+            } else if let duplicate = contentKeys[cube.contentKey] {
+                met.insert(duplicate)
                 difference.same += 1
             } else {
                 difference.onlyFirst[cube.id] = Self.brief(cube)

@@ -5,11 +5,11 @@ public import MnemeStore
 /// The rule for a conflict: a memory that was changed both here and in the vault that comes,
 /// neither version being the other's past.
 public enum ConflictRule: String, Sendable, Codable, CaseIterable {
-    /// The one here stays.
+    /// Keeps the memory here.
     case keep
     /// The one that comes takes its place, as a next version.
     case take
-    /// Both stay, linked.
+    /// Keeps both, linked.
     case both
 }
 
@@ -31,13 +31,13 @@ public struct VaultReport: Sendable, Codable {
     public var signedBy: String?
     /// Memories read.
     public var memories = 0
-    /// Taken in; of these held, as they read like instructions to a model.
-    public var added = 0, held = 0
+    /// Imported; of these quarantined, as they read like instructions to a model.
+    public var added = 0, quarantined = 0
     /// Brought to a later version.
     public var updated = 0
     /// The same here, or here in a later version.
     public var unchanged = 0, newerHere = 0
-    /// Said here already, by the same speaker.
+    /// Duplicates: said here already, by the same speaker.
     public var duplicates = 0
     /// Erased here, and not brought back.
     public var erasedHere = 0
@@ -47,14 +47,21 @@ public struct VaultReport: Sendable, Codable {
     public var links = 0
     /// Changed here and there, see ``ConflictRule``; the first hundred in words.
     public var conflictCount = 0, conflicts: [Conflict] = []
-    /// Not taken in, with the reason; the first hundred.
+    /// Not imported, with the reason; the first hundred.
     public var refused = 0, problems: [String] = []
-    /// How long it took, embedding included.
+    /// The duration in seconds, embedding included.
     public var seconds = 0.0
+
+    /// Names in JSON.
+    private enum CodingKeys: String, CodingKey {
+        case from, created, position, signedBy, memories, added, updated, unchanged, newerHere, duplicates
+        case erasedHere, erased, links, conflictCount, conflicts, refused, problems, seconds
+        case quarantined = "held"
+    }
 }
 
 extension MemoryOS {
-    /// Takes in the memories of a package, with their history, under their own ids. What is here
+    /// Imports the memories of a package, with their history, under their own ids. What is here
     /// already is not doubled; what was erased here stays erased.
     ///
     /// The whole file is checked before anything is written. Repeating it changes nothing.
@@ -69,7 +76,7 @@ extension MemoryOS {
     ///   - progress: done, total, and what is counted.
     /// - Throws: `InputError` if the file is no package or was changed, `AccessError`,
     ///   `StoreError`.
-    public func takeIn(
+    public func importPackage(
         package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep,
         trusted: Data? = nil,
         passphrase: String? = nil,
@@ -81,7 +88,7 @@ extension MemoryOS {
         }
         if let trusted, end.key.flatMap(Hexadecimal.bytes) != trusted {
             throw InputError(
-                "\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was taken in."
+                "\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was imported."
             )
         }
         var reader = try VaultPackageReader(path: path, passphrase: passphrase)

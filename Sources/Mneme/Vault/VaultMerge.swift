@@ -14,7 +14,7 @@ struct VaultMerge: Sendable {
     /// Memories of one commit: few enough that other writers of the store do not wait long.
     private static let batch = 64
 
-    /// Where is written, and what decides conflicts.
+    /// The memory that is written to, and the rule that decides conflicts.
     private let memory: MemoryOS, rule: ConflictRule
     /// Whose vault it is.
     let owner: Owner
@@ -28,12 +28,12 @@ struct VaultMerge: Sendable {
         erased: [CubeID] = []
     /// Ids here by ids there, and those of memories that this merge added.
     private var names: [CubeID: CubeID] = [:], fresh: Set<CubeID> = []
-    /// Memories here by ``MemCube/saying``, to find duplicates; nil until the first batch. It is
+    /// Memories here by ``MemCube/contentKey``, to find duplicates; nil until the first batch. It is
     /// held in memory for the whole merge.
-    private var said: [Data: [Said]]?
+    private var storedByContent: [Data: [StoredMemory]]?
 
     /// A memory of the vault that says something.
-    private struct Said {
+    private struct StoredMemory {
         var id: CubeID
         var time: Date
         /// True if it says the same whenever it is said, see ``isFact(_:)``.
@@ -131,7 +131,9 @@ struct VaultMerge: Sendable {
         guard !units.isEmpty else { return }
         try Task.checkCancellation()
         let (memory, owner, caller) = (memory, owner, caller)
-        if said == nil { said = try await memory.run { try Self.sayings(memory, owner, caller) } }
+        if storedByContent == nil {
+            storedByContent = try await memory.run { try Self.contentKeys(memory, owner, caller) }
+        }
         let incoming = units, policy = try memory.store.policy(of: owner.tenant)
         units = []
         let before = self
@@ -142,17 +144,17 @@ struct VaultMerge: Sendable {
         }
     }
 
-    /// Reads the memories of the vault that are neither archived nor merged, by ``MemCube/saying``.
+    /// Reads the memories of the vault that are neither archived nor merged, by ``MemCube/contentKey``.
     /// - Complexity: one pass over the vault, a page of 1,000 at a time.
-    private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws
-        -> [Data: [Said]]
+    private static func contentKeys(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws
+        -> [Data: [StoredMemory]]
     {
-        var found: [Data: [Said]] = [:]
+        var found: [Data: [StoredMemory]] = [:]
         var pages = CubePages(CubeFilter(owner: owner, limit: 1_000), by: caller)
         while let page = try pages.next(from: memory.store) {
             for cube in page where cube.state != .archived && cube.state != .merged {
-                found[cube.saying, default: []].append(
-                    Said(id: cube.id, time: cube.eventTime, isFact: isFact(cube)))
+                found[cube.contentKey, default: []].append(
+                    StoredMemory(id: cube.id, time: cube.eventTime, isFact: isFact(cube)))
             }
         }
         return found
@@ -169,26 +171,26 @@ struct VaultMerge: Sendable {
         let store = memory.store
         var requests: [WriteRequest] = [], ids: [CubeID] = [],
             kinds: [WritableKeyPath<VaultReport, Int>] = []
-        for (unit, standing) in zip(
-            incoming, try store.standing(of: incoming.map(\.cube.id), owner: owner, by: caller))
+        for (unit, availability) in zip(
+            incoming, try store.availability(of: incoming.map(\.cube.id), owner: owner, by: caller))
         {
-            var unit = received(unit, policy), standing = standing
+            var unit = received(unit, policy), availability = availability
             let original = unit.cube.id
-            if standing == .elsewhere {
+            if availability == .elsewhere {
                 rename(&unit, Self.derived(original, owner))
                 unit.cube.topic = unit.cube.topic.map { Self.derived($0, owner) }
-                standing = try store.standing(of: [unit.cube.id], owner: owner, by: caller)[0]
+                availability = try store.availability(of: [unit.cube.id], owner: owner, by: caller)[0]
             }
-            switch standing {
+            switch availability {
             case .erased, .elsewhere: report.erasedHere += 1
             case .free:
                 let cube = unit.cube
-                let twin = said?[cube.saying]?.first {
+                let duplicate = storedByContent?[cube.contentKey]?.first {
                     $0.isFact && Self.isFact(cube)
                         || abs($0.time.timeIntervalSince(cube.eventTime)) < 1
                 }
-                if let twin, cube.state != .archived, cube.state != .merged {
-                    names[original] = twin.id
+                if let duplicate, cube.state != .archived, cube.state != .merged {
+                    names[original] = duplicate.id
                     report.duplicates += 1
                     continue
                 }
@@ -203,7 +205,7 @@ struct VaultMerge: Sendable {
                 names[original] = unit.cube.id
                 guard let local = try store.cube(unit.cube.id, owner: owner, asOf: nil, by: caller)
                 else {
-                    refuse("\(unit.cube.id) is out of sight")
+                    refuse("\(unit.cube.id) is not visible to you")
                     continue
                 }
                 do { try reconcile(local, unit, policy, &requests, &ids, &kinds) } catch let error
@@ -216,7 +218,7 @@ struct VaultMerge: Sendable {
                 let cubes = try result.get()
                 report[keyPath: kinds[i]] += 1
                 if kinds[i] == \.added {
-                    if cubes[0].state == .quarantined { report.held += 1 }
+                    if cubes[0].state == .quarantined { report.quarantined += 1 }
                     fresh.insert(cubes[0].id)
                 }
             } catch let error as StoreError {
@@ -229,7 +231,7 @@ struct VaultMerge: Sendable {
         }
     }
 
-    /// Counts a memory that is not taken in, and keeps the reason of the first hundred.
+    /// Counts a memory that is not imported, and keeps the reason of the first hundred.
     private mutating func refuse(_ reason: String) {
         report.refused += 1
         if report.problems.count < 100 { report.problems.append(reason) }
@@ -274,7 +276,7 @@ struct VaultMerge: Sendable {
         // What analysis found there was found in a text before anything was taken out of it.
         unit.cube.derived = MemCube.Derived()
         let (analysis, hash) = try memory.describe(&unit.cube)
-        // Why it is held there is not always seen in its text.
+        // Why it is quarantined there is not always seen in its text.
         if !signs.isEmpty {
             unit.cube.caution = signs + (unit.cube.caution ?? []).filter { !signs.contains($0) }
         }
@@ -358,7 +360,7 @@ struct VaultMerge: Sendable {
                     unit.cube.id, Owner(tenant: owner.tenant, user: owner.user + "\0" + there.text))
             )
             guard
-                try memory.store.standing(of: [other.cube.id], owner: owner, by: caller)[0] == .free
+                try memory.store.availability(of: [other.cube.id], owner: owner, by: caller)[0] == .free
             else { return }
             var request = try adoption(other, policy)
             request.mutations.append(
@@ -411,7 +413,7 @@ struct VaultMerge: Sendable {
                 let origin = "from the vault of \(report.from.user),"
                 let isTheirs = try await memory.run {
                     guard
-                        try memory.store.standing(of: [name], owner: owner, by: caller)[0] == .here
+                        try memory.store.availability(of: [name], owner: owner, by: caller)[0] == .here
                     else {
                         return false
                     }
@@ -432,7 +434,7 @@ struct VaultMerge: Sendable {
 extension MemCube {
     /// A short hash of speaker and text, 12 bytes of SHA-256: equal for two memories that say the
     /// same.
-    var saying: Data {
+    var contentKey: Data {
         Data(SHA256.hash(data: Data("\(header.speaker ?? "")\0\(text)".utf8)).prefix(12))
     }
 }

@@ -26,7 +26,7 @@ public enum VaultPackage {
         public var format: String, version: Int
         /// Whose memories they are where they come from.
         public var vault: Owner
-        /// When it was made, and by whom.
+        /// The time at which it was made, and by whom.
         public var created: Date, principal: String
         /// Changes after this position of the journal are in it; 0 means all.
         public var since: Int64
@@ -36,7 +36,7 @@ public enum VaultPackage {
 
     /// The last line: what a complete package must add up to, and who vouches for it.
     public struct End: Sendable, Codable {
-        /// How many memories, and ids of erased ones.
+        /// The number of memories, and of ids of erased ones.
         public var memories: Int, erased: Int
         /// Of all bytes before this line, as hexadecimal digits.
         public var sha256: String
@@ -334,14 +334,14 @@ extension MemoryOS {
             guard hasBegun else {
                 hasBegun = true
                 let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
-                    let sight = try store.visibility(of: owner, for: .read, by: caller),
+                    let visibility = try store.visibility(of: owner, for: .read, by: caller),
                         position = try store.position(of: owner)
                     let changes =
                         since == 0
                         ? nil
                         : try store.changes(
                             owner: owner, since: since, vectorsSince: .max, embedder: "",
-                            visibility: sight)
+                            visibility: visibility)
                     return (changes, max(position, changes?.position ?? 0))
                 }
                 if let changes { (changed, erased) = (changes.rows.map(\.id)[...], changes.erased) }

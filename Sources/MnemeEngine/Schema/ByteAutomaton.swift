@@ -223,7 +223,7 @@ extension ByteAutomaton {
     }
 }
 
-/// How many steps the building of a schema's automata may still take. A schema that needs more is
+/// The steps that the building of a schema's automata may still take. A schema that needs more is
 /// hostile, or asks for what cannot be kept in memory.
 struct AutomatonBudget {
     private var left: Int

@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 
-/// Where a text stands within a schema: all ways to read it so far. Copies go on alone.
+/// The state of reading a text by a schema: all ways to read it so far. Copies go on alone.
 package struct JSONMatcher: Sendable {
     /// The schema's machine, which all its matchers share with what it has found out so far.
     let machine: SharedMachine
@@ -8,7 +8,7 @@ package struct JSONMatcher: Sendable {
     /// one.
     private(set) var configuration: Int32
 
-    /// Equal where the same may follow.
+    /// A state, equal where the same may follow.
     package struct State: Sendable, Hashable {
         private let machine: ObjectIdentifier
         private let configuration: Int32
@@ -19,7 +19,7 @@ package struct JSONMatcher: Sendable {
         }
     }
 
-    /// At the beginning of a text.
+    /// A matcher at the beginning of a text.
     package init(_ schema: JSONSchema) {
         machine = schema.machine
         configuration = machine.box.withLockedValue { $0.start }
@@ -34,7 +34,7 @@ package struct JSONMatcher: Sendable {
     }
 
     /// True if any character of a string may come next, as far as its pattern lets it.
-    package var isInText: Bool { machine.box.withLockedValue { $0.isInText(configuration) } }
+    package var isInString: Bool { machine.box.withLockedValue { $0.isInString(configuration) } }
 
     /// Bytes of the shortest text that may follow to the end.
     package var bytesToEnd: Int { machine.box.withLockedValue { $0.bytesToEnd(configuration) } }

@@ -59,7 +59,7 @@ struct NumberRule: Hashable, Sendable {
         return UInt8(examples.firstIndex(of: byte) ?? 0)
     }
 
-    /// Where a number without bounds stands.
+    /// The state of reading a number without bounds.
     private enum Form: Hashable {
         case start, minus, zero, digits, point, fraction, e, sign, exponent, longExponent
     }
@@ -114,7 +114,7 @@ struct NumberRule: Hashable, Sendable {
 /// Reads a number digit by digit and knows at each how it lies to its bounds, and what remains of
 /// it beyond whole steps.
 private struct NumberReader {
-    /// How the digits read lie to those of a bound at the same places.
+    /// The order of the digits read and those of a bound at the same positions.
     enum Order: Hashable { case below, same, above }
 
     /// The reader's state behind some digits. Counts stop where further digits change nothing, so
@@ -127,14 +127,14 @@ private struct NumberReader {
         /// True behind a minus; bounds are then compared as distances from zero.
         var isNegative = false
         /// Digits of this part that were read, as far as it matters.
-        var place = 0
+        var digitsRead = 0
         /// Order of the digits read against the side's lower and upper bound.
         var least = Order.same, most = Order.same
         /// Remainder of the digits read, as one integer, divided by ``NumberReader/step``.
         var remainder = 0
     }
 
-    /// Which distances from zero fit one sign.
+    /// The distances from zero that fit one sign.
     private struct Side {
         /// The smallest distance from zero that fits, zero itself where the range crosses it.
         var least: NumberRule.Bound
@@ -196,8 +196,8 @@ private struct NumberReader {
         }
     }
 
-    /// How many digits behind the point keep a number apart from bounds that it must not reach: a
-    /// double rounds further ones away.
+    /// The number of digits behind the point that keep a number apart from bounds that it must not
+    /// reach: a double rounds further ones away.
     private static func distinctDigits(_ rule: NumberRule) -> Int {
         let exclusive = [rule.lower, rule.upper].compactMap(\.self).filter(\.isExclusive)
         return exclusive.map { bound in
@@ -237,7 +237,7 @@ private struct NumberReader {
             next.part = .point
             next.least = order(state, side.least)
             next.most = side.most.map { order(state, $0) } ?? .below
-            next.place = 0
+            next.digitsRead = 0
             return next.least == .below || next.most == .above ? nil : next
         case (.start, 48...57), (.minus, 48...57):
             next.part = byte == 48 ? .zero : .whole
@@ -248,40 +248,40 @@ private struct NumberReader {
         guard let side = side(next) else { return nil }
         let digit = byte - 48
         if next.part == .fraction {
-            guard state.place < fractionDigits, step == 1 && scale == 0 || state.place < scale || digit == 0
+            guard state.digitsRead < fractionDigits, step == 1 && scale == 0 || state.digitsRead < scale || digit == 0
             else { return nil }
             next.least =
                 state.least == .same
-                ? compare(digit, side.least.value.fraction, state.place) : state.least
+                ? compare(digit, side.least.value.fraction, state.digitsRead) : state.least
             if let most = side.most, state.most == .same {
-                next.most = compare(digit, most.value.fraction, state.place)
+                next.most = compare(digit, most.value.fraction, state.digitsRead)
             }
             if next.least == .below || next.most == .above { return nil }
-        } else if state.place < wholeDigits {
+        } else if state.digitsRead < wholeDigits {
             if state.least == .same {
-                next.least = compare(digit, side.least.value.whole, state.place)
+                next.least = compare(digit, side.least.value.whole, state.digitsRead)
             }
             if let most = side.most, state.most == .same {
-                next.most = compare(digit, most.value.whole, state.place)
+                next.most = compare(digit, most.value.whole, state.digitsRead)
             }
         }
-        if next.part != .fraction || state.place < scale {
+        if next.part != .fraction || state.digitsRead < scale {
             next.remainder = (state.remainder * 10 + Int(digit)) % step
         }
-        next.place = min(state.place + 1, next.part == .fraction ? fractionDigits : wholeDigits)
+        next.digitsRead = min(state.digitsRead + 1, next.part == .fraction ? fractionDigits : wholeDigits)
         return next
     }
 
     /// A bound has zeros where its digits end.
-    private func compare(_ digit: UInt8, _ digits: [UInt8], _ place: Int) -> Order {
-        let other = place < digits.count ? digits[place] : 0
+    private func compare(_ digit: UInt8, _ digits: [UInt8], _ digitsRead: Int) -> Order {
+        let other = digitsRead < digits.count ? digits[digitsRead] : 0
         return digit < other ? .below : digit > other ? .above : .same
     }
 
-    /// How the digits before the point lie to a bound's: the longer number is the larger.
+    /// Compares the digits before the point with a bound's: the longer number is the larger.
     private func order(_ state: State, _ bound: NumberRule.Bound) -> Order {
         let count = bound.value.whole.count
-        if state.place != count { return state.place < count ? .below : .above }
+        if state.digitsRead != count { return state.digitsRead < count ? .below : .above }
         return bound == side(state)?.least ? state.least : state.most
     }
 
@@ -290,14 +290,14 @@ private struct NumberReader {
         guard let side = side(state) else { return false }
         let isInFraction = state.part == .fraction
         guard isInFraction || state.part == .whole || state.part == .zero else { return false }
-        let places = isInFraction ? min(state.place, scale) : 0
+        let places = isInFraction ? min(state.digitsRead, scale) : 0
         var remainder = state.remainder
         for _ in places..<max(places, scale) { remainder = remainder * 10 % step }
         guard remainder == 0 else { return false }
         func order(_ bound: NumberRule.Bound, _ known: Order) -> Order {
             let order = isInFraction ? known : self.order(state, bound)
             guard order == .same else { return order }
-            let read = isInFraction ? state.place : 0
+            let read = isInFraction ? state.digitsRead : 0
             return read < bound.value.fraction.count ? .below : .same
         }
         let least = order(side.least, state.least)

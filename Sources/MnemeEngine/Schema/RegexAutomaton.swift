@@ -44,7 +44,8 @@ private struct RegexNetwork {
     /// A state with its transitions over bytes and its empty ones.
     private struct State {
         var edges: [Edge] = []
-        /// Where it leads without a byte: always, only at the beginning, only at the end.
+        /// The states that it leads to without a byte: always, only at the beginning, only at the
+        /// end.
         var free: [Int32] = [], atStart: [Int32] = [], atEnd: [Int32] = []
     }
 

@@ -18,7 +18,7 @@ indirect enum RegexSyntax: Sendable, Equatable {
     static let empty = RegexSyntax.sequence([])
 }
 
-/// Why a pattern is not followed.
+/// A reason for which a pattern is not followed.
 enum RegexFault: Error, Equatable {
     /// It is no regular expression; says what is wrong.
     case syntax(String)
@@ -30,7 +30,7 @@ enum RegexFault: Error, Equatable {
 struct RegexParser {
     private let text: [Unicode.Scalar]
     /// Index in ``text`` of the next scalar to read.
-    private var place = 0
+    private var position = 0
     /// Open groups around the next scalar.
     private var depth = 0
 
@@ -45,25 +45,25 @@ struct RegexParser {
     static func parse(_ pattern: String) throws(RegexFault) -> RegexSyntax {
         var parser = RegexParser(pattern)
         let syntax = try parser.choice()
-        guard parser.place == parser.text.count else { throw .syntax("a ')' closes nothing") }
+        guard parser.position == parser.text.count else { throw .syntax("a ')' closes nothing") }
         return syntax
     }
 
     /// The scalar to read next; nil at the pattern's end.
-    private var next: Unicode.Scalar? { place < text.count ? text[place] : nil }
+    private var next: Unicode.Scalar? { position < text.count ? text[position] : nil }
 
     /// Reads one scalar if it is the next one; otherwise reads nothing and is false.
     private mutating func accept(_ scalar: Unicode.Scalar) -> Bool {
         guard next == scalar else { return false }
-        place += 1
+        position += 1
         return true
     }
 
     /// Reads several scalars if they all come next; otherwise reads nothing and is false.
     private mutating func accept(_ word: String) -> Bool {
         let scalars = Array(word.unicodeScalars)
-        guard text[place...].starts(with: scalars) else { return false }
-        place += scalars.count
+        guard text[position...].starts(with: scalars) else { return false }
+        position += scalars.count
         return true
     }
 
@@ -104,16 +104,16 @@ struct RegexParser {
         if accept("+") { return (1, nil) }
         if accept("?") { return (0, 1) }
         guard next == "{" else { return nil }
-        let start = place
-        place += 1
+        let start = position
+        position += 1
         guard let least = number() else {
-            place = start
+            position = start
             return nil
         }
         var most: Int? = least
         if accept(",") { most = number() }
         guard accept("}") else {
-            place = start
+            position = start
             return nil
         }
         if let most, most < least { throw .syntax("a repetition's numbers are out of order") }
@@ -128,7 +128,7 @@ struct RegexParser {
         var value: Int?
         while let digit = next, ("0"..."9").contains(digit) {
             value = min((value ?? 0) * 10 + Int(digit.value - 48), Self.maximumCount + 1)
-            place += 1
+            position += 1
         }
         return value
     }
@@ -136,7 +136,7 @@ struct RegexParser {
     /// One anchor, class, group, escape or literal scalar.
     private mutating func atom() throws(RegexFault) -> RegexSyntax {
         guard let scalar = next else { return .empty }
-        place += 1
+        position += 1
         switch scalar {
         case "^": return .start
         case "$": return .end
@@ -162,7 +162,7 @@ struct RegexParser {
                     guard scalar.properties.isXIDContinue else {
                         throw .syntax("a group's name is none")
                     }
-                    place += 1
+                    position += 1
                 }
                 guard accept(">") else { throw .syntax("a group's name does not end") }
             } else if !accept(":") {
@@ -184,10 +184,10 @@ struct RegexParser {
         case .some("1"..."9"): throw .unsupported("references back")
         // The ends of the text, as Python and Rust write them.
         case "A":
-            place += 1
+            position += 1
             return .start
         case "z", "Z":
-            place += 1
+            position += 1
             return .end
         default: return .set(try escapedSet())
         }
@@ -196,7 +196,7 @@ struct RegexParser {
     /// The scalars of an escape, the same inside of brackets and outside.
     private mutating func escapedSet() throws(RegexFault) -> ScalarSet {
         guard let scalar = next else { throw .syntax("a '\\' ends it") }
-        place += 1
+        position += 1
         switch scalar {
         case "d": return .digits
         case "D": return ScalarSet.digits.inverted
@@ -217,7 +217,7 @@ struct RegexParser {
             guard let letter = next, letter.isASCII, letter.properties.isAlphabetic else {
                 throw .syntax("'\\c' names no letter")
             }
-            place += 1
+            position += 1
             return ScalarSet([letter.value & 31...letter.value & 31])
         case "x":
             let value = try hex(2)
@@ -237,7 +237,7 @@ struct RegexParser {
         var name = ""
         while let scalar = next, scalar != "}" {
             name.unicodeScalars.append(scalar)
-            place += 1
+            position += 1
         }
         guard accept("}") else { throw .syntax("'\\p{' is not closed") }
         for prefix in ["General_Category=", "gc="] where name.hasPrefix(prefix) {
@@ -258,7 +258,7 @@ struct RegexParser {
                 throw .syntax("an escape lacks its digits")
             }
             value = value << 4 | UInt32(digit)
-            place += 1
+            position += 1
         }
         return value
     }
@@ -269,7 +269,7 @@ struct RegexParser {
             var value: UInt32 = 0
             while let digit = next.flatMap({ Character($0).hexDigitValue }) {
                 value = min(value << 4 | UInt32(digit), 0x11_0000)
-                place += 1
+                position += 1
             }
             guard accept("}"), value <= 0x10_ffff else { throw .syntax("'\\u{' is not closed") }
             return ScalarSet([value...value])
@@ -290,11 +290,11 @@ struct RegexParser {
         var ranges: [ClosedRange<UInt32>] = []
         while let scalar = next, scalar != "]" {
             let low = try member()
-            guard next == "-", place + 1 < text.count, text[place + 1] != "]" else {
+            guard next == "-", position + 1 < text.count, text[position + 1] != "]" else {
                 ranges += low.ranges
                 continue
             }
-            place += 1
+            position += 1
             let high = try member()
             // A class at either end is no range: the dash stands for itself.
             guard let first = low.single, let last = high.single else {
@@ -312,7 +312,7 @@ struct RegexParser {
     /// One member of a class, in which `\b` is the backspace and not a word boundary.
     private mutating func member() throws(RegexFault) -> ScalarSet {
         guard let scalar = next else { throw .syntax("a '[' is not closed") }
-        place += 1
+        position += 1
         guard scalar == "\\" else { return ScalarSet(scalar) }
         if accept("b") { return ScalarSet("\u{8}") }
         return try escapedSet()

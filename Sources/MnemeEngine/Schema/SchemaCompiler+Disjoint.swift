@@ -44,7 +44,7 @@ extension SchemaCompiler {
 
 /// Facts about the values of a schema, each true of every value that fits.
 private struct SchemaFacts {
-    /// nil if any.
+    /// The types that a value may have; nil if any.
     var types: Set<String>?
     /// Texts of the listed values; nil if none are listed.
     var values: Set<String>?

@@ -1,6 +1,6 @@
 import MnemeBase
 
-/// Arrays.
+/// Compiles schemas of arrays.
 extension SchemaCompiler {
     /// Largest `minItems` that is taken.
     private static let maximumElements = 1 << 24
@@ -19,8 +19,8 @@ extension SchemaCompiler {
         guard least <= Self.maximumElements else {
             throw parts[0].fault("asks for an array that is too long to write")
         }
-        let first = try (0..<(shapes.map(\.first.count).max() ?? 0)).map { place in
-            try compile(shapes.compactMap { $0.element(place) })
+        let first = try (0..<(shapes.map(\.first.count).max() ?? 0)).map { index in
+            try compile(shapes.compactMap { $0.element(index) })
         }
         let rest = try compile(shapes.compactMap(\.rest))
         var rule = SchemaGrammar.ListRule(first: first, rest: rest, least: least, most: most)
@@ -37,19 +37,19 @@ extension SchemaCompiler {
 
     /// A node for each value of a node that has few; nil if it has many.
     private mutating func distinct(_ node: Int) -> [Int]? {
-        guard let values = fewValues(node, following: []) else { return nil }
-        return values.map { list, place in add(.literal(list: list, place..<place + 1)) }
+        guard let values = literalValues(node, following: []) else { return nil }
+        return values.map { list, index in add(.literal(list: list, index..<index + 1)) }
     }
 
     /// Places of a node's values among the literals, each value once; nil if there are more than
     /// the 64 that a frame's bit set tells apart, or if they are not listed.
-    private func fewValues(_ node: Int, following: Set<Int>) -> [(list: Int, place: Int)]? {
-        var found: [(list: Int, place: Int)] = []
+    private func literalValues(_ node: Int, following: Set<Int>) -> [(list: Int, index: Int)]? {
+        var found: [(list: Int, index: Int)] = []
         switch grammar.nodes[node] {
         case .literal(let list, let range): found = range.map { (list, $0) }
         case .choice(let nodes) where !following.contains(node):
             for choice in nodes {
-                guard let values = fewValues(choice, following: following.union([node])) else {
+                guard let values = literalValues(choice, following: following.union([node])) else {
                     return nil
                 }
                 found += values
@@ -58,7 +58,7 @@ extension SchemaCompiler {
         }
         // The same value may be offered by several choices.
         var seen: Set<[UInt8]> = []
-        found = found.filter { seen.insert(grammar.literals[$0.list][$0.place]).inserted }
+        found = found.filter { seen.insert(grammar.literals[$0.list][$0.index]).inserted }
         return found.count <= UInt64.bitWidth ? found : nil
     }
 }
@@ -68,7 +68,7 @@ extension SchemaCompiler {
 private struct ListShape {
     /// Schemas of the first elements, by place.
     var first: [SchemaPart] = []
-    /// nil if any may follow.
+    /// The schema of further elements; nil if any may follow.
     var rest: SchemaPart?
 
     /// Reads `prefixItems` and `items`, and before draft 2020-12 a list of `items` and
@@ -84,5 +84,5 @@ private struct ListShape {
     }
 
     /// The schema of one element; nil if any value will do.
-    func element(_ place: Int) -> SchemaPart? { place < first.count ? first[place] : rest }
+    func element(_ index: Int) -> SchemaPart? { index < first.count ? first[index] : rest }
 }

@@ -1,6 +1,6 @@
 import MnemeBase
 
-/// Objects.
+/// Compiles schemas of objects.
 extension SchemaCompiler {
     /// Patterns of names that are kept: ``others(_:_:_:_:)`` goes through all their 2^n
     /// combinations.
@@ -219,7 +219,7 @@ private struct ObjectShape {
     /// True if some schema requires the member.
     func isRequired(_ name: String) -> Bool { required.contains(Array(name.utf8)) }
 
-    /// Where names are listed, each is a member of its own, and there are no others.
+    /// Adds listed names as members of their own: there are no others.
     mutating func takeListedNames(of listed: [String]?) {
         guard let listed else { return }
         let old = Set(names.map { Array($0.utf8) })

@@ -1,6 +1,6 @@
 import MnemeBase
 
-/// Strings, numbers, and values that are listed.
+/// Compiles schemas of strings, numbers, and listed values.
 extension SchemaCompiler {
     /// A string that keeps the patterns, formats and lengths of all parts.
     mutating func text(_ parts: [SchemaPart]) throws -> Int {
@@ -27,7 +27,7 @@ extension SchemaCompiler {
                 if let format = TextFormat(rawValue: name), let automaton = format.automaton {
                     automata.append(automaton)
                     if let length = format.most { most = min(most ?? length, length) }
-                } else if !SchemaKeywords.silentFormats.contains(name) {
+                } else if !SchemaKeywords.uncheckedFormats.contains(name) {
                     try leave("format", at: part)
                 }
             }
@@ -114,7 +114,7 @@ extension SchemaCompiler {
             {
                 rule.raise(to: .init(value: least, isExclusive: false))
                 rule.cap(at: .init(value: most, isExclusive: false))
-            } else if !SchemaKeywords.silentFormats.contains(format),
+            } else if !SchemaKeywords.uncheckedFormats.contains(format),
                 TextFormat(rawValue: format) == nil
             {
                 try leave("format", at: part)

@@ -12,7 +12,7 @@ struct SchemaCompiler {
         var parts: [SchemaPart] = []
         /// Lists of `anyOf` and `oneOf`, of each of which one schema must hold.
         var choices: [[SchemaPart]] = []
-        /// Why nothing fits, if that is known already.
+        /// The contradiction by which nothing fits, if it is known already.
         var contradiction: String?
 
         /// A JSON pointer to the first schema, for messages.
@@ -86,7 +86,7 @@ struct SchemaCompiler {
             throw whole.fault("is longer than \(Self.maximumBytes >> 20) MiB")
         }
         grammar.root = try compile([whole])
-        grammar.settle()
+        grammar.prune()
         guard grammar.heights[grammar.root] <= SchemaGrammar.maximumHeight else {
             let why = grammar.reason(grammar.root) ?? "it needs a value inside of itself for ever"
             throw whole.fault("allows no value: \(why)")

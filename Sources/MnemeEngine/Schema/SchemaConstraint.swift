@@ -7,7 +7,7 @@ package struct SchemaConstraint: Sendable {
     private let masks: SchemaMasks
     private var matcher: JSONMatcher
 
-    /// At the beginning of an answer.
+    /// A constraint at the beginning of an answer.
     package init(_ schema: JSONSchema, _ vocabulary: SchemaVocabulary) {
         self.vocabulary = vocabulary
         masks = vocabulary.masks(of: schema)

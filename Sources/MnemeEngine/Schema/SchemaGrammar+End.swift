@@ -9,7 +9,7 @@ extension SchemaGrammar {
         /// A number from a state of one of ``automata``.
         case number(Int, Int32)
         /// What one of ``texts`` lacks up to the closing quote.
-        case text(Int, TextRule.Place)
+        case text(Int, TextRule.Progress)
 
         static func string(_ text: String) -> Part { .bytes(Array(text.utf8)) }
     }
@@ -83,7 +83,7 @@ extension SchemaGrammar {
             return automata[i].isEmpty ? nil : [.number(i, ByteAutomaton.start)]
         case .text(let i):
             return texts[i].isEmpty
-                ? nil : [.string("\""), .text(i, TextRule.Place()), .string("\"")]
+                ? nil : [.string("\""), .text(i, TextRule.Progress()), .string("\"")]
         case .object(let i): return end(ofObject: i).map { [.string("{")] + $0 }
         case .list(let i): return end(ofList: i).map { [.string("[")] + $0 }
         case .choice(let nodes):
@@ -109,7 +109,7 @@ extension SchemaGrammar {
         if missing > 0 {
             let other = rule.others.map { other -> [Part] in
                 [
-                    .string("\""), .text(other.name, TextRule.Place()), .string("\":"),
+                    .string("\""), .text(other.name, TextRule.Progress()), .string("\":"),
                     .node(other.node),
                 ]
             }.min { bytes($0) < bytes($1) }

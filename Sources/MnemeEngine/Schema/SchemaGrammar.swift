@@ -1,7 +1,7 @@
 /// A compiled schema: which values fit, as nodes that refer to each other by number.
 ///
 /// Every value that a node allows can be written to its end: what nothing satisfies was left out
-/// (``SchemaGrammar/settle()``).
+/// (``SchemaGrammar/prune()``).
 struct SchemaGrammar: Sendable {
     /// One rule of the grammar. Numbers refer to lists of the grammar, those of `choice` to nodes.
     enum Node: Sendable {
@@ -40,9 +40,9 @@ struct SchemaGrammar: Sendable {
         var others: [(name: Int, node: Int)]
         var least: Int
         var most: Int?
-        /// How many required properties stand at a place or behind it; as long as `properties` and
-        /// one more.
-        var requiredBehind: [Int] = []
+        /// The number of required properties at a position or behind it; as long as `properties`
+        /// and one more.
+        var requiredFrom: [Int] = []
     }
 
     /// An array's elements: the first ones each with a node of its own, then others.
@@ -74,7 +74,7 @@ struct SchemaGrammar: Sendable {
 
     /// Nodes to which each node reduces: no choices, and nothing that no value satisfies.
     private(set) var alternatives: [[Int]] = []
-    /// How many objects and arrays stand inside of each other at least in a node's value.
+    /// The least nesting depth of objects and arrays in a node's value.
     private(set) var heights: [Int] = []
     /// Bytes of each node's shortest value.
     var shortest: [Int] = []
@@ -98,7 +98,7 @@ extension SchemaGrammar {
     /// they come down to.
     ///
     /// - Complexity: O(nodes · ``maximumHeight``).
-    mutating func settle() {
+    mutating func prune() {
         heights = [Int](repeating: Self.never, count: nodes.count)
         // Each round knows values that are higher by one; choices hand them on in between.
         var changes = true
@@ -112,8 +112,8 @@ extension SchemaGrammar {
                 }
             }
         }
-        for i in objects.indices { settleObject(i) }
-        for i in lists.indices { settleList(i) }
+        for i in objects.indices { pruneObject(i) }
+        for i in lists.indices { pruneList(i) }
         alternatives = nodes.indices.map { flattened($0) }
         measure()
     }
@@ -160,7 +160,7 @@ extension SchemaGrammar {
     }
 
     /// Drops optional members without a value, and counts the required ones behind each place.
-    private mutating func settleObject(_ i: Int) {
+    private mutating func pruneObject(_ i: Int) {
         var object = objects[i]
         let kept = object.properties.indices.filter { place in
             let property = object.properties[place]
@@ -173,12 +173,12 @@ extension SchemaGrammar {
         for property in object.properties.reversed() {
             behind.append(behind[behind.count - 1] + (property.isRequired ? 1 : 0))
         }
-        object.requiredBehind = behind.reversed()
+        object.requiredFrom = behind.reversed()
         objects[i] = object
     }
 
     /// Ends an array before the first element without a value, and tightens its longest length.
-    private mutating func settleList(_ i: Int) {
+    private mutating func pruneList(_ i: Int) {
         var list = lists[i]
         if let end = list.first.firstIndex(where: { heights[$0] == Self.never }) {
             list.first.removeLast(list.first.count - end)
@@ -207,7 +207,7 @@ extension SchemaGrammar {
         return found
     }
 
-    /// Why a node has no value: the reason furthest down, nil if none is known.
+    /// The reason for which a node has no value: the one furthest down, nil if none is known.
     func reason(_ node: Int) -> String? {
         var seen: Set<Int> = []
         return reason(node, &seen)

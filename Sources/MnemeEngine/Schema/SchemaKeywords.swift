@@ -9,7 +9,7 @@ enum SchemaKeywords {
         "definitions", "contentEncoding", "contentMediaType", "contentSchema", "externalDocs",
         "xml", "strict",
     ]
-    /// Are kept for each value alone.
+    /// Keywords that are kept for each value alone.
     static let assertions: Set<String> = [
         "type", "enum", "const", "properties", "required", "additionalProperties",
         "patternProperties", "unevaluatedProperties", "propertyNames", "minProperties",
@@ -17,7 +17,7 @@ enum SchemaKeywords {
         "maxItems", "uniqueItems", "minLength", "maxLength", "pattern", "format", "minimum",
         "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
     ]
-    /// Put schemas together.
+    /// Keywords that combine schemas.
     static let combinations: Set<String> = [
         "$ref", "allOf", "anyOf", "oneOf", "discriminator", "nullable",
     ]
@@ -53,7 +53,7 @@ enum SchemaKeywords {
     ]
 
     /// Formats that are names only, or that every number and text has.
-    static let silentFormats: Set<String> = ["password", "float", "double", "regex", "binary"]
+    static let uncheckedFormats: Set<String> = ["password", "float", "double", "regex", "binary"]
 
     /// The bounds that a number's format sets.
     static func range(ofFormat name: String) -> (least: String, most: String)? {

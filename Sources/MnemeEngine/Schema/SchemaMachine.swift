@@ -15,12 +15,12 @@ struct SchemaMachine: Sendable {
         /// Before the opening quote.
         case quote(Int)
         /// A string behind its opening quote: one of the grammar's texts, and the place in it.
-        case text(Int, TextRule.Place)
+        case text(Int, TextRule.Progress)
         /// The next property, and how many members there are as far as it matters.
         case object(Int, next: Int, count: Int)
         /// A name must follow.
         case member(Int, next: Int, count: Int)
-        /// How many elements there are as far as it matters, and which distinct ones.
+        /// An open array: its number of elements as far as it matters, and the distinct ones.
         case list(Int, count: Int, used: UInt64)
         /// The colon behind a member's name.
         case colon
@@ -52,7 +52,7 @@ struct SchemaMachine: Sendable {
     /// For each configuration and byte what follows; ``unknown`` if nobody asked.
     private var steps: [Int32] = []
 
-    /// No way goes on.
+    /// The dead configuration: no way goes on.
     static let dead: Int32 = -1
     /// Entry of ``steps`` that was not computed yet.
     private static let unknown: Int32 = -2
@@ -66,10 +66,10 @@ struct SchemaMachine: Sendable {
     /// The configuration before the first byte.
     private(set) var start: Int32 = 0
 
-    /// How many configurations were met.
+    /// The number of configurations met.
     var count: Int { configurations.count }
 
-    /// - Parameter grammar: a settled grammar (``SchemaGrammar/settle()``).
+    /// - Parameter grammar: a pruned grammar (``SchemaGrammar/prune()``).
     init(_ grammar: SchemaGrammar) {
         self.grammar = grammar
         start = keep([push(.value(grammar.root), on: Self.done)])
@@ -86,11 +86,11 @@ struct SchemaMachine: Sendable {
     }
 
     /// True if a string is open that may go on with a character of its own.
-    func isInText(_ configuration: Int32) -> Bool {
+    func isInString(_ configuration: Int32) -> Bool {
         configuration >= 0
             && configurations[Int(configuration)].contains { id in
-                guard id >= 0, case .text(let i, let place) = ways[Int(id)].top else { return false }
-                return grammar.texts[i].isOpen(place)
+                guard id >= 0, case .text(let i, let position) = ways[Int(id)].top else { return false }
+                return grammar.texts[i].isOpen(position)
             }
     }
 
@@ -110,17 +110,17 @@ struct SchemaMachine: Sendable {
 
     /// The configuration behind a byte; ``dead`` if it does not fit.
     mutating func step(_ configuration: Int32, _ byte: UInt8) -> Int32 {
-        let place = Int(configuration) << 8 | Int(byte)
-        if place < steps.count, steps[place] != Self.unknown { return steps[place] }
+        let position = Int(configuration) << 8 | Int(byte)
+        if position < steps.count, steps[position] != Self.unknown { return steps[position] }
         var next: [Int32] = []
         for way in configurations[Int(configuration)] { feed(way, byte, &next) }
         let result = next.isEmpty ? Self.dead : keep(next.sorted())
         if Int(configuration) < Self.maximumSteps {
-            if place >= steps.count {
+            if position >= steps.count {
                 let missing = (Int(configuration) + 1) << 8 - steps.count
                 steps += [Int32](repeating: Self.unknown, count: missing)
             }
-            steps[place] = result
+            steps[position] = result
         }
         return result
     }
@@ -194,8 +194,8 @@ struct SchemaMachine: Sendable {
             grammar.literals[list][from..<to].min { $0.count < $1.count }
                 .map { [.bytes(Array($0.dropFirst(depth)))] }
         case .number(let i, let state): [.number(i, state)]
-        case .quote(let i): [.string("\""), .text(i, TextRule.Place()), .string("\"")]
-        case .text(let i, let place): [.text(i, place), .string("\"")]
+        case .quote(let i): [.string("\""), .text(i, TextRule.Progress()), .string("\"")]
+        case .text(let i, let position): [.text(i, position), .string("\"")]
         case .object(let i, let next, let count):
             grammar.end(ofObject: i, next: next, count: count)
         case .member(let i, let next, let count):
@@ -227,10 +227,10 @@ struct SchemaMachine: Sendable {
             }
         case .quote(let i):
             guard byte == UInt8(ascii: "\"") else { return }
-            add(push(.text(i, TextRule.Place()), on: rest), &out)
-        case .text(let i, let place):
-            if byte == UInt8(ascii: "\""), grammar.texts[i].mayEnd(place) { add(rest, &out) }
-            if let next = grammar.texts[i].step(place, byte) {
+            add(push(.text(i, TextRule.Progress()), on: rest), &out)
+        case .text(let i, let position):
+            if byte == UInt8(ascii: "\""), grammar.texts[i].mayEnd(position) { add(rest, &out) }
+            if let next = grammar.texts[i].step(position, byte) {
                 add(push(.text(i, next), on: rest), &out)
             }
         case .object(let i, let next, let count): object(i, next, count, byte, rest, &out)
@@ -258,7 +258,7 @@ struct SchemaMachine: Sendable {
             if next >= 0 { add(push(.number(i, state: next), on: rest), &out) }
         case .text(let i):
             guard byte == UInt8(ascii: "\"") else { return }
-            add(push(.text(i, TextRule.Place()), on: rest), &out)
+            add(push(.text(i, TextRule.Progress()), on: rest), &out)
         case .object(let i):
             guard byte == UInt8(ascii: "{"), grammar.fits(node, below: height(rest)) else { return }
             add(push(.object(i, next: 0, count: 0), on: rest), &out)
@@ -295,7 +295,7 @@ struct SchemaMachine: Sendable {
     ) {
         let rule = grammar.objects[i]
         if byte == UInt8(ascii: "}") {
-            if rule.requiredBehind[next] == 0, count >= rule.least { add(rest, &out) }
+            if rule.requiredFrom[next] == 0, count >= rule.least { add(rest, &out) }
         } else if count == 0, next == 0 {
             for name in names(i, next, count, on: rest) { feed(name, byte, &out) }
         } else if byte == UInt8(ascii: ","), !names(i, next, count, on: rest).isEmpty {
@@ -314,16 +314,16 @@ struct SchemaMachine: Sendable {
             let object = push(.object(i, next: next, count: now), on: rest)
             return push(.blank, on: push(.value(node), on: object))
         }
-        for place in next..<rule.properties.count {
-            let property = rule.properties[place], behind = rule.requiredBehind[place + 1]
+        for position in next..<rule.properties.count {
+            let property = rule.properties[position], behind = rule.requiredFrom[position + 1]
             let canGrow =
                 !rule.others.isEmpty
-                || count + 1 + rule.properties.count - place - 1 >= rule.least
+                || count + 1 + rule.properties.count - position - 1 >= rule.least
             if count + 1 + behind <= most, canGrow,
                 grammar.fits(property.node, below: inside)
             {
-                let name = Frame.literal(list: rule.names, from: place, to: place + 1, depth: 0)
-                ways.append(push(name, on: value(property.node, next: place + 1)))
+                let name = Frame.literal(list: rule.names, from: position, to: position + 1, depth: 0)
+                ways.append(push(name, on: value(property.node, next: position + 1)))
             }
             if property.isRequired { return ways }
         }

@@ -137,8 +137,8 @@ struct TextRule: Sendable {
 // MARK: - Inside of quotes
 
 extension TextRule {
-    /// Where a string stands between its quotes.
-    struct Place: Sendable, Hashable {
+    /// The state of reading a string between its quotes.
+    struct Progress: Sendable, Hashable {
         /// Within what an escape spells.
         enum Escape: Sendable, Hashable {
             /// Outside of escapes.
@@ -165,43 +165,43 @@ extension TextRule {
     }
 
     /// True if the closing quote may come.
-    func mayEnd(_ place: Place) -> Bool {
-        place.escape == .none && Int(place.count) >= least && automaton.accepts(place.state)
+    func mayEnd(_ progress: Progress) -> Bool {
+        progress.escape == .none && Int(progress.count) >= least && automaton.accepts(progress.state)
     }
 
     /// The most characters that may come, of any kind; nil where some may not, or within one.
-    func room(_ place: Place) -> Int? {
-        guard takesAll, place.escape == .none, automaton.accepts(place.state) else { return nil }
-        return most.map { $0 - Int(place.count) } ?? .max
+    func room(_ progress: Progress) -> Int? {
+        guard takesAll, progress.escape == .none, automaton.accepts(progress.state) else { return nil }
+        return most.map { $0 - Int(progress.count) } ?? .max
     }
 
     /// True if an arbitrary character may come.
-    func isOpen(_ place: Place) -> Bool { place.escape == .none }
+    func isOpen(_ progress: Progress) -> Bool { progress.escape == .none }
 
     /// The place behind a byte that is no closing quote; nil if the byte does not fit.
-    func step(_ place: Place, _ byte: UInt8) -> Place? {
-        var next = place
-        switch place.escape {
+    func step(_ progress: Progress, _ byte: UInt8) -> Progress? {
+        var next = progress
+        switch progress.escape {
         case .none:
             guard byte >= 32, byte != UInt8(ascii: "\"") else { return nil }
-            guard byte == UInt8(ascii: "\\") else { return plain(place, byte) }
+            guard byte == UInt8(ascii: "\\") else { return plain(progress, byte) }
             next.escape = .begun
-            return canTake(0...0x10ffff, at: place) ? next : nil
+            return canTake(0...0x10ffff, at: progress) ? next : nil
         case .begun:
             if byte == UInt8(ascii: "u") {
                 next.escape = .digits(left: 4, value: 0)
                 return next
             }
-            return Self.short(byte).flatMap { take($0, at: place) }
+            return Self.short(byte).flatMap { take($0, at: progress) }
         case .digits(let left, let value):
             guard let value = Self.adding(byte, to: value) else { return nil }
             let rest = UInt32(left - 1) * 4, low = UInt32(value) << rest
-            guard canTakeUnit(low...(low | (1 << rest - 1)), at: place) else { return nil }
+            guard canTakeUnit(low...(low | (1 << rest - 1)), at: progress) else { return nil }
             if left > 1 {
                 next.escape = .digits(left: left - 1, value: value)
                 return next
             }
-            guard (0xd800..<0xdc00).contains(value) else { return take(UInt32(value), at: place) }
+            guard (0xd800..<0xdc00).contains(value) else { return take(UInt32(value), at: progress) }
             next.escape = .half(first: value)
             return next
         case .half(let first):
@@ -219,38 +219,38 @@ extension TextRule {
             let scalars = second.clamped(to: 0xdc00...0xdfff)
             let range =
                 (base + scalars.lowerBound - 0xdc00)...(base + scalars.upperBound - 0xdc00)
-            if left == 1 { return take(range.lowerBound, at: place) }
+            if left == 1 { return take(range.lowerBound, at: progress) }
             next.escape = .halfDigits(first: first, left: left - 1, value: value)
-            return canTake(range, at: place) ? next : nil
+            return canTake(range, at: progress) ? next : nil
         }
     }
 
     /// Bytes at most of the shortest way from a place to the closing quote.
-    func bytesToEnd(_ place: Place) -> Int {
-        place.escape == .none
-            ? distance(place.state, count: Int(place.count)) : shortestEnd(place).count
+    func bytesToEnd(_ progress: Progress) -> Int {
+        progress.escape == .none
+            ? distance(progress.state, count: Int(progress.count)) : shortestEnd(progress).count
     }
 
     /// The shortest text from a place to the closing quote, as it stands in JSON.
-    func shortestEnd(_ place: Place) -> [UInt8] {
-        var text: [UInt8] = [], place = place
-        while place.escape != .none,
-            let byte = Self.ofEscapes.first(where: { step(place, $0) != nil }),
-            let next = step(place, byte)
+    func shortestEnd(_ progress: Progress) -> [UInt8] {
+        var text: [UInt8] = [], progress = progress
+        while progress.escape != .none,
+            let byte = Self.ofEscapes.first(where: { step(progress, $0) != nil }),
+            let next = step(progress, byte)
         {
             text.append(byte)
-            place = next
+            progress = next
         }
-        while case let left = distance(place.state, count: Int(place.count)), left > 0 {
+        while case let left = distance(progress.state, count: Int(progress.count)), left > 0 {
             let found = ByteAutomaton.preferred.lazy.compactMap { byte in
-                plain(place, byte).map { (byte, $0) }
+                plain(progress, byte).map { (byte, $0) }
             }.first { byte, next in
                 distance(next.state, count: Int(next.count)) + Self.weight(byte) <= left
             }
             // Distances beyond the table's numbers lead nowhere.
             guard let (byte, next) = found else { break }
             text += Self.escaped(byte)
-            place = next
+            progress = next
         }
         return text
     }
@@ -273,38 +273,38 @@ extension TextRule {
     }
 
     /// The place behind a byte that stands for itself. Only the first byte of a scalar counts.
-    private func plain(_ place: Place, _ byte: UInt8) -> Place? {
+    private func plain(_ progress: Progress, _ byte: UInt8) -> Progress? {
         let isLead = byte & 0xc0 != 0x80
-        let count = isLead ? counted(Int(place.count) + 1) : Int(place.count)
-        let state = automaton.step(place.state, byte)
+        let count = isLead ? counted(Int(progress.count) + 1) : Int(progress.count)
+        let state = automaton.step(progress.state, byte)
         guard isPossible(state, count: count) else { return nil }
-        return Place(state: state, count: Int32(count), escape: .none)
+        return Progress(state: state, count: Int32(count), escape: .none)
     }
 
     /// The place behind a scalar that was spelled by an escape.
-    private func take(_ scalar: UInt32, at place: Place) -> Place? {
+    private func take(_ scalar: UInt32, at progress: Progress) -> Progress? {
         let bytes = ScalarSet.bytes(scalar)
         guard !bytes.isEmpty else { return nil }
-        var next: Place? = Place(state: place.state, count: place.count, escape: .none)
+        var next: Progress? = Progress(state: progress.state, count: progress.count, escape: .none)
         for byte in bytes { next = next.flatMap { plain($0, byte) } }
         return next
     }
 
     /// True if some UTF-16 unit of a range can begin what comes next.
-    private func canTakeUnit(_ units: ClosedRange<UInt32>, at place: Place) -> Bool {
-        if canTake(units, at: place) { return true }
+    private func canTakeUnit(_ units: ClosedRange<UInt32>, at progress: Progress) -> Bool {
+        if canTake(units, at: progress) { return true }
         guard units.overlaps(0xd800...0xdbff) else { return false }
         let firsts = units.clamped(to: 0xd800...0xdbff)
         let low = 0x10000 + (firsts.lowerBound - 0xd800) << 10
         let high = 0x103ff + (firsts.upperBound - 0xd800) << 10
-        return canTake(low...high, at: place)
+        return canTake(low...high, at: progress)
     }
 
     /// True if some scalar of a range can come next.
-    private func canTake(_ range: ClosedRange<UInt32>, at place: Place) -> Bool {
-        let count = counted(Int(place.count) + 1)
+    private func canTake(_ range: ClosedRange<UInt32>, at progress: Progress) -> Bool {
+        let count = counted(Int(progress.count) + 1)
         return ScalarSet([range]).byteSequences.contains { sequence in
-            var states: Set<Int32> = [place.state]
+            var states: Set<Int32> = [progress.state]
             for bytes in sequence {
                 states = states.reduce(into: []) { $0.formUnion(automaton.targets($1, bytes)) }
             }

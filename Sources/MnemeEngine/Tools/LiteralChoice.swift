@@ -2,7 +2,7 @@
 /// either of both or nothing.
 struct LiteralChoice: Sendable, Hashable {
     private let options: [[UInt8]]
-    /// How far each option is read; nil if another byte came.
+    /// The number of bytes of each option that were read; nil if another byte came.
     private var places: [Int?]
 
     /// - Parameter options: nil for one that cannot come here.
@@ -45,8 +45,8 @@ struct LiteralChoice: Sendable, Hashable {
         return option[place] == byte ? place + 1 : nil
     }
 
-    /// How a text compares with an option: 1 if it is all of it, 0 if it is its beginning, nil if
-    /// it is neither.
+    /// Compares a text with an option: 1 if it is all of it, 0 if it is its beginning, nil if it is
+    /// neither.
     static func compare(_ text: some Sequence<UInt8>, _ option: String) -> Int? {
         var choice = LiteralChoice([option])
         for byte in text where !choice.advance(byte) { return nil }

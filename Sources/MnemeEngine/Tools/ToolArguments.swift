@@ -1,6 +1,6 @@
 import MnemeBase
 
-/// Where the arguments of a call stand: what a model writes in its format is read as the JSON that
+/// The state of reading the arguments of a call: what a model writes in its format is read as the JSON that
 /// it stands for, and held to the tool's schema.
 struct ToolArguments: Sendable {
     /// The matcher of the JSON that was emitted, held to the tool's schema.
@@ -10,7 +10,7 @@ struct ToolArguments: Sendable {
     /// Notation in which the model writes arguments.
     private let format: ToolFormat.Arguments
 
-    /// Where the text stands besides the JSON that it was read as.
+    /// The state of reading the text, besides the JSON that it was read as.
     fileprivate enum Form: Sendable, Hashable {
         /// Within plain JSON, which is emitted as it is.
         case json
@@ -27,7 +27,7 @@ struct ToolArguments: Sendable {
         /// Behind the last byte of the arguments.
         case done
     }
-    /// Where the text stands in JSON with bare names.
+    /// The state of reading JSON with bare names.
     fileprivate enum Bare: Sendable, Hashable {
         /// Before the opening bracket, in a name, or at a value that is no text.
         case start, name(isEmpty: Bool), value
@@ -39,7 +39,7 @@ struct ToolArguments: Sendable {
     /// The most characters that may come next within a JSON string, of any kind; nil elsewhere.
     var room: Int? { form == .json ? json.room : nil }
 
-    /// How a byte was taken.
+    /// The result of reading a byte.
     enum Step { case refused, taken, complete }
 
     init(_ schema: JSONSchema, _ format: ToolFormat.Arguments, tail: String) {

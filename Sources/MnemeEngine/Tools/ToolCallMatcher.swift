@@ -1,4 +1,4 @@
-/// Where a text stands within calls of tools, from the first call's ``ToolFormat/head`` on.
+/// A matcher of tool calls, from the first call's ``ToolFormat/head`` on.
 package struct ToolCallMatcher: ByteMatcher {
     /// A part of a call that a byte completed.
     package enum Event {
@@ -9,7 +9,7 @@ package struct ToolCallMatcher: ByteMatcher {
     }
 
     /// The part of a call in which the text stands.
-    private enum Place: Sendable, Hashable {
+    private enum CallPart: Sendable, Hashable {
         /// In the text before a name, between name and arguments, behind the arguments.
         case head(LiteralChoice), name([UInt8]), middle(LiteralChoice, tool: Int)
         case arguments(tool: Int), tail(LiteralChoice)
@@ -20,7 +20,7 @@ package struct ToolCallMatcher: ByteMatcher {
     /// The tools and the format that is followed.
     private let grammar: ToolGrammar
     /// The part of the current call.
-    private var place: Place
+    private var part: CallPart
     /// The current call's arguments, while they are read.
     private var arguments: ToolArguments?
     /// Calls that are complete.
@@ -28,11 +28,11 @@ package struct ToolCallMatcher: ByteMatcher {
 
     /// All that decides what may follow.
     struct State: Sendable, Hashable {
-        private let place: Place
+        private let part: CallPart
         private let arguments: ToolArguments.State?
         private let mayRepeat: Bool
         fileprivate init(_ matcher: ToolCallMatcher) {
-            place = matcher.place
+            part = matcher.part
             arguments = matcher.arguments?.state
             mayRepeat = matcher.calls < matcher.grammar.maximumCalls
         }
@@ -43,20 +43,20 @@ package struct ToolCallMatcher: ByteMatcher {
     init(_ grammar: ToolGrammar, isOpen: Bool = false, isNamed: Bool = false) {
         self.grammar = grammar
         let format = grammar.format
-        place =
+        part =
             isNamed
             ? .name([])
-            : .head(LiteralChoice([isOpen ? format.head : format.beginning]))
-        if !isNamed, isOpen, format.head.isEmpty { place = .name([]) }
+            : .head(LiteralChoice([isOpen ? format.head : format.callPrefix]))
+        if !isNamed, isOpen, format.head.isEmpty { part = .name([]) }
     }
 
     package var isComplete: Bool {
-        guard case .behind(let choice) = place else { return false }
+        guard case .behind(let choice) = part else { return false }
         return choice.isComplete(0)
     }
 
     package var room: Int? {
-        guard case .arguments = place else { return nil }
+        guard case .arguments = part else { return nil }
         return arguments?.room
     }
 
@@ -79,7 +79,7 @@ package struct ToolCallMatcher: ByteMatcher {
                 call(tool).map { tool.name.utf8.dropFirst(read.count) + $0 }
             }.min { $0.count < $1.count }
         }
-        switch place {
+        switch part {
         case .head(let choice): return choice.rest(0).flatMap { head in named([]).map { head + $0 } }
         case .name(let read): return named(read)
         case .middle(let choice, let tool):
@@ -103,15 +103,15 @@ package struct ToolCallMatcher: ByteMatcher {
 
     /// Takes a byte; false, and no way is left, if it does not fit.
     mutating func advance(_ byte: UInt8, _ emit: (Event) -> Void) -> Bool {
-        switch place {
+        switch part {
         case .head(var choice):
             guard choice.advance(byte) else { return false }
-            place = choice.isComplete(0) ? .name([]) : .head(choice)
+            part = choice.isComplete(0) ? .name([]) : .head(choice)
             return true
         case .name(let read): return name(read, byte, emit)
         case .middle(var choice, let tool):
             guard choice.advance(byte) else { return false }
-            place = .middle(choice, tool: tool)
+            part = .middle(choice, tool: tool)
             if choice.isComplete(0) { begin(tool, emit) }
             return true
         case .arguments:
@@ -122,13 +122,13 @@ package struct ToolCallMatcher: ByteMatcher {
             return step == .taken || step == .complete
         case .tail(var choice):
             guard choice.advance(byte) else { return false }
-            place = .tail(choice)
+            part = .tail(choice)
             if choice.isComplete(0) { finishCall() }
             return true
         case .behind(var choice):
             guard choice.advance(byte) else { return false }
-            place = .behind(choice)
-            if choice.isComplete(1) { place = afterNext() }
+            part = .behind(choice)
+            if choice.isComplete(1) { part = afterNext() }
             return true
         }
     }
@@ -138,7 +138,7 @@ package struct ToolCallMatcher: ByteMatcher {
     private mutating func name(_ read: [UInt8], _ byte: UInt8, _ emit: (Event) -> Void) -> Bool {
         let longer = read + [byte]
         if grammar.tools.contains(where: { $0.name.utf8.starts(with: longer) }) {
-            place = .name(longer)
+            part = .name(longer)
             return true
         }
         guard let tool = grammar.tools.firstIndex(where: { $0.name.utf8.elementsEqual(read) })
@@ -146,7 +146,7 @@ package struct ToolCallMatcher: ByteMatcher {
         if grammar.format.middle.isEmpty {
             begin(tool, emit)
         } else {
-            place = .middle(LiteralChoice([grammar.format.middle]), tool: tool)
+            part = .middle(LiteralChoice([grammar.format.middle]), tool: tool)
         }
         return advance(byte, emit)
     }
@@ -156,7 +156,7 @@ package struct ToolCallMatcher: ByteMatcher {
         let format = grammar.format
         arguments = ToolArguments(
             grammar.tools[tool].schema, format.arguments, tail: format.tail)
-        place = .arguments(tool: tool)
+        part = .arguments(tool: tool)
         emit(.began(tool: tool))
         for byte in ToolArguments.opening(format.arguments) { emit(.argument(byte)) }
     }
@@ -167,19 +167,19 @@ package struct ToolCallMatcher: ByteMatcher {
         // Tags have read the tail, as it stands where another parameter could.
         if case .tags = grammar.format.arguments { return finishCall() }
         guard !grammar.format.tail.isEmpty else { return finishCall() }
-        place = .tail(LiteralChoice([grammar.format.tail]))
+        part = .tail(LiteralChoice([grammar.format.tail]))
     }
 
     /// Counts the call, and offers another where the grammar allows one.
     private mutating func finishCall() {
         calls += 1
         let mayRepeat = calls < grammar.maximumCalls
-        place = .behind(
+        part = .behind(
             LiteralChoice([grammar.format.close, mayRepeat ? grammar.format.next : nil]))
     }
 
     /// Where a further call begins.
-    private func afterNext() -> Place {
+    private func afterNext() -> CallPart {
         nextIsNamed ? .name([]) : .head(LiteralChoice([grammar.format.head]))
     }
 

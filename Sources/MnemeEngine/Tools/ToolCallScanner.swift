@@ -12,7 +12,7 @@ package struct ToolCallScanner: Sendable {
     }
 
     private let grammar: ToolGrammar
-    /// Where a call stands; nil in text.
+    /// The matcher of the current call; nil in text.
     private(set) var matcher: ToolCallMatcher?
     /// Bytes that were not told yet: they may belong to the marks around a call.
     private var pendingBytes: [UInt8] = []
@@ -35,13 +35,13 @@ package struct ToolCallScanner: Sendable {
     package mutating func take(_ byte: UInt8, _ emit: (Event) -> Void) {
         guard var matcher else { return scan(byte, emit) }
         pendingBytes.append(byte)
-        var isTold = false
+        var isEmitted = false
         let fits = matcher.advance(byte) { event in
-            isTold = true
+            isEmitted = true
             if case .began = event { calls += 1 }
             emit(.call(event))
         }
-        if isTold || matcher.isComplete { pendingBytes = [] }
+        if isEmitted || matcher.isComplete { pendingBytes = [] }
         guard fits else {
             // No call, or none any more: what is not told yet is text.
             self.matcher = nil

@@ -27,7 +27,7 @@ struct ToolConstraint: TokenConstraint {
             self.schema = SchemaConstraint(schema, vocabulary)
             opening = ToolCallMatcher(grammar)
         }
-        for byte in grammar.beginning.utf8 { scanner.take(byte) { _ in } }
+        for byte in grammar.callPrefix.utf8 { scanner.take(byte) { _ in } }
     }
 
     /// Special tokens that are marks of the format, whose tokenizer gives them no text.

@@ -5,7 +5,7 @@ public struct ToolDefinition: Sendable {
     /// 1 to 64 letters and digits of ASCII, `_`, `-`, `.`; a model writes it, so it says what the
     /// function does.
     public let name: String
-    /// When to call it, in the words that stand in the prompt; may be empty.
+    /// The description in the prompt, which says when to call it; may be empty.
     public let description: String
     /// The JSON schema of the arguments, as the client wrote it: members keep their order.
     public let parameters: OrderedJSON

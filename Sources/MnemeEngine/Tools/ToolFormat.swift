@@ -1,4 +1,4 @@
-/// How a model writes its calls of tools: the marks around them, and the form of the arguments.
+/// The format of a model's tool calls: the marks around them, and the form of the arguments.
 ///
 /// A call is `open head NAME middle ARGUMENTS tail`; behind it stands `close`, or `next` and
 /// another call from its `head` on. A blank or line break in a mark stands for itself, the other,
@@ -141,5 +141,5 @@ public struct ToolFormat: Sendable, Equatable {
     }
 
     /// The end of a prompt where a call must follow: all up to the name.
-    var beginning: String { (opensBare ? "" : open) + head }
+    var callPrefix: String { (opensBare ? "" : open) + head }
 }

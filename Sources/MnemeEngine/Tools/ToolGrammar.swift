@@ -2,7 +2,7 @@
 ///
 /// A model is held to it while it writes, and what it wrote is read by it.
 public struct ToolGrammar: Sendable {
-    /// How calls are written.
+    /// The format of calls.
     let format: ToolFormat
     /// The tools that may be called.
     package let tools: [ToolDefinition]
@@ -12,7 +12,7 @@ public struct ToolGrammar: Sendable {
     let maximumCalls: Int
     /// The text of the beginning of a call that stands at the prompt's end: the answer goes on
     /// behind it.
-    public let beginning: String
+    public let callPrefix: String
 
     /// Calls of an answer that may hold several.
     public static let maximumParallel = 32
@@ -26,7 +26,7 @@ public struct ToolGrammar: Sendable {
         isRequired = set.isRequired
         // Small models would repeat a call that they must make until nothing more fits.
         maximumCalls = set.allowsParallel && !set.isRequired ? Self.maximumParallel : 1
-        beginning =
-            isRequired ? format.beginning + (tool.map { $0.name + format.middle } ?? "") : ""
+        callPrefix =
+            isRequired ? format.callPrefix + (tool.map { $0.name + format.middle } ?? "") : ""
     }
 }

@@ -3,7 +3,7 @@ import MnemeModels
 
 /// The way in which a chat template writes tools: found by rendering it when the model is loaded.
 struct ToolTemplate: Sendable {
-    /// How calls stand in the prompt, and are written by the model.
+    /// The format of calls, in the prompt and from the model.
     let format: ToolFormat
     /// True if the template takes arguments as objects, false if as their JSON text.
     let takesObjects: Bool
@@ -149,7 +149,7 @@ enum ToolPrompt {
     }
 
     /// The message with its calls and results as text.
-    static func told(_ message: ChatMessage) -> ChatMessage {
+    static func asText(_ message: ChatMessage) -> ChatMessage {
         if message.role == "tool" {
             return ChatMessage(
                 role: "user",

@@ -1,4 +1,4 @@
-/// Which of the tools a model calls.
+/// The choice of the tools that a model may call.
 public enum ToolChoice: Sendable, Equatable {
     /// The model decides whether it calls any.
     case auto
@@ -14,7 +14,7 @@ public enum ToolChoice: Sendable, Equatable {
 public struct ToolSet: Sendable {
     /// The tools, in the client's order; no name twice.
     public let tools: [ToolDefinition]
-    /// Which of them the model calls.
+    /// The tools that the model may call.
     public let choice: ToolChoice
     /// True if one answer may hold several calls.
     public let allowsParallel: Bool

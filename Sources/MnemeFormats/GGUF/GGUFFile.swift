@@ -59,7 +59,7 @@ public final class GGUFFile: Sendable {
         guard file.count >= 4, file.bytes[0..<4].elementsEqual("GGUF".utf8) else {
             throw reader.fault("it does not begin with 'GGUF'")
         }
-        reader.place = 4
+        reader.offset = 4
         let version = try reader.integer(UInt32.self)
         guard version == 2 || version == 3 else {
             throw ModelError(
@@ -74,7 +74,7 @@ public final class GGUFFile: Sendable {
         var metadata: [String: Value] = [:]
         var entries: [(key: String, range: Range<Int>)] = []
         for _ in 0..<entryCount {
-            let start = reader.place, key = try reader.string()
+            let start = reader.offset, key = try reader.string()
             guard
                 metadata.updateValue(
                     try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key)
@@ -82,7 +82,7 @@ public final class GGUFFile: Sendable {
             else {
                 throw reader.fault("the key '\(key.prefix(80))' stands there twice")
             }
-            entries.append((key, start..<reader.place))
+            entries.append((key, start..<reader.offset))
         }
         let alignment: Int
         if case .integer(let value)? = metadata["general.alignment"] {
@@ -131,7 +131,7 @@ public final class GGUFFile: Sendable {
             headers.append((name, shape, type, Int(offset), total / block.weights * block.bytes))
         }
         // The data begins at the next multiple of the alignment, and so does each tensor.
-        let start = (reader.place + alignment - 1) / alignment * alignment
+        let start = (reader.offset + alignment - 1) / alignment * alignment
         var tensors: [String: Tensor] = [:]
         for header in headers {
             guard start + header.offset + header.bytes <= file.count else {
@@ -220,7 +220,7 @@ public final class GGUFFile: Sendable {
 struct GGUFReader {
     let bytes: UnsafeRawBufferPointer
     let path: String
-    var place = 0
+    var offset = 0
 
     init(bytes: UnsafeRawBufferPointer, path: String) {
         self.bytes = bytes
@@ -235,16 +235,16 @@ struct GGUFReader {
     /// The next number, at any address.
     mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
         let size = MemoryLayout<T>.size
-        guard bytes.count - place >= size else { throw fault("its header is cut off") }
-        defer { place += size }
-        return T(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: T.self))
+        guard bytes.count - offset >= size else { throw fault("its header is cut off") }
+        defer { offset += size }
+        return T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 
     /// A number of things that take at least `bytesEach` bytes: no claim makes us reserve more than
     /// the file could hold.
     mutating func count(bytesEach: Int) throws -> Int {
         let count = try integer(UInt64.self)
-        guard count <= UInt64((bytes.count - place) / bytesEach) else {
+        guard count <= UInt64((bytes.count - offset) / bytesEach) else {
             throw fault("it claims \(count) entries, more than it could hold")
         }
         return Int(count)
@@ -253,8 +253,8 @@ struct GGUFReader {
     /// The next string.
     mutating func string() throws -> String {
         let length = try count(bytesEach: 1)
-        defer { place += length }
-        guard let text = String(validating: bytes[place..<place + length], as: UTF8.self) else {
+        defer { offset += length }
+        guard let text = String(validating: bytes[offset..<offset + length], as: UTF8.self) else {
             throw fault("a string is not UTF-8")
         }
         return text

@@ -13,7 +13,7 @@ package import MnemeModels
 package final class KVArena: @unchecked Sendable {
     /// The way in which a sequence finds its blocks.
     package enum Addressing: Sendable {
-        /// They are mapped side by side.
+        /// Blocks are mapped side by side in virtual memory.
         case aliases
         /// Through a table, as PagedAttention does: for systems that cannot map memory twice, and
         /// to compare with.
@@ -190,7 +190,7 @@ package final class KVRange: @unchecked Sendable {
     private let reservation: KVArena.Reservation?
     /// The blocks, in order.
     private let blocks: UnsafeMutablePointer<Int32>
-    /// For the model. Does not keep the range alive.
+    /// The view for the model. It does not keep the range alive.
     package let view: KVView
 
     fileprivate init(_ arena: KVArena, blocks: Int) throws {

@@ -8,7 +8,7 @@ package import MnemeModels
 package final class KVBuffer: Sendable {
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
     private let length: Int
-    /// Where it lies; does not keep the buffer alive.
+    /// A view of the buffer's memory; does not keep the buffer alive.
     package let view: KVView
 
     /// - Parameter positions: room for so many tokens.

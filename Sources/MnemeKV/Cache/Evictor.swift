@@ -41,7 +41,7 @@ public protocol Evictor: Sendable {
 }
 
 extension Evictor {
-    /// Nothing is remembered.
+    /// Does nothing, by default.
     public func didEvict(_ candidate: EvictionCandidate) {}
 }
 
@@ -49,7 +49,7 @@ extension Evictor {
 public struct LeastRecentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
-    /// Less with every second of rest.
+    /// The negated idle time.
     public func value(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
 }
 
@@ -57,7 +57,7 @@ public struct LeastRecentlyUsed: Evictor {
 public struct LeastFrequentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
-    /// Uses, and a fraction for rest.
+    /// The number of uses, and a fraction for the idle time.
     public func value(_ candidate: EvictionCandidate) -> Double {
         Double(candidate.uses) + 1 / (2 + max(0, candidate.idle))
     }
@@ -83,7 +83,7 @@ public struct CostAware: Evictor {
         self.halfLife = halfLife
     }
 
-    /// Cost × chance ÷ bytes.
+    /// The value: cost × chance ÷ bytes.
     public func value(_ candidate: EvictionCandidate) -> Double {
         let cost =
             Double(candidate.tokens)

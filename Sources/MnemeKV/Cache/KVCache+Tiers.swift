@@ -79,7 +79,7 @@ extension KVCache {
             let now = Self.now
             if isRemote { state.statistics.received += good } else { state.statistics.read += good }
             state.statistics.refused += bad
-            if isRemote, good > 0, !session.isClosed, !session.isForgotten {
+            if isRemote, good > 0, !session.isClosed, !session.isErased {
                 // Whole blocks take the place of one that was begun.
                 session.spare += session.own
                 session.own = []
@@ -87,7 +87,7 @@ extension KVCache {
             for (i, load) in loads.enumerated() {
                 let isWhole = load.tokens.count == KVShape.blockTokens,
                     start = session.chain.count * KVShape.blockTokens
-                guard i < good, !session.isClosed, !session.isForgotten else {
+                guard i < good, !session.isClosed, !session.isErased else {
                     arena.free(load.block)
                     continue
                 }
@@ -131,7 +131,7 @@ extension KVCache {
         if isClosed { release(session, { _ in 0 }, 0) }
     }
 
-    /// Looks for what follows in the far tier.
+    /// Looks for what follows in the remote tier.
     func fetch(
         _ tokens: [Int32], into session: Session, limit: Int,
         _ loaded: @escaping @Sendable () -> Void

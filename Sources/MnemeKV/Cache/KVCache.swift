@@ -115,18 +115,18 @@ package final class KVCache: Sendable {
     /// - Throws: ``KVError`` if something may be left in a tier beyond memory.
     package func erase(sources: Set<String>, blocks: Set<KVHash> = []) throws {
         state.withLockedValue { state in
-            var doomed: [KVNode] = []
-            func isDoomed(_ node: KVNode) -> Bool {
+            var erased: [KVNode] = []
+            func isErasing(_ node: KVNode) -> Bool {
                 !node.sources.isDisjoint(with: sources) || blocks.contains(node.hash)
             }
             state.tree.visit {
-                if !$0.isDetached, isDoomed($0), !($0.parent.map(isDoomed) ?? false) {
-                    doomed.append($0)
+                if !$0.isDetached, isErasing($0), !($0.parent.map(isErasing) ?? false) {
+                    erased.append($0)
                 }
             }
-            for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
+            for node in erased { for block in state.tree.detach(node) { arena.free(block) } }
             for session in state.tainted.values where !session.sources.isDisjoint(with: sources) {
-                session.isForgotten = true
+                session.isErased = true
             }
         }
         flush()
@@ -137,7 +137,7 @@ package final class KVCache: Sendable {
     }
 
     /// The blocks in memory of a text that no other text there begins with.
-    package func own(_ hash: KVHash) -> [KVHash] {
+    package func unsharedBlocks(_ hash: KVHash) -> [KVHash] {
         state.withLockedValue { state in
             var node: KVNode?, blocks: [KVHash] = []
             state.tree.visit { if $0.hash == hash { node = $0 } }
@@ -185,14 +185,14 @@ package final class KVCache: Sendable {
         let keepsShort: Bool
         var isClosed = false
         /// Set when a memory in its text was erased: what it computes is not to be found.
-        var isForgotten = false
+        var isErased = false
         /// Set by ``makePrivate()``: nobody else finds what it computes.
         var isPrivate = false
         /// A memory in its text was erased meanwhile.
-        package var wasErased: Bool { cache.state.withLockedValue { _ in isForgotten } }
+        package var wasErased: Bool { cache.state.withLockedValue { _ in isErased } }
         var loads = false
         var fault: (any Error)?
-        /// Why it cannot be used, found while blocks were read from disk.
+        /// The failure that was found while blocks were read from disk.
         package var failure: (any Error)? { cache.state.withLockedValue { _ in fault } }
         /// Blocks are being read from a tier; nothing may be computed meanwhile.
         package var isLoading: Bool { cache.state.withLockedValue { _ in loads } }
@@ -206,7 +206,7 @@ package final class KVCache: Sendable {
             self.sources = sources
         }
 
-        /// For the model; while the session is open.
+        /// The view for the model, valid while the session is open.
         package var view: KVView { range!.view }
         /// Blocks that it holds.
         package var blocks: Int { chain.count + own.count }
@@ -246,7 +246,7 @@ package final class KVCache: Sendable {
         }
 
         func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
-            while !isForgotten, !isPrivate, chain.count < computed / KVShape.blockTokens {
+            while !isErased, !isPrivate, chain.count < computed / KVShape.blockTokens {
                 let start = chain.count * KVShape.blockTokens, block = own.removeFirst(),
                     parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
@@ -393,7 +393,7 @@ package final class KVCache: Sendable {
             let start = session.chain.count * KVShape.blockTokens
             if computed > start, computed - start < KVShape.blockTokens,
                 let block = session.own.first,
-                !parent.isDetached, !session.isForgotten,
+                !parent.isDetached, !session.isErased,
                 !session.isPrivate
             {
                 let rest = (start..<computed).map(tokens)

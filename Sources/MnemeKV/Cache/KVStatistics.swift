@@ -6,15 +6,15 @@ public struct KVStatistics: Sendable, Equatable {
     public var residentBytes = 0
     /// Tokens that requests asked for, and those found in memory and on disk.
     public var tokens = 0, tokensFromMemory = 0, tokensFromDisk = 0
-    /// Blocks given up, written to disk, read from disk, and refused because their files were
+    /// Blocks evicted, written to disk, read from disk, and refused because their files were
     /// damaged or foreign.
     public var evicted = 0, written = 0, read = 0, refused = 0
     /// Blocks that could not be written.
     public var unwritten = 0
-    /// Of the far tier: tokens found there, blocks received from it, sent to it, and those that
+    /// Of the remote tier: tokens found there, blocks received from it, sent to it, and those that
     /// could not be sent.
     public var tokensFromRemote = 0, received = 0, sent = 0, unsent = 0
 
-    /// Nothing yet.
+    /// Figures that are all zero.
     public init() {}
 }

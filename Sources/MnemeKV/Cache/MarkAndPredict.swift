@@ -1,9 +1,9 @@
 import NIOConcurrencyHelpers
 
-/// Paging with one bit for each: gives up what was not used in this phase and is not expected in
+/// Paging with one bit for each: evicts what was not used in this phase and is not expected in
 /// the next (Mark-and-Predict, Antoniadis et al. 2023).
 ///
-/// A phase ends when all that could be given up was used in it. With right bits it is nearly the
+/// A phase ends when all that could be evicted was used in it. With right bits it is nearly the
 /// best there is, with wrong ones no worse than random marking.
 public final class MarkAndPredict: Evictor {
     private let state: NIOLockedValueBox<(phase: Double, random: UInt64)>
@@ -21,7 +21,7 @@ public final class MarkAndPredict: Evictor {
         }
     }
 
-    /// Giving up what was used in this phase begins the next.
+    /// Evicting what was used in this phase begins the next.
     public func didEvict(_ candidate: EvictionCandidate) {
         state.withLockedValue {
             if candidate.time - candidate.idle >= $0.phase { $0.phase = candidate.time }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A block that a text's beginning leads to.
+/// A node of the tree: the block that ends a prefix of texts.
 final class KVNode {
     let parent: KVNode?
     /// At most a block's; fewer where a text ended.
@@ -59,7 +59,7 @@ struct PrefixTree {
         return root
     }
 
-    /// The longest known beginning.
+    /// The longest cached prefix.
     ///
     /// - Returns: whole blocks, and a further block of which the first `count` tokens fit.
     /// - Complexity: O(tokens + children of the last node).
@@ -160,7 +160,7 @@ struct PrefixTree {
 
     /// Removes a leaf that nobody reads; returns its block.
     mutating func remove(_ node: KVNode) -> Int {
-        precondition(node.pins == 0 && node.children.isEmpty, "A block in use was given up.")
+        precondition(node.pins == 0 && node.children.isEmpty, "A block in use was evicted.")
         node.parent?.children[node.tokens] = nil
         forget(node)
         return node.block

@@ -31,7 +31,7 @@ public final class CompressedCache {
     private let accumulatedAttention: AlignedBuffer<Float>
     private var next = 0
     private var isBehindPrompt = false
-    /// Tokens since rows were given up.
+    /// Tokens since rows were evicted.
     private var fresh = 0
 
     /// - Parameters:

@@ -21,7 +21,7 @@ public struct LayerSensitivity: BudgetAllocator {
         }
     }
 
-    /// Measures how far keys are from those of a whole cache when rows are given up on the way.
+    /// Measures how far keys are from those of a whole cache when rows are evicted on the way.
     ///
     /// - Parameters:
     ///   - policy: with a uniform budget, of `budget` rows.

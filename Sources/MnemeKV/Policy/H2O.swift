@@ -4,7 +4,7 @@
 /// The sum runs over all tokens since a row came, so that early rows have an advantage; the recent
 /// half makes up for it.
 public struct H2O: TokenScorer {
-    /// Nothing to set.
+    /// A policy part without settings.
     public init() {}
     /// The weights of all tokens.
     public var needs: AttentionNeed { .all }

@@ -7,7 +7,7 @@ import Foundation
 /// ``CompressedCache`` does. Most published methods differ in one part alone, so that they can be
 /// combined: SnapKV's scores with DuoAttention's split, for one.
 public struct KVPolicy: Sendable {
-    /// When rows are evicted.
+    /// The times at which rows are evicted.
     public enum Trigger: Sendable, Hashable {
         /// Never: all are kept.
         case never
@@ -21,7 +21,7 @@ public struct KVPolicy: Sendable {
 
     /// The name that tables show.
     public var name: String
-    /// When rows are evicted.
+    /// The times at which rows are evicted.
     public var trigger: Trigger
     /// The order in which rows go.
     public var scorer: any TokenScorer
@@ -161,7 +161,7 @@ public struct KVRows {
 
 /// The same budget for all heads of all layers.
 public struct UniformBudget: BudgetAllocator {
-    /// Nothing to set.
+    /// A policy part without settings.
     public init() {}
     /// The whole budget for each head.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
@@ -171,7 +171,7 @@ public struct UniformBudget: BudgetAllocator {
 
 /// Drops evicted rows: what most methods do.
 public struct Drop: Disposer {
-    /// Nothing to set.
+    /// A policy part without settings.
     public init() {}
     /// Changes nothing in the rows that stay.
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] { [] }

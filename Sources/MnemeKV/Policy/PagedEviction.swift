@@ -4,9 +4,9 @@
 /// A page is a run of rows of a block's length; the last stays. No attention weights are needed:
 /// the ratio of lengths stands for them. As whole pages go, memory comes free without moving rows.
 public struct PagedEviction: TokenScorer {
-    /// Nothing to set.
+    /// A policy part without settings.
     public init() {}
-    /// No weights.
+    /// The policy needs no attention weights.
     public var needs: AttentionNeed { .none }
     /// The mean of |value|/|key| over a row's page; infinity for the last page.
     public func scores(_ rows: KVRows) -> [Float] {

@@ -91,7 +91,7 @@ public struct RetrievalHeads: BudgetAllocator {
 ///
 /// It takes the place of the first row behind the gap, which is part of it.
 public struct CompensationToken: Disposer {
-    /// Nothing to set.
+    /// A policy part without settings.
     public init() {}
 
     /// The one row that takes all evicted ones in; none if nothing is evicted.

@@ -8,7 +8,7 @@ public struct StreamingLLM: TokenScorer {
 
     /// The paper keeps four.
     public init(sinks: Int = 4) { self.sinks = sinks }
-    /// No weights.
+    /// The policy needs no attention weights.
     public var needs: AttentionNeed { .none }
     /// The position; infinity for the sinks.
     public func scores(_ rows: KVRows) -> [Float] {
@@ -25,18 +25,18 @@ public struct RandomEviction: TokenScorer {
         self.seed = seed
         self.recent = recent
     }
-    /// No weights.
+    /// The policy needs no attention weights.
     public var needs: AttentionNeed { .none }
     /// A number drawn from seed, layer, head and position; infinity for the last rows.
     public func scores(_ rows: KVRows) -> [Float] {
         // A row keeps its lot for as long as it is there.
         rows.positions.enumerated().map { i, position in
             if i + recent >= rows.count { return .infinity }
-            let lot =
+            let hash =
                 seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(
                     UInt32(bitPattern: position))
                 &* 0x9e37_79b9_7f4a_7c15
-            return Float(SplitMix64.mixed(lot) >> 40)
+            return Float(SplitMix64.mixed(hash) >> 40)
         }
     }
 }

@@ -12,7 +12,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
     /// little.
     case int8, int4, int2
 
-    /// One of the two that a block holds of a head.
+    /// Keys or values: a block holds both of each head.
     package enum Side: Sendable { case keys, values }
 
     /// Bits of a code.
@@ -32,7 +32,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
     func at(_ position: Int) -> KVCodec { position == 0 ? .f16 : self }
 
     /// Groups of a head's keys that have twice the bits.
-    private func wide(_ side: Side, _ dimension: Int) -> Int {
+    private func wideGroups(_ side: Side, _ dimension: Int) -> Int {
         self == .int2 && side == .keys ? dimension / 4 : 0
     }
 
@@ -40,7 +40,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
     package func bytes(_ side: Side, dimension: Int) -> Int {
         self == .f16
             ? 2 * KVShape.blockTokens * dimension
-            : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
+            : mnk_encoded_bytes(Int32(bits), dimension, wideGroups(side, dimension))
     }
 
     /// Bytes of a block of one head with so many elements.
@@ -56,7 +56,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
         precondition(self != .f16, "Halves need no codes.")
         mnk_encode_groups(
             ProcessorFeatures.current.rawValue, Int32(bits), source, dimension,
-            wide(side, dimension), target)
+            wideGroups(side, dimension), target)
     }
 
     /// The other way.
@@ -67,7 +67,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
         precondition(self != .f16, "Halves need no codes.")
         mnk_decode_groups(
             ProcessorFeatures.current.rawValue, Int32(bits), source, dimension,
-            wide(side, dimension), target)
+            wideGroups(side, dimension), target)
     }
 
     /// Codes of a whole block, each head of each layer by itself, in the order of ``KVShape``.

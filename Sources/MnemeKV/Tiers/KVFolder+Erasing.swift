@@ -63,7 +63,7 @@ extension KVFolder {
     ///   left.
     @discardableResult
     public func erase(text hash: KVHash) throws -> Int {
-        let (blocks, fault) = try traceOwn(hash)
+        let (blocks, fault) = try traceUnshared(hash)
         let count = try erase { $0.hash == blocks.first }
         if let fault { throw Self.leftBefore(fault) }
         return count
@@ -82,15 +82,15 @@ extension KVFolder {
     ///
     /// - Throws: ``KVError`` if a part is missing or damaged.
     /// - Complexity: one read of each file's beginning.
-    public func own(_ hash: KVHash) throws -> [KVHash] {
-        let (blocks, fault) = try traceOwn(hash)
+    public func unsharedBlocks(_ hash: KVHash) throws -> [KVHash] {
+        let (blocks, fault) = try traceUnshared(hash)
         if let fault { throw fault }
         return blocks
     }
 
-    /// As ``own(_:)``, but where a block is missing or unsound, the text's own blocks behind it, and
+    /// As ``unsharedBlocks(_:)``, but where a block is missing or unsound, the text's own blocks behind it, and
     /// what is wrong: which of those before it are the text's nobody can say.
-    package func traceOwn(_ hash: KVHash) throws -> (blocks: [KVHash], fault: KVError?) {
+    package func traceUnshared(_ hash: KVHash) throws -> (blocks: [KVHash], fault: KVError?) {
         let entries = entries(), children = Dictionary(grouping: entries, by: \.parent),
             (chain, fault) = try trace(hash)
         func isShared(_ hash: KVHash) -> Bool { (children[hash]?.count ?? 0) > 1 }

@@ -39,7 +39,7 @@ public final class KVFolder: KVTier {
         public var sources: [String]
         /// Bytes on disk.
         public var bytes: Int
-        /// When it was last used.
+        /// The time of the last use.
         public var lastUse: Date
         /// Pinned blocks are never trimmed.
         public var isPinned: Bool

@@ -25,7 +25,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var vocabularySize: Int
     /// Tokens that the model was made for.
     public var contextLength: Int
-    /// Added to the mean square.
+    /// The epsilon that is added to the mean square.
     public var normEpsilon: Float
     /// Rotary embedding of positions.
     public var rope: RotaryEmbedding

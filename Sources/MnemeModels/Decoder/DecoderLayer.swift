@@ -140,7 +140,7 @@ struct DecoderLayer: Sendable {
         }
     }
 
-    /// Where heads keep rows of their own.
+    /// Stores a token's keys and values where heads keep rows of their own.
     private func store(
         _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>, _ pass: DecoderPass
     ) {

@@ -58,10 +58,10 @@ extension ModelFolder {
 
     /// All weights of a tensor.
     func floats(_ name: String) throws -> [Float] {
-        guard let place = fileIndexes[name], let tensor = files[place].tensors[name] else {
+        guard let index = fileIndexes[name], let tensor = files[index].tensors[name] else {
             throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'.")
         }
-        return try files[place].floats(name, shape: tensor.shape).array
+        return try files[index].floats(name, shape: tensor.shape).array
     }
 }
 
@@ -104,15 +104,15 @@ extension ModelFolder: DecoderTensors {
     }
 
     /// The file that holds a role's tensor, and the tensor's name.
-    private func place(_ role: DecoderRole, _ layer: Int?) throws -> (
+    private func tensorFile(_ role: DecoderRole, _ layer: Int?) throws -> (
         file: SafetensorsFile, name: String
     ) {
         let name = name(role, layer)
-        guard let name, let place = fileIndexes[name] else {
+        guard let name, let index = fileIndexes[name] else {
             throw ModelError(
                 .invalidFile, "\(path) has no tensor '\(name ?? "\(role)")'. Is it a whole model?")
         }
-        return (files[place], name)
+        return (files[index], name)
     }
 
     package func matrix(
@@ -120,7 +120,7 @@ extension ModelFolder: DecoderTensors {
     ) throws
         -> WeightMatrix
     {
-        let (file, name) = try place(role, layer)
+        let (file, name) = try tensorFile(role, layer)
         guard let tensor = file.tensors[name], tensor.shape == [outputs, inputs] else {
             throw ModelError(
                 .invalidFile,
@@ -143,7 +143,7 @@ extension ModelFolder: DecoderTensors {
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
-        let (file, name) = try place(role, layer),
+        let (file, name) = try tensorFile(role, layer),
             values = try file.floats(name, shape: [count]).array
         // Gemma's files hold what a norm's weights have beyond 1.
         return isGemma && name.contains("norm") ? values.map { $0 + 1 } : values

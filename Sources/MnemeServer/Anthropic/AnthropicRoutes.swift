@@ -62,7 +62,7 @@ extension MemoryServer {
             },
             endpoint(.memoryTool) { request in
                 let folder = try MemoryFolder(memory, request)
-                return try .json(try await folder.carryOut(MemoryCommand(request.fields)))
+                return try .json(try await folder.run(MemoryCommand(request.fields)))
             },
         ]
     }

@@ -26,10 +26,10 @@ struct MemoryFolder: Sendable {
     }
 
     /// The result of a tool call: the words for the model, and whether they tell of a failure that
-    /// the model can mend.
+    /// the model can correct.
     ///
     /// - Throws: ``MnemeStore/AccessError``, and errors of the store.
-    func carryOut(_ command: MemoryCommand) async throws -> JSONValue {
+    func run(_ command: MemoryCommand) async throws -> JSONValue {
         do {
             return ["content": .string(try await text(command)), "is_error": false]
         } catch let error as Failure {
@@ -169,9 +169,9 @@ struct MemoryFolder: Sendable {
         Failure(message: "The path \(path.text) does not exist. Please provide a valid path.")
     }
 
-    /// A file that is not held.
+    /// A file that is not quarantined.
     private func readable(_ file: TextFile) throws -> TextFile {
-        guard !file.isHeld else {
+        guard !file.isQuarantined else {
             throw Failure(message: "\(file.path) cannot be used." + Self.caution(file))
         }
         return file
@@ -179,8 +179,8 @@ struct MemoryFolder: Sendable {
 
     /// A sentence about a quarantined file, empty for others: the model cannot release it itself.
     private static func caution(_ file: TextFile) -> String {
-        file.isHeld
-            ? " It is held, as it reads like an instruction to a model: somebody has to release memory \(file.cube.id)."
+        file.isQuarantined
+            ? " It is quarantined, as it reads like an instruction to a model: somebody has to release memory \(file.cube.id)."
             : ""
     }
 

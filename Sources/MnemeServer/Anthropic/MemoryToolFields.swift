@@ -31,7 +31,7 @@ enum MemoryToolFields {
     static let oldPath = RequestField<String>("old_path")
     /// Its new path, where nothing may be yet.
     static let newPath = RequestField<String>("new_path")
-    /// Whose memories; the caller's own if left out.
+    /// The user whose memories are meant; the caller if left out.
     static let user = RequestField<String>("user")
     /// The tenant of that user; the caller's own if left out.
     static let tenant = RequestField<String>("tenant")

@@ -11,20 +11,20 @@ enum MessagesContent {
     /// - Parameters:
     ///   - written: the same message with its members in their order, as a call's input is shown to
     ///     the model as it was written.
-    ///   - place: names the message in errors.
+    ///   - path: names the message in errors.
     /// - Throws: `InputError`.
     static func messages(
-        _ message: JSONValue, written: OrderedJSON, _ place: String
+        _ message: JSONValue, written: OrderedJSON, _ path: String
     ) throws -> [ChatMessage] {
         guard let role = message["role"]?.string, ["user", "assistant", "system"].contains(role)
-        else { throw InputError("'\(place).role' must be user, assistant or system.") }
+        else { throw InputError("'\(path).role' must be user, assistant or system.") }
         if let text = message["content"]?.string { return [ChatMessage(role: role, content: text)] }
         guard let blocks = message["content"]?.array else {
-            throw InputError("'\(place).content' must be a text or a list of blocks.")
+            throw InputError("'\(path).content' must be a text or a list of blocks.")
         }
         var results: [ChatMessage] = [], said = ChatMessage(role: role, content: "")
         for (i, block) in blocks.enumerated() {
-            let name = "\(place).content[\(i)]", fields = JSONFields(block.object ?? [:], path: name)
+            let name = "\(path).content[\(i)]", fields = JSONFields(block.object ?? [:], path: name)
             switch (role, block["type"]?.string) {
             case (_, "text"): said.content += try require(fields.text("text"), "\(name).text")
             // What a model thought is not told to the next one.
@@ -58,14 +58,14 @@ enum MessagesContent {
     /// The text of a content that holds nothing else: a text, or blocks of it.
     ///
     /// - Throws: `InputError`.
-    static func text(_ content: JSONValue, _ place: String) throws -> String {
+    static func text(_ content: JSONValue, _ path: String) throws -> String {
         if let text = content.string { return text }
         guard let blocks = content.array else {
-            throw InputError("'\(place)' must be a text or a list of text blocks.")
+            throw InputError("'\(path)' must be a text or a list of text blocks.")
         }
         return try blocks.map { block in
             guard block["type"]?.string == "text", let text = block["text"]?.string else {
-                throw InputError("'\(place)' must hold blocks of the type text alone.")
+                throw InputError("'\(path)' must hold blocks of the type text alone.")
             }
             return text
         }.joined(separator: "\n")
@@ -85,9 +85,9 @@ enum MessagesTool {
     /// - Parameter written: the definition with its members in their order.
     /// - Throws: `InputError`, `EngineError`.
     static func definition(
-        _ tool: JSONValue, written: OrderedJSON, _ place: String
+        _ tool: JSONValue, written: OrderedJSON, _ path: String
     ) throws -> ToolDefinition {
-        let fields = JSONFields(tool.object ?? [:], path: place)
+        let fields = JSONFields(tool.object ?? [:], path: path)
         let name = try fields.text("name")
         switch try fields.text("type") {
         case nil, "custom": break
@@ -97,11 +97,11 @@ enum MessagesTool {
                 parameters: try OrderedJSON(MemoryToolFields.schema))
         case let type?:
             throw InputError(
-                "'\(place)' of the type '\(type.prefix(40))' is not known here: custom tools and \(MemoryToolFields.type) are."
+                "'\(path)' of the type '\(type.prefix(40))' is not known here: custom tools and \(MemoryToolFields.type) are."
             )
         }
         guard let name, let schema = written["input_schema"], schema.members != nil else {
-            throw InputError("'\(place)' must have a 'name' and an 'input_schema'.")
+            throw InputError("'\(path)' must have a 'name' and an 'input_schema'.")
         }
         return try ToolDefinition(
             name: name, description: try fields.text("description") ?? "", parameters: schema,

@@ -99,7 +99,7 @@ enum MessagesFields {
 struct MessagesCall: Sendable {
     /// The prompt's messages and tools.
     let prompt: MessagesPrompt
-    /// How the answer is generated. Anthropic's defaults: temperature 1, no other filters.
+    /// The parameters of generation. Anthropic's defaults: temperature 1, no other filters.
     let generation: GenerationRequest
     /// True if the answer is sent piece by piece.
     let streams: Bool

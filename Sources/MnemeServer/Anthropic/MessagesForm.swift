@@ -97,8 +97,8 @@ struct MessagesForm: Sendable {
         return .object(members.merging(end.object ?? [:]) { $1 })
     }
 
-    /// Why the answer ended, in Anthropic's words. A stop string that was met is named; an end by
-    /// the model itself is the turn's.
+    /// The reason for the answer's end, in Anthropic's words. A stop string that was met is named;
+    /// an end by the model itself is the turn's.
     private func end(_ reason: FinishReason, _ usage: GenerationUsage) -> JSONValue {
         let name: JSONValue =
             switch reason {

@@ -19,7 +19,7 @@ public struct ConnectionLimits: Sendable {
     public init() {}
 }
 
-/// How many connections each address has.
+/// The number of connections of each address.
 final class ConnectionCounts: Sendable {
     /// Open connections by address; an address without any has no entry.
     private let counts = NIOLockedValueBox<[String: Int]>([:])
@@ -33,8 +33,8 @@ final class ConnectionCounts: Sendable {
         }
     }
 
-    /// Counts a connection no more.
-    func giveBack(_ address: String) {
+    /// Stops counting a connection.
+    func release(_ address: String) {
         counts.withLockedValue { counts in
             let left = counts[address, default: 0] - 1
             counts[address] = left > 0 ? left : nil
@@ -56,7 +56,7 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     private var reading: Scheduled<Void>?
     /// Closes the connection if the client has not taken anything in time.
     private var writing: Scheduled<Void>?
-    /// When the current request's body began, and bytes of it so far.
+    /// The time at which the current request's body began, and bytes of it so far.
     private var bodyStart = NIODeadline.now(), bodyBytes = 0
 
     init(limits: ConnectionLimits, counts: ConnectionCounts) {
@@ -121,7 +121,7 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     private func end() {
         reading?.cancel()
         writing?.cancel()
-        if let counted { counts.giveBack(counted) }
+        if let counted { counts.release(counted) }
         counted = nil
     }
 

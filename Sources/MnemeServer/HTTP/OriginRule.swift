@@ -1,6 +1,6 @@
 import Foundation
 
-/// Which web pages may use the server through somebody's browser: those of this machine, the
+/// The web pages that may use the server through somebody's browser: those of this machine, the
 /// server's own, and those that are named.
 struct OriginRule: Sendable {
     /// Such as `https://chat.example.org`.

@@ -6,7 +6,7 @@ import MnemeStore
 /// Metadata for clients that log in at an identity provider: who issues the
 /// tokens that it takes, and for what (OAuth 2.0 Protected Resource Metadata, RFC 9728).
 struct ProtectedResource: Sendable {
-    /// Who issues tokens.
+    /// The issuer of tokens.
     let issuer: String
     /// The audience that tokens must name. An address is the resource's name to clients, too.
     let audience: String

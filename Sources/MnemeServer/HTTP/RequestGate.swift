@@ -7,7 +7,7 @@ import Mneme
 struct RequestGate: RouterMiddleware {
     typealias Context = BasicRequestContext
 
-    /// Which pages may call.
+    /// The rule for pages that may call.
     let origins: OriginRule
     /// The routes that exist, to tell a wrong method from a wrong path.
     let routes: RouteMap

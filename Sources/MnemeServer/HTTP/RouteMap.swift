@@ -1,7 +1,7 @@
 import HTTPTypes
 
-/// Which methods each path has, to tell a wrong method from a wrong path, and whose API a path
-/// belongs to.
+/// The methods of each path, to tell a wrong method from a wrong path, and whose API a path belongs
+/// to.
 struct RouteMap: Sendable {
     /// A route: its path's parts, method, and the API that it belongs to.
     private struct Entry {

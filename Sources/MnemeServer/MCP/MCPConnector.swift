@@ -16,9 +16,9 @@ struct MCPConnector: Sendable {
 
     /// The memory that is searched.
     let memory: MemoryOS
-    /// Who searches; what is found is recorded as recall and get.
+    /// The context of the caller; what is found is recorded as recall and get.
     let context: OperationContext
-    /// Where HTTP has the memories, such as `https://memory.example.org`; nil if it has not.
+    /// The base URL of memories over HTTP, such as `https://memory.example.org`; nil if it has not.
     let base: String?
 
     /// A tool's definition.

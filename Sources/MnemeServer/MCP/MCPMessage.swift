@@ -3,13 +3,13 @@ import MnemeBase
 
 /// One message of a client, read from JSON-RPC 2.0.
 enum MCPMessage: Sendable {
-    /// Has to be answered.
+    /// A request, which has to be answered.
     case request(MCPRequest)
-    /// Has no answer.
+    /// A notification, which has no answer.
     case notification(method: String, parameters: OrderedJSON?)
     /// An answer to something that we asked; we ask nothing.
     case unasked
-    /// No message at all: what is answered.
+    /// A malformed message, and the answer to it.
     case malformed(MCPReply)
 
     /// The longest text of messages that is read, in bytes.

@@ -115,7 +115,7 @@ enum MCPOutput {
     ///
     /// - Parameter home: whose memories are meant where nobody is named.
     static func structure(_ value: JSONValue, of operation: String, home: Owner) -> JSONValue {
-        operation == "get" ? value : lean(value, home: home)
+        operation == "get" ? value : compact(value, home: home)
     }
 
     /// An answer without the texts of quarantined memories: whoever reads it is a model, and they
@@ -140,23 +140,23 @@ enum MCPOutput {
         "updatedTime", "utcOffset", "topic", "explanation", "matched",
     ]
     /// Members' usual values, which an answer does not repeat.
-    static let usual: [String: JSONValue] = [
+    static let defaults: [String: JSONValue] = [
         "state": "activated", "version": 1, "sensitivity": "internal", "priority": 0,
     ]
 
     /// A value without what analysis added and without what is empty or usual.
-    private static func lean(_ value: JSONValue, home: Owner) -> JSONValue {
+    private static func compact(_ value: JSONValue, home: Owner) -> JSONValue {
         switch value {
-        case .array(let elements): return .array(elements.map { lean($0, home: home) })
+        case .array(let elements): return .array(elements.map { compact($0, home: home) })
         case .object(let members):
             // Elsewhere the same names are what was asked for.
             guard members["scope"] != nil || members["explanation"] != nil else {
-                return .object(members.mapValues { lean($0, home: home) })
+                return .object(members.mapValues { compact($0, home: home) })
             }
             var kept: [String: JSONValue] = [:]
             for (name, member) in members
-            where !derived.contains(name) && usual[name] != member && !isEmpty(member) {
-                kept[name] = lean(member, home: home)
+            where !derived.contains(name) && defaults[name] != member && !isEmpty(member) {
+                kept[name] = compact(member, home: home)
             }
             kept["scope"] = members["scope"].flatMap { scope($0, home: home) }
             return .object(kept)

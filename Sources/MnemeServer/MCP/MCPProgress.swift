@@ -38,7 +38,7 @@ struct MCPProgress: Sendable {
         }
     }
 
-    /// How far a call is, nobody knows: what grows is its time.
+    /// A progress notification: nobody knows how far a call is, so that what grows is its time.
     private static func notice(_ token: OrderedJSON, seconds: Int, _ message: String) -> String {
         #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"#
             + "\(token.text),\"progress\":\(seconds),\"message\":\"\(message)\"}}"

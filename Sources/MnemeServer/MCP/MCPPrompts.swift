@@ -49,7 +49,7 @@ struct MCPPrompts: Sendable {
                 """),
     ]
 
-    /// Who asks; what a prompt recalls is recorded as recall.
+    /// The context of the caller; what a prompt recalls is recorded as recall.
     let context: OperationContext
 
     /// `prompts/list`: those that the caller's permissions allow.

@@ -10,7 +10,7 @@ struct MCPResources: Sendable {
     /// The prefix of a memory's address.
     private static let scheme = "mneme://memories/"
 
-    /// Who asks; what is listed and read is recorded as list and get.
+    /// The context of the caller; what is listed and read is recorded as list and get.
     let context: OperationContext
     /// Whose memories they are.
     let memory: MemoryOS

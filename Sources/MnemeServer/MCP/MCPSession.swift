@@ -15,7 +15,7 @@ public struct MCPSession: Sendable {
 
     /// The memory that is served.
     private let memory: MemoryOS
-    /// Who asks.
+    /// The caller.
     private let principal: Principal
     /// Names the message in the audit log.
     private let request: String?
@@ -23,7 +23,7 @@ public struct MCPSession: Sendable {
     private let version: String
     /// Tools that may be offered.
     private let tools: MCPToolSet
-    /// Where HTTP has the memories.
+    /// The base URL of memories over HTTP.
     private let base: String?
     /// Told of failures that are the server's own.
     private let logger: Logger

@@ -89,7 +89,7 @@ enum MCPText {
         let memory = value["memory"] ?? .null
         var facts: [String] = []
         for name in ["type", "state", "sensitivity", "tier", "expires"] {
-            guard let fact = memory[name], fact != MCPOutput.usual[name] else { continue }
+            guard let fact = memory[name], fact != MCPOutput.defaults[name] else { continue }
             facts.append("\(name) \(fact.string ?? "")")
         }
         if let session = memory["scope"]?["session"]?.string { facts.append("session \(session)") }

@@ -1,7 +1,7 @@
 import Mneme
 import MnemeStore
 
-/// Which tools a session offers, as `--tools` and the query `tools` of `/mcp` name them.
+/// The set of tools that a session offers, as `--tools` and the query `tools` of `/mcp` name them.
 ///
 /// All definitions stand in a model's context: fewer tools leave more of it for the work. A tool
 /// that comes with the core is described briefly: without its rarer parameters, which it takes all

@@ -9,8 +9,8 @@ struct Mem0Endpoint: Sendable {
     /// The request, whose caller has the permission of its route; each operation asks again.
     let request: WireRequest
 
-    /// Who the key is, for a client that begins by asking. It wants an organisation and a project:
-    /// both are the key's tenant.
+    /// The answer to a ping: the owner of the key, for a client that begins by asking. It wants an
+    /// organisation and a project: both are the key's tenant.
     var ping: JSONValue {
         let principal = request.caller.principal, tenant = JSONValue.string(principal.home.tenant)
         return [
@@ -27,7 +27,7 @@ struct Mem0Endpoint: Sendable {
         var arguments = scope.arguments
         arguments["messages"] = .array(
             try Mem0Fields.messages.require(fields).filter { $0["role"]?.string != "system" })
-        try takeCommon(fields, into: &arguments)
+        try readCommonFields(fields, into: &arguments)
         let output = try await run(RememberOperation.self, arguments)
         return [
             "results": .array(
@@ -170,12 +170,12 @@ struct Mem0Endpoint: Sendable {
     private func update(_ id: String, _ fields: JSONFields) async throws -> JSONValue {
         var arguments = try await named(id)
         arguments["text"] = try Mem0Fields.text.read(fields).map { .string($0) }
-        try takeCommon(fields, into: &arguments)
+        try readCommonFields(fields, into: &arguments)
         return try await run(UpdateOperation.self, arguments)["memory"] ?? .null
     }
 
     /// Reads the fields that memories have both when they are made and when they are changed.
-    private func takeCommon(
+    private func readCommonFields(
         _ fields: JSONFields, into arguments: inout [String: JSONValue]
     ) throws {
         arguments["metadata"] = try Mem0Fields.metadata.read(fields).map(Mem0Memory.kept)

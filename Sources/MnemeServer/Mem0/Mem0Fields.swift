@@ -23,7 +23,7 @@ enum Mem0Fields {
     static let text = RequestField<String>("text")
     /// The day from which a memory is not recalled any more, such as 2026-03-01.
     static let expiration = RequestField<String>("expiration_date")
-    /// Which page of a list, from 1.
+    /// The page of a list, from 1.
     static let page = RequestField<Int>(text: "page", in: 1...1_000_000)
     /// Memories on a page; 100 if left out.
     static let pageSize = RequestField<Int>(text: "page_size", in: 1...1000)
@@ -96,7 +96,7 @@ enum Mem0Fields {
     /// The id of one of several memories.
     static let memoryID = RequestField<String>("memory_id", required: true)
 
-    /// Whose memories are meant.
+    /// The fields that say whose memories are meant.
     static let scope: [any AnyRequestField] = [user, agent, app, run, filters]
     /// The fields of a request to remember.
     static let add: [any AnyRequestField] = scope + [messages, metadata, timestamp, expiration]
@@ -131,7 +131,7 @@ extension RequestField<Int> {
     }
 }
 
-/// Which memories a request to mem0's routes means. A user is a user here, too; an agent is an
+/// The memories that a request to mem0's routes means. A user is a user here, too; an agent is an
 /// agent, a run a session, and an app a tag.
 struct Mem0Scope: Sendable {
     /// Names of a user, agent, app and run; nil for any.

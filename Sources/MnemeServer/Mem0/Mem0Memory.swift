@@ -2,7 +2,7 @@ import Mneme
 
 /// Memories as mem0's clients read them, made of what operations answer.
 enum Mem0Memory {
-    /// Where metadata is kept as JSON if it holds more than texts.
+    /// The key under which metadata is kept as JSON if it holds more than texts.
     private static let key = "mem0"
 
     /// A memory in mem0's form.

@@ -101,7 +101,7 @@ extension WireRoute {
     /// Erasing several memories. The body names them, though the method is `DELETE`.
     static let mem0BatchDelete = route(
         .delete, "/v1/batch/", "batch_delete", as: "erase", "Erase several memories", .erase)
-    /// Whose memories there are.
+    /// The route that lists entities with memories.
     static let mem0Entities = route(
         .get, "/v1/entities/", "entities", as: "list", "The users who have memories", .read)
     /// Erasing what an entity has.

@@ -53,7 +53,7 @@ enum OllamaFields {
         }
     }
 
-    /// How tokens are chosen; see ``Options``.
+    /// The sampling options; see ``Options``.
     static let options = RequestField<JSONFields>("options", schema: .schema(of: Options.all)) {
         try $0.fields($1)
     }
@@ -173,7 +173,7 @@ struct OllamaCall: Sendable {
     let prompt: Prompt
     /// The tools that may be called; nil if there are none.
     let tools: ToolSet?
-    /// How the answer is generated, with Ollama's defaults; its prompt is still to come.
+    /// The parameters of generation, with Ollama's defaults; its prompt is still to come.
     let generation: GenerationRequest
     /// True if the answer is sent piece by piece, as it is unless the request says otherwise.
     let streams: Bool
@@ -247,20 +247,20 @@ enum OllamaMessages {
     static func read(_ messages: [JSONValue], written: OrderedJSON) throws -> [ChatMessage] {
         var calls = 0, open: [ToolCall] = []
         return try messages.enumerated().map { i, json in
-            let place = "messages[\(i)]", fields = JSONFields(json.object ?? [:], path: place)
+            let path = "messages[\(i)]", fields = JSONFields(json.object ?? [:], path: path)
             let role = try fields.text("role") ?? ""
             guard ["system", "user", "assistant", "tool"].contains(role) else {
-                throw InputError("'\(place).role' must be system, user, assistant or tool.")
+                throw InputError("'\(path).role' must be system, user, assistant or tool.")
             }
             if let images = try fields.list("images"), !images.isEmpty {
-                throw InputError("'\(place).images': only text can be read.")
+                throw InputError("'\(path).images': only text can be read.")
             }
             var message = ChatMessage(role: role, content: try fields.text("content") ?? "")
             for (j, call) in try (fields.list("tool_calls") ?? []).enumerated() {
                 let arguments = written[i]?["tool_calls"]?[j]?["function"]?["arguments"]
                 guard let name = call["function"]?["name"]?.string, arguments?.members != nil else {
                     throw InputError(
-                        "'\(place).tool_calls[\(j)]' must have a 'function' with a name and an object of arguments."
+                        "'\(path).tool_calls[\(j)]' must have a 'function' with a name and an object of arguments."
                     )
                 }
                 let number = String(calls)
@@ -272,8 +272,8 @@ enum OllamaMessages {
             if !message.toolCalls.isEmpty { open = message.toolCalls }
             if role == "tool", !open.isEmpty {
                 let name = try fields.text("tool_name")
-                let place = open.firstIndex { $0.name == name } ?? 0
-                message.toolCallID = open.remove(at: place).id
+                let path = open.firstIndex { $0.name == name } ?? 0
+                message.toolCallID = open.remove(at: path).id
             }
             return message
         }

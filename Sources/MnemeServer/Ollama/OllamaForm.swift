@@ -5,7 +5,7 @@ import MnemeEngine
 
 /// The form of an answer of `/api/chat` and `/api/generate`: one object, or one a piece.
 struct OllamaForm: Sendable {
-    /// Where an answer's text stands: in a message, or on its own.
+    /// The shape of an answer: its text is in a message, or on its own.
     enum Kind: Sendable { case chat, generate }
 
     /// The model's name.

@@ -91,7 +91,7 @@ struct OllamaModels: Sendable {
         ]
     }
 
-    /// When the file was last changed.
+    /// The time at which the file was last changed.
     private func modified(_ language: ServedLanguage) -> JSONValue {
         let date = attributes(language)?[.modificationDate] as? Date
         return .string((date ?? Date(timeIntervalSince1970: 0)).formatted(.iso8601))

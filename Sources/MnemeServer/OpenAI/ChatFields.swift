@@ -13,7 +13,7 @@ struct ChatCall: Sendable {
     let answers: Int
     /// The way in which the answer is sent.
     let delivery: AnswerDelivery
-    /// How the answer is generated; its prompt is still to come.
+    /// The parameters of generation; its prompt is still to come.
     let generation: GenerationRequest
 
     /// Reads the whole request.
@@ -41,7 +41,7 @@ struct ChatCall: Sendable {
 /// The member `memory` of a request to chat: whose memories are recalled before the answer, and
 /// where the turn is remembered after it.
 struct MemoryOptions: Sendable {
-    /// Whose memories; the caller's own if left out.
+    /// The user whose memories are meant; the caller if left out.
     var user: String?
     /// The tenant of that user.
     var tenant: String?
@@ -119,7 +119,7 @@ enum ChatFields {
     private enum Memory {
         /// The user whose memories are recalled.
         static let user = RequestField<String>("user")
-        /// That user's tenant.
+        /// The user's tenant.
         static let tenant = RequestField<String>("tenant")
         /// The conversation in which the turn is remembered.
         static let session = RequestField<String>("session")

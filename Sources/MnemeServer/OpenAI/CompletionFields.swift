@@ -11,7 +11,7 @@ struct CompletionCall: Sendable {
     let echoes: Bool
     /// The way in which answers are sent.
     let delivery: AnswerDelivery
-    /// How answers are generated; their prompts are still to come.
+    /// The parameters of generation; their prompts are still to come.
     let generation: GenerationRequest
 
     /// The default of OpenAI's API.
@@ -52,7 +52,7 @@ enum CompletionFields {
         var text: String? { if case .text(let text) = self { text } else { nil } }
     }
 
-    /// How many alternatives are told with each token's log-probability; none are told if it is
+    /// The number of alternatives told with each token's log-probability; none are told if it is
     /// left out.
     static let logprobs = RequestField<Int>("logprobs", in: 0...20)
 

@@ -152,7 +152,8 @@ enum GenerationFields {
         return generation
     }
 
-    /// How tokens are chosen. Values out of bounds are refused by the engine, which knows them.
+    /// Reads the sampling parameters. Values out of bounds are refused by the engine, which knows
+    /// them.
     private static func sampling(_ request: JSONFields) throws -> SamplingParameters {
         var sampling = SamplingParameters()
         sampling.temperature = try temperature.read(request) ?? 1
@@ -168,7 +169,7 @@ enum GenerationFields {
     }
 }
 
-/// How an answer is sent.
+/// The delivery of an answer.
 struct AnswerDelivery: Sendable {
     /// Piece by piece, as server-sent events.
     let streams: Bool

@@ -10,14 +10,14 @@ enum FunctionTool {
     /// - Parameters:
     ///   - function: the object with `name`, `description`, `parameters` and `strict`.
     ///   - written: the same with its members in their order, as a model fills them in.
-    ///   - place: names it in errors.
+    ///   - path: names it in errors.
     /// - Throws: `InputError`, `EngineError`.
     static func definition(
-        _ function: JSONValue, written: OrderedJSON, _ place: String
+        _ function: JSONValue, written: OrderedJSON, _ path: String
     ) throws -> ToolDefinition {
-        let fields = JSONFields(function.object ?? [:], path: place)
+        let fields = JSONFields(function.object ?? [:], path: path)
         guard let name = try fields.text("name") else {
-            throw InputError("'\(place).name' is missing: the function's name.")
+            throw InputError("'\(path).name' is missing: the function's name.")
         }
         guard try fields.fields("parameters") != nil, let parameters = written["parameters"] else {
             return try ToolDefinition(

@@ -6,7 +6,7 @@ import MnemeStore
 
 /// A request to a ``WireRoute`` whose caller may make it.
 struct WireRequest: Sendable {
-    /// Who asks.
+    /// The caller.
     let caller: Caller
     /// The members of the body and the items of the query.
     let fields: JSONFields

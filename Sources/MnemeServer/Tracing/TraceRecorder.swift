@@ -2,7 +2,7 @@ import Foundation
 import NIOConcurrencyHelpers
 public import Tracing
 
-/// Which trace a span belongs to, and which span it is: W3C Trace Context.
+/// The ids of a span and of its trace: W3C Trace Context.
 struct TraceIdentity: Sendable, Equatable {
     /// 16 and 8 bytes, neither all zero.
     var trace: (UInt64, UInt64), span: UInt64

@@ -67,16 +67,16 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     public var owner: Owner
     /// The one memory; nil for all of the owner's.
     public var cube: CubeID?
-    /// Who may.
+    /// The principal who gets the right.
     public var grantee: Grantee
     /// Permissions of the grantee, as far as it has them at all.
     public var permissions: Set<Permission>
     /// The highest label that is shared; a single memory is shared whatever its label.
     /// Nobody sees beyond their own clearance.
     public var upTo: Sensitivity
-    /// When it was given, and by whom.
+    /// The time at which it was given, and by whom.
     public var created: Date, grantor: String
-    /// When it ends.
+    /// The time at which it ends.
     public var expires: Date?
 
     /// A grant; number, time and giver are set by the store.
@@ -96,8 +96,8 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     }
 }
 
-/// Which of an owner's memories a principal reaches. Indexes are made of nothing else, so that
-/// no score or count tells of the rest.
+/// The part of an owner's memories that a principal may see. Indexes are made of nothing else, so
+/// that no score or count tells of the rest.
 public struct Visibility: Hashable, Sendable {
     /// Memories up to this label, whatever agent they belong to; nil for none.
     public var ceiling: Sensitivity?
@@ -112,7 +112,7 @@ public struct Visibility: Hashable, Sendable {
     init(ceiling: Sensitivity?) { self.ceiling = ceiling }
 
     /// True if nothing is left out.
-    public var isWhole: Bool { ceiling == .restricted }
+    public var isUnrestricted: Bool { ceiling == .restricted }
 
     /// True if nothing is seen.
     var isEmpty: Bool { ceiling == nil && agentCeiling == nil && also.isEmpty }

@@ -10,7 +10,7 @@ public enum Permission: String, Sendable, Codable, CaseIterable {
     case admin
 }
 
-/// How far a memory may go. A principal sees what is labelled up to its clearance.
+/// A confidentiality label. A principal sees what is labelled up to its clearance.
 public enum Sensitivity: Int, Sendable, CaseIterable, Comparable {
     /// For everybody who reaches the owner's memories at all.
     case `public` = 0
@@ -57,10 +57,10 @@ extension KeyedDecodingContainer {
     }
 }
 
-/// Who calls: what they may do, and whose memories are theirs. All else is reached through a
+/// An identity: what somebody may do, and whose memories are theirs. All else is reached through a
 /// ``Grant``.
 public struct Principal: Sendable, Codable, Hashable {
-    /// How it is named in the journal.
+    /// Its name in the journal.
     public var name: String
     /// Permissions, for its own memories and for those that others share with it.
     public var permissions: Set<Permission>
@@ -114,15 +114,15 @@ public struct Principal: Sendable, Codable, Hashable {
 /// One call: who makes it, and why. Every call of a ``MemoryStore`` carries one; the store
 /// checks it and writes it down.
 public struct Caller: Sendable {
-    /// Who.
+    /// The principal.
     public var principal: Principal
     /// The operation, as the operation table names it.
     public var operation: String?
-    /// Why, if they said.
+    /// The reason, if one was given.
     public var reason: String?
     /// Names the request in the audit log.
     public var request: String?
-    /// When; "now" for all that the call does.
+    /// The time of the call; "now" for all that it does.
     public var time: Date
 
     /// A call; now, without a reason, unless told.
@@ -162,7 +162,7 @@ public struct Caller: Sendable {
 
 /// A caller lacks a permission or may not reach an owner.
 public struct AccessError: MnemeError {
-    /// The sentence for users: who may not do what. It names nothing that is out of sight.
+    /// The sentence for users: who may not do what. It names nothing that is not visible.
     public let message: String
 
     /// - Parameter message: what is refused and what would be needed, for the one who asked.

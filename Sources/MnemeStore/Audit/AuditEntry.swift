@@ -14,9 +14,9 @@ public struct AuditEntry: Sendable, Codable, Equatable {
 
     /// Place in the log, from 1, without gaps.
     public var position: Int64 = 0
-    /// When.
+    /// The time.
     public var time: Date
-    /// Who.
+    /// The principal.
     public var principal: String
     /// The operation, as the operation table names it, or as the store does.
     public var operation: String
@@ -24,11 +24,11 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     public var owner: Owner?
     /// The end of the request.
     public var outcome: Outcome
-    /// Which memories were handed out or changed.
+    /// The memories that were handed out or changed.
     public var cubes: [CubeID] = []
-    /// How many they were.
+    /// The number of them.
     public var count = 0
-    /// Why, if they said.
+    /// The reason, if one was given.
     public var reason: String?
     /// The request's name.
     public var request: String?
@@ -99,7 +99,7 @@ public struct AuditEntry: Sendable, Codable, Equatable {
 public struct AuditCheckpoint: Sendable, Codable, Equatable {
     /// The last entry that is covered, and its hash.
     public var position: Int64, hash: Data
-    /// When it was signed.
+    /// The time of the signature.
     public var time: Date
     /// The Ed25519 public key, and the signature of ``message``.
     public var key: Data, signature: Data

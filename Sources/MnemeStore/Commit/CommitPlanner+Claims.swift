@@ -1,6 +1,6 @@
 import Foundation
 
-/// Which memory holds, where several claim something of the same.
+/// Validity of memories, where several claim something of the same.
 extension CommitPlanner {
     /// Writes down what a cube claims, in place of what it claimed before.
     ///
@@ -15,11 +15,11 @@ extension CommitPlanner {
     /// Writes down what a cube that was just inserted claims, and who ends whom since.
     ///
     /// - Returns: the cube as it is then.
-    func settleNew(_ cube: MemCube) throws -> MemCube {
+    func updateValidityOfNew(_ cube: MemCube) throws -> MemCube {
         guard !cube.claims.isEmpty else { return cube }
         let keys = try saveClaims(cube)
         claims.insert(cube)
-        return try settle(keys)[cube.id] ?? cube
+        return try updateValidity(keys)[cube.id] ?? cube
     }
 
     /// Works out anew which of the cubes that claim something of `keys` hold, and since when others
@@ -29,23 +29,23 @@ extension CommitPlanner {
     /// - Complexity: one reading of claimants for each thing that the request has not read yet, and
     ///   a few rows for each cube that is changed; see ``ClaimCache``.
     @discardableResult
-    func settle(_ keys: Set<String>) throws -> [CubeID: MemCube] {
-        let unsettled = try claims.unsettled(keys, reaches: reaches, read: rows.claimants)
+    func updateValidity(_ keys: Set<String>) throws -> [CubeID: MemCube] {
+        let staleValidities = try claims.staleValidities(keys, reaches: reaches, read: rows.claimants)
         var changed: [CubeID: MemCube] = [:]
-        for found in unsettled {
+        for found in staleValidities {
             guard let cube = try rows.cube(found.holder.id) else { continue }
-            let settlement = ClaimRules.settlement(
+            let validityChange = ClaimRules.validityChange(
                 of: cube, former: found.holder.former, successor: found.successor, at: caller.time)
-            if let link = settlement.removed {
+            if let link = validityChange.removed {
                 _ = try rows.remove(link)
                 try record(.unlink, link)
             }
-            changed[cube.id] = try write(settlement.change)
-            if let link = settlement.added {
+            changed[cube.id] = try write(validityChange.change)
+            if let link = validityChange.added {
                 try rows.insert(link)
                 try record(.link, link)
             }
-            found.holder.settle(by: found.successor)
+            found.holder.recordEnd(by: found.successor)
         }
         return changed
     }

@@ -51,10 +51,10 @@ extension CommitPlanner {
         _ new: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ links: [CubeLink]
     ) throws -> MemCube? {
         var cube = new
-        let writable = sight(.write)
+        let writable = visibility(.write)
         try confine(&cube, isNew: true)
         if let known = try rows.cube(withContent: contentHash) {
-            // That there is one out of sight must not show.
+            // That there is one that is not visible must not show.
             let cube = try rows.cube(known)
             if let cube, writable.contains(cube) { return cube }
         }
@@ -67,7 +67,7 @@ extension CommitPlanner {
             else { continue }
             try add(link)
         }
-        return try settleNew(cube)
+        return try updateValidityOfNew(cube)
     }
 
     /// Takes in a cube of another store with what happened to it there.
@@ -78,12 +78,12 @@ extension CommitPlanner {
         var cube = AdoptionRules.owned(cube, by: owner)
         try confine(&cube, isNew: true)
         try AdoptionRules.requireAdoptable(cube)
-        try AdoptionRules.requireFree(cube.id, rows.standing(of: cube.id))
+        try AdoptionRules.requireFree(cube.id, rows.availability(of: cube.id))
         for entry in AdoptionRules.history(of: cube, history, owner: owner, by: caller) {
             if let snapshot = entry.snapshot { try record(entry, snapshot) }
         }
         try insert(cube, .adopt, analysis, contentHash)
-        return try settleNew(cube)
+        return try updateValidityOfNew(cube)
     }
 
     /// Writes a new cube and its journal entry.
@@ -102,7 +102,7 @@ extension CommitPlanner {
     /// Bounds what the caller writes, see ``AccessRules/confine(_:to:_:isNew:)``.
     private func confine(_ cube: inout MemCube, isNew: Bool) throws {
         try rows.noting {
-            try AccessRules.confine(&cube, to: sight(.write), caller.principal, isNew: isNew)
+            try AccessRules.confine(&cube, to: visibility(.write), caller.principal, isNew: isNew)
         }
     }
 
@@ -121,7 +121,7 @@ extension CommitPlanner {
             try save(
                 LifecycleRules.validity(of: former, until: nil, as: .reinstate, at: caller.time))
         }
-        try settle(keys)
+        try updateValidity(keys)
     }
 
     /// Makes a cube's next version.
@@ -146,7 +146,7 @@ extension CommitPlanner {
         let keys = try saveClaims(cube)
         guard !keys.isEmpty else { return cube }
         claims.forget(cube.id, claiming: keys)
-        return try settle(keys)[cube.id] ?? cube
+        return try updateValidity(keys)[cube.id] ?? cube
     }
 
     /// Lets a quarantined cube into recall.
@@ -154,7 +154,7 @@ extension CommitPlanner {
         _ = try require(id, for: .share)
         let cube = try require(id, for: .write)
         let released = try save(LifecycleRules.release(cube, by: caller))
-        try settle(rows.claimedKeys(of: id))
+        try updateValidity(rows.claimedKeys(of: id))
         return try rows.cube(id) ?? released
     }
 
@@ -171,7 +171,7 @@ extension CommitPlanner {
         let changed = try save(next)
         guard !cube.claims.isEmpty else { return changed }
         // What it had ended holds again, or does not any more.
-        try settle(rows.claimedKeys(of: id))
+        try updateValidity(rows.claimedKeys(of: id))
         return try rows.cube(id) ?? changed
     }
 
@@ -208,7 +208,7 @@ extension CommitPlanner {
         try record(.unlink, link)
     }
 
-    /// Who ends a cube is read anew where an edge that says so comes or goes.
+    /// Drops the cached end of a cube where an edge that says so comes or goes.
     private func forgetEnd(by link: CubeLink) {
         if link.kind == CubeLink.supersedes { claims.forget(link.target, claiming: []) }
     }

@@ -11,11 +11,11 @@ package final class CommitPlanner<Rows: CommitRows> {
     let request: WriteRequest
     let rows: Rows
     /// The part that the caller reaches, for each permission that the request needs.
-    private var sights: [Permission: Visibility] = [:]
+    private var visibilities: [Permission: Visibility] = [:]
     /// Journal entries so far, and what they are called by together.
     private var journal: ClosedRange<Int64>?
     private var digests = SHA256()
-    /// Who claims what, as far as it was read.
+    /// The claims that were read.
     var claims = ClaimCache()
 
     var caller: Caller { request.caller }
@@ -33,9 +33,9 @@ package final class CommitPlanner<Rows: CommitRows> {
     /// - Returns: the cubes after its mutations, in their order.
     /// - Throws: ``StoreError`` or ``AccessError`` if a rule refuses it, and what the rows throw.
     package func commit() throws -> [MemCube] {
-        try TextRules.requireWhole(request.texts)
+        try TextRules.requireStorable(request.texts)
         let needed = request.mutations.reduce(into: Set()) { $0.formUnion($1.permissions) }
-        for permission in needed { sights[permission] = try rows.visibility(for: permission) }
+        for permission in needed { visibilities[permission] = try rows.visibility(for: permission) }
         // An owner gets a place with the first request that may write there: a refused one leaves
         // none.
         try rows.createOwner()
@@ -81,22 +81,22 @@ package final class CommitPlanner<Rows: CommitRows> {
 
     /// The part that the caller reaches for a permission; there is one for each that a mutation of
     /// the request needs.
-    func sight(_ permission: Permission) -> Visibility { sights[permission]! }
+    func visibility(_ permission: Permission) -> Visibility { visibilities[permission]! }
 
     /// Tells whether what follows from the request may change a cube.
-    func reaches(_ cube: MemCube) -> Bool { sights.values.contains { $0.contains(cube) } }
+    func reaches(_ cube: MemCube) -> Bool { visibilities.values.contains { $0.contains(cube) } }
 
     /// As ``reaches(_:)-(MemCube)``.
     func reaches(_ holder: ClaimHolder) -> Bool {
-        sights.values.contains { $0.contains(holder.id, holder.sensitivity, agent: holder.agent) }
+        visibilities.values.contains { $0.contains(holder.id, holder.sensitivity, agent: holder.agent) }
     }
 
     /// A cube that the caller reaches for a permission. To change something one must see it: who
     /// may only write is told nothing of what is there.
     func require(_ id: CubeID, for permission: Permission) throws -> MemCube {
         let cube = try rows.cube(id)
-        if permission == .write { _ = try AccessRules.require(cube, id, in: sight(.read)) }
-        return try AccessRules.require(cube, id, in: sight(permission))
+        if permission == .write { _ = try AccessRules.require(cube, id, in: visibility(.read)) }
+        return try AccessRules.require(cube, id, in: visibility(permission))
     }
 
     /// A cube that can be changed.

@@ -19,13 +19,13 @@ package protocol CommitRows: AnyObject {
     /// Counts the owner's cubes up to `limit`. No counter does: what is erased makes room at once.
     func count(limit: Int) throws -> Int
     /// Tells who has an id, or had: erased ids stay taken.
-    func standing(of id: CubeID) throws -> CubeStanding
+    func availability(of id: CubeID) throws -> IDAvailability
     /// The things of which a cube claims something.
     func claimedKeys(of id: CubeID) throws -> Set<String>
     /// The latest ``ClaimRules/compared`` cubes in use that claim something of `key`, the earliest
     /// first.
     func claimants(of key: String) throws -> [Claimant]
-    /// Where edges of a kind lead from a cube.
+    /// The targets of edges of a kind from a cube.
     func targets(of id: CubeID, kind: String) throws -> [CubeID]
     /// The hash of the request that came under this key before, and the cubes that it led to.
     func answer(to key: String) throws -> (request: Data, cubes: [CubeID])?
@@ -74,9 +74,9 @@ package struct JournalRow: Sendable {
     package var operation: JournalEntry.Operation, time: Date
     /// The cube that was changed, and its version then; 0 for edges.
     package var cube: CubeID, version: Int
-    /// Where an edge leads, so that erasing finds its entries.
+    /// The target of an edge, so that erasing finds its entries.
     package var target: CubeID?
-    /// Who did it, and why.
+    /// The principal who did it, and the reason.
     package var principal: String, reason: String?
     /// The cube or edge after the change, as JSON.
     package var payload: String

@@ -21,15 +21,15 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
         let high = (stamp >> 12) << 16 | 0x7000 | (stamp & 0xfff)
         description = String(unsafeUninitializedCapacity: 36) { text in
             let digits = Array("0123456789abcdef".utf8)
-            var place = 0
+            var offset = 0
             for nibble in 0..<32 {
                 if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
-                    text[place] = UInt8(ascii: "-")
-                    place += 1
+                    text[offset] = UInt8(ascii: "-")
+                    offset += 1
                 }
-                text[place] =
+                text[offset] =
                     digits[Int((nibble < 16 ? high : random) >> UInt64(60 - nibble % 16 * 4) & 15)]
-                place += 1
+                offset += 1
             }
             return 36
         }

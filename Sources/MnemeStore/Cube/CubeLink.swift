@@ -11,13 +11,13 @@ public struct CubeLink: Hashable, Sendable, Codable {
     /// From a memory to one that was wrong.
     public static let corrects = "corrects"
 
-    /// Where it starts.
+    /// The cube that it starts from.
     public var source: CubeID
-    /// Where it leads.
+    /// The cube that it leads to.
     public var target: CubeID
     /// Such as `nearDuplicateOf`, `derivedFrom`, `related`.
     public var kind: String
-    /// When it was made.
+    /// The time at which it was made.
     public var time: Date
 
     /// A link.

@@ -7,11 +7,11 @@ extension MemCube {
         public var scope: Scope
         /// The kind of memory.
         public var type: MemoryType
-        /// How far it may go.
+        /// The label: who may see it.
         public var sensitivity = Sensitivity.internal
-        /// Who said it.
+        /// The speaker.
         public var speaker: String?
-        /// When it happened or was said.
+        /// The event time: when it happened or was said.
         public var eventTime: Date
         /// Seconds by which the speaker's clock was ahead of UTC then; nil if nobody said.
         public var utcOffset: Int?
@@ -55,25 +55,25 @@ extension MemCube {
         public var state = LifecycleState.activated
         /// Raised by each change, from 1.
         public var version = 1
-        /// When Mneme first recorded it.
+        /// The time at which Mneme first recorded it.
         public var recordedTime: Date
-        /// When this version was recorded.
+        /// The time at which this version was recorded.
         public var updatedTime: Date
         /// Since when what it says does not hold any more: a later memory says otherwise, or
         /// somebody said so. It is recalled all the same, behind what holds, and first where a
         /// question asks about then.
         public var validUntil: Date?
-        /// When it stops being recalled.
+        /// The time at which it expires from recall.
         public var expires: Date?
-        /// How often somebody said that it is right.
+        /// The number of times that somebody said that it is right.
         public var confirmations: Int?
         /// The tier; nil if nothing has moved it yet: it is short-term then.
         public var tier: MemoryTier?
         /// The memory that began the topic which it belongs to; itself, if it did.
         public var topic: CubeID?
-        /// Who said that it may be recalled in spite of ``MemCube/Derived/caution``.
+        /// The principal who released it into recall in spite of ``MemCube/Derived/caution``.
         public var vouchedBy: String?
-        /// How recall has used it; nil if it never was an answer. Counted beside the journal, not a
+        /// Its use by recall; nil if it never was an answer. Counted beside the journal, not a
         /// version of its own.
         public var usage: Usage?
 
@@ -100,11 +100,11 @@ public struct DateMention: Hashable, Sendable, Codable {
     }
 }
 
-/// How often a memory was an answer, and when last.
+/// The use of a memory: how often it was an answer, and when last.
 public struct Usage: Hashable, Sendable, Codable {
-    /// How often.
+    /// The number of uses.
     public var count: Int
-    /// When last.
+    /// The time of the last use.
     public var last: Date
 
     /// A count and the last time.

@@ -15,7 +15,7 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         case confirm
         /// It moved to another tier, for the reason that is given.
         case move
-        /// It was taken in from another store or vault, with the entries before.
+        /// It was imported from another store or vault, with the entries before.
         case adopt
         /// Another memory takes its place.
         case merge
@@ -27,7 +27,7 @@ public struct JournalEntry: Sendable, Codable, Equatable {
 
     /// Position: rises by each entry, never used twice.
     public var position: Int64
-    /// When.
+    /// The time.
     public var time: Date
     /// The kind of change.
     public var operation: Operation
@@ -35,9 +35,9 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     public var cube: CubeID
     /// The cube's version after the change.
     public var version: Int
-    /// Who did it.
+    /// The principal who did it.
     public var principal: String
-    /// Why, if they said.
+    /// The reason, if one was given.
     public var reason: String?
     /// The cube after the change; nil for links and for what was erased since.
     public var snapshot: MemCube?

@@ -1,4 +1,4 @@
-/// Where a cube stands in its life.
+/// The lifecycle state of a cube.
 public enum LifecycleState: String, Sendable, Codable, CaseIterable {
     /// `generated` and `activated` are in use; `frozen` is, too, and never changes. `merged` gave
     /// way to another memory, `archived` is out of recall and can be restored, `erased` is gone.

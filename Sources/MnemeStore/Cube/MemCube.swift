@@ -12,11 +12,11 @@ public struct MemCube: Sendable, Identifiable, Equatable {
     public var header: Header
     /// The content.
     public var payload: Payload
-    /// Where it came from.
+    /// Its provenance.
     public var provenance: Provenance
     /// Results of analysing the text; they can be found again.
     public var derived: Derived
-    /// Where it stands, and what happened to it.
+    /// Its lifecycle: state, times and use.
     public var lifecycle: Lifecycle
 
     /// An active cube of version 1 with a text; the rest is set as properties.

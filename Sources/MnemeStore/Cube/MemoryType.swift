@@ -4,10 +4,10 @@ public enum MemoryType: String, Sendable, Codable, CaseIterable {
     case episodic
     /// A fact.
     case semantic
-    /// How something is done.
+    /// A procedure: how something is done.
     case procedural
     /// Likes and wishes.
     case preference
-    /// Who somebody is: name, home, work, family.
+    /// A core fact of a person: name, home, work, family.
     case core
 }

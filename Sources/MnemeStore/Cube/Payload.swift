@@ -20,7 +20,7 @@ public enum Payload: Hashable, Sendable {
         }
     }
 
-    /// Where the KV cache is, if the payload is one.
+    /// The reference to the KV cache, if the payload is one.
     public var activation: ActivationReference? {
         switch self {
         case .plaintext: nil

@@ -1,4 +1,4 @@
-/// Where a memory came from.
+/// The provenance of a memory.
 public struct Provenance: Hashable, Sendable, Codable {
     /// Such as `message`, `text`, `file`, `import`.
     public var source: String
@@ -6,7 +6,7 @@ public struct Provenance: Hashable, Sendable, Codable {
     public var reference: String?
     /// The part of a longer original, from 0, and how many parts there are.
     public var part: Int?
-    /// How many parts the original has.
+    /// The number of parts of the original.
     public var parts: Int?
 
     /// The source of what a text was before something was taken out of it.

@@ -2,7 +2,7 @@ public import Foundation
 
 /// Work that is done behind the answers: it is in the store, so that no crash loses it.
 public struct Job: Sendable, Codable, Identifiable, Equatable {
-    /// Where it stands.
+    /// The job's state.
     public enum State: String, Sendable, Codable, CaseIterable {
         /// It waits until it is due, or for its next attempt.
         case waiting
@@ -27,15 +27,15 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
     public var arguments: [String: String]
     /// Higher ones go first among those of a tenant.
     public var priority: Int
-    /// Where it stands.
+    /// The job's state.
     public var state = State.waiting
-    /// How often it was begun, and how often it may be.
+    /// The number of attempts, and the most that there may be.
     public var attempts = 0, maximumAttempts: Int
-    /// When it was asked for, and the earliest time to begin.
+    /// The time of the request, and the earliest time to begin.
     public var created: Date, due: Date
-    /// When it was begun last, and when it ended.
+    /// The time at which it was last begun, and at which it ended.
     public var started: Date?, finished: Date?
-    /// Who does it, and until when that is believed.
+    /// The worker, and the end of its lease.
     public var worker: String?, leaseEnd: Date?
     /// The result, or why it failed.
     public var message: String?
@@ -75,11 +75,11 @@ public enum JobOutcome: Sendable {
 public struct JobSchedule: Sendable, Codable, Equatable {
     /// Its name.
     public var name: String
-    /// When, as cron writes it, in UTC.
+    /// The times, as cron writes them, in UTC.
     public var cron: CronExpression
     /// The job to ask for; its dates do not matter.
     public var job: Job
-    /// When it was asked for last, or the schedule made.
+    /// The time of the last job, or at which the schedule was made.
     public var last: Date
 
     /// A schedule that begins at a time.

@@ -1,6 +1,6 @@
 /// Access rights: who reaches which memories.
 public protocol AccessStore: Sendable {
-    /// Which of an owner's memories the caller reaches for something.
+    /// The part of an owner's memories that the caller may use for a permission.
     ///
     /// - Throws: ``AccessError`` if none; that is noted in the audit log.
     func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws

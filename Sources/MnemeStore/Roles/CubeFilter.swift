@@ -1,6 +1,6 @@
 public import Foundation
 
-/// Which cubes ``CubeStore/list(_:by:)`` returns.
+/// The conditions on cubes that ``CubeStore/list(_:by:)`` returns.
 public struct CubeFilter: Sendable {
     /// Whose cubes.
     public var owner: Owner

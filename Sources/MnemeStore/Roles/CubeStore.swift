@@ -36,10 +36,10 @@ public protocol CubeStore: Sendable {
     /// Whose cube of that id is; nil if there is none. It says nothing of what is in it, and whoever
     /// asks is not asked who they are: for finding a memory by its id alone.
     func owner(of id: CubeID) throws -> Owner?
-    /// How many cubes an owner has, counted to `limit`.
+    /// The number of an owner's cubes, counted to `limit`.
     func count(owner: Owner, limit: Int) throws -> Int
-    /// Tells whether cubes of these ids can be taken in.
-    func standing(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [CubeStanding]
+    /// Tells whether cubes of these ids can be imported.
+    func availability(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [IDAvailability]
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
     /// Writes down that some work on an owner's cubes, oldest first, has reached one.
@@ -63,7 +63,7 @@ extension CubeStore {
 }
 
 /// The standing of an id that comes from elsewhere.
-public enum CubeStanding: Sendable, Equatable {
+public enum IDAvailability: Sendable, Equatable {
     /// Nothing.
     case free
     /// A cube of this owner has it.

@@ -15,7 +15,7 @@ public protocol ExportLog: Sendable {
 
 /// A copy of an owner's memories that left the store, written down so that erasing reaches it.
 public struct VaultExport: Sendable, Codable, Hashable {
-    /// How a copy left.
+    /// The way by which a copy left.
     public enum Kind: String, Sendable, Codable {
         /// Written to a file.
         case file
@@ -25,11 +25,11 @@ public struct VaultExport: Sendable, Codable, Hashable {
 
     /// Whose memories.
     public var owner: Owner
-    /// How it left.
+    /// The way by which it left.
     public var kind: Kind
     /// The file's path, or the name of the key that fetched it.
     public var place: String
-    /// When, and by whom; of what is fetched again and again the last time.
+    /// The time, and by whom; of what is fetched again and again the last time.
     public var time: Date, principal: String
     /// The position of the journal up to which erasures are in it: what was erased later may still
     /// stand there.

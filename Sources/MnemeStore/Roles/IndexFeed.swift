@@ -2,14 +2,14 @@ public import Foundation
 
 /// The feed of indexes: changes since a position, and vectors that are missing.
 public protocol IndexFeed: Sendable {
-    /// The changes that an index of what is in sight has to apply at these positions.
+    /// The changes that an index of what is visible has to apply at these positions.
     ///
     /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
     func changes(
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
     ) throws -> IndexChanges
-    /// Hands over the index terms of what is in sight, and no more of it, the oldest first: for one
+    /// Hands over the index terms of what is visible, and no more of it, the oldest first: for one
     /// write, which is compared with them and forgets them.
     ///
     /// - Parameter body: returns false to end.
@@ -23,7 +23,7 @@ public protocol IndexFeed: Sendable {
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
     /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
     func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
-    /// How many wait.
+    /// The number of cubes that wait for a vector.
     func pendingEmbeddingCount(embedder: String) throws -> Int
     /// Stores vectors; one for a version that has changed meanwhile is dropped.
     func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String)
@@ -60,13 +60,13 @@ public struct IndexRow: Sendable {
     public var session: String?
     /// Place in the session, from 0.
     public var place: Int64
-    /// Who said it.
+    /// The speaker.
     public var speaker: String?
-    /// When it happened.
+    /// The event time.
     public var eventTime: Date
-    /// When it was first recorded.
+    /// The time at which it was first recorded.
     public var recordedTime: Date
-    /// When it stops being recalled.
+    /// The time at which it expires from recall.
     public var expires: Date?
     /// Since when it does not hold.
     public var validUntil: Date?
@@ -163,7 +163,7 @@ public struct PendingEmbedding: Sendable {
     public var version: Int
     /// The text to embed.
     public var text: String
-    /// Who said it.
+    /// The speaker.
     public var speaker: String?
 
     /// A cube of a version that waits for its vector.

@@ -38,7 +38,7 @@ public protocol JobStore: Sendable {
     /// Says what became of a job; false if it is another's by now, or was cancelled.
     @discardableResult
     func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool
-    /// How many jobs there are in each state.
+    /// The number of jobs in each state.
     func jobCounts() throws -> [Job.State: Int]
     /// Removes jobs that ended well, or were cancelled, before a time.
     @discardableResult

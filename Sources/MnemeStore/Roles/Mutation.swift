@@ -8,7 +8,7 @@ public enum Mutation: Sendable {
     case add(MemCube, analysis: [UInt8], contentHash: [UInt8], links: [CubeLink] = [])
     /// Takes in a cube of another store under its own id, with the entries of its journal
     /// there, whose times and principals stay as they are. Refused
-    /// if the id is not free, see ``CubeStore/standing(of:owner:by:)``. Nobody vouches for it here.
+    /// if the id is not free, see ``CubeStore/availability(of:owner:by:)``. Nobody vouches for it here.
     case adopt(MemCube, history: [JournalEntry], analysis: [UInt8], contentHash: [UInt8])
     /// Replaces the cube of the same id by a next version; its vector is made anew. The cube
     /// carries the version that was read; if another change came first, the store refuses with a
@@ -72,7 +72,7 @@ public struct WriteRequest: Sendable {
     public var mutations: [Mutation]
     /// Whose memories are changed; no other can be.
     public var owner: Owner
-    /// Who asks, and why.
+    /// The caller: who asks, and why.
     public var caller: Caller
     /// A repeated request with this key and owner changes nothing and returns what the first
     /// returned.

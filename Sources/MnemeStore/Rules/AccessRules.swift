@@ -32,7 +32,7 @@ package enum AccessRules {
     ) throws -> Visibility {
         try require(permission, of: principal)
         var visibility = ownVisibility(of: owner, principal)
-        if visibility.isWhole { return visibility }
+        if visibility.isUnrestricted { return visibility }
         if takesGrants(of: owner, principal) {
             visibility = Self.visibility(
                 visibility, with: try grants(), for: permission, principal)
@@ -45,17 +45,17 @@ package enum AccessRules {
         return visibility
     }
 
-    /// A cube that is in sight.
+    /// A visible cube.
     ///
     /// - Parameter cube: what was found under the id; nil if nothing was.
-    /// - Throws: ``StoreError``, the same whether it is out of sight or not there.
-    package static func require(_ cube: MemCube?, _ id: CubeID, in sight: Visibility) throws
+    /// - Throws: ``StoreError``, the same whether it is not visible or not there.
+    package static func require(_ cube: MemCube?, _ id: CubeID, in visibility: Visibility) throws
         -> MemCube
     {
-        guard let cube, sight.contains(cube) else {
+        guard let cube, visibility.contains(cube) else {
             throw StoreError(
                 .notFound,
-                "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed")."
+                "There is no memory \(id) in this scope\(visibility.isUnrestricted ? "" : ", or it may not be changed")."
             )
         }
         return cube
@@ -116,7 +116,7 @@ package enum AccessRules {
         _ cube: inout MemCube, to writable: Visibility, _ principal: Principal, isNew: Bool
     ) throws {
         let name = principal.name
-        // What was taken out of a text goes up, out of its writer's sight.
+        // What was taken out of a text goes up: its writer may not see it.
         if isNew, cube.state == .archived, cube.provenance.source == Provenance.redaction { return }
         // One of several that were shared one by one may be changed, but nothing added beside it.
         if !isNew, writable.also.contains(cube.id) { return }

@@ -6,16 +6,16 @@ import Foundation
 /// a vault may come to another user. What its journal says of the past is taken over as somebody
 /// else's word.
 package enum AdoptionRules {
-    /// - Throws: ``StoreError`` if a cube of this kind or state cannot be taken in.
+    /// - Throws: ``StoreError`` if a cube of this kind or state cannot be imported.
     package static func requireAdoptable(_ cube: MemCube) throws {
         guard cube.isPlaintext, cube.state != .erased else {
-            throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.")
+            throw StoreError(.conflict, "Memory \(cube.id) cannot be imported.")
         }
     }
 
     /// - Throws: ``StoreError`` if its id is not free.
-    package static func requireFree(_ id: CubeID, _ standing: CubeStanding) throws {
-        guard standing == .free else {
+    package static func requireFree(_ id: CubeID, _ availability: IDAvailability) throws {
+        guard availability == .free else {
             throw StoreError(.conflict, "Memory \(id) is here already, or was erased here.")
         }
     }

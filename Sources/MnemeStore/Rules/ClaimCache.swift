@@ -1,4 +1,4 @@
-/// Who claims what, as far as one request has read it.
+/// A cache of the claims that one request has read, by what they are about.
 ///
 /// A text of many parts adds hundreds of cubes that claim something of the same few things. Each
 /// of them is settled when it is added, as its parts come in order; the claims that it is compared
@@ -12,10 +12,10 @@ package struct ClaimCache {
     package typealias Reader = (_ key: String) throws -> [Claimant]
 
     /// A cube whose end is not written yet.
-    package struct Unsettled {
+    package struct StaleValidity {
         /// The cube.
         package var holder: ClaimHolder
-        /// Who ends it; nil if it holds again.
+        /// The cube that ends it; nil if it holds again.
         package var successor: ClaimHolder?
     }
 
@@ -64,18 +64,18 @@ package struct ClaimCache {
     ///   - reaches: whether the request may change a cube.
     ///   - read: called once for each key that the cache does not know.
     /// - Complexity: for each of `keys`, the claims of at most ``ClaimRules/compared`` cubes.
-    package mutating func unsettled(
+    package mutating func staleValidities(
         _ keys: Set<String>, reaches: (ClaimHolder) -> Bool, read: Reader
-    ) throws -> [Unsettled] {
-        var found: [Unsettled] = [], seen: Set<ObjectIdentifier> = []
+    ) throws -> [StaleValidity] {
+        var found: [StaleValidity] = [], seen: Set<ObjectIdentifier> = []
         func look(at holder: ClaimHolder) throws {
             guard seen.insert(ObjectIdentifier(holder)).inserted, reaches(holder), !holder.isFrozen
             else { return }
             let (successor, isFirst) = try successor(of: holder, read)
             // An end that was found among fewer claims is the right one.
             if successor != nil, !isFirst, holder.former != nil { return }
-            if !ClaimRules.isSettled(holder, by: successor) {
-                found.append(Unsettled(holder: holder, successor: successor))
+            if !ClaimRules.isUpToDate(holder, by: successor) {
+                found.append(StaleValidity(holder: holder, successor: successor))
             }
         }
         for key in keys.sorted() {
@@ -99,8 +99,8 @@ package struct ClaimCache {
         return found
     }
 
-    /// Who ends a cube as a whole, nil if it holds; and whether nobody can have done so before. One
-    /// claim that holds decides: what is read already is asked first.
+    /// The cube that ends another as a whole, nil if it holds; and whether nobody can have done so
+    /// before. One claim that holds decides: what is read already is asked first.
     private mutating func successor(of holder: ClaimHolder, _ read: Reader) throws -> (
         holder: ClaimHolder?, isFirst: Bool
     ) {

@@ -7,10 +7,10 @@ package import Foundation
 package final class ClaimHolder {
     /// The cube.
     package let id: CubeID
-    /// When it happened or was said, in seconds since 1970 as the store keeps them: claims are
-    /// ordered by this and, where it is equal, by the order in which they were added.
+    /// The event time, in seconds since 1970 as the store keeps them: claims are ordered by this
+    /// and, where it is equal, by the order in which they were added.
     package let seconds: Double
-    /// How far it may go.
+    /// The label: who may see it.
     package let sensitivity: Sensitivity
     /// The agent that it belongs to.
     package let agent: String?
@@ -48,7 +48,7 @@ package final class ClaimHolder {
     }
 
     /// Notes what was written of its end.
-    package func settle(by successor: ClaimHolder?) {
+    package func recordEnd(by successor: ClaimHolder?) {
         if let former { formers.remove(former) }
         if let successor { formers.insert(successor.id) }
         validUntil = successor?.eventTime
@@ -112,7 +112,7 @@ package enum ClaimRules {
     }
 
     /// The rows that a cube's end changes.
-    package struct Settlement: Sendable, Equatable {
+    package struct ValidityChange: Sendable, Equatable {
         /// The edge from who ended it before.
         package var removed: CubeLink?
         /// The cube's next version.
@@ -124,7 +124,7 @@ package enum ClaimRules {
     /// Tells whether a cube says already who ends it, and since when.
     ///
     /// - Parameter successor: who ends it; nil if it holds.
-    package static func isSettled(_ holder: ClaimHolder, by successor: ClaimHolder?) -> Bool {
+    package static func isUpToDate(_ holder: ClaimHolder, by successor: ClaimHolder?) -> Bool {
         // What somebody said to be outdated stays so.
         if holder.former == nil, holder.validUntil != nil, successor == nil { return true }
         return holder.former == successor?.id && holder.validUntil == successor?.eventTime
@@ -136,13 +136,13 @@ package enum ClaimRules {
     ///   - cube: the whole cube of a holder that is not settled.
     ///   - former: who ended it before, by its edge.
     ///   - successor: who ends it; nil if it holds.
-    package static func settlement(
+    package static func validityChange(
         of cube: MemCube, former: CubeID?, successor: ClaimHolder?, at time: Date
-    ) -> Settlement {
+    ) -> ValidityChange {
         func edge(from source: CubeID) -> CubeLink {
             CubeLink(source: source, target: cube.id, kind: CubeLink.supersedes, time: time)
         }
-        return Settlement(
+        return ValidityChange(
             removed: former.map(edge),
             change: LifecycleRules.validity(
                 of: cube, until: successor?.eventTime,

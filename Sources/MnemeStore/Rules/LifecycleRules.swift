@@ -16,7 +16,7 @@ package enum LifecycleRules {
     /// The refusal of changes to what waits for somebody's judgement.
     private static func quarantined(_ id: CubeID) -> StoreError {
         StoreError(
-            .conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it."
+            .conflict, "Memory \(id) is quarantined, as it reads like an instruction. Release or erase it."
         )
     }
 
@@ -42,7 +42,7 @@ package enum LifecycleRules {
     /// - Throws: ``StoreError`` if it is not quarantined.
     package static func release(_ cube: MemCube, by caller: Caller) throws -> CubeChange {
         guard cube.state == .quarantined else {
-            throw StoreError(.conflict, "Memory \(cube.id) is \(cube.state.rawValue), not held.")
+            throw StoreError(.conflict, "Memory \(cube.id) is \(cube.state.rawValue), not quarantined.")
         }
         return CubeChange(.release, of: cube, at: caller.time) {
             $0.state = .activated

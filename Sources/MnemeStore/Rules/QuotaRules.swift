@@ -3,7 +3,7 @@
 /// A quota bounds additions alone, so that who is at the limit can still correct, archive and
 /// erase. It is checked in the transaction: two requests at once cannot both take the last place.
 package enum QuotaRules {
-    /// How far the owner's cubes have to be counted to know; nil if nothing is bounded.
+    /// The number to which the owner's cubes have to be counted; nil if nothing is bounded.
     package static func countLimit(adding added: Int, by principal: Principal) -> Int? {
         guard added > 0, let quota = principal.quota else { return nil }
         return quota == .max ? .max : quota + 1

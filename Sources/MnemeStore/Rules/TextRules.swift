@@ -5,7 +5,7 @@ import Foundation
 /// before anything is done with them.
 package enum TextRules {
     /// - Throws: ``StoreError`` if a text would not be stored as it is.
-    package static func requireWhole(_ texts: [String?]) throws {
+    package static func requireStorable(_ texts: [String?]) throws {
         guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw StoreError(
                 .invalidText,

@@ -78,7 +78,7 @@ final class AuditLog: Sendable {
         }
     }
 
-    /// Writes what waits. Call ``settle(_:)`` when the transaction has ended.
+    /// Writes what waits. Call ``dropWritten(_:)`` when the transaction has ended.
     func writeWaiting(_ chain: inout Chain, _ db: Database) throws -> Int {
         let entries = waiting.withLockedValue { $0 }
         for entry in entries { try chain.append(entry, db) }
@@ -86,7 +86,7 @@ final class AuditLog: Sendable {
     }
 
     /// Forgets entries that are on disk.
-    func settle(_ count: Int) { waiting.withLockedValue { $0.removeFirst(min(count, $0.count)) } }
+    func dropWritten(_ count: Int) { waiting.withLockedValue { $0.removeFirst(min(count, $0.count)) } }
 
     /// Columns between position and hash, in the order in which ``entries(after:limit:_:)`` reads
     /// them.

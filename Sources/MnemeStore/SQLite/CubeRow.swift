@@ -89,7 +89,7 @@ extension SQLiteMemoryStore {
 
     /// The row of an owner; nil for one that has no place yet.
     static func ownerID(_ owner: Owner, _ db: Database) throws -> Int64? {
-        try TextRules.requireWhole(owner.texts)
+        try TextRules.requireStorable(owner.texts)
         return try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT id FROM owner WHERE tenant = ? AND user = ?"),
             arguments: [owner.tenant, owner.user])

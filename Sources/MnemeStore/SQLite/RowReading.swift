@@ -1,8 +1,8 @@
 import Foundation
 import GRDB
 
-/// How columns are read: a damaged file may hold anything, and a row's subscript ends the process
-/// where a value does not fit.
+/// Checked reading of columns: a damaged file may hold anything, and a row's subscript ends the
+/// process where a value does not fit.
 extension Row {
     /// The value of a column.
     ///

@@ -81,7 +81,7 @@ extension SQLiteCommitRows {
         }
     }
 
-    /// Who ended cubes, by their edges.
+    /// The cubes that ended others, by their edges.
     private func formers(of ids: [String]) throws -> [String: Set<CubeID>] {
         try Row.fetchAll(
             db.cachedStatement(

@@ -50,8 +50,8 @@ final class SQLiteCommitRows: CommitRows {
             arguments: [ownerID, limit]) ?? 0
     }
 
-    func standing(of id: CubeID) throws -> CubeStanding {
-        try SQLiteMemoryStore.standing(of: id, ownerID, db)
+    func availability(of id: CubeID) throws -> IDAvailability {
+        try SQLiteMemoryStore.availability(of: id, ownerID, db)
     }
 
     func targets(of id: CubeID, kind: String) throws -> [CubeID] {

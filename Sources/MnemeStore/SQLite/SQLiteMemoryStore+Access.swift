@@ -33,7 +33,7 @@ extension SQLiteMemoryStore {
         -> Visibility
     {
         let principal = caller.principal
-        try TextRules.requireWhole(principal.texts)
+        try TextRules.requireStorable(principal.texts)
         return try noting(owner, caller) {
             try AccessRules.visibility(
                 of: owner, for: permission, principal,
@@ -80,9 +80,9 @@ extension SQLiteMemoryStore {
         try noting(nil, caller) { try AccessRules.requireAll(permission, of: caller.principal) }
     }
 
-    /// SQL that holds for cubes in sight.
+    /// SQL that holds for visible cubes.
     static func condition(_ visibility: Visibility) -> (sql: String, arguments: StatementArguments) {
-        if visibility.isWhole { return ("1", []) }
+        if visibility.isUnrestricted { return ("1", []) }
         let list = "[" + visibility.also.map { "\"\($0)\"" }.joined(separator: ",") + "]"
         return (
             """
@@ -144,7 +144,7 @@ extension SQLiteMemoryStore {
             let principal = caller.principal
             let own = try visible(.share, of: grant.owner, ownerID, caller, db)
             try noting(grant.owner, caller) { try AccessRules.check(grant, own: own, principal) }
-            try TextRules.requireWhole([grant.grantee.description] + caller.texts)
+            try TextRules.requireStorable([grant.grantee.description] + caller.texts)
             if let id = grant.cube {
                 let cube = try ownerID.flatMap { try Self.current(id, $0, db) }
                 _ = try AccessRules.require(cube, id, in: own)
@@ -219,7 +219,7 @@ extension SQLiteMemoryStore {
     /// tenant.
     public func grants(to caller: Caller) throws -> [Grant] {
         guard let tenant = caller.principal.tenant else { return [] }
-        try TextRules.requireWhole(caller.principal.texts)
+        try TextRules.requireStorable(caller.principal.texts)
         return try read { db in
             let grantees = try StoreCoding.encode(
                 Grantee.all(of: caller.principal).map(\.description))
@@ -237,14 +237,14 @@ extension SQLiteMemoryStore {
 
     /// Notes an entry that is written within a second.
     func note(_ entry: AuditEntry) throws {
-        if let delay = try audit.note(entry) { flushSoon(delay) }
+        if let delay = try audit.note(entry) { scheduleFlush(delay) }
     }
 
     /// Writes what waits for the audit log, in the background; on failure again in ten seconds, and
     /// ``AuditLog/note(_:)`` refuses when too much waits.
-    private func flushSoon(_ seconds: Int) {
+    private func scheduleFlush(_ seconds: Int) {
         auditQueue.asyncAfter(deadline: .now() + .seconds(seconds)) { [weak self] in
-            do { try self?.flush() } catch { self?.flushSoon(10) }
+            do { try self?.flush() } catch { self?.scheduleFlush(10) }
         }
     }
 
@@ -269,7 +269,7 @@ extension SQLiteMemoryStore {
             let written = try audit.writeWaiting(&chain, db)
             let result = try body(db, &chain)
             try audit.sign(chain, always: false, db)
-            db.afterNextTransaction { [audit] _ in audit.settle(written) }
+            db.afterNextTransaction { [audit] _ in audit.dropWritten(written) }
             return result
         }
     }
@@ -277,7 +277,7 @@ extension SQLiteMemoryStore {
     /// A transaction with nothing in it but what waits.
     public func flush() throws { try audited { _, _ in } }
 
-    /// What waits is written before, so that the page is complete up to this call.
+    /// Writes waiting entries first, so that the page is complete up to this call.
     public func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws
         -> [AuditEntry]
     {

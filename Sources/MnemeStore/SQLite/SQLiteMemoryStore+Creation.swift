@@ -3,7 +3,7 @@ import GRDB
 import MnemeBase
 import MnemeSeal
 
-/// How a store's file comes to be: whole, and for its owner alone.
+/// Creation of a store's file: whole, and for its owner alone.
 extension SQLiteMemoryStore {
     /// A store's path with symbolic links followed, as SQLite names its files. What is not there
     /// yet is named as it will be.

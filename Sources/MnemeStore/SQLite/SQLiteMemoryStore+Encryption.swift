@@ -208,7 +208,7 @@ extension SQLiteMemoryStore {
         func page(_ number: Int) throws -> Data {
             let unit = layout.unit(at: number * SealedLayout.page)
             guard let key else { return try file.read(unit.start, unit.length) }
-            let data = try file.read(unit.place, unit.length + DataKey.overhead)
+            let data = try file.read(unit.offset, unit.length + DataKey.overhead)
             // No database has anything on the page that SQLite locks.
             if number == 0x4000_0000 / SealedLayout.page, data.allSatisfy({ $0 == 0 }) {
                 return Data(count: SealedLayout.page)

@@ -5,7 +5,7 @@ import GRDB
 extension SQLiteMemoryStore {
     /// A place has one row: what is written there again replaces what was there.
     public func record(_ export: VaultExport) throws {
-        try TextRules.requireWhole([export.place, export.principal])
+        try TextRules.requireStorable([export.place, export.principal])
         try write { db in
             guard let ownerID = try Self.ownerID(export.owner, db) else { return }  // nothing can have left
             try db.execute(
@@ -23,7 +23,7 @@ extension SQLiteMemoryStore {
     public func exports(of owner: Owner, by caller: Caller) throws -> [VaultExport] {
         try read { db in
             let ownerID = try Self.ownerID(owner, db)
-            guard try visible(.read, of: owner, ownerID, caller, db).isWhole, let ownerID else {
+            guard try visible(.read, of: owner, ownerID, caller, db).isUnrestricted, let ownerID else {
                 return []
             }
             return try Row.fetchAll(
@@ -43,10 +43,10 @@ extension SQLiteMemoryStore {
 
     /// Needs the permission to erase: erasing reaches the copy no more.
     public func forget(_ export: VaultExport, by caller: Caller) throws {
-        try TextRules.requireWhole([export.place])
+        try TextRules.requireStorable([export.place])
         try audited { db, chain in
             let ownerID = try Self.ownerID(export.owner, db)
-            guard try visible(.erase, of: export.owner, ownerID, caller, db).isWhole, let ownerID
+            guard try visible(.erase, of: export.owner, ownerID, caller, db).isUnrestricted, let ownerID
             else {
                 throw refusal(
                     "Only who reaches all of the memories looks after their copies.", export.owner,

@@ -8,7 +8,7 @@ extension SQLiteMemoryStore {
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
     ) throws -> IndexChanges {
-        let sight = Self.condition(visibility)
+        let condition = Self.condition(visibility)
         return try read { db in
             var changes = IndexChanges(
                 rows: [], erased: [], position: position, vectorPosition: vectorsSince)
@@ -41,17 +41,17 @@ extension SQLiteMemoryStore {
                 db.cachedStatement(
                     sql: position == 0
                         ? columns
-                            + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
+                            + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(condition.sql) ORDER BY cube.seq"
                             // The plus keeps SQLite from walking all
                             // of the owner's cubes instead of the
                             // few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
-                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(sight.sql)
+                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(condition.sql)
                                 ORDER BY cube.seq
                             """),
                 arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "]
-                    + sight.arguments)
+                    + condition.arguments)
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
             if position == 0 {
                 changes.links = try Row.fetchAll(
@@ -78,13 +78,13 @@ extension SQLiteMemoryStore {
                         "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
                     arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
-                if !visibility.isWhole {
-                    // What has gone out of sight is as good as gone.
+                if !visibility.isUnrestricted {
+                    // What is not visible any more is as good as gone.
                     changes.erased += try String.fetchAll(
                         db,
                         sql:
-                            "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)",
-                        arguments: [ownerID, position] + sight.arguments
+                            "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(condition.sql)",
+                        arguments: [ownerID, position] + condition.arguments
                     ).map(CubeID.init(stored:))
                 }
             }
@@ -143,15 +143,15 @@ extension SQLiteMemoryStore {
     public func forEachTerms(
         owner: Owner, visibility: Visibility, _ body: (TermsRow) throws -> Bool
     ) throws {
-        let sight = Self.condition(visibility)
+        let condition = Self.condition(visibility)
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return }
             let cursor = try Row.fetchCursor(
                 db,
                 sql: """
                     SELECT id, state, analysis, analyzer FROM cube
-                    WHERE owner = ? AND activation IS NULL AND \(sight.sql) ORDER BY seq
-                    """, arguments: [ownerID] + sight.arguments)
+                    WHERE owner = ? AND activation IS NULL AND \(condition.sql) ORDER BY seq
+                    """, arguments: [ownerID] + condition.arguments)
             while let row = try cursor.next() {
                 guard let state = LifecycleState(rawValue: try row.read(1)) else {
                     throw StoreError(.corrupt, "A memory has an unknown state. Run `mneme doctor`.")

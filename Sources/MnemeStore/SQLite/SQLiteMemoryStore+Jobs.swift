@@ -78,7 +78,7 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Who looks after jobs, and that it is written down.
+    /// Runs an administrator's change of jobs, and writes it to the audit log.
     private func administer<T>(
         _ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T
     )
@@ -98,7 +98,7 @@ extension SQLiteMemoryStore {
 
     /// Returns the job that waits or runs where the same is asked for again.
     public func enqueue(_ job: Job, by caller: Caller) throws -> Job {
-        try TextRules.requireWhole(job.texts)
+        try TextRules.requireStorable(job.texts)
         return try administer(caller, "jobs", "add \(job.kind)") { try Self.insert(job, $0) }
     }
 
@@ -169,7 +169,7 @@ extension SQLiteMemoryStore {
         guard (1...64).contains(schedule.name.utf8.count) else {
             throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.")
         }
-        try TextRules.requireWhole([schedule.name] + schedule.job.texts)
+        try TextRules.requireStorable([schedule.name] + schedule.job.texts)
         try administer(caller, "jobs", "schedule \(schedule.name)") { db in
             try db.execute(
                 sql: "INSERT OR REPLACE INTO schedule (name, cron, job, last) VALUES (?, ?, ?, ?)",
@@ -182,7 +182,7 @@ extension SQLiteMemoryStore {
 
     /// Jobs that it has asked for stay.
     public func removeSchedule(_ name: String, by caller: Caller) throws {
-        try TextRules.requireWhole([name])
+        try TextRules.requireStorable([name])
         try administer(caller, "jobs", "unschedule \(name)") { db in
             try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
             guard db.changesCount > 0 else {
@@ -236,7 +236,8 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// What runs is told, too: the scheduler counts it, and takes over what lost its worker.
+    /// Lists waiting jobs, and running ones, too: the scheduler counts it, and takes over what lost
+    /// its worker.
     public func queue(now: Date) throws -> [Job] {
         try read { db in
             try Self.jobs(

@@ -16,7 +16,7 @@ extension SQLiteMemoryStore {
         {
             return known.policy
         }
-        try TextRules.requireWhole([tenant])
+        try TextRules.requireStorable([tenant])
         // A tenant's own, or that for all.
         let body = try read { db in
             try String.fetchOne(
@@ -47,7 +47,7 @@ extension SQLiteMemoryStore {
                 nil, caller)
         }
         if let tenant, tenant.isEmpty { throw StoreError(.conflict, "A tenant has a name.") }
-        try TextRules.requireWhole([tenant] + caller.texts)
+        try TextRules.requireStorable([tenant] + caller.texts)
         try audited { db, chain in
             if let policy {
                 try db.execute(

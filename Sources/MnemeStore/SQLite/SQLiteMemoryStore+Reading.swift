@@ -11,9 +11,9 @@ extension SQLiteMemoryStore {
     {
         let found: MemCube? = try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = try visible(.read, of: owner, known, caller, db)
+                visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known, let present = try Self.current(id, ownerID, db),
-                sight.contains(present)
+                visibility.contains(present)
             else {
                 return nil
             }
@@ -22,7 +22,7 @@ extension SQLiteMemoryStore {
                 db,
                 sql: JournalQuery.snapshot, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
             return try payload.map { try StoreCoding.decode(MemCube.self, $0) }.flatMap {
-                sight.contains($0) ? $0 : nil
+                visibility.contains($0) ? $0 : nil
             }
         }
         try noteRead("get", found.map { [$0.id] } ?? [], owner: owner, by: caller)
@@ -33,9 +33,9 @@ extension SQLiteMemoryStore {
     public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
         let found: [MemCube] = try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = try visible(.read, of: owner, known, caller, db)
+                visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
-            return try ids.compactMap { try Self.current($0, ownerID, db) }.filter(sight.contains)
+            return try ids.compactMap { try Self.current($0, ownerID, db) }.filter(visibility.contains)
         }
         try noteRead("read", found.map(\.id), owner: owner, by: caller)
         return found
@@ -43,25 +43,25 @@ extension SQLiteMemoryStore {
 
     /// By comparing ends of strings: what was typed is no pattern.
     public func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID] {
-        try TextRules.requireWhole([ending])
+        try TextRules.requireStorable([ending])
         return try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = Self.condition(try visible(.read, of: owner, known, caller, db))
+                condition = Self.condition(try visible(.read, of: owner, known, caller, db))
             guard let ownerID = known else { return [] }
             // The inner query reads the index of ids alone, not the rows with their texts.
             let sql = """
                 SELECT id FROM cube WHERE id IN (SELECT id FROM cube WHERE substr(id, -length(?)) = ?)
-                    AND owner = ? AND \(sight.sql) ORDER BY id LIMIT 3
+                    AND owner = ? AND \(condition.sql) ORDER BY id LIMIT 3
                 """
             return try String.fetchAll(
-                db, sql: sql, arguments: [ending, ending, ownerID] + sight.arguments
+                db, sql: sql, arguments: [ending, ending, ownerID] + condition.arguments
             ).map(CubeID.init(stored:))
         }
     }
 
     /// As ``CubeStore`` has it, in one statement; as of a time, from the whole snapshot of it.
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
-        try TextRules.requireWhole(filter.texts)
+        try TextRules.requireStorable(filter.texts)
         if let asOf = filter.asOf {
             var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(
                 filter.fits)
@@ -75,10 +75,10 @@ extension SQLiteMemoryStore {
         }
         let found: [MemCube] = try read { db in
             let known = try Self.ownerID(filter.owner, db),
-                sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
+                condition = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
             guard let ownerID = known else { return [] }
-            var conditions = ["cube.owner = ?", sight.sql],
-                arguments: StatementArguments = [ownerID] + sight.arguments
+            var conditions = ["cube.owner = ?", condition.sql],
+                arguments: StatementArguments = [ownerID] + condition.arguments
             /// A condition with one parameter, if there is a value for it.
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
                 guard let value else { return }
@@ -124,12 +124,12 @@ extension SQLiteMemoryStore {
     public func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube] {
         try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = try visible(.read, of: owner, known, caller, db)
+                visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // A label that was raised since holds for the past, too.
-            let present = Self.condition(sight)
+            let present = Self.condition(visibility)
             let seen =
-                sight.isWhole
+                visibility.isUnrestricted
                 ? nil
                 : Set(
                     try String.fetchAll(
@@ -145,21 +145,21 @@ extension SQLiteMemoryStore {
                     ORDER BY cube
                     """, arguments: [ownerID, asOf.timeIntervalSince1970]
             ).map { try StoreCoding.decode(MemCube.self, $0) }.filter {
-                sight.contains($0) && seen?.contains($0.id) ?? true
+                visibility.contains($0) && seen?.contains($0.id) ?? true
             }
         }
     }
 
     /// As ``CubeStore`` has it. Entries are shown whose snapshot the caller may see; edges where
-    /// the other end is in sight.
+    /// the other end is visible.
     public func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry] {
         let entries: [JournalEntry] = try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = try visible(.read, of: owner, known, caller, db)
+                visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // What is erased left nothing but that it was; whoever does not see all
             // of the owner's is not told even that.
-            guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else {
+            guard try Self.current(id, ownerID, db).map(visibility.contains) ?? visibility.isUnrestricted else {
                 return []
             }
             return try Row.fetchAll(
@@ -182,11 +182,11 @@ extension SQLiteMemoryStore {
                     link: isLink
                         ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
             }.filter { entry in
-                if sight.isWhole { return true }
+                if visibility.isUnrestricted { return true }
                 if let link = entry.link {
-                    return try Self.current(link.target, ownerID, db).map(sight.contains) ?? false
+                    return try Self.current(link.target, ownerID, db).map(visibility.contains) ?? false
                 }
-                return entry.snapshot.map(sight.contains) ?? false
+                return entry.snapshot.map(visibility.contains) ?? false
             }
         }
         try noteRead("history", entries.isEmpty ? [] : [id], owner: owner, by: caller)
@@ -197,7 +197,7 @@ extension SQLiteMemoryStore {
     public func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink] {
         try read { db in
             let known = try Self.ownerID(owner, db),
-                sight = try visible(.read, of: owner, known, caller, db)
+                visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             return try Row.fetchAll(
                 db,
@@ -205,9 +205,9 @@ extension SQLiteMemoryStore {
                     "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
             ).compactMap(Self.link).filter { link in
-                try sight.isWhole
+                try visibility.isUnrestricted
                     || [link.source, link.target].allSatisfy {
-                        try Self.current($0, ownerID, db).map(sight.contains) ?? false
+                        try Self.current($0, ownerID, db).map(visibility.contains) ?? false
                     }
             }
         }
@@ -294,14 +294,14 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Counts tell of what is out of sight, so that they are for those alone who reach everything.
+    /// Counts tell of what is not visible, so that they are for those alone who reach everything.
     ///
     /// - Complexity: passes over indexes of cubes and journal.
     public func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics {
         if owner == nil { try requireAll(.read, caller) }
         return try read { db in
             if let owner,
-                try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isWhole
+                try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isUnrestricted
             {
                 throw refusal(
                     "'\(caller.principal.name)' reaches a part of these memories only, and counts tell of the rest.",

@@ -18,7 +18,7 @@ import NIOConcurrencyHelpers
 public final class SQLiteMemoryStore: MemoryStore {
     /// Names the analyses that this store is handed; others are given back for re-analysis.
     public let analyzer: String
-    /// Where the file is, symbolic links followed: what SQLite keeps beside it lies there, and
+    /// The path of the file, symbolic links followed: what SQLite keeps beside it lies there, and
     /// whoever comes by another name takes the same lock.
     public let path: String
     let pool: DatabasePool

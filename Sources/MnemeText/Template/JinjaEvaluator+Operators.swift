@@ -20,12 +20,12 @@ extension JinjaEvaluator {
     mutating func item(_ base: JinjaValue, _ index: JinjaValue) throws -> JinjaValue {
         switch (base, index) {
         case (.list(let items), .integer(let i)):
-            let place = i < 0 ? items.count + i : i
-            return items.indices.contains(place) ? items[place] : .undefined
+            let resolved = i < 0 ? items.count + i : i
+            return items.indices.contains(resolved) ? items[resolved] : .undefined
         case (.string(let text), .integer(let i)):
             try charge(text.utf8.count)
-            let scalars = Array(text.unicodeScalars), place = i < 0 ? scalars.count + i : i
-            return scalars.indices.contains(place) ? .string(String(scalars[place])) : .undefined
+            let scalars = Array(text.unicodeScalars), resolved = i < 0 ? scalars.count + i : i
+            return scalars.indices.contains(resolved) ? .string(String(scalars[resolved])) : .undefined
         case (_, .string(let name)): return try member(base, name)
         case (.undefined, _): throw fault("an item is asked of something undefined")
         default: return .undefined

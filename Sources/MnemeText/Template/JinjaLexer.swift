@@ -21,7 +21,7 @@ struct JinjaLexer {
     /// join it.
     private let source: [Unicode.Scalar]
     /// Position of the next scalar that is not read.
-    private var place = 0
+    private var position = 0
     /// Tokens that are read.
     private var tokens: [JinjaToken] = []
 
@@ -42,36 +42,36 @@ struct JinjaLexer {
     mutating func run() throws -> [JinjaToken] {
         var text = "", trimNext = false, dropNewline = false
         func isSpace(_ s: Unicode.Scalar) -> Bool { s.properties.isWhitespace }
-        while place < source.count {
-            guard source[place] == "{", place + 1 < source.count,
-                ["{", "%", "#"].contains(source[place + 1])
+        while position < source.count {
+            guard source[position] == "{", position + 1 < source.count,
+                ["{", "%", "#"].contains(source[position + 1])
             else {
-                if trimNext, isSpace(source[place]) {
-                    place += 1
+                if trimNext, isSpace(source[position]) {
+                    position += 1
                     continue
                 }
-                if dropNewline, source[place] == "\n" {
+                if dropNewline, source[position] == "\n" {
                     dropNewline = false
-                    place += 1
+                    position += 1
                     continue
                 }
                 trimNext = false
                 dropNewline = false
-                text.unicodeScalars.append(source[place])
-                place += 1
+                text.unicodeScalars.append(source[position])
+                position += 1
                 continue
             }
             trimNext = false
             dropNewline = false
-            let kind = source[place + 1]
-            place += 2
-            if place < source.count, source[place] == "-" {
-                place += 1
+            let kind = source[position + 1]
+            position += 2
+            if position < source.count, source[position] == "-" {
+                position += 1
                 while let last = text.unicodeScalars.last, isSpace(last) {
                     text.unicodeScalars.removeLast()
                 }
-            } else if place < source.count, source[place] == "+" {
-                place += 1
+            } else if position < source.count, source[position] == "+" {
+                position += 1
             } else if kind != "{" {
                 // lstrip_blocks: blanks between the line's start and a block go.
                 let kept = text.unicodeScalars.reversed().drop { $0 == " " || $0 == "\t" }
@@ -82,38 +82,38 @@ struct JinjaLexer {
             if !text.isEmpty { tokens.append(.text(text)) }
             text = ""
             if kind == "#" {
-                while place < source.count, !has("#}", at: place) { place += 1 }
-                guard place < source.count else {
+                while position < source.count, !has("#}", at: position) { position += 1 }
+                guard position < source.count else {
                     throw TemplateError("A comment of the chat template does not end.")
                 }
-                trimNext = source[place - 1] == "-"
+                trimNext = source[position - 1] == "-"
                 dropNewline = !trimNext
-                place += 2
-                startsLine = dropNewline && place < source.count && source[place] == "\n"
+                position += 2
+                startsLine = dropNewline && position < source.count && source[position] == "\n"
                 continue
             }
             openBraces = 0
             tokens.append(kind == "{" ? .outputStart : .blockStart)
             let end = kind == "{" ? "}}" : "%}"
             while true {
-                while place < source.count, isSpace(source[place]) { place += 1 }
-                guard place < source.count else {
+                while position < source.count, isSpace(source[position]) { position += 1 }
+                guard position < source.count else {
                     throw TemplateError("A tag of the chat template does not end.")
                 }
-                if has("-" + end, at: place) {
+                if has("-" + end, at: position) {
                     trimNext = true
-                    place += 3
+                    position += 3
                     break
                 }
-                if has(end, at: place) && !(end == "}}" && openBraces > 0) {
+                if has(end, at: position) && !(end == "}}" && openBraces > 0) {
                     dropNewline = kind == "%"
-                    place += 2
+                    position += 2
                     break
                 }
                 try expressionToken()
             }
             tokens.append(kind == "{" ? .outputEnd : .blockEnd)
-            startsLine = dropNewline && place < source.count && source[place] == "\n"
+            startsLine = dropNewline && position < source.count && source[position] == "\n"
         }
         if !text.isEmpty { tokens.append(.text(text)) }
         return tokens
@@ -129,50 +129,50 @@ struct JinjaLexer {
     /// `\uXXXX`, quotes, backslash); before other characters the backslash stays, as in Python.
     /// Numbers may have underscores; there are no exponents.
     private mutating func expressionToken() throws {
-        let s = source[place]
+        let s = source[position]
         if s == "\"" || s == "'" {
-            place += 1
+            position += 1
             var text = ""
-            while place < source.count, source[place] != s {
-                if source[place] == "\\", place + 1 < source.count {
-                    place += 1
-                    switch source[place] {
+            while position < source.count, source[position] != s {
+                if source[position] == "\\", position + 1 < source.count {
+                    position += 1
+                    switch source[position] {
                     case "n": text += "\n"
                     case "t": text += "\t"
                     case "r": text += "\r"
-                    case "u" where place + 4 < source.count:
-                        let digits = String(String.UnicodeScalarView(source[place + 1...place + 4]))
+                    case "u" where position + 4 < source.count:
+                        let digits = String(String.UnicodeScalarView(source[position + 1...position + 4]))
                         guard let value = UInt32(digits, radix: 16),
                             let scalar = Unicode.Scalar(value)
                         else {
                             throw TemplateError("'\\u\(digits)' is no character.")
                         }
                         text.unicodeScalars.append(scalar)
-                        place += 4
+                        position += 4
                     case let other:
                         if !"\\'\"".unicodeScalars.contains(other) { text += "\\" }
                         text.unicodeScalars.append(other)
                     }
                 } else {
-                    text.unicodeScalars.append(source[place])
+                    text.unicodeScalars.append(source[position])
                 }
-                place += 1
+                position += 1
             }
-            guard place < source.count else {
+            guard position < source.count else {
                 throw TemplateError("A string of the chat template does not end.")
             }
-            place += 1
+            position += 1
             tokens.append(.string(text))
         } else if ("0"..."9").contains(s) {
             var text = "", isFloat = false
-            while place < source.count,
-                ("0"..."9").contains(source[place]) || source[place] == "_"
-                    || source[place] == "." && !isFloat && place + 1 < source.count
-                        && ("0"..."9").contains(source[place + 1])
+            while position < source.count,
+                ("0"..."9").contains(source[position]) || source[position] == "_"
+                    || source[position] == "." && !isFloat && position + 1 < source.count
+                        && ("0"..."9").contains(source[position + 1])
             {
-                if source[place] == "." { isFloat = true }
-                if source[place] != "_" { text.unicodeScalars.append(source[place]) }
-                place += 1
+                if source[position] == "." { isFloat = true }
+                if source[position] != "_" { text.unicodeScalars.append(source[position]) }
+                position += 1
             }
             if isFloat, let value = Double(text) {
                 tokens.append(.float(value))
@@ -184,18 +184,18 @@ struct JinjaLexer {
             }
         } else if s == "_" || s.properties.isAlphabetic {
             var text = ""
-            while place < source.count,
-                source[place] == "_" || source[place].properties.isAlphabetic
-                    || ("0"..."9").contains(source[place])
+            while position < source.count,
+                source[position] == "_" || source[position].properties.isAlphabetic
+                    || ("0"..."9").contains(source[position])
             {
-                text.unicodeScalars.append(source[place])
-                place += 1
+                text.unicodeScalars.append(source[position])
+                position += 1
             }
             tokens.append(.name(text))
         } else {
-            for symbol in ["==", "!=", "<=", ">=", "**", "//"] where has(symbol, at: place) {
+            for symbol in ["==", "!=", "<=", ">=", "**", "//"] where has(symbol, at: position) {
                 tokens.append(.symbol(symbol))
-                place += 2
+                position += 2
                 return
             }
             guard "+-*/%~<>=()[]{},.:|".unicodeScalars.contains(s) else {
@@ -204,7 +204,7 @@ struct JinjaLexer {
             if s == "{" { openBraces += 1 }
             if s == "}" { openBraces = max(0, openBraces - 1) }
             tokens.append(.symbol(String(s)))
-            place += 1
+            position += 1
         }
     }
 }

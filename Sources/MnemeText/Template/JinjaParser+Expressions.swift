@@ -49,16 +49,16 @@ extension JinjaParser {
                 ["==", "!=", "<", ">", "<=", ">="].contains(symbol)
             {
                 try link()
-                place += 1
+                position += 1
                 left = .binary(symbol, left, try sum())
             } else if accept(.name("in")) {
                 try link()
                 left = .binary("in", left, try sum())
-            } else if current == .name("not"), place + 1 < tokens.count,
-                tokens[place + 1] == .name("in")
+            } else if current == .name("not"), position + 1 < tokens.count,
+                tokens[position + 1] == .name("in")
             {
                 try link()
-                place += 2
+                position += 2
                 left = .not(.binary("in", left, try sum()))
             } else {
                 return left
@@ -71,7 +71,7 @@ extension JinjaParser {
         var left = try concatenation()
         while case .symbol(let symbol)? = current, symbol == "+" || symbol == "-" {
             try link()
-            place += 1
+            position += 1
             left = .binary(symbol, left, try concatenation())
         }
         return left
@@ -92,7 +92,7 @@ extension JinjaParser {
         var left = try sign()
         while case .symbol(let symbol)? = current, ["*", "/", "//", "%", "**"].contains(symbol) {
             try link()
-            place += 1
+            position += 1
             left = .binary(symbol, left, try sign())
         }
         return left
@@ -103,7 +103,7 @@ extension JinjaParser {
         var count = 0
         while current == .symbol("-") || current == .symbol("+") {
             if current == .symbol("-") { count += 1 }
-            place += 1
+            position += 1
         }
         let value = try tested(postfix(primary()))
         return count % 2 == 1 ? .negative(value) : value
@@ -148,11 +148,11 @@ extension JinjaParser {
     /// Python.
     mutating func primary() throws -> JinjaExpression {
         guard let token = current else { throw fault("an expression is missing") }
-        place += 1
+        position += 1
         switch token {
         case .string(var text):
             while case .string(let more)? = current {
-                place += 1
+                position += 1
                 text += more
             }
             return .literal(.string(text))
@@ -200,7 +200,7 @@ extension JinjaParser {
             try link()
             if accept(.symbol(".")) {
                 if case .integer(let index)? = current {
-                    place += 1
+                    position += 1
                     value = .item(value, .literal(.integer(index)))
                 } else {
                     value = .attribute(value, try name())
@@ -234,10 +234,10 @@ extension JinjaParser {
     mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
         var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
         while !accept(.symbol(")")) {
-            if case .name(let name)? = current, place + 1 < tokens.count,
-                tokens[place + 1] == .symbol("=")
+            if case .name(let name)? = current, position + 1 < tokens.count,
+                tokens[position + 1] == .symbol("=")
             {
-                place += 2
+                position += 2
                 named.append((name, try expression()))
             } else {
                 positional.append(try expression())

@@ -95,7 +95,7 @@ struct JinjaParser {
     /// Tokens of the template.
     var tokens: [JinjaToken]
     /// Position of the next token that is not read.
-    var place = 0
+    var position = 0
     /// Bodies and bracketed expressions that are open: at most 99.
     var depth = 0
     /// Operators, filters and the like of the tag that is read: each makes a value of the one
@@ -108,7 +108,7 @@ struct JinjaParser {
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
 
     /// Next token; nil at the end.
-    var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
+    var current: JinjaToken? { position < tokens.count ? tokens[position] : nil }
     /// Error for a template that breaks the grammar.
     func fault(_ what: String) -> TemplateError {
         TemplateError("The chat template cannot be read: \(what).")
@@ -117,7 +117,7 @@ struct JinjaParser {
     /// Takes the token if it is the next one.
     mutating func accept(_ token: JinjaToken) -> Bool {
         guard current == token else { return false }
-        place += 1
+        position += 1
         return true
     }
     /// Takes the token, which has to be the next one.
@@ -129,7 +129,7 @@ struct JinjaParser {
     /// Takes a name or keyword.
     mutating func name() throws -> String {
         guard case .name(let name)? = current else { throw fault("a name is missing") }
-        place += 1
+        position += 1
         return name
     }
     /// Counts what makes an expression deeper without brackets.
@@ -139,8 +139,8 @@ struct JinjaParser {
     }
     /// Tells if a statement of one of these names comes next.
     func isBlock(_ names: [String]) -> Bool {
-        guard current == .blockStart, place + 1 < tokens.count,
-            case .name(let name) = tokens[place + 1]
+        guard current == .blockStart, position + 1 < tokens.count,
+            case .name(let name) = tokens[position + 1]
         else {
             return false
         }
@@ -164,14 +164,14 @@ struct JinjaParser {
             links = 0
             switch token {
             case .text(let text):
-                place += 1
+                position += 1
                 nodes.append(.text(text))
             case .outputStart:
-                place += 1
+                position += 1
                 nodes.append(.output(try expression()))
                 try expect(.outputEnd)
             case .blockStart:
-                place += 1
+                position += 1
                 try nodes.append(contentsOf: statement())
             default: throw fault("\(token) stands outside of a tag")
             }
@@ -195,11 +195,11 @@ struct JinjaParser {
             var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))],
                 otherwise: [JinjaNode] = []
             while isBlock(["elif"]) {
-                place += 2
+                position += 2
                 branches.append((try expression(), try blockBody(["elif", "else", "endif"])))
             }
             if isBlock(["else"]) {
-                place += 2
+                position += 2
                 otherwise = try blockBody(["endif"])
             }
             try end("endif")
@@ -214,7 +214,7 @@ struct JinjaParser {
             let body = try blockBody(["else", "endfor"])
             var otherwise: [JinjaNode] = []
             if isBlock(["else"]) {
-                place += 2
+                position += 2
                 otherwise = try blockBody(["endfor"])
             }
             try end("endfor")

@@ -45,8 +45,8 @@ struct VerifyErasureCommand: AsyncParsableCommand {
         var (findings, problems) = try await memory.check(proof)
         let more = try proof.search(others)
         findings += more
-        problems += more.filter { !$0.places.isEmpty }.map {
-            "\($0.path) holds pieces of it, the first at byte \($0.places[0])"
+        problems += more.filter { !$0.offsets.isEmpty }.map {
+            "\($0.path) holds pieces of it, the first at byte \($0.offsets[0])"
         }
         for problem in problems { print("WRONG  \(problem)") }
         if problems.isEmpty {

@@ -15,7 +15,7 @@ struct StoreOptions: ParsableArguments {
     ///   otherwise what is done goes without.
     /// - Throws: `StoreError`, or `ModelError` where the model is missing and required.
     func open(requiresModel: Bool = true) throws -> MemoryOS {
-        let goesWithout = noEmbedder || (!requiresModel && !Home.hasEmbedder)
-        return try Home.memory(file.path, embedder: goesWithout ? nil : Home.embedder())
+        let runsWithoutModel = noEmbedder || (!requiresModel && !Home.hasEmbedder)
+        return try Home.memory(file.path, embedder: runsWithoutModel ? nil : Home.embedder())
     }
 }

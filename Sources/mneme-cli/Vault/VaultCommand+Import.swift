@@ -42,7 +42,7 @@ extension VaultCommand {
             let (manifest, _) = try VaultPackageReader.verify(path: file, passphrase: word)
             let owner = try tenant.owner(user ?? manifest.vault.user)
             let report = try await VaultCommand.taking(store) { memory, progress in
-                try await memory.takeIn(
+                try await memory.importPackage(
                     package: file, into: owner, conflicts: conflicts, trusted: trusted,
                     passphrase: word,
                     by: VaultCommand.caller("import"), progress: progress)

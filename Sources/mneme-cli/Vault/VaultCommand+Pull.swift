@@ -77,7 +77,7 @@ extension VaultCommand {
                 file, subscription.owner, try subscription.trust.map(VaultCommand.key)
             )
             let report = try await VaultCommand.taking(store) { memory, progress in
-                try await memory.takeIn(
+                try await memory.importPackage(
                     package: path, into: owner, trusted: trusted,
                     passphrase: Passphrase.ofEnvironment,
                     by: VaultCommand.caller("pull"), progress: progress)

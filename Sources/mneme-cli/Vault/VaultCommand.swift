@@ -83,7 +83,7 @@ struct VaultCommand: AsyncParsableCommand {
             (report.newerHere, "newer here"),
             (report.duplicates, "said here already"), (report.erased, "erased as there"),
             (report.erasedHere, "erased here before and left out"),
-            (report.held, "quarantined, as they read like instructions"), (report.refused, "refused"),
+            (report.quarantined, "quarantined, as they read like instructions"), (report.refused, "refused"),
             (report.conflictCount, "changed here and there"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         var lines = [

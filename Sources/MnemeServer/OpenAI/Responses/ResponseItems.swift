@@ -23,22 +23,22 @@ enum ResponseItems {
     static func messages(_ items: [JSONValue]) throws -> [ChatMessage] {
         var messages: [ChatMessage] = []
         for (i, item) in items.enumerated() {
-            let place = "input[\(i)]", fields = JSONFields(item.object ?? [:], path: place)
+            let path = "input[\(i)]", fields = JSONFields(item.object ?? [:], path: path)
             switch try fields.text("type") {
             case "message", nil:
                 let role = try fields.text("role") ?? ""
                 guard ["user", "assistant", "system", "developer"].contains(role) else {
-                    throw InputError("'\(place).role' must be user, assistant, system or developer.")
+                    throw InputError("'\(path).role' must be user, assistant, system or developer.")
                 }
                 messages.append(
                     ChatMessage(
                         role: role == "developer" ? "system" : role,
-                        content: try text(fields["content"], "\(place).content")))
+                        content: try text(fields["content"], "\(path).content")))
             case "function_call":
                 let call = ToolCall(
-                    id: try require(fields, "call_id", place),
-                    name: try require(fields, "name", place),
-                    arguments: try require(fields, "arguments", place))
+                    id: try require(fields, "call_id", path),
+                    name: try require(fields, "name", path),
+                    arguments: try require(fields, "arguments", path))
                 // Calls behind a text are the same message's.
                 if messages.last?.role == "assistant" {
                     messages[messages.count - 1].toolCalls.append(call)
@@ -48,12 +48,12 @@ enum ResponseItems {
             case "function_call_output":
                 messages.append(
                     ChatMessage(
-                        role: "tool", content: try text(fields["output"], "\(place).output"),
-                        toolCallID: try require(fields, "call_id", place)))
+                        role: "tool", content: try text(fields["output"], "\(path).output"),
+                        toolCallID: try require(fields, "call_id", path)))
             // What a model thought is not told to the next one.
             case "reasoning": continue
             case let type?:
-                throw InputError("'\(place)' of the type '\(type.prefix(40))' cannot be read here.")
+                throw InputError("'\(path)' of the type '\(type.prefix(40))' cannot be read here.")
             }
         }
         return messages
@@ -69,28 +69,28 @@ enum ResponseItems {
 
     /// A text that an item must have.
     private static func require(
-        _ fields: JSONFields, _ name: String, _ place: String
+        _ fields: JSONFields, _ name: String, _ path: String
     ) throws -> String {
         guard let text = try fields.text(name) else {
-            throw InputError("'\(place).\(name)' is missing: a text.")
+            throw InputError("'\(path).\(name)' is missing: a text.")
         }
         return text
     }
 
     /// The text of a content: one text, or parts of the types in which clients send and repeat it.
     /// Images and files are refused: no model here reads them.
-    private static func text(_ content: JSONValue?, _ place: String) throws -> String {
+    private static func text(_ content: JSONValue?, _ path: String) throws -> String {
         switch content {
         case .string(let text): return text
         case .array(let parts):
             let types = ["input_text", "output_text", "text"]
             return try parts.map { part in
                 guard types.contains(part["type"]?.string ?? ""), let text = part["text"]?.string
-                else { throw InputError("'\(place)': only text can be read.") }
+                else { throw InputError("'\(path)': only text can be read.") }
                 return text
             }.joined()
         case nil, .null: return ""
-        default: throw InputError("'\(place)' must be a text or a list of texts.")
+        default: throw InputError("'\(path)' must be a text or a list of texts.")
         }
     }
 }

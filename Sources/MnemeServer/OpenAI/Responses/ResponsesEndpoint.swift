@@ -9,7 +9,7 @@ import MnemeStore
 struct ResponsesEndpoint: Sendable {
     /// The language model that answers.
     let language: ServedLanguage
-    /// Where responses are kept.
+    /// The memory in which responses are kept.
     let memory: MemoryOS
     /// The request, whose caller may read.
     let request: WireRequest

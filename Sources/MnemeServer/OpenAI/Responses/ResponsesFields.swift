@@ -191,7 +191,7 @@ struct ResponsesCall: Sendable {
     let store: Bool?
     /// The functions that may be called; nil if there are none.
     let tools: ToolSet?
-    /// How the answer is generated; its prompt is still to come.
+    /// The parameters of generation; its prompt is still to come.
     let generation: GenerationRequest
     /// True if the answer is sent piece by piece.
     let streams: Bool

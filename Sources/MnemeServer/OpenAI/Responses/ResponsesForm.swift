@@ -10,7 +10,7 @@ import MnemeEngine
 struct ResponsesForm: Sendable {
     /// The response's name, under which it is kept.
     private let id = ResponseStore.newResponse()
-    /// When the response was begun, in whole seconds since 1970.
+    /// The time at which the response was begun, in whole seconds since 1970.
     private let created = Date().timeIntervalSince1970.rounded(.down)
     /// The model's name.
     private let model: String
@@ -23,7 +23,7 @@ struct ResponsesForm: Sendable {
     private var output: [JSONValue] = []
     /// The item that grows now.
     private var open: Item?
-    /// Why the answer ended and what it cost; nil while it goes on.
+    /// The reason for the answer's end and its usage; nil while it goes on.
     private var ending: (reason: FinishReason, usage: GenerationUsage)?
     /// The number of the next event; clients order by it.
     private var sequence = 0
@@ -189,7 +189,7 @@ struct ResponsesForm: Sendable {
         return .object(common.merging(members) { $1 })
     }
 
-    /// Where in the item that grows an event belongs.
+    /// The position of an event in the item that grows.
     private func place(
         with members: [String: JSONValue], inPart: Bool = true
     ) -> [String: JSONValue] {

@@ -61,7 +61,7 @@ extension WireRoute {
 extension MemoryServer {
     /// The routes of OpenAI's Responses API, answered.
     func responsesEndpoints() -> [Endpoint] {
-        /// Where the caller's responses are.
+        /// The store of the caller's responses.
         @Sendable func store(_ request: WireRequest) -> ResponseStore {
             ResponseStore(memory, request.caller)
         }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where the bytes that SQLite writes lie in an encrypted file.
+/// The layout of an encrypted file: offsets of the bytes that SQLite writes.
 ///
 /// They are cut as SQLite writes them: a database into pages of 4096 bytes behind a page with
 /// the wrapped key, its write-ahead log into the header of
@@ -15,10 +15,10 @@ struct SealedLayout {
     struct Unit: Equatable {
         /// Its number in the file, which it is bound to.
         var number: Int
-        /// Where it begins for SQLite, and its bytes there.
+        /// The offset at which it begins for SQLite, and its bytes there.
         var start: Int, length: Int
-        /// Where it begins in the file.
-        var place: Int
+        /// The offset in the file.
+        var offset: Int
 
         /// The context that it is encrypted for, see ``DataKey``.
         func context(_ kind: Kind) -> Data {
@@ -47,18 +47,18 @@ struct SealedLayout {
             let number = offset / Self.page
             return Unit(
                 number: number, start: number * Self.page, length: Self.page,
-                place: head + number * (Self.page + overhead))
+                offset: head + number * (Self.page + overhead))
         case .log:
             guard offset >= Self.logHeader else {
-                return Unit(number: 0, start: 0, length: Self.logHeader, place: head)
+                return Unit(number: 0, start: 0, length: Self.logHeader, offset: head)
             }
             let number = (offset - Self.logHeader) / frame, start = Self.logHeader + number * frame
-            let place = head + Self.logHeader + overhead + number * (frame + 2 * overhead)
+            let fileOffset = head + Self.logHeader + overhead + number * (frame + 2 * overhead)
             return offset < start + Self.frameHeader
-                ? Unit(number: 2 * number + 1, start: start, length: Self.frameHeader, place: place)
+                ? Unit(number: 2 * number + 1, start: start, length: Self.frameHeader, offset: fileOffset)
                 : Unit(
                     number: 2 * number + 2, start: start + Self.frameHeader, length: Self.page,
-                    place: place + Self.frameHeader + overhead)
+                    offset: fileOffset + Self.frameHeader + overhead)
         }
     }
 
@@ -72,7 +72,7 @@ struct SealedLayout {
     func fileSize(of size: Int) -> Int {
         guard size > 0 else { return kind == .pages ? head : 0 }
         let last = unit(at: size - 1)
-        return last.place + last.length + overhead
+        return last.offset + last.length + overhead
     }
 
     /// Bytes for SQLite in a file of this size; what was begun at its end does not count.

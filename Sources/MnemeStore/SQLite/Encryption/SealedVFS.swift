@@ -202,7 +202,7 @@ private final class SealedFile {
     /// Reads and decrypts a unit.
     private func load(_ unit: SealedLayout.Unit) -> Content {
         let count = unit.length + DataKey.overhead,
-            code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.place))
+            code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.offset))
         if code == SealedVFS.shortRead { return .absent }
         guard code == SQLITE_OK else { return .failure(code) }
         return key.open(
@@ -217,7 +217,7 @@ private final class SealedFile {
     /// Whoever writes it may have been put to sleep by the system meanwhile: the first page is
     /// waited for as long as that takes on a machine with much to do, a third of a second. Others
     /// are read under a lock.
-    private func settled(_ unit: SealedLayout.Unit) -> Content {
+    private func readStable(_ unit: SealedLayout.Unit) -> Content {
         let tries = layout.kind == .pages ? (unit.number == 0 ? 66 : 1) : 0
         for _ in 0..<tries {
             let content = load(unit)
@@ -233,7 +233,7 @@ private final class SealedFile {
             return SealedVFS.writeFailure
         }
         return sealed.withUnsafeBytes {
-            system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.place))
+            system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.offset))
         }
     }
 
@@ -247,7 +247,7 @@ private final class SealedFile {
             let unit = layout.unit(at: offset + done), from = offset + done - unit.start,
                 taken = min(unit.length - from, buffer.count - done)
             let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken])
-            switch settled(unit) {
+            switch readStable(unit) {
             case .plain(let data):
                 data.withUnsafeBytes {
                     target.copyMemory(
@@ -314,8 +314,8 @@ private final class SealedFile {
         }
     }
 
-    /// What the system promises of a write holds of a longer one too, except that it would be
-    /// atomic.
+    /// The properties of the device: what the system promises of a write holds of a longer one too,
+    /// except that it would be atomic.
     private static let kept =
         SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN
         | SQLITE_IOCAP_POWERSAFE_OVERWRITE

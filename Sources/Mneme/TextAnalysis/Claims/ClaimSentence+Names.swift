@@ -1,13 +1,13 @@
 import Foundation
 
-/// Who and what a sentence speaks of: the subjects, attributes and values of its claims.
+/// Names in a sentence: the subjects, attributes and values of its claims.
 extension ClaimSentence {
-    /// The subject of the verb at `place`, and whether the verb is denied.
+    /// The subject of the verb at `index`, and whether the verb is denied.
     ///
     /// - Parameter last: the subject of the clause before, which "and works at Acme" goes on with.
     /// - Returns: nil if it is nobody in particular.
-    func subject(before place: Int, after last: String?) -> (String, Bool)? {
-        var end = place, isDenied = false
+    func subject(before index: Int, after last: String?) -> (String, Bool)? {
+        var end = index, isDenied = false
         while end > 0 {
             let word = tokens[end - 1].lower
             if tokens[end - 1].endsClause { break }
@@ -38,7 +38,7 @@ extension ClaimSentence {
         // "I like", "Ana likes"; "sounds like" is neither. What is denied has no ending: "Ana
         // doesn't like".
         let isSpeaker = tokens[end - 1].lower == "i" || ClaimWords.contractions[tokens[end - 1].lower] != nil
-        guard isDenied || isSpeaker || !ClaimWords.bases.contains(tokens[place].lower) else { return nil }
+        guard isDenied || isSpeaker || !ClaimWords.bases.contains(tokens[index].lower) else { return nil }
         return name(endingAt: end, isVerb: true).map { ($0, isDenied) }
     }
 
@@ -48,7 +48,7 @@ extension ClaimSentence {
     func name(endingAt end: Int, isVerb: Bool = false) -> String? {
         let token = tokens[end - 1]
         if token.lower == "i" || ClaimWords.contractions[token.lower] != nil { return speaker }
-        if ClaimWords.nobody.contains(token.lower) { return nil }
+        if ClaimWords.indefinitePronouns.contains(token.lower) { return nil }
         // "Ana's living in Paris"
         if isVerb, token.isCapital, let owner = token.possessor { return owner }
         for start in stride(from: end - 2, through: max(0, end - 4), by: -1)
@@ -59,12 +59,12 @@ extension ClaimSentence {
             if let owner = tokens[start].possessor, tokens[start].isCapital || isLower {
                 return "\(owner)'s \(thing)"
             }
-            if ClaimWords.nobody.contains(tokens[start].lower) { break }
+            if ClaimWords.indefinitePronouns.contains(tokens[start].lower) { break }
         }
         if token.isCapital {
             var start = end - 1
             while start > 0, tokens[start - 1].isCapital, !tokens[start - 1].endsClause,
-                !ClaimWords.nobody.contains(tokens[start - 1].lower),
+                !ClaimWords.indefinitePronouns.contains(tokens[start - 1].lower),
                 tokens[start - 1].lower != "i"
             {
                 start -= 1
@@ -74,9 +74,9 @@ extension ClaimSentence {
         return isLower && end == 1 ? token.lower : nil
     }
 
-    /// The value that begins at `place`, up to the end of the clause and `most` words long.
-    func value(from place: Int, _ kind: ClaimWords.Value, most: Int = 5) -> String? {
-        var parts: [String] = [], i = place
+    /// The value that begins at `index`, up to the end of the clause and `most` words long.
+    func value(from index: Int, _ kind: ClaimWords.Value, most: Int = 5) -> String? {
+        var parts: [String] = [], i = index
         while i < tokens.count, parts.count < most {
             let token = tokens[i]
             if parts.isEmpty, ClaimWords.articles.contains(token.lower) || token.lower == "my" {

@@ -13,7 +13,7 @@ package struct Analysis: Sendable {
 
     /// Cues for questions that ask when, or how many.
     package var hasTime = false, hasNumber = false
-    /// 0, 1, or 2 for two or more.
+    /// The number of names: 0, 1, or 2 for two or more.
     package var names = 0
     /// Hashes of what the text names, at most 15.
     package var entities: [UInt32] = []
@@ -67,7 +67,7 @@ package struct Analysis: Sendable {
             analyzer: analyzer)
     }
 
-    /// Of nothing.
+    /// The analysis of an empty text.
     static let empty = Analysis(terms: TermCounts([]))
     private init(terms: TermCounts) { self.terms = terms }
 

@@ -17,12 +17,12 @@ struct PhraseMatcher: Sendable {
         case gap(Int)
         /// The next word may begin a command.
         case command
-        /// Behind the last element of a pattern.
+        /// The end of a pattern.
         case end
     }
     /// A word of a sentence.
     struct Word: Sendable {
-        /// 0 is any word that no pattern names.
+        /// The word's number; 0 is any word that no pattern names.
         fileprivate var id: Int
         /// Whether a command may begin there.
         fileprivate var isCommand: Bool
@@ -36,7 +36,7 @@ struct PhraseMatcher: Sendable {
     private let elements: [Element]
     /// Patterns by the words that they can begin with: of what they are a sign, and where their
     /// elements stand.
-    private let beginnings: [[(signal: GuardSignals, start: Int)]]
+    private let patternsByFirstWord: [[(signal: GuardSignals, start: Int)]]
     /// Words behind which a command may begin.
     private let openers: Set<Int>
     /// Sets of words, each as many bits as there are numbers.
@@ -70,7 +70,7 @@ struct PhraseMatcher: Sendable {
             }
         }
         self.openers = words(Substring(openers))
-        var elements: [Element] = [], sets: [Set<Int>] = [], places: [Set<Int>: Int] = [:]
+        var elements: [Element] = [], sets: [Set<Int>] = [], setNumbers: [Set<Int>: Int] = [:]
         var starts: [(signal: GuardSignals, start: Int, first: Int)] = []
         for (signal, lines) in patterns {
             for line in lines.split(separator: "\n") {
@@ -82,29 +82,29 @@ struct PhraseMatcher: Sendable {
                     } else if part.hasPrefix("~"), let most = Int(part.dropFirst()) {
                         elements.append(.gap(most))
                     } else {
-                        let set = words(part), place = places[set] ?? sets.count
-                        if place == sets.count { sets.append(set) }
-                        places[set] = place
-                        elements.append(.word(set: place))
-                        if first == nil { first = place }
+                        let set = words(part), number = setNumbers[set] ?? sets.count
+                        if number == sets.count { sets.append(set) }
+                        setNumbers[set] = number
+                        elements.append(.word(set: number))
+                        if first == nil { first = number }
                     }
                 }
                 elements.append(.end)
                 if let first { starts.append((GuardSignals(signal), start, first)) }
             }
         }
-        var beginnings = [[(signal: GuardSignals, start: Int)]](
+        var patternsByFirstWord = [[(signal: GuardSignals, start: Int)]](
             repeating: [], count: numbers.count + 1)
         for (signal, start, first) in starts {
-            for word in sets[first] { beginnings[word].append((signal, start)) }
+            for word in sets[first] { patternsByFirstWord[word].append((signal, start)) }
         }
         stride = numbers.count / 64 + 1
         var members = [UInt64](repeating: 0, count: sets.count * stride)
-        for (place, set) in sets.enumerated() {
-            for word in set { members[place * stride + word / 64] |= 1 << UInt64(word % 64) }
+        for (number, set) in sets.enumerated() {
+            for word in set { members[number * stride + word / 64] |= 1 << UInt64(word % 64) }
         }
-        (self.numbers, self.elements, self.beginnings, self.members) = (
-            numbers, elements, beginnings, members
+        (self.numbers, self.elements, self.patternsByFirstWord, self.members) = (
+            numbers, elements, patternsByFirstWord, members
         )
     }
 
@@ -147,16 +147,16 @@ struct PhraseMatcher: Sendable {
             begins = true
         }
         let text = text.prefix(Self.longest)
-        var place = text.startIndex
-        while place < text.endIndex {
-            let scalar = text[place]
-            place = text.index(after: place)
+        var offset = text.startIndex
+        while offset < text.endIndex {
+            let scalar = text[offset]
+            offset = text.index(after: offset)
             if scalar.isLetterOrDigit || scalar == "_" {
                 hash = hash.adding(scalar)
                 isWord = true
                 continue
             }
-            let next: Unicode.Scalar? = place < text.endIndex ? text[place] : nil
+            let next: Unicode.Scalar? = offset < text.endIndex ? text[offset] : nil
             switch scalar {
             case ".", "!", "?", ";", "\n":
                 // A point within a name or a number ends nothing.
@@ -189,32 +189,32 @@ struct PhraseMatcher: Sendable {
     ///   found already are not looked for again.
     func signals(in sentence: Sentence) -> GuardSignals {
         var found: GuardSignals = []
-        for place in sentence.indices where sentence[place].id != 0 {
-            for (signal, start) in beginnings[sentence[place].id] where !found.contains(signal) {
-                if matches(start, sentence, place) { found.insert(signal) }
+        for offset in sentence.indices where sentence[offset].id != 0 {
+            for (signal, start) in patternsByFirstWord[sentence[offset].id] where !found.contains(signal) {
+                if matches(start, sentence, offset) { found.insert(signal) }
             }
         }
         return found
     }
 
-    /// Matches the elements from `element` on against the words from `place` on, by recursion; a
+    /// Matches the elements from `element` on against the words from `offset` on, by recursion; a
     /// gap tries all its lengths. Patterns hold few gaps, of few words, which bounds the
     /// backtracking.
-    private func matches(_ element: Int, _ sentence: Sentence, _ place: Int) -> Bool {
+    private func matches(_ element: Int, _ sentence: Sentence, _ offset: Int) -> Bool {
         switch elements[element] {
         case .end: return true
         case .word(let set):
-            guard place < sentence.endIndex else { return false }
-            let id = sentence[place].id
+            guard offset < sentence.endIndex else { return false }
+            let id = sentence[offset].id
             guard members[set * stride + id / 64] & (1 << UInt64(id % 64)) != 0 else {
                 return false
             }
-            return matches(element + 1, sentence, place + 1)
+            return matches(element + 1, sentence, offset + 1)
         case .command:
-            return place < sentence.endIndex && sentence[place].isCommand
-                && matches(element + 1, sentence, place)
+            return offset < sentence.endIndex && sentence[offset].isCommand
+                && matches(element + 1, sentence, offset)
         case .gap(let most):
-            return (0...most).contains { matches(element + 1, sentence, place + $0) }
+            return (0...most).contains { matches(element + 1, sentence, offset + $0) }
         }
     }
 }

@@ -9,8 +9,8 @@ struct TimeMatcher {
     /// Midnight of the day that "today" means.
     let today: Date
 
-    /// What was read: the spans that the words can mean, and how many words. Without spans they are
-    /// read as no date, so that no part of them is taken for one.
+    /// The result of reading: the spans that the words can mean, and how many words. Without spans
+    /// they are read as no date, so that no part of them is taken for one.
     struct Match {
         /// Each span that the words can mean; empty where they are read as no date.
         var spans: [DaySpan]
@@ -20,15 +20,15 @@ struct TimeMatcher {
         /// date.
         var isBare = false
 
-        /// One reading, or none.
+        /// A match of one reading, or none.
         init(_ span: DaySpan?, _ count: Int, isBare: Bool = false) {
             (spans, self.count, self.isBare) = (span.map { [$0] } ?? [], count, isBare)
         }
 
-        /// Several readings of the same words.
+        /// A match of several readings of the same words.
         init(spans: [DaySpan], _ count: Int) { (self.spans, self.count) = (spans, count) }
 
-        /// Words that belong together and mean no date.
+        /// A match without a date, of words that belong together.
         static func none(_ count: Int) -> Match { Match(nil, count) }
     }
 
@@ -60,11 +60,11 @@ struct TimeMatcher {
     }
 
     /// A word, if it stands in the same sentence as the one at `i`; empty otherwise.
-    func word(_ place: Int, from i: Int) -> String {
-        guard tokens.indices.contains(place), tokens[place].sentence == tokens[i].sentence else {
+    func word(_ index: Int, from i: Int) -> String {
+        guard tokens.indices.contains(index), tokens[index].sentence == tokens[i].sentence else {
             return ""
         }
-        return tokens[place].text
+        return tokens[index].text
     }
 
     /// Whether it is said not to be then: "not last week", "not on Friday".
@@ -196,11 +196,11 @@ struct TimeMatcher {
             return weeksOn(amount, used, at: i, depth: depth)
         }
         guard let (sign, words) = relationWord(i + used, from: i), sign != 0 else { return nil }
-        let place = i + used + words
-        if word(place, from: i) == "now" {
+        let index = i + used + words
+        if word(index, from: i) == "now" {
             return Match(distance(amount, 1, from: today, isExact: false), used + words + 1)
         }
-        guard let anchor = anchor(at: place, from: i, depth: depth) else { return nil }
+        guard let anchor = anchor(at: index, from: i, depth: depth) else { return nil }
         let count = used + words + anchor.count
         guard let span = anchor.span else { return .none(count) }
         if span.isDay {
@@ -244,18 +244,18 @@ struct TimeMatcher {
     }
 
     /// The direction that a word leads to, and how many words that takes.
-    private func relationWord(_ place: Int, from i: Int) -> (sign: Int, count: Int)? {
-        switch word(place, from: i) {
+    private func relationWord(_ index: Int, from i: Int) -> (sign: Int, count: Int)? {
+        switch word(index, from: i) {
         case "after", "from", "following": (1, 1)
         case "before": (-1, 1)
-        case "prior" where word(place + 1, from: i) == "to": (-1, 2)
+        case "prior" where word(index + 1, from: i) == "to": (-1, 2)
         default: nil
         }
     }
 
     /// The date that another is counted from.
-    func anchor(at place: Int, from i: Int, depth: Int) -> (span: DaySpan?, count: Int)? {
-        let article = word(place, from: i) == "the" ? 1 : 0, start = place + article
+    func anchor(at index: Int, from i: Int, depth: Int) -> (span: DaySpan?, count: Int)? {
+        let article = word(index, from: i) == "the" ? 1 : 0, start = index + article
         guard tokens.indices.contains(start), tokens[start].sentence == tokens[i].sentence else {
             return nil
         }
@@ -263,7 +263,7 @@ struct TimeMatcher {
             // "a week from Monday", said on a Monday: today.
             let isPast = TenseReader(tokens: tokens).tense(before: i, after: start + 1) == .past
             let ahead = (weekday - Days.weekday(of: today) + 7) % 7
-            let days = isPast && word(place - 1, from: i) != "from" && ahead > 0 ? ahead - 7 : ahead
+            let days = isPast && word(index - 1, from: i) != "from" && ahead > 0 ? ahead - 7 : ahead
             return (Days.span(Days.adding(days, to: today)), 1)
         }
         if let name = holiday(at: start, needsPreposition: false) {
@@ -275,8 +275,8 @@ struct TimeMatcher {
 
     /// "a week on Monday", "a fortnight tomorrow", "two weeks next Friday"
     private func weeksOn(_ amount: Amount, _ used: Int, at i: Int, depth: Int) -> Match? {
-        let on = word(i + used, from: i) == "on" ? 1 : 0, place = i + used + on,
-            next = word(place, from: i)
+        let on = word(i + used, from: i) == "on" ? 1 : 0, index = i + used + on,
+            next = word(index, from: i)
         guard amount.low == amount.high,
             amount.unit.component == .weekOfYear || amount.unit.component == .day
         else {
@@ -285,10 +285,10 @@ struct TimeMatcher {
         let isDay =
             ["today", "tomorrow"].contains(next) || TimeWords.weekdays[next] != nil
             || ["next", "this"].contains(next)
-                && TimeWords.weekdays[word(place + 1, from: i)] != nil
-        guard isDay, let anchor = anchor(at: place, from: i, depth: depth), let span = anchor.span
+                && TimeWords.weekdays[word(index + 1, from: i)] != nil
+        guard isDay, let anchor = anchor(at: index, from: i, depth: depth), let span = anchor.span
         else { return nil }
-        let tense = TenseReader(tokens: tokens).tense(before: i, after: place + anchor.count)
+        let tense = TenseReader(tokens: tokens).tense(before: i, after: index + anchor.count)
         let count = used + on + anchor.count
         // "It is two weeks today" looks back.
         guard tense == .future || next != "today" && tense == .present else { return .none(count) }

@@ -2,7 +2,7 @@ import Foundation
 
 /// The Gregorian calendar in UTC, with English names: the one in which dates of texts are counted.
 enum UTCCalendar {
-    /// Weeks begin on Monday.
+    /// The calendar; its weeks begin on Monday.
     static let gregorian: Calendar = {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .gmt

@@ -61,11 +61,11 @@ package enum Segmenter {
     private static func cut(_ window: String, after half: String.Index) -> String.Index {
         var paragraph: String.Index?, sentence: String.Index?, line: String.Index?,
             word: String.Index?
-        var place = half, isBehindLine = false, isBehindMark = false
-        while place < window.endIndex {
+        var cut = half, isBehindLine = false, isBehindMark = false
+        while cut < window.endIndex {
             // Characters, so that none is cut; looked at as scalars, since to compare characters
             // costs as much as they have marks.
-            let scalar = window.unicodeScalars[place], next = window.index(after: place)
+            let scalar = window.unicodeScalars[cut], next = window.index(after: cut)
             let isLine = scalar.isLineEnd
             if isLine {
                 line = next
@@ -75,7 +75,7 @@ package enum Segmenter {
             if isBehindMark && (scalar == " " || isLine) || isFullStop(scalar) { sentence = next }
             isBehindLine = isLine
             isBehindMark = scalar == "." || scalar == "!" || scalar == "?"
-            place = next
+            cut = next
         }
         return paragraph ?? sentence ?? line ?? word ?? window.endIndex
     }

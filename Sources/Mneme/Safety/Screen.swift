@@ -6,9 +6,9 @@ import MnemeStore
 extension MemoryOS {
     /// Score from which a memory is marked as suspicious; it stays in recall, and a prompt says
     /// that it is quoted.
-    private static let marked = 0.6
+    private static let suspicionThreshold = 0.6
     /// Score from which a memory is quarantined.
-    static let held = 1.0
+    static let quarantineThreshold = 1.0
 
     /// Redacts an input as the policy asks.
     ///
@@ -37,8 +37,8 @@ extension MemoryOS {
         cube.metadata = kept.metadata
     }
 
-    /// Screens a memory for injection: from ``marked`` on its signals are noted, from ``held`` on
-    /// it is quarantined.
+    /// Screens a memory for injection: from ``suspicionThreshold`` on its signals
+    /// are noted, from ``quarantineThreshold`` on it is quarantined.
     ///
     /// A memory that somebody has vouched for is marked and never quarantined, and a policy can ask
     /// for marks only. Marks of an earlier text are removed first.
@@ -46,9 +46,9 @@ extension MemoryOS {
         cube.caution = nil
         guard policy.protection != .off else { return }
         let (signals, score) = InjectionGuard.inspect(cube.text)
-        guard score >= Self.marked else { return }
+        guard score >= Self.suspicionThreshold else { return }
         cube.caution = signals.map(\.rawValue).sorted()
-        if score >= Self.held, cube.vouchedBy == nil, policy.protection == .hold {
+        if score >= Self.quarantineThreshold, cube.vouchedBy == nil, policy.protection == .hold {
             cube.state = .quarantined
         }
     }
@@ -59,28 +59,28 @@ extension MemoryOS {
     /// Consensus after A-MemGuard (Wei et al. 2025) [254], by what memories claim: one that shows
     /// signs and says otherwise than the others that were recalled with it is left out.
     func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy) -> (
-        passed: [RecalledMemory], held: Int
+        passed: [RecalledMemory], quarantined: Int
     ) {
         guard policy.protection == .hold else { return (memories, 0) }
         let passed = memories.filter { item in
             let cube = item.memory
             guard cube.vouchedBy == nil else { return true }
             let (signals, score) = inspections.inspect(cube)
-            if score >= Self.held { return false }
+            if score >= Self.quarantineThreshold { return false }
             guard
                 !signals.isDisjoint(with: [
                     .redirection, .persistence, .disarming, .concealment, .trigger,
                 ]),
-                score + GuardSignal.dissent.weight >= Self.held
+                score + GuardSignal.contradictsConsensus.weight >= Self.quarantineThreshold
             else { return true }
-            return !Self.dissents(cube, from: memories.map(\.memory))
+            return !Self.contradictsConsensus(cube, from: memories.map(\.memory))
         }
         return (passed, memories.count - passed.count)
     }
 
     /// Dissent: a claim of the memory that at least two others contradict, with one voice. Denied
     /// claims do not count as a voice.
-    private static func dissents(_ cube: MemCube, from others: [MemCube]) -> Bool {
+    private static func contradictsConsensus(_ cube: MemCube, from others: [MemCube]) -> Bool {
         cube.claims.contains { claim in
             let rivals = others.filter { $0.id != cube.id }.flatMap(\.claims).filter {
                 $0.key == claim.key && !$0.isDenied

@@ -1,6 +1,6 @@
 /// The words that rules for claims look for, in one place. All are lower case and English.
 enum ClaimWords {
-    /// How far a value goes.
+    /// The extent of a value.
     enum Value {
         /// As far as words begin with a capital letter.
         case name
@@ -46,7 +46,7 @@ enum ClaimWords {
     /// "Joined" alone may be a club, an app or a call: what the role says decides.
     static let joins = ["joined"]
     /// Roles that are not an employment: "joined Acme as a guest".
-    static let visitors: Set<String> = [
+    static let temporaryRoles: Set<String> = [
         "guest", "host", "listener", "viewer", "member", "participant", "observer", "volunteer",
         "player", "beginner",
         "spectator",
@@ -65,11 +65,11 @@ enum ClaimWords {
         "was", "is", "has", "have", "been", "got", "gets", "being", "were", "had",
     ]
     /// Verbs of liking; the object becomes the attribute: "opinion of coffee".
-    static let likes: Set<String> = [
+    static let likingVerbs: Set<String> = [
         "likes", "like", "loves", "love", "enjoys", "enjoy", "prefers", "prefer", "adores", "adore",
     ]
     /// Verbs of disliking.
-    static let dislikes: Set<String> = ["hates", "hate", "dislikes", "dislike"]
+    static let dislikingVerbs: Set<String> = ["hates", "hate", "dislikes", "dislike"]
     /// Forms that go with "I".
     static let bases: Set<String> = [
         "live", "work", "like", "love", "enjoy", "prefer", "adore", "hate", "dislike",
@@ -99,8 +99,8 @@ enum ClaimWords {
     /// Words without one of which a text is not looked at: most texts claim nothing.
     static let triggers: Set<String> = Set(verbs.map { $0.words[0] }).union(joins).union(
         shifts
-    ).union(likes)
-        .union(dislikes).union([
+    ).union(likingVerbs)
+        .union(dislikingVerbs).union([
             "is", "im", "became", "turned", "stand",
         ])
         .union(diets)
@@ -113,7 +113,7 @@ enum ClaimWords {
     /// "I" and its verb in one word, and which verb that is.
     static let contractions: [String: String] = ["i'm": "am", "i've": "have"]
     /// Words before a verb that name nobody in particular.
-    static let nobody: Set<String> = [
+    static let indefinitePronouns: Set<String> = [
         "he", "she", "they", "it", "we", "you", "who", "what", "which", "that", "this", "these",
         "those", "there",
         "someone", "everyone", "nobody", "people",
@@ -136,12 +136,12 @@ enum ClaimWords {
     /// Articles, which are left out of values; before a name's value they say that it is no name.
     static let articles: Set<String> = ["a", "an", "the"]
     /// Objects of which nothing can be remembered: "likes it".
-    static let objectsOfNothing: Set<String> = [
+    static let emptyObjects: Set<String> = [
         "it", "that", "this", "you", "him", "her", "them", "how", "when", "what", "me", "us", "one",
         "to",
     ]
     /// Prepositions of a place where a thing lies.
-    static let places: Set<String> = [
+    static let locationPrepositions: Set<String> = [
         "in", "on", "under", "at", "behind", "inside", "near", "beside", "above", "below",
     ]
     /// Words that name a time, with which a value of a place ends.

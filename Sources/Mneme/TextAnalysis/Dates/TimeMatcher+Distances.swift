@@ -1,8 +1,8 @@
 import Foundation
 
-/// How far: "two weeks ago", "in half a year", "the last three months".
+/// Distances in time: "two weeks ago", "in half a year", "the last three months".
 extension TimeMatcher {
-    /// So many of a unit, or between so many and so many.
+    /// An amount of a unit, or a range of amounts.
     struct Amount {
         /// Bounds of the number; equal where it is exact.
         var low: Double, high: Double
@@ -142,14 +142,14 @@ extension TimeMatcher {
     /// "a week ago Monday": where the Monday before that and the Monday of that week are not the
     /// same, it is no date.
     private func weekdayAgo(_ amount: Amount, _ count: Int, at i: Int) -> Match? {
-        var place = i + count
-        if ["on", "last", "this"].contains(word(place, from: i)) { place += 1 }
-        guard let weekday = TimeWords.weekdays[word(place, from: i)],
+        var index = i + count
+        if ["on", "last", "this"].contains(word(index, from: i)) { index += 1 }
+        guard let weekday = TimeWords.weekdays[word(index, from: i)],
             !tokens[i + count - 1].endsClause
         else {
             return nil
         }
-        let used = place + 1 - i
+        let used = index + 1 - i
         guard amount.unit.component == .weekOfYear, amount.low == amount.high,
             amount.low == amount.low.rounded(),
             let near = relative(TimeWords.name(ofWeekday: weekday), -1),

@@ -3,7 +3,7 @@
 struct ByteSearch {
     /// The text in UTF-8; searches compare bytes.
     private let bytes: [UInt8]
-    /// Which bytes occur at all: most texts that are looked for have one that does not.
+    /// The bytes that occur at all: most texts that are looked for have one that does not.
     private let present: ByteSet
 
     init(_ text: String) { self.init(Array(text.utf8)) }
@@ -17,7 +17,7 @@ struct ByteSearch {
         self.init(text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 })
     }
 
-    /// How many digits of ASCII the text has.
+    /// The number of ASCII digits in the text.
     var digitCount: Int {
         var count = 0
         for byte in bytes where (48...57).contains(byte) { count += 1 }

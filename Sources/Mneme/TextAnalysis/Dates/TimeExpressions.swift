@@ -9,8 +9,8 @@ public struct TimeExpression: Sendable, Equatable {
     /// Whether the text fixed the year; otherwise the same days of any year are meant.
     public var fixesYear: Bool
 
-    /// How well `date` fits, 0…1: 1 inside a short span, 0.6 inside a longer one, falling over days
-    /// outside a short one.
+    /// The proximity of `date` to the expression, 0…1: 1 inside a short span, 0.6 inside a longer
+    /// one, falling over days outside a short one.
     public func proximity(to date: Date) -> Double {
         var start = start, end = end
         if !fixesYear {

@@ -84,7 +84,7 @@ enum TimeWords {
     static let directions: [String: Int] = [
         "last": -1, "past": -1, "this": 0, "next": 1, "coming": 1, "upcoming": 1,
     ]
-    /// What part of a span is meant.
+    /// The part of a span that is meant.
     enum Part { case start, early, middle, late, end }
     /// Words for a part of a span.
     static let parts: [String: Part] = [
@@ -94,7 +94,7 @@ enum TimeWords {
     ]
     /// Words behind a day that are read with it, and do not change the day.
     static let partsOfDay: Set<String> = ["morning", "afternoon", "evening", "night", "noon"]
-    /// Of what recurs: "Monday mornings" is no date.
+    /// Parts of the day that recur: "Monday mornings" is no date.
     static let pluralPartsOfDay: Set<String> = ["mornings", "afternoons", "evenings", "nights"]
 
     /// Words after which a doubtful month is one.
@@ -183,13 +183,13 @@ enum TimeWords {
         "christmas", "xmas", "halloween", "easter", "thanksgiving", "pentecost", "new year",
     ]
 
-    /// When a holiday is.
+    /// The date of a holiday.
     enum Holiday {
-        /// On a day of a month.
+        /// A fixed day of a month.
         case fixed(Int, Int)
-        /// So many days after Easter Sunday.
+        /// A number of days after Easter Sunday.
         case easter(Int)
-        /// So many days after the fourth Thursday of November.
+        /// A number of days after the fourth Thursday of November.
         case thanksgiving(Int)
 
         /// The day in a year; nil if the year has none.

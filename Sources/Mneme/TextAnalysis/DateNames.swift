@@ -39,20 +39,20 @@ enum DateNames {
         // What day it is does not matter to which words a date is made of.
         let matcher = TimeMatcher(tokens: tokens, today: Date(timeIntervalSince1970: 0))
         var people: Set<String> = []
-        var place = 0
-        while place < tokens.count {
-            if let match = matcher.match(at: place) {
-                place += max(1, match.count)
+        var index = 0
+        while index < tokens.count {
+            if let match = matcher.match(at: index) {
+                index += max(1, match.count)
             } else {
-                let token = tokens[place]
+                let token = tokens[index]
                 // "the May deadline"
                 let isMonth =
                     TimeWords.doubtfulMonths.contains(token.text)
-                    && TimeWords.determiners.contains(matcher.word(place - 1, from: place))
+                    && TimeWords.determiners.contains(matcher.word(index - 1, from: index))
                 if token.isCapital, !isMonth, doubtful.contains(token.text) {
                     people.insert(token.text)
                 }
-                place += 1
+                index += 1
             }
         }
         return people

@@ -3,7 +3,7 @@ import MnemeStore
 
 /// The statement of a short memory, as far as words tell: of whom, on what, and whether it tells of
 /// a change.
-struct Saying {
+struct Statement {
     /// Of whom or what a memory speaks.
     enum Subject: Equatable {
         /// The speaker, or those whom the speaker belongs to.
@@ -29,13 +29,13 @@ struct Saying {
     let topics: Set<String>
     /// Whether it tells that something ended or became another; whether only that something is so
     /// now.
-    let tellsChange: Bool, tellsNow: Bool
+    let statesChange: Bool, statesPresent: Bool
     /// A negation anywhere in it.
     let isDenied: Bool
     /// All its words.
     let words: [String]
 
-    /// Longer texts are stories.
+    /// The most words of a statement: longer texts tell of several things.
     private static let longest = 30
 
     /// - Returns: nil for a long text.
@@ -55,10 +55,10 @@ struct Saying {
         // "Standup is at nine" is about nothing else.
         topics = found.isSubset(of: names) ? names : found.subtracting(names)
         let pairs = Set(zip(words, words.dropFirst()).map { $0 + " " + $1 })
-        tellsChange =
+        statesChange =
             !ChangeWords.changes.isDisjoint(with: words)
             || !ChangeWords.changePairs.isDisjoint(with: pairs)
-        tellsNow =
+        statesPresent =
             !ChangeWords.nows.isDisjoint(with: words)
             || !ChangeWords.nowPairs.isDisjoint(with: pairs)
         isDenied = !ChangeWords.denials.isDisjoint(with: words)
@@ -91,7 +91,7 @@ struct Saying {
     /// - Parameters:
     ///   - asked: terms of the question that this one holds; `earlierAsked`: that the other one
     ///     holds.
-    func updates(_ earlier: Saying, asked: Set<String>, earlierAsked: Set<String>) -> Bool {
+    func updates(_ earlier: Statement, asked: Set<String>, earlierAsked: Set<String>) -> Bool {
         guard cube.eventTime > earlier.cube.eventTime, cube.speaker == earlier.cube.speaker,
             cube.scope.agent == earlier.cube.scope.agent, cube.text != earlier.cube.text
         else { return false }
@@ -108,7 +108,7 @@ struct Saying {
         else { return false }
         let shared = Double(topics.intersection(earlier.topics).count)
         let ofEarlier = shared / Double(earlier.topics.count)
-        if tellsChange || isDenied && !earlier.isDenied && ofEarlier > 0.5 {
+        if statesChange || isDenied && !earlier.isDenied && ofEarlier > 0.5 {
             if ofEarlier >= 0.5 { return true }
             let ofShorter = shared / Double(min(topics.count, earlier.topics.count))
             return !asked.isDisjoint(with: earlierAsked) && ofShorter >= 1.0 / 3
@@ -117,13 +117,13 @@ struct Saying {
         guard !earlierAsked.isEmpty, earlierAsked.isSubset(of: asked), ofEarlier >= 0.5 else {
             return false
         }
-        if tellsNow { return true }
+        if statesPresent { return true }
         return hasSameFrame(as: earlier) && earlierAsked == asked
     }
 
     /// Whether what is called by name here is a topic there: "We have standup at nine", "Standup is
     /// at ten now".
-    private func isAbout(_ other: Saying) -> Bool {
+    private func isAbout(_ other: Statement) -> Bool {
         if case .other(let name) = subject, case .own = other.subject {
             return other.words.contains(name) && topics.count == 1
         }
@@ -132,7 +132,7 @@ struct Saying {
 
     /// Whether two say the same sentence with another value: "I weigh 80 kg", "I weigh 75 kg". What
     /// is liked is a list, and what has a date is one of many.
-    private func hasSameFrame(as earlier: Saying) -> Bool {
+    private func hasSameFrame(as earlier: Statement) -> Bool {
         let common = zip(words, earlier.words).prefix { $0 == $1 }.count
         return common >= 2 && abs(words.count - earlier.words.count) <= 2 && cube.dates.isEmpty
             && earlier.cube.dates.isEmpty

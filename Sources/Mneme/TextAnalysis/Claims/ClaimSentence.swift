@@ -4,15 +4,15 @@ import Foundation
 struct ClaimSentence {
     /// A word of a sentence.
     struct Token {
-        /// As it stands, without marks around it.
+        /// The word as written, without marks around it.
         var text: Substring
-        /// In lower case, with a straight apostrophe.
+        /// The word in lower case, with a straight apostrophe.
         var lower: String
         /// Whether a comma or the like stands behind it.
         var endsClause: Bool
         /// Whether it begins with a capital letter.
         var isCapital: Bool { text.unicodeScalars.first?.isUppercase ?? false }
-        /// Without `'s`, if it has one.
+        /// The word without `'s`, if it has one.
         var possessor: String? {
             for end in ["'s", "’s"] where lower.hasSuffix(end) && lower.count > 2 {
                 return String(lower.dropLast(2))
@@ -23,7 +23,7 @@ struct ClaimSentence {
 
     /// The words in order.
     let tokens: [Token]
-    /// Whom "I" means, in lower case.
+    /// The speaker, whom "I" means, in lower case.
     let speaker: String
     /// Whether there is no capital at all: who writes none writes names without them, too.
     let isLower: Bool
@@ -68,11 +68,11 @@ struct ClaimSentence {
     }
 
     /// Whether words stand at a place, side by side in one clause.
-    func starts(at place: Int, with words: [String]) -> Bool {
-        place + words.count <= tokens.count
+    func starts(at index: Int, with words: [String]) -> Bool {
+        index + words.count <= tokens.count
             && words.indices.allSatisfy {
-                tokens[place + $0].lower == words[$0]
-                    && !($0 + 1 < words.count && tokens[place + $0].endsClause)
+                tokens[index + $0].lower == words[$0]
+                    && !($0 + 1 < words.count && tokens[index + $0].endsClause)
             }
     }
 }

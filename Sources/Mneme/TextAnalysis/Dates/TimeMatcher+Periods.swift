@@ -56,31 +56,31 @@ extension TimeMatcher {
             }
         }
         guard let span = relative(next, direction) else { return nil }
-        var place = i + 2
+        var index = i + 2
         if next == "year" {
             // "last year in May", "next year at Easter"
-            if ["in", "on", "at", "around"].contains(self.word(place, from: i)) { place += 1 }
-            guard tokens.indices.contains(place), tokens[place].sentence == tokens[i].sentence,
-                place > i + 2,
-                let (yearless, used) = yearless(at: place),
+            if ["in", "on", "at", "around"].contains(self.word(index, from: i)) { index += 1 }
+            guard tokens.indices.contains(index), tokens[index].sentence == tokens[i].sentence,
+                index > i + 2,
+                let (yearless, used) = yearless(at: index),
                 let part = yearless(Days.year(of: span.start))
             else { return Match(span, 2) }
-            return Match(part, place - i + used)
+            return Match(part, index - i + used)
         }
         if next == "week" {
             // "next week on Tuesday"
-            if self.word(place, from: i) == "on" { place += 1 }
-            guard !tokens[place - 1].endsClause,
-                let weekday = TimeWords.weekdays[self.word(place, from: i)]
+            if self.word(index, from: i) == "on" { index += 1 }
+            guard !tokens[index - 1].endsClause,
+                let weekday = TimeWords.weekdays[self.word(index, from: i)]
             else {
                 return Match(span, 2)
             }
-            return Match(Days.weekday(weekday, 1, in: span), place + 1 - i)
+            return Match(Days.weekday(weekday, 1, in: span), index + 1 - i)
         }
         if TimeWords.weekdays[next] != nil {
             // "last Monday of …" is another one if what follows is a period, and none if it is
             // unknown.
-            if self.word(place, from: i) == "of" { return .none(2) }
+            if self.word(index, from: i) == "of" { return .none(2) }
             // "this Friday the 13th" says it once more.
             return Match(span, 2)
         }
@@ -146,36 +146,36 @@ extension TimeMatcher {
     /// "early June", "mid-2027", "the end of next week"
     func part(_ part: TimeWords.Part, at i: Int, depth: Int) -> Match? {
         let word = tokens[i].text
-        var place = i + 1
+        var index = i + 1
         let needsOf = ["end", "beginning", "start", "middle"].contains(word)
-        if self.word(place, from: i) == "of" { place += 1 } else if needsOf { return nil }
-        let hasArticle = self.word(place, from: i) == "the"
-        if hasArticle { place += 1 }
-        guard tokens.indices.contains(place), tokens[place].sentence == tokens[i].sentence else {
+        if self.word(index, from: i) == "of" { index += 1 } else if needsOf { return nil }
+        let hasArticle = self.word(index, from: i) == "the"
+        if hasArticle { index += 1 }
+        guard tokens.indices.contains(index), tokens[index].sentence == tokens[i].sentence else {
             return nil
         }
-        let name = tokens[place].text
-        let next = self.word(place + 1, from: i)
+        let name = tokens[index].text
+        let next = self.word(index + 1, from: i)
         let isNumbered = Int(next) != nil || TimeWords.numbers[next] != nil
         if needsOf, ["week", "month", "quarter", "year", "decade"].contains(name), !isNumbered,
             !["of", "before", "after", "from"].contains(next), let period = relative(name, 0)
         {
             // "at the end of the month we moved" may be any month's.
-            let tense = TenseReader(tokens: tokens).tense(before: i, after: place + 1)
+            let tense = TenseReader(tokens: tokens).tense(before: i, after: index + 1)
             let isKnown = tense != .past && tense != .unclear && !recursBeforePart(i)
-            return Match(isKnown ? cut(period, part) : nil, place + 1 - i)
+            return Match(isKnown ? cut(period, part) : nil, index + 1 - i)
         }
-        if ["that", "every", "each"].contains(name) { return .none(place + 1 - i) }
+        if ["that", "every", "each"].contains(name) { return .none(index + 1 - i) }
         let period: DaySpan?, used: Int
         if let year = year(name) {
             (period, used) = (Days.year(year), 1)
-        } else if let match = plain(at: place, depth: depth + 1) {
+        } else if let match = plain(at: index, depth: depth + 1) {
             (period, used) = (match.spans.count == 1 ? match.spans[0] : nil, match.count)
         } else {
             return nil
         }
-        guard let period else { return .none(place - i + used) }
-        return Match(cut(period, part), place - i + used)
+        guard let period else { return .none(index - i + used) }
+        return Match(cut(period, part), index - i + used)
     }
 
     /// Whether a part belongs to what recurs: "at the end of every month".
@@ -239,24 +239,24 @@ extension TimeMatcher {
         guard of == "of" || of == "in" else {
             return word == "last" ? nil : isPeriod(name) ? .none(2) : nil
         }
-        var place = i + 3
-        if ["the", "each", "every"].contains(self.word(place, from: i)) { place += 1 }
-        let isEach = ["each", "every"].contains(self.word(place - 1, from: i))
+        var index = i + 3
+        if ["the", "each", "every"].contains(self.word(index, from: i)) { index += 1 }
+        let isEach = ["each", "every"].contains(self.word(index - 1, from: i))
         let period: DaySpan?, used: Int
-        if let year = year(self.word(place, from: i)) {
+        if let year = year(self.word(index, from: i)) {
             (period, used) = (Days.year(year), 1)
-        } else if ["month", "year", "quarter"].contains(self.word(place, from: i)) {
-            (period, used) = (relative(self.word(place, from: i), 0), 1)
-        } else if let match = tokens.indices.contains(place)
-            ? plain(at: place, depth: depth + 1) : nil,
-            tokens[place].sentence == tokens[i].sentence
+        } else if ["month", "year", "quarter"].contains(self.word(index, from: i)) {
+            (period, used) = (relative(self.word(index, from: i), 0), 1)
+        } else if let match = tokens.indices.contains(index)
+            ? plain(at: index, depth: depth + 1) : nil,
+            tokens[index].sentence == tokens[i].sentence
         {
             (period, used) = (match.spans.count == 1 ? match.spans[0] : nil, match.count)
         } else {
             // "last Friday in Rome" is last Friday; "the last Friday of our trip" is unknown.
             return word == "last" && of == "in" ? nil : .none(2)
         }
-        let count = place - i + used
+        let count = index - i + used
         guard let period, !period.isDay, !isEach else { return .none(count) }
         return Match(piece(number, name, weekday, of: period), count)
     }
@@ -300,7 +300,7 @@ extension TimeMatcher {
         return nil
     }
 
-    /// Four digits.
+    /// A year of four digits.
     func year(_ word: String) -> Int? {
         guard word.utf8.count == 4, let year = Int(word), (1900...2100).contains(year) else {
             return nil

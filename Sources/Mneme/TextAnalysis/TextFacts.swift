@@ -77,7 +77,7 @@ package enum TextFacts {
         "loves", "hates",
         "dislikes",
     ]
-    /// Who somebody is: name, home, work, family.
+    /// Phrases of a person's core facts: name, home, work, family.
     private static let corePhrases = [
         "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as",
         "i work at",
@@ -87,19 +87,19 @@ package enum TextFacts {
         "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
     ]
-    /// How something is done.
+    /// Phrases of procedures.
     private static let procedurePhrases = [
         "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to",
         "then you",
     ]
-    /// That something happened.
+    /// Phrases of events.
     private static let eventPhrases = [
         "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month",
         "last year", "ago",
         "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
     ]
-    /// That something is so; the weakest sign.
+    /// Phrases of facts; the weakest sign.
     private static let factPhrases = [
         "is", "are", "has", "have", "means", "costs", "contains", "consists",
     ]
@@ -134,9 +134,9 @@ package enum TextFacts {
     /// The kinds of phrases that stand among `words`.
     private static func phrases(in words: [String]) -> PhraseKinds {
         var found: PhraseKinds = []
-        for (place, word) in words.enumerated() {
+        for (index, word) in words.enumerated() {
             for (rest, kind) in phrases[word] ?? [] where !found.contains(kind) {
-                if words[(place + 1)...].starts(with: rest) { found.insert(kind) }
+                if words[(index + 1)...].starts(with: rest) { found.insert(kind) }
             }
         }
         return found
@@ -293,14 +293,14 @@ package enum TextFacts {
     ///
     /// - Parameter words: ``TextAnalyzer/words(_:)`` of the text.
     static func keywords(_ words: [String], limit: Int = 8) -> [String] {
-        var places: [String: Int] = [:], found: [(word: String, count: Int, length: Int)] = []
+        var indexes: [String: Int] = [:], found: [(word: String, count: Int, length: Int)] = []
         for word in words where word.utf8.count > 3 && !TextAnalyzer.stopWords.contains(word) {
             let length = word.unicodeScalars.count
             guard length > 3 else { continue }
-            if let place = places[word] {
-                found[place].count += 1
+            if let index = indexes[word] {
+                found[index].count += 1
             } else {
-                places[word] = found.count
+                indexes[word] = found.count
                 found.append((word, 1, length))
             }
         }
@@ -322,21 +322,21 @@ extension Substring.UnicodeScalarView {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// How often `needle` stands in the bytes, without overlap, counted to `limit`.
+    /// The number of times that `needle` occurs in the bytes, without overlap, counted to `limit`.
     func count(of needle: UnsafeBufferPointer<UInt8>, atMost limit: Int) -> Int {
         guard let start = baseAddress, let wanted = needle.baseAddress, !needle.isEmpty else {
             return 0
         }
-        var place = 0, found = 0
-        while found < limit, place + needle.count <= count,
-            let hit = memchr(start + place, Int32(wanted[0]), count - place - needle.count + 1)
+        var index = 0, found = 0
+        while found < limit, index + needle.count <= count,
+            let hit = memchr(start + index, Int32(wanted[0]), count - index - needle.count + 1)
         {
-            place = UnsafePointer(hit.assumingMemoryBound(to: UInt8.self)) - start
-            if memcmp(start + place, wanted, needle.count) == 0 {
+            index = UnsafePointer(hit.assumingMemoryBound(to: UInt8.self)) - start
+            if memcmp(start + index, wanted, needle.count) == 0 {
                 found += 1
-                place += needle.count
+                index += needle.count
             } else {
-                place += 1
+                index += 1
             }
         }
         return found

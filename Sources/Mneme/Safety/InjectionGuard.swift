@@ -5,7 +5,7 @@ import MnemeIndex
 /// Finds text that wants to steer a model which reads it, rather than to tell it something:
 /// injected instructions, forged roles, hidden and encoded text.
 ///
-/// By rule, without a model: signs add up, and from a sum of 1 on a text is held. What somebody
+/// By rule, without a model: signs add up, and from a sum of 1 on a text is quarantined. What somebody
 /// wants for themselves ("answer me in French") gives few signs; what speaks to an agent about the
 /// people it serves gives many. A text that is meant as such a rule is released by somebody who
 /// may.
@@ -357,7 +357,7 @@ package enum InjectionGuard {
 }
 
 extension Unicode.Scalar {
-    /// Space within a line.
+    /// True for white space within a line.
     fileprivate var isBlank: Bool {
         isASCII ? self == " " || self == "\t" : properties.generalCategory == .spaceSeparator
     }

@@ -37,20 +37,20 @@ extension ClaimSentence {
                     Claim(
                         subject: who, attribute: rule.attribute, value: value,
                         isDenied: rule.isDenied != isDenied))
-            } else if ClaimWords.likes.contains(word) || ClaimWords.dislikes.contains(word)
+            } else if ClaimWords.likingVerbs.contains(word) || ClaimWords.dislikingVerbs.contains(word)
                 || starts(at: i, with: ["stand"])
             {
                 guard let (who, isDenied) = subject(before: i, after: last),
                     word != "stand" || isDenied,
                     let object = value(from: i + 1, .anything, most: 4),
-                    !ClaimWords.objectsOfNothing.contains(tokens[i + 1].lower)
+                    !ClaimWords.emptyObjects.contains(tokens[i + 1].lower)
                 else { continue }
                 last = who
-                let isLiked = word == "stand" ? false : ClaimWords.likes.contains(word) != isDenied
+                let isPositive = word == "stand" ? false : ClaimWords.likingVerbs.contains(word) != isDenied
                 found.append(
                     Claim(
                         subject: who, attribute: "opinion of " + object,
-                        value: isLiked ? "likes" : "dislikes"))
+                        value: isPositive ? "likes" : "dislikes"))
             } else if word == "is" || word == "am" || word == "became" || word == "turned"
                 || ClaimWords.contractions[word] == "am"
             {
@@ -62,28 +62,28 @@ extension ClaimSentence {
     }
 
     /// "Ana joined Siemens as an engineer"
-    func joined(at place: Int, after last: String?) -> Claim? {
-        guard let (who, isDenied) = subject(before: place, after: last),
-            let name = value(from: place + 1, .name),
-            let role = tokens[(place + 1)...].firstIndex(where: { $0.lower == "as" }),
-            role <= place + 6,
+    func joined(at index: Int, after last: String?) -> Claim? {
+        guard let (who, isDenied) = subject(before: index, after: last),
+            let name = value(from: index + 1, .name),
+            let role = tokens[(index + 1)...].firstIndex(where: { $0.lower == "as" }),
+            role <= index + 6,
             let what = value(from: role + 1, .anything, most: 3)
         else { return nil }
-        guard ClaimWords.visitors.isDisjoint(with: what.split(separator: " ").map(String.init)) else {
+        guard ClaimWords.temporaryRoles.isDisjoint(with: what.split(separator: " ").map(String.init)) else {
             return nil
         }
         return Claim(subject: who, attribute: "employer", value: name, isDenied: isDenied)
     }
 
     /// "The meeting was moved to Thursday at 4pm"
-    func shifted(at place: Int) -> Claim? {
-        guard ClaimWords.shifts.contains(tokens[place].lower), !tokens[place].endsClause else { return nil }
-        var next = place + 1
+    func shifted(at index: Int) -> Claim? {
+        guard ClaimWords.shifts.contains(tokens[index].lower), !tokens[index].endsClause else { return nil }
+        var next = index + 1
         while next < tokens.count, ClaimWords.shiftAdverbs.contains(tokens[next].lower) { next += 1 }
         guard next + 1 < tokens.count, ["to", "until", "till", "for"].contains(tokens[next].lower),
             Self.isTime(tokens[next + 1].lower)
         else { return nil }
-        var end = place
+        var end = index
         while end > 0,
             ClaimWords.auxiliaries.contains(tokens[end - 1].lower) || ClaimWords.adverbs.contains(tokens[end - 1].lower)
         {
@@ -104,8 +104,8 @@ extension ClaimSentence {
 
     /// The claim of "is", "am", "became" and the like: a diet, marital status, age, attribute, time or
     /// place ("My favourite colour is blue", "The key is under the mat", "Ana is vegan").
-    func state(at place: Int) -> Claim? {
-        var next = place + 1, isDenied = false
+    func state(at index: Int) -> Claim? {
+        var next = index + 1, isDenied = false
         while next < tokens.count {
             let word = tokens[next].lower
             if word == "not" || word == "longer" {
@@ -115,12 +115,12 @@ extension ClaimSentence {
             }
             next += 1
         }
-        guard next < tokens.count, !tokens[place].endsClause else { return nil }
-        let word = tokens[next].lower, isContraction = ClaimWords.contractions[tokens[place].lower] != nil
-        guard isContraction || place > 0, isContraction || !tokens[place - 1].endsClause else {
+        guard next < tokens.count, !tokens[index].endsClause else { return nil }
+        let word = tokens[next].lower, isContraction = ClaimWords.contractions[tokens[index].lower] != nil
+        guard isContraction || index > 0, isContraction || !tokens[index - 1].endsClause else {
             return nil
         }
-        let whose = isContraction ? speaker : name(endingAt: place)
+        let whose = isContraction ? speaker : name(endingAt: index)
         if ClaimWords.diets.contains(word) {
             return whose.map {
                 Claim(subject: $0, attribute: "diet", value: word, isDenied: isDenied)
@@ -147,19 +147,19 @@ extension ClaimSentence {
                 Claim(subject: $0, attribute: "age", value: word, isDenied: isDenied)
             }
         }
-        guard !isContraction, tokens[place].lower == "is" else { return nil }
-        if let (subject, attribute) = attribute(before: place),
+        guard !isContraction, tokens[index].lower == "is" else { return nil }
+        if let (subject, attribute) = attribute(before: index),
             let value = value(from: next, .anything)
         {
             return Claim(subject: subject, attribute: attribute, value: value, isDenied: isDenied)
         }
-        if ClaimWords.times.contains(word), place >= 2, !tokens[place - 1].isCapital, let whose,
+        if ClaimWords.times.contains(word), index >= 2, !tokens[index - 1].isCapital, let whose,
             let value = value(from: next, .anything)
         {
             return Claim(subject: whose, attribute: "time", value: value, isDenied: isDenied)
         }
         // Only things lie somewhere for long; people come and go.
-        guard ClaimWords.places.contains(word), let whose, place >= 2, !tokens[place - 1].isCapital,
+        guard ClaimWords.locationPrepositions.contains(word), let whose, index >= 2, !tokens[index - 1].isCapital,
             let value = value(from: next + 1, .anything)
         else {
             return nil

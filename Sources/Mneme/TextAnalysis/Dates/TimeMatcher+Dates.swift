@@ -88,15 +88,15 @@ extension TimeMatcher {
     // MARK: Days and months
 
     /// A year behind a date: "2027", "of last year"; how many words, too.
-    private func year(at place: Int, from i: Int) -> (year: Int, count: Int)? {
-        let of = ["of", "in"].contains(word(place, from: i)) ? 1 : 0,
-            next = word(place + of, from: i)
+    private func year(at index: Int, from i: Int) -> (year: Int, count: Int)? {
+        let of = ["of", "in"].contains(word(index, from: i)) ? 1 : 0,
+            next = word(index + of, from: i)
         if let year = year(next) { return (year, 1 + of) }
         let now = Days.year(of: today)
-        if word(place + of + 1, from: i) == "year", let direction = TimeWords.directions[next] {
+        if word(index + of + 1, from: i) == "year", let direction = TimeWords.directions[next] {
             return (now + direction, 2 + of)
         }
-        let the = next == "the" ? 1 : 0, start = place + of + the
+        let the = next == "the" ? 1 : 0, start = index + of + the
         guard word(start, from: i) == "year" else { return nil }
         if word(start + 1, from: i) == "before", word(start + 2, from: i) == "last" {
             return (now - 2, of + the + 3)
@@ -107,7 +107,8 @@ extension TimeMatcher {
         return nil
     }
 
-    /// What stands in every year: a day of a month, a month, a quarter, a season, a holiday.
+    /// Reads a time that comes every year: a day of a month, a month, a quarter, a season, a
+    /// holiday.
     func yearless(at i: Int) -> Yearless? {
         let word = tokens[i].text
         if let (days, month, used) = dayAndMonth(at: i) {
@@ -313,14 +314,14 @@ extension TimeMatcher {
     // MARK: Holidays and weekdays
 
     /// The longest name of a holiday at a place.
-    func holidayName(at place: Int, from i: Int) -> (day: TimeWords.Holiday, count: Int)? {
-        guard tokens.indices.contains(place),
-            TimeWords.holidayOpeners.contains(word(place, from: i))
+    func holidayName(at index: Int, from i: Int) -> (day: TimeWords.Holiday, count: Int)? {
+        guard tokens.indices.contains(index),
+            TimeWords.holidayOpeners.contains(word(index, from: i))
         else {
             return nil
         }
         return TimeWords.holidays.first { holiday in
-            holiday.words.indices.allSatisfy { word(place + $0, from: i) == holiday.words[$0] }
+            holiday.words.indices.allSatisfy { word(index + $0, from: i) == holiday.words[$0] }
         }.map { ($0.day, $0.words.count) }
     }
 
@@ -367,11 +368,11 @@ extension TimeMatcher {
 
     /// The weekday that a word names; short names only with a capital, as "sun" and "sat" are
     /// words.
-    private func weekdayName(at place: Int, from i: Int) -> Int? {
-        let word = word(place, from: i)
+    private func weekdayName(at index: Int, from i: Int) -> Int? {
+        let word = word(index, from: i)
         if let weekday = TimeWords.weekdays[word] { return weekday }
         // Short names are words, too: they stand with a capital behind a preposition.
-        guard let weekday = TimeWords.weekdayAbbreviations[word], tokens[place].isCapital else {
+        guard let weekday = TimeWords.weekdayAbbreviations[word], tokens[index].isCapital else {
             return nil
         }
         return weekday
@@ -433,20 +434,20 @@ extension TimeMatcher {
     /// "Tuesday next week", "Friday of last week", "Monday the week after next"
     private func weekdayOfWeek(_ weekday: Int, at i: Int) -> Match? {
         guard !tokens[i].endsClause else { return nil }
-        var place = i + 1
-        for filler in ["in", "of", "the"] where word(place, from: i) == filler { place += 1 }
-        if let direction = TimeWords.directions[word(place, from: i)],
-            word(place + 1, from: i) == "week"
+        var index = i + 1
+        for filler in ["in", "of", "the"] where word(index, from: i) == filler { index += 1 }
+        if let direction = TimeWords.directions[word(index, from: i)],
+            word(index + 1, from: i) == "week"
         {
-            return Match(Days.weekday(weekday, 1, in: relative("week", direction)), place + 2 - i)
+            return Match(Days.weekday(weekday, 1, in: relative("week", direction)), index + 2 - i)
         }
-        let direction = word(place + 2, from: i) == "last" ? -1 : 1
-        guard word(place, from: i) == "week",
-            word(place + 1, from: i) == (direction < 0 ? "before" : "after"),
-            word(place + 2, from: i) == (direction < 0 ? "last" : "next"),
+        let direction = word(index + 2, from: i) == "last" ? -1 : 1
+        guard word(index, from: i) == "week",
+            word(index + 1, from: i) == (direction < 0 ? "before" : "after"),
+            word(index + 2, from: i) == (direction < 0 ? "last" : "next"),
             let week = relative("week", direction)
         else { return nil }
         return Match(
-            Days.weekday(weekday, 1, in: shifted(week, 7 * direction, .day)), place + 3 - i)
+            Days.weekday(weekday, 1, in: shifted(week, 7 * direction, .day)), index + 3 - i)
     }
 }

@@ -1,10 +1,10 @@
 /// A sign that a text wants to steer whoever reads it.
 public enum GuardSignal: String, Sendable, Codable, CaseIterable {
-    /// Sets aside what the reader was told before.
+    /// Overrides what the reader was told before.
     case override
     /// Pretends to be the system, the developer or a turn of the conversation.
     case role
-    /// Wants what is private to go somewhere.
+    /// Asks to send private data somewhere.
     case exfiltration
     /// Waits for something that somebody else says or does.
     case trigger
@@ -14,7 +14,7 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     case tool
     /// Keeps something from people, or has them told what is not so.
     case concealment
-    /// Does away with checks.
+    /// Asks to disable checks.
     case disarming
     /// Wants to be kept, spread or obeyed above others, or others to go.
     case persistence
@@ -26,10 +26,10 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     case agent
     /// Speaks of the people whom the reader serves as of others.
     case audience
-    /// Like a text that was held before.
-    case lesson
+    /// Like a text that was quarantined before.
+    case similarToQuarantined = "lesson"
     /// Contradicts what several others agree on.
-    case dissent
+    case contradictsConsensus = "dissent"
 
     /// Weight of the signal in a text's score; a text whose score reaches 1 is quarantined.
     ///
@@ -38,9 +38,9 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     /// ``GuardSignals/weak``.
     var weight: Double {
         switch self {
-        case .override, .role, .tool, .lesson: 1
+        case .override, .role, .tool, .similarToQuarantined: 1
         case .exfiltration, .disarming, .persistence, .concealment: 0.7
-        case .redirection, .disguise, .dissent: 0.6
+        case .redirection, .disguise, .contradictsConsensus: 0.6
         case .trigger: 0.4
         case .command, .agent, .audience: 0.3
         }
@@ -50,7 +50,7 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
 /// Vocabulary and patterns of ``InjectionGuard``: English, with the commonest phrase of all in some
 /// other languages.
 ///
-/// Data and no logic: a rule that misses or catches too much is mended here.
+/// Data and no logic: a rule that misses or catches too much is fixed here.
 enum GuardRules {
     /// Words behind which a command may begin within a sentence: "please send …", "the assistant
     /// must forward …". They set the place that the sign `^` of a pattern asks for, so that "I send
