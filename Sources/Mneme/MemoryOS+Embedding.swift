@@ -55,16 +55,28 @@ extension MemoryOS {
 extension MemoryOS {
     /// Vectors of texts that are not remembered, and the tokens read.
     ///
-    /// - Throws: `InputError` if there is no embedder.
+    /// - Throws: `InputError` if there is no embedder, `CancellationError`.
     public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
         guard let embedder else { throw InputError("There is no embedding model.") }
-        return try await run {
-            (
-                try embedder.embed(texts),
-                texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }
-            )
+        var values: [Float] = [], tokens = 0
+        // In parts, so that one who does not wait any more takes no more time, and others have
+        // their turn.
+        for start in stride(from: 0, to: texts.count, by: Self.embeddedAtOnce) {
+            let part = Array(texts[start..<min(start + Self.embeddedAtOnce, texts.count)])
+            let (vectors, count) = try await run {
+                (
+                    try embedder.embed(part),
+                    part.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }
+                )
+            }
+            values += vectors.values
+            tokens += count
         }
+        return (Embeddings(dimension: embedder.dimension, values: values), tokens)
     }
+
+    /// Texts of one request that are embedded at once.
+    private static let embeddedAtOnce = 128
 
     /// Counts of the whole store.
     ///

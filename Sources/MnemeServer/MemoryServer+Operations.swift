@@ -10,7 +10,7 @@ extension MemoryServer {
     /// Carries out an operation of the table with what the request gives it.
     func run(
         _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request,
-        _ context: BasicRequestContext,
+        _ context: ConnectionContext,
         _ caller: Caller
     ) async throws -> Response {
         var arguments: [String: JSONValue] = [:]

@@ -15,17 +15,18 @@ struct Endpoint: Sendable {
     /// The form of its errors.
     var form = WireForm.openAI
     /// Answers a request; errors are answers, too.
-    let respond: @Sendable (Request, BasicRequestContext) async -> Response
+    let respond: @Sendable (Request, ConnectionContext) async -> Response
 }
 
 extension MemoryServer {
     /// All routes, behind ``RequestGate``. Where a path with a slash at its end is another API's
     /// than the one without, the router sees one path, and the request's own tells which is meant.
-    func router() -> Router<BasicRequestContext> {
+    func router() -> Router<ConnectionContext> {
         let endpoints =
             operationEndpoints() + wireEndpoints() + serverEndpoints() + viewerEndpoints()
         let routes = RouteMap(endpoints.map { ($0.path, $0.method, $0.form) })
-        let router = Router(options: .autoGenerateHeadEndpoints)
+        let router = Router(
+            context: ConnectionContext.self, options: .autoGenerateHeadEndpoints)
         router.add(
             middleware: RequestGate(
                 origins: OriginRule(named: configuration.origins), routes: routes))
@@ -78,10 +79,12 @@ extension MemoryServer {
                 if let permission = route.permission {
                     try memory.authorize(permission, by: caller)
                 }
-                return try await respond(
-                    WireRequest(
-                        caller, body: try await body(request), query: request.uri.query,
-                        parameters: context.parameters))
+                let request = try WireRequest(
+                    caller, body: try await body(request), query: request.uri.query,
+                    parameters: context.parameters)
+                guard route.isComputed else { return try await respond(request) }
+                return context.endingWithClient(
+                    try await context.whileConnected { try await respond(request) })
             }
         }
     }

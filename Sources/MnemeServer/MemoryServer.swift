@@ -56,7 +56,8 @@ public struct MemoryServer: Sendable {
         limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
     }
 
-    /// Serves until the process is told to stop, then ends running requests.
+    /// Serves until the process is told to stop. Requests that run then have
+    /// ``ConnectionLimits/grace``; what a model still computes for them ends with it.
     ///
     /// - Parameter onReady: called with the port that is listened on.
     public func run(onReady: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
@@ -77,7 +78,10 @@ public struct MemoryServer: Sendable {
         let limits = configuration.connections, counts = ConnectionCounts()
         let plain = HTTPServerBuilder.http1(
             configuration: .init(
-                additionalChannelHandlers: [ConnectionLimiter(limits: limits, counts: counts)],
+                additionalChannelHandlers: [
+                    ConnectionLimiter(limits: limits, counts: counts),
+                    ClientWatch(grace: limits.grace),
+                ],
                 idleTimeout: TimeAmount(limits.idle)))
         guard let certificate = configuration.certificate else { return plain }
         do {

@@ -58,4 +58,69 @@ import Testing
             #expect(isServedAgain)
         }
     }
+
+    /// Requests that would be computed for long, by path.
+    private static let long: [(path: String, body: JSONValue)] = [
+        (
+            "/v1/chat/completions",
+            ["messages": [["role": "user", "content": "a"]], "max_tokens": 4000, "n": 4]
+        ),
+        (
+            "/v1/chat/completions",
+            [
+                "messages": [["role": "user", "content": "a"]], "max_tokens": 4000, "n": 4,
+                "stream": true,
+            ]
+        ),
+        ("/v1/completions", ["prompt": ["a", "b"], "max_tokens": 4000, "n": 4]),
+        ("/v1/responses", ["input": "a", "max_output_tokens": 4000]),
+        (
+            "/v1/messages",
+            ["model": "small", "messages": [["role": "user", "content": "a"]], "max_tokens": 4000]
+        ),
+        (
+            "/api/chat",
+            [
+                "model": "small", "messages": [["role": "user", "content": "a"]], "stream": false,
+                "options": ["num_predict": 4000],
+            ]
+        ),
+        (
+            "/api/generate",
+            [
+                "model": "small", "prompt": "a", "stream": false,
+                "options": ["num_predict": 4000],
+            ]
+        ),
+    ]
+
+    @Test func `what is computed for a client ends when the client leaves`() async throws {
+        try await TinyModel.with(sequences: 1) { model, engine in
+            try await withServer(
+                embedder: ToyEmbedder(), language: (model, engine),
+                change: { $0.modelAlias = "small" }
+            ) { base, _, _ in
+                let port = UInt16(try #require(base.port))
+                for (path, body) in Self.long {
+                    let text = try OperationTable.encode(body), before = engine.statistics
+                    func work() -> Int { engine.statistics.running + engine.statistics.waiting }
+                    do {
+                        let connection = try RawConnection(port: port)
+                        connection.put(
+                            "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+                        )
+                        for _ in 0..<6000 where engine.statistics.running == 0 {
+                            try await Task.sleep(for: .milliseconds(5))
+                        }
+                        #expect(engine.statistics.running > 0, "\(path) did not begin")
+                    }
+                    for _ in 0..<6000 where work() > 0 { try await Task.sleep(for: .milliseconds(5)) }
+                    #expect(work() == 0, "\(path) goes on")
+                    let computed = engine.statistics.answerTokens - before.answerTokens
+                    #expect(computed < 3900, "\(path) computed \(computed) tokens for nobody")
+                }
+                #expect(try await send("GET", base.appendingPathComponent("healthz")).status == 200)
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 Needs the packages in requirements.txt.
 """
-import asyncio, http.client, json, os, random, re, resource, shutil, subprocess, time, urllib.error, urllib.request
+import asyncio, http.client, json, os, random, re, resource, shutil, signal, socket, subprocess, time, urllib.error, urllib.request
 
 from harness import BINARY, HOME, Folder, Server, run_tests, test
 
@@ -129,6 +129,36 @@ def openai_chat():
         assert "Marigold" in told.choices[0].message.content, told.choices[0].message.content
         texts = [m["text"] for m in f.json("list", "--user", "tom", "--session", "s1")["memories"]]
         assert "What is the name of my boat?" in texts and len(texts) == 2, texts
+
+
+@test
+def a_stop_waits_for_no_long_answer():
+    schema = {"type": "array", "items": {"type": "integer"}, "minItems": 5000}
+    body = json.dumps({"messages": [{"role": "user", "content": "Count."}], "max_tokens": 7000,
+                       "response_format": {"type": "json_schema", "json_schema": {"name": "m", "schema": schema}}}).encode()
+    with Folder() as f, Server(f, "--model", "smollm2") as server:
+        host, port = server.url.split("//")[1].split(":")
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+
+        def running(count):
+            deadline = time.time() + 30
+            while f"mneme_llm_running {count}\n" not in urllib.request.urlopen(server.url + "/metrics").read().decode():
+                assert time.time() < deadline, f"not {count} requests"
+                time.sleep(0.1)
+
+        for leave in (lambda s: s.close(), lambda s: s.shutdown(socket.SHUT_WR)):
+            client = socket.create_connection((host, int(port)))
+            client.sendall(head.encode() + body)
+            running(1)
+            leave(client)
+            running(0)
+            client.close()
+        client = socket.create_connection((host, int(port)))
+        client.sendall(head.encode() + body)
+        running(1)
+        server.process.send_signal(signal.SIGTERM)
+        began, answer = time.time(), client.makefile("rb").read()
+        assert time.time() - began < 15 and answer.startswith(b"HTTP/1.1 503") and b'"cancelled"' in answer, answer
 
 
 @test

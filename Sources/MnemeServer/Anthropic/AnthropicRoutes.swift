@@ -13,7 +13,7 @@ extension WireRoute {
     static let messages = WireRoute(
         .post, "/v1/messages", .anthropic, "messages",
         "An answer in a conversation, as Anthropic's clients ask for it.",
-        permission: .read, fields: MessagesFields.all)
+        permission: .read, fields: MessagesFields.all, isComputed: true)
     /// `/v1/messages/count_tokens`.
     static let countTokens = WireRoute(
         .post, "/v1/messages/count_tokens", .anthropic, "count_tokens",

@@ -14,6 +14,9 @@ public struct ConnectionLimits: Sendable {
     public var body = Duration.seconds(30)
     /// Without taking anything of an answer.
     public var stalled = Duration.seconds(60)
+    /// From the server's end to that of answers that a model still computes: within the ten seconds
+    /// that containers have.
+    public var grace = Duration.seconds(7)
 
     /// The defaults.
     public init() {}

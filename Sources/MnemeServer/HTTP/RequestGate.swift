@@ -5,7 +5,7 @@ import Mneme
 /// The checks of every request before its route: which page it comes from, and what its body is.
 /// Answers `OPTIONS`, and says in JSON where there is no route.
 struct RequestGate: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = ConnectionContext
 
     /// The rule for pages that may call.
     let origins: OriginRule

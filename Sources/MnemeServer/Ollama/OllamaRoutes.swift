@@ -14,7 +14,7 @@ extension WireRoute {
     static let ollamaChat = WireRoute(
         .post, "/api/chat", .ollama, "ollama_chat",
         "An answer in a conversation, as Ollama's clients ask for it.",
-        permission: .read, fields: OllamaFields.chat)
+        permission: .read, fields: OllamaFields.chat, isComputed: true)
     /// `/api/generate`.
     ///
     /// With `raw` the prompt is continued as it is; without, it is a user's message in the model's template:
@@ -25,16 +25,16 @@ extension WireRoute {
     static let ollamaGenerate = WireRoute(
         .post, "/api/generate", .ollama, "ollama_generate",
         "An answer to a prompt, or its continuation, as Ollama's clients ask for it.",
-        permission: .read, fields: OllamaFields.generate)
+        permission: .read, fields: OllamaFields.generate, isComputed: true)
     /// `/api/embed`.
     static let ollamaEmbed = WireRoute(
         .post, "/api/embed", .ollama, "ollama_embed", "Vectors of texts (Ollama-compatible).",
-        permission: .read, fields: OllamaFields.embed)
+        permission: .read, fields: OllamaFields.embed, isComputed: true)
     /// `/api/embeddings`, which `/api/embed` has followed.
     static let ollamaEmbeddings = WireRoute(
         .post, "/api/embeddings", .ollama, "ollama_embeddings",
         "The vector of one text (Ollama-compatible).",
-        permission: .read, fields: OllamaFields.embeddings)
+        permission: .read, fields: OllamaFields.embeddings, isComputed: true)
     /// `/api/tags`.
     static let ollamaTags = WireRoute(
         .get, "/api/tags", .ollama, "ollama_tags", operation: "models",

@@ -12,7 +12,7 @@ extension WireRoute {
     static let chat = WireRoute(
         .post, "/v1/chat/completions", .openAI, "chat",
         "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.",
-        permission: .read, fields: ChatFields.all)
+        permission: .read, fields: ChatFields.all, isComputed: true)
     /// `/v1/completions`.
     ///
     /// ```json
@@ -21,11 +21,11 @@ extension WireRoute {
     static let completions = WireRoute(
         .post, "/v1/completions", .openAI, "completions",
         "The continuation of a text (OpenAI-compatible).",
-        permission: .read, fields: CompletionFields.all)
+        permission: .read, fields: CompletionFields.all, isComputed: true)
     /// `/v1/embeddings`.
     static let embeddings = WireRoute(
         .post, "/v1/embeddings", .openAI, "embeddings", "Vectors of texts (OpenAI-compatible).",
-        permission: .read, fields: EmbeddingsFields.all)
+        permission: .read, fields: EmbeddingsFields.all, isComputed: true)
     /// `/v1/models`.
     static let models = WireRoute(
         .get, "/v1/models", .openAI, "models", "The models that are served.")

@@ -19,10 +19,16 @@ extension Response {
             status: .ok, headers: [.contentType: type, .cacheControl: "no-cache"],
             body: ResponseBody { writer in
                 nonisolated(unsafe) var output = writer
-                func send(_ piece: String) async throws {
+                func write(_ piece: String) async throws {
                     try await output.write(ByteBuffer(string: piece))
                 }
-                do { try await body(send) } catch { try await send(failure(error)) }
+                do {
+                    try await body { piece in
+                        // What was cut off must not look whole.
+                        try Task.checkCancellation()
+                        try await write(piece)
+                    }
+                } catch { try await write(failure(error)) }
                 try await output.finish(nil)
             })
     }

@@ -21,13 +21,15 @@ struct WireRoute: Sendable {
     let permission: Permission?
     /// Fields that the request may hold: in its body, or in its query where the method has none.
     let fields: [any AnyRequestField]
+    /// True if a model computes the answer: that ends when the client has gone.
+    let isComputed: Bool
 
     /// - Parameters:
     ///   - operation: the name if left out.
     init(
         _ method: HTTPRequest.Method, _ path: String, _ form: WireForm, _ name: String,
         operation: String? = nil, _ summary: String, permission: Permission? = nil,
-        fields: [any AnyRequestField] = []
+        fields: [any AnyRequestField] = [], isComputed: Bool = false
     ) {
         self.method = method
         self.path = path
@@ -37,6 +39,7 @@ struct WireRoute: Sendable {
         self.summary = summary
         self.permission = permission
         self.fields = fields
+        self.isComputed = isComputed
     }
 
     /// Names that stand in the path in braces.

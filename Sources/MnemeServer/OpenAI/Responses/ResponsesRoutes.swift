@@ -16,7 +16,7 @@ extension WireRoute {
     static let createResponse = WireRoute(
         .post, "/v1/responses", .openAI, "responses",
         "An answer, as OpenAI's Responses API gives it; kept for 30 days unless `store` is false.",
-        permission: .read, fields: ResponsesFields.all)
+        permission: .read, fields: ResponsesFields.all, isComputed: true)
     /// `GET /v1/responses/{id}`.
     static let response = WireRoute(
         .get, "/v1/responses/{id}", .openAI, "response", "A response that was kept.",
