@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeEngine
 import MnemeServer
 import Testing
 
