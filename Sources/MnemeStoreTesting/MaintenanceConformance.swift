@@ -64,5 +64,34 @@ extension MemoryStoreConformance {
             let plain = Caller(Principal(name: "plain", permissions: [.read], user: "alice"))
             try expectRefusal { _ = try store.statistics(owner: nil, by: plain) }
         },
+        // Holds the counts to what commits, vectors and erasures make of the rows. Finds a store
+        // whose kept counts go on counting a row that a cascade, a replacement or a change of state
+        // has taken.
+        check("counts follow every change") { store in
+            let cubes = (0..<4).map { sample("text \($0)", session: "s\($0 % 2)") }
+            _ = try store.commit(cubes.map(add), owner: alice, by: at(1))
+            let link = CubeLink(
+                source: cubes[0].id, target: cubes[1].id, kind: "related",
+                time: Date(timeIntervalSince1970: 5))
+            for _ in 0..<2 { _ = try store.commit([.link(link)], owner: alice, by: at(2)) }
+            let vectors = cubes.prefix(3).map { ($0.id, 1, [Float(1), 0]) }
+            for _ in 0..<2 { try store.saveVectors(Array(vectors), embedder: "e") }
+            var archived = cubes[1]
+            archived.state = .archived
+            archived.type = .core
+            _ = try store.commit([update(archived)], owner: alice, by: at(3))
+            var counts = try store.statistics(owner: alice, by: .local)
+            try expect(
+                counts.byState == ["activated": 3, "archived": 1]
+                    && counts.byType == ["episodic": 3, "core": 1] && counts.links == 1
+                    && counts.vectors == 3 && counts.pendingEmbeddings == 2 && counts.sessions == 2)
+            _ = try store.commit([.erase(cubes[0].id)], owner: alice, by: at(4))
+            counts = try store.statistics(owner: alice, by: .local)
+            try expect(
+                counts.memories == 3 && counts.links == 0 && counts.vectors == 2
+                    && counts.pendingEmbeddings == 2
+                    && counts.byState == ["activated": 2, "archived": 1])
+            try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
+        },
     ]
 }

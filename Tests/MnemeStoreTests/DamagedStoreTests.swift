@@ -174,7 +174,7 @@ import Testing
     private static let tables = [
         "cube", "journal", "audit", "audit_base", "audit_checkpoint", "owner", "session", "link",
         "vector", "pending", "claim", "access_grant", "idempotency", "counter", "job", "schedule",
-        "policy", "progress", "export", "grdb_migrations",
+        "policy", "progress", "export", "tally", "grdb_migrations",
     ]
 
     @Test func `every table is damaged in the tests, and has rows to damage`() throws {
@@ -191,6 +191,26 @@ import Testing
         }
         // A sound one is read whole.
         #expect(Self.look(path, ids).refused == 0)
+    }
+
+    @Test func `counts that are wrong are found, and counted anew by a repair`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        _ = try Self.fill(path)
+        let sound = try SQLiteMemoryStore(path: path, analyzer: "test").statistics(
+            owner: nil, by: .local)
+        try DatabaseQueue(path: path).write {
+            try $0.execute(
+                sql: "UPDATE tally SET value = value + 7; INSERT INTO tally SELECT id, 'state', 'x', 1 FROM owner")
+        }
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test")
+        func counts(_ repair: Bool) throws -> StoreFinding? {
+            try store.check(repair: repair, by: .local).first { $0.check == "counts" }
+        }
+        #expect(try counts(false)?.sound == false)
+        #expect(try counts(true)?.repaired == true)
+        #expect(try counts(false)?.sound == true)
+        let repaired = try store.statistics(owner: nil, by: .local)
+        #expect(repaired.memories == sound.memories && repaired.byState == sound.byState)
     }
 
     @Test(arguments: tables) func `any value of any column is refused or read`(table: String)

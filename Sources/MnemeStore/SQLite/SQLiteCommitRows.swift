@@ -172,8 +172,10 @@ final class SQLiteCommitRows: CommitRows {
 
     func insert(_ link: CubeLink) throws {
         try db.cachedStatement(
-            sql:
-                "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)"
+            sql: """
+                INSERT INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET time = excluded.time
+                """
         ).execute(arguments: [
             ownerID, link.source.description, link.target.description, link.kind,
             link.time.timeIntervalSince1970,

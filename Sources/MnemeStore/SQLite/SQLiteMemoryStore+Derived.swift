@@ -51,8 +51,10 @@ extension SQLiteMemoryStore {
                 ).execute()
                 try db.cachedStatement(
                     sql: """
-                        INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
+                        INSERT INTO vector (cube, embedder, version, position, data)
                         VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
+                        ON CONFLICT DO UPDATE SET embedder = excluded.embedder, version = excluded.version,
+                            position = excluded.position, data = excluded.data
                         """
                 ).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
                 try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(

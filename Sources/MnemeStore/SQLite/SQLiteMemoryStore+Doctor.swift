@@ -62,6 +62,7 @@ extension SQLiteMemoryStore {
                         : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
+        try findings.append(checkTally(repair: repair))
         findings.append(checkPrivacy(repair: repair))
         if repair { try dropOldPages() }
         return findings
@@ -88,6 +89,21 @@ extension SQLiteMemoryStore {
                 + (repair
                     ? "; they will be embedded again"
                     : "; `mneme doctor --repair` makes them anew"),
+            repaired: repair)
+    }
+
+    /// The counts that triggers keep are those of the rows.
+    private func checkTally(repair: Bool) throws -> StoreFinding {
+        let faults = try read { try Tally.faults($0) }
+        guard faults > 0 else {
+            return StoreFinding(
+                check: "counts", sound: true, detail: "each kept count is that of the rows")
+        }
+        if repair { try write { try Tally.recount($0) } }
+        return StoreFinding(
+            check: "counts", sound: false,
+            detail: "\(faults) kept counts differ from the rows"
+                + (repair ? "; they were counted anew" : "; `mneme doctor --repair` counts anew"),
             repaired: repair)
     }
 }

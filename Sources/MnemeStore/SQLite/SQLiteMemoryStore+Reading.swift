@@ -296,7 +296,7 @@ extension SQLiteMemoryStore {
 
     /// Counts tell of what is not visible, so that they are for those alone who reach everything.
     ///
-    /// - Complexity: passes over indexes of cubes and journal.
+    /// - Complexity: a row for each count, whatever is stored.
     public func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics {
         if owner == nil { try requireAll(.read, caller) }
         return try read { db in
@@ -308,34 +308,18 @@ extension SQLiteMemoryStore {
                     owner, caller)
             }
             let ownerID = try owner.map { try Self.ownerID($0, db) ?? -1 }
-            func count(_ sql: String) throws -> Int {
-                try Int.fetchOne(db, sql: sql, arguments: ["owner": ownerID]) ?? 0
-            }
-            func counts(_ column: String) throws -> [String: Int] {
-                let rows = try Row.fetchAll(
-                    db,
-                    sql:
-                        "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1",
-                    arguments: ["owner": ownerID])
-                return Dictionary(
-                    try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
-            }
+            let counts = try Tally.read(owner: ownerID, db)
+            func count(_ name: String) -> Int { counts[name]?[""] ?? 0 }
             let bytes = files.reduce(0) {
                 $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
             }
-            let mine = "WHERE :owner IS NULL OR owner = :owner"
             return StoreStatistics(
-                memories: try count("SELECT count(*) FROM cube \(mine)"),
-                byState: try counts("state"),
-                byType: try counts("type"),
-                owners: try count("SELECT count(*) FROM owner WHERE :owner IS NULL OR id = :owner"),
-                sessions: try count("SELECT count(*) FROM session \(mine)"),
-                links: try count("SELECT count(*) FROM link \(mine)"),
-                journalEntries: try count("SELECT count(*) FROM journal \(mine)"),
-                vectors: try count(
-                    "SELECT count(*) FROM vector JOIN cube ON cube.seq = vector.cube \(mine)"),
-                pendingEmbeddings: try count(
-                    "SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"),
+                memories: counts["state"]?.values.reduce(0, +) ?? 0,
+                byState: counts["state"] ?? [:], byType: counts["type"] ?? [:],
+                owners: try ownerID.map { $0 < 0 ? 0 : 1 }
+                    ?? Int.fetchOne(db, sql: "SELECT count(*) FROM owner") ?? 0,
+                sessions: count("session"), links: count("link"), journalEntries: count("journal"),
+                vectors: count("vector"), pendingEmbeddings: count("pending"),
                 bytesOnDisk: bytes)
         }
     }

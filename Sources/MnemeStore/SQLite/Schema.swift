@@ -197,6 +197,7 @@ enum Schema {
         migrator.registerMigration("11") { db in
             try db.execute(sql: "CREATE INDEX cube_owner ON cube (owner)")
         }
+        migrator.registerMigration("12") { db in try Tally.create(db) }
         return migrator
     }
 }
