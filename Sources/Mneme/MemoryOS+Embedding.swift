@@ -57,26 +57,50 @@ extension MemoryOS {
     ///
     /// - Throws: `InputError` if there is no embedder, `CancellationError`.
     public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
-        guard let embedder else { throw InputError("There is no embedding model.") }
-        var values: [Float] = [], tokens = 0
-        // In parts, so that one who does not wait any more takes no more time, and others have
-        // their turn.
-        for start in stride(from: 0, to: texts.count, by: Self.embeddedAtOnce) {
-            let part = Array(texts[start..<min(start + Self.embeddedAtOnce, texts.count)])
-            let (vectors, count) = try await run {
-                (
-                    try embedder.embed(part),
-                    part.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }
-                )
-            }
-            values += vectors.values
-            tokens += count
+        try await embed(texts) {
+            try $0.embed($1)
+        } count: {
+            $0.tokenCount($1)
         }
-        return (Embeddings(dimension: embedder.dimension, values: values), tokens)
+    }
+
+    /// Vectors of texts that are given as token ids of the embedding model, and the tokens read.
+    ///
+    /// - Throws: `InputError` if there is no embedder, or for ids that are not its own;
+    ///   `CancellationError`.
+    public func embed(tokens: [[Int32]]) async throws -> (vectors: Embeddings, tokens: Int) {
+        try await embed(tokens) {
+            try $0.embed(tokens: $1)
+        } count: {
+            $1.count
+        }
     }
 
     /// Texts of one request that are embedded at once.
     private static let embeddedAtOnce = 128
+
+    /// Embeds texts, in parts: so one who does not wait any more takes no more time, and others
+    /// have their turn.
+    private func embed<Text: Sendable>(
+        _ texts: [Text],
+        _ vectors: @escaping @Sendable (any TextEmbedder, [Text]) throws -> Embeddings,
+        count: @escaping @Sendable (any TextEmbedder, Text) -> Int
+    ) async throws -> (vectors: Embeddings, tokens: Int) {
+        guard let embedder else { throw InputError("There is no embedding model.") }
+        var values: [Float] = [], tokens = 0
+        for start in stride(from: 0, to: texts.count, by: Self.embeddedAtOnce) {
+            let part = Array(texts[start..<min(start + Self.embeddedAtOnce, texts.count)])
+            let (made, read) = try await run {
+                (
+                    try vectors(embedder, part),
+                    part.reduce(0) { $0 + min(embedder.maximumTokens, count(embedder, $1)) }
+                )
+            }
+            values += made.values
+            tokens += read
+        }
+        return (Embeddings(dimension: embedder.dimension, values: values), tokens)
+    }
 
     /// Counts of the whole store.
     ///

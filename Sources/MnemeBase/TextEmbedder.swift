@@ -16,6 +16,11 @@ public protocol TextEmbedder: Sendable {
     /// before a question than before what answers it put them there; by default roles do not
     /// matter.
     func embed(_ texts: [String], as role: TextRole) throws -> Embeddings
+    /// One vector for each text that is given as the ids of its tokens, those that begin and end a
+    /// text among them. By default they are refused.
+    ///
+    /// - Throws: `InputError` for ids that this model's tokenizer does not give.
+    func embed(tokens: [[Int32]]) throws -> Embeddings
     /// Tokens that `text` takes, before any cut.
     func tokenCount(_ text: String) -> Int
 }
@@ -23,6 +28,12 @@ public protocol TextEmbedder: Sendable {
 extension TextEmbedder {
     public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
         try embed(texts)
+    }
+
+    public func embed(tokens: [[Int32]]) throws -> Embeddings {
+        throw InputError(
+            "The embedding model \(identifier) takes texts, no token ids. Have the client send texts (LangChain: check_embedding_ctx_length=False)."
+        )
     }
 }
 

@@ -157,9 +157,38 @@ public final class BertEncoder: TextEmbedder {
     ///
     /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2; attention adds
     ///   2·tokens·hidden for each token and layer.
-    public func embed(_ texts: [String]) throws -> Embeddings {
-        var result = Embeddings(dimension: dimension, count: texts.count)
-        let tokens = tokenized(texts)
+    public func embed(_ texts: [String]) throws -> Embeddings { vectors(of: tokenized(texts)) }
+
+    /// Vectors of texts that are given as the ids of their tokens, with those that begin and end a
+    /// text; longer ones are cut as texts are.
+    ///
+    /// The tokens around a text tell ids of this model from those of others, which are numbers in
+    /// the same range.
+    ///
+    /// - Throws: `InputError` for ids that this model's tokenizer does not give.
+    public func embed(tokens: [[Int32]]) throws -> Embeddings {
+        let frame = tokenizer.encode("", maximumLength: maximumTokens),
+            ids = 0..<Int32(configuration.vocabularySize)
+        guard frame.count >= 2, let first = frame.first, let last = frame.last else {
+            throw InputError("The embedding model \(identifier) takes texts, no token ids.")
+        }
+        for text in tokens {
+            guard text.count >= 2, text.first == first, text.last == last,
+                text.allSatisfy(ids.contains)
+            else {
+                throw InputError(
+                    "These are no token ids of the embedding model \(identifier): a text's begin with \(first), end with \(last), and are below \(ids.upperBound). Have the client send texts (LangChain: check_embedding_ctx_length=False)."
+                )
+            }
+        }
+        return vectors(
+            of: tokens.map { text in
+                text.count <= maximumTokens ? text : text.prefix(maximumTokens - 1) + [last]
+            })
+    }
+
+    private func vectors(of tokens: [[Int32]]) -> Embeddings {
+        var result = Embeddings(dimension: dimension, count: tokens.count)
         let dimension = self.dimension, hidden = configuration.hiddenSize
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!

@@ -59,6 +59,11 @@ public final class LazyEmbedder: TextEmbedder {
         try encoder().embed(texts, as: role)
     }
 
+    /// Vectors of texts that are given as token ids, in order; the first call loads the model.
+    public func embed(tokens: [[Int32]]) throws -> Embeddings {
+        try encoder().embed(tokens: tokens)
+    }
+
     /// The number of tokens of a text, uncut; needs no weights. 0 if the tokenizer cannot be read:
     /// embedding then says why.
     public func tokenCount(_ text: String) -> Int {

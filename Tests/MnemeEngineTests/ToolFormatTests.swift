@@ -73,6 +73,82 @@ import Testing
             .glm,
             "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>"
         ),
+        (
+            .hunyuan,
+            "<tool_calls:opensource>\n<tool_call:opensource>get_weather<tool_sep:opensource>\n<arg_key:opensource>city</arg_key:opensource>\n<arg_value:opensource>Oslo</arg_value:opensource>\n<arg_key:opensource>days</arg_key:opensource>\n<arg_value:opensource>3</arg_value:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>"
+        ),
+        (
+            .deepSeek,
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{\"city\": \"Oslo\", \"days\": 3}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+        ),
+        (
+            .deepSeekBare,
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Oslo\", \"days\": 3}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+        ),
+        (
+            .deepSeekXML,
+            "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Oslo</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">3</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>"
+        ),
+        (
+            .deepSeekXML4,
+            "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"get_weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Oslo</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">3</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>"
+        ),
+        (
+            .kimi,
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\": \"Oslo\", \"days\": 3}<|tool_call_end|><|tool_calls_section_end|>"
+        ),
+        (
+            .kimi,
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:17<|tool_call_argument_begin|>{\"city\": \"Oslo\", \"days\": 3}<|tool_call_end|><|tool_calls_section_end|>"
+        ),
+        (
+            .kimi3,
+            "<|open|>tools<|sep|><|open|>call tool=\"get_weather\" index=\"1\"<|sep|><|open|>argument key=\"city\" type=\"string\"<|sep|>Oslo<|close|>argument<|sep|><|open|>argument key=\"days\" type=\"number\"<|sep|>3<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>"
+        ),
+        (
+            .miniMax,
+            "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"city\">Oslo</parameter>\n<parameter name=\"days\">3</parameter>\n</invoke>\n</minimax:tool_call>"
+        ),
+        (
+            .miniMaxLines,
+            "<tool_calls>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}\n</tool_calls>"
+        ),
+        (
+            .command,
+            "<|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\", \"days\": 3}}\n]<|END_ACTION|>"
+        ),
+        (
+            .commandR,
+            "Action: ```json\n[\n    {\n        \"tool_name\": \"get_weather\",\n        \"parameters\": {\"city\": \"Oslo\", \"days\": 3}\n    }\n]```"
+        ),
+        (
+            .functionary,
+            "<function=get_weather>{\"city\": \"Oslo\", \"days\": 3}</function>"
+        ),
+        (
+            .apertus,
+            "<|tools_prefix|>[{\"get_weather\": {\"city\": \"Oslo\", \"days\": 3}}]<|tools_suffix|>"
+        ),
+        (
+            .gigaChat,
+            "<|function_call|>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}"
+        ),
+        (
+            .nemotron,
+            "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]</TOOLCALL>"
+        ),
+        (
+            .apriel,
+            "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]</tool_calls>"
+        ),
+        (
+            .miniCPM,
+            "<function name=\"get_weather\"><param name=\"city\">Oslo</param><param name=\"days\">3</param></function>"
+        ),
+        (
+            .solar,
+            "<|tool_calls|><|tool_call:begin|>a1B2c3<|tool_call:name|>get_weather<|tool_call:args|>{\"city\": \"Oslo\", \"days\": 3}<|tool_call:end|><|calls|>"
+        ),
     ]
 
     @Test(arguments: formats.indices)
@@ -115,7 +191,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [ToolFormat.hermes, .xml, .glm, .gemma])
+    @Test(arguments: [
+        ToolFormat.hermes, .xml, .glm, .gemma, .deepSeek, .deepSeekXML, .kimi, .kimi3, .miniMax,
+        .command, .miniCPM, .solar,
+    ])
     func `the shortest call writes what its schema demands`(format: ToolFormat) throws {
         let schema = #"""
             {"type":"object","properties":{"quoted":{"type":"string","pattern":"^\"[a-z]{2}\\$"},
@@ -152,6 +231,15 @@ import Testing
         #expect(result.text == text && result.calls.isEmpty)
     }
 
+    @Test(arguments: formats.indices)
+    func `a template is known by the call that it writes`(index: Int) throws {
+        let (format, text) = Self.formats[index]
+        let found = ToolFormat.find(
+            history: "<s>user: Hi\nassistant: \(text)<eot>\ntool: 3 degrees", name: "get_weather",
+            template: format == .phi ? "<|tool_call|><|/tool_call|>" : "")
+        #expect(found == format, "\(found?.name ?? "none") instead of \(format.name)")
+    }
+
     @Test func `bare JSON is a call of Llama only where an answer begins with it`() throws {
         let call = "{\"name\": \"get_time\", \"parameters\": {}}"
         #expect(try read("\n" + call, .llama).calls.count == 1)
@@ -168,6 +256,35 @@ import Testing
         #expect(try read(list, .mistral).calls.map(\.name) == ["get", "get_time"])
         let args = "[TOOL_CALLS]get[ARGS]{}[TOOL_CALLS]get_time[ARGS]{}"
         #expect(try read(args, .mistralArguments).calls.map(\.name) == ["get", "get_time"])
+        let more: [(ToolFormat, String)] = [
+            (
+                .deepSeek,
+                "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get\n```json\n{}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_time\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+            ),
+            (
+                .deepSeekBare,
+                "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁call▁begin｜>get_time<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+            ),
+            (
+                .kimi,
+                "<|tool_calls_section_begin|><|tool_call_begin|>functions.get:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_begin|>functions.get_time:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"
+            ),
+            (
+                .miniMax,
+                "<minimax:tool_call>\n<invoke name=\"get\">\n</invoke>\n<invoke name=\"get_time\">\n</invoke>\n</minimax:tool_call>"
+            ),
+            (
+                .command,
+                "<|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get\", \"parameters\": {}},\n    {\"tool_call_id\": \"1\", \"tool_name\": \"get_time\", \"parameters\": {}}\n]<|END_ACTION|>"
+            ),
+            (.apertus, "<|tools_prefix|>[{\"get\": {}}, {\"get_time\": {}}]<|tools_suffix|>"),
+            (.functionary, "<function=get>{}</function><function=get_time>{}</function>"),
+        ]
+        for (format, text) in more {
+            let result = try read(text, format)
+            #expect(result.calls.map(\.name) == ["get", "get_time"], "\(format.name)")
+            #expect(result.text == "" && result.isComplete, "\(format.name)")
+        }
         let llama = "{\"name\": \"get\", \"parameters\": {}}; {\"name\": \"get_time\", \"parameters\": {}}"
         #expect(try read(llama, .llama).calls.map(\.name) == ["get", "get_time"])
     }

@@ -56,6 +56,18 @@ struct EncoderTests {
         #expect(abs(try encoder.embed([""])[0].reduce(0) { $0 + $1 * $1 } - 1) < 1e-4)
     }
 
+    @Test func `token ids of the model's own are its texts, and others' are refused`() throws {
+        let encoder = try BertEncoder(folder: ModelFixture.folder)
+        let tokenizer = try WordPieceTokenizer(folder: ModelFixture.folder)
+        let texts = ["hello world", "", String(repeating: "a long tale ", count: 400)]
+        let tokens = texts.map { tokenizer.encode($0, maximumLength: .max) }
+        #expect(try encoder.embed(tokens: tokens) == encoder.embed(texts))
+        // "hello world" by OpenAI's cl100k; ids beyond the vocabulary; nothing between.
+        for other: [Int32] in [[15339, 1917], [101, 15339, 1917], [101, 100_257, 102], [101, -1, 102], [101], []] {
+            #expect(throws: InputError.self, "\(other)") { try encoder.embed(tokens: [other]) }
+        }
+    }
+
     @Test func `callers from many tasks do not disturb each other`() async throws {
         let encoder = try BertEncoder(folder: ModelFixture.folder)
         let texts = [

@@ -447,7 +447,8 @@ import Testing
                 ("v1/completions", ["prompt": "x", "best_of": 2]),
                 ("v1/completions", ["prompt": "x", "suffix": "y"]),
                 ("v1/completions", ["prompt": [.number(0.5)]]),
-                ("v1/embeddings", ["input": []]),
+                ("v1/embeddings", ["input": []]), ("v1/embeddings", ["input": [15339, 1917]]),
+                ("v1/embeddings", ["input": [[1, 2], "x"]]), ("v1/embeddings", ["input": [[]]]),
                 ("v1/embeddings", ["input": "x", "encoding_format": "int8"]),
                 ("v1/embeddings", ["input": "x", "dimensions": 5]),
             ]

@@ -50,11 +50,15 @@ def openai_client():
         assert abs(sum(x * x for x in answer.data[0].embedding) - 1) < 1e-3
         plain = client.embeddings.create(model="all-MiniLM-L6-v2", input="hello world", encoding_format="float")
         assert max(abs(a - b) for a, b in zip(plain.data[0].embedding, answer.data[0].embedding)) < 1e-2
-        try:
-            client.embeddings.create(model="all-MiniLM-L6-v2", input=[])
-            raise AssertionError("an empty input was taken")
-        except BadRequestError as error:
-            assert "input" in str(error)
+        # "hello world" by the model's own tokenizer, with what is around a text, and by OpenAI's.
+        own = client.embeddings.create(model="all-MiniLM-L6-v2", input=[[101, 7592, 2088, 102]])
+        assert own.data[0].embedding == answer.data[0].embedding and own.usage.prompt_tokens == 4
+        for wrong in ([], [15339, 1917], [[15339, 1917]]):
+            try:
+                client.embeddings.create(model="all-MiniLM-L6-v2", input=wrong)
+                raise AssertionError(f"{wrong} was taken")
+            except BadRequestError as error:
+                assert "input" in str(error) or "check_embedding_ctx_length=False" in str(error), error
 
 
 @test

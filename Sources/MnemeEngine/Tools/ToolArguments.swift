@@ -130,12 +130,12 @@ struct ToolArguments: Sendable {
         case .done: return nil
         case .blank, .json: return json.shortestEnd
         case .between(let choice, _): return choice.rest(1) ?? choice.rest(0)
-        case .keyEnd(let choice): return choice.rest(0)
+        case .keyEnd(let choice): return choice.shortestRest
         case .key:
-            guard case .tags(_, let keyEnd, _) = format else { return nil }
-            return json.shortestEnd.map { $0.prefix { $0 != 34 } + Array(keyEnd.utf8) }
+            guard case .tags(_, let keyEnd, _, _) = format else { return nil }
+            return json.shortestEnd.map { $0.prefix { $0 != 34 } + keyEnd.utf8.prefix(1) }
         case .text(let pending, let isQuoted, _):
-            guard case .tags(_, _, let valueEnd) = format else { return nil }
+            guard case .tags(_, _, _, let valueEnd) = format else { return nil }
             let mayEnd = isQuoted ? accepts("\"") : accepts("}") || accepts(",")
             return shortestText(pending, isQuoted, mayEnd: mayEnd, mark: valueEnd)
         case .bare(_, let place):
@@ -204,7 +204,7 @@ struct ToolArguments: Sendable {
 
     /// The place before a parameter or the end, with only those marks that the schema has room for.
     private func between(isFirst: Bool, _ tail: String) -> Form {
-        guard case .tags(let open, _, _) = format else { return .done }
+        guard case .tags(let open, _, _, _) = format else { return .done }
         // What the schema would not take is not offered.
         let options = [accepts(isFirst ? "\"" : ",\"") ? open : nil, accepts("}") ? tail : nil]
         return .between(LiteralChoice(options), isFirst: isFirst)
@@ -213,7 +213,9 @@ struct ToolArguments: Sendable {
     /// A byte of arguments in tags, each parameter's name and value between marks. A value is JSON
     /// unless the schema takes a string there; then it is the text as it stands.
     private mutating func tags(_ byte: UInt8, _ tail: String, _ emit: (UInt8) -> Void) -> Step {
-        guard case .tags(_, let keyEnd, let valueEnd) = format else { return .refused }
+        guard case .tags(_, let keyEnd, let otherEnds, let valueEnd) = format else {
+            return .refused
+        }
         switch form {
         case .between(var choice, let isFirst):
             guard choice.advance(byte) else { return .refused }
@@ -228,13 +230,14 @@ struct ToolArguments: Sendable {
             }
             return .taken
         case .key:
-            var choice = LiteralChoice([keyEnd.trimmingTrailingBlanks])
-            guard choice.advance(byte) else {
+            guard byte == keyEnd.utf8.first else {
                 // A quote would end the name in JSON.
                 let isPlain = byte >= 32 && byte != 34 && byte != 92
                 return isPlain && put([byte], emit) ? .taken : .refused
             }
             guard put(Array("\":".utf8), emit) else { return .refused }
+            var choice = LiteralChoice(keyEnds(keyEnd.trimmingTrailingBlanks, otherEnds))
+            guard choice.advance(byte) else { return .refused }
             return enterValue(choice, emit)
         case .keyEnd(var choice):
             guard choice.advance(byte) else { return .refused }
@@ -266,13 +269,21 @@ struct ToolArguments: Sendable {
         }
     }
 
+    /// The marks that may stand behind a name: that before a text, and those before other values.
+    /// Where a format has one for both, what the schema takes decides.
+    private func keyEnds(_ text: String, _ others: [String]) -> [String?] {
+        guard !others.isEmpty else { return [text] }
+        let takesOthers = "{[-0123456789tfn".contains { accepts(String($0)) }
+        return [accepts("\"") ? text : nil] + others.map { takesOthers ? $0 : nil }
+    }
+
     /// Goes to a parameter's value once the mark behind its name is read.
     private mutating func enterValue(_ choice: LiteralChoice, _ emit: (UInt8) -> Void) -> Step {
-        guard choice.isComplete(0) else {
+        guard let end = choice.completed else {
             form = .keyEnd(choice)
             return .taken
         }
-        let isQuoted = accepts("\"")
+        let isQuoted = end == 0 && accepts("\"")
         if isQuoted, !put([34], emit) { return .refused }
         form = .text(pending: [], isQuoted: isQuoted, isAtStart: true)
         return .taken

@@ -67,7 +67,7 @@ package struct ToolCallMatcher: ByteMatcher {
             if case .tags = format.arguments { close } else { Array(format.tail.utf8) + close }
         /// The rest of a call from its name's end on.
         func call(_ tool: ToolDefinition) -> [UInt8]? {
-            arguments(tool).map { Array(format.middle.utf8) + $0 }
+            arguments(tool).map { LiteralChoice.written(format.middle).utf8 + $0 }
         }
         func arguments(_ tool: ToolDefinition) -> [UInt8]? {
             ToolArguments(tool.schema, format.arguments, tail: format.tail).shortestEnd(format.tail)
@@ -93,7 +93,7 @@ package struct ToolCallMatcher: ByteMatcher {
             // Another call was begun where this cannot be the end any more.
             return choice.rest(0)
                 ?? choice.rest(1).flatMap { rest in
-                    named([]).map { rest + (nextIsNamed ? [] : Array(format.head.utf8)) + $0 }
+                    named([]).map { rest + (nextIsNamed ? [] : Array(LiteralChoice.written(format.head).utf8)) + $0 }
                 }
         }
     }

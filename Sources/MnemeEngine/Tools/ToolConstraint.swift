@@ -35,7 +35,8 @@ struct ToolConstraint: TokenConstraint {
         var marks = [format.open, format.head, format.middle, format.tail, format.close, format.next]
         switch format.arguments {
         case .json: break
-        case .tags(let open, let keyEnd, let valueEnd): marks += [open, keyEnd, valueEnd]
+        case .tags(let open, let keyEnd, let others, let valueEnd):
+            marks += [open, keyEnd, valueEnd] + others
         case .bareNames(let quote): marks.append(quote)
         }
         var result: [Int32: [UInt8]] = [:]

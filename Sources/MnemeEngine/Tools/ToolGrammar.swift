@@ -27,6 +27,8 @@ public struct ToolGrammar: Sendable {
         // Small models would repeat a call that they must make until nothing more fits.
         maximumCalls = set.allowsParallel && !set.isRequired ? Self.maximumParallel : 1
         callPrefix =
-            isRequired ? format.callPrefix + (tool.map { $0.name + format.middle } ?? "") : ""
+            isRequired
+            ? LiteralChoice.written(
+                format.callPrefix + (tool.map { $0.name + format.middle } ?? "")) : ""
     }
 }

@@ -22,34 +22,52 @@ enum EmbeddingsFields {
     /// Only the model's own number of dimensions can be had: its vectors are not made to be cut.
     static let dimensions = RequestField<Int>("dimensions")
 
-    /// The texts to embed: one, or a list. Token ids would be another model's, whose
-    /// vocabulary is not known here.
-    static let input = RequestField<[String]>(
+    /// What is to be embedded.
+    enum Input {
+        /// Texts as they are.
+        case texts([String])
+        /// Texts as ids of the served model's own tokens, those around a text among them.
+        case tokens([[Int32]])
+    }
+
+    private static let ids: JSONValue = [
+        "type": "array", "minItems": 1, "items": ["type": "integer"],
+    ]
+
+    /// The texts to embed: one, or a list, each as text or as ids of the served model's tokens.
+    static let input = RequestField<Input>(
         "input",
         schema: [
-            "oneOf": [
-                ["type": "string"],
+            "anyOf": [
+                ["type": "string", "minLength": 1], ids,
                 [
                     "type": "array", "minItems": 1, "maxItems": .number(Double(maximumInputs)),
-                    "items": ["type": "string"],
+                    "items": ["type": "string", "minLength": 1],
+                ],
+                [
+                    "type": "array", "minItems": 1, "maxItems": .number(Double(maximumInputs)),
+                    "items": ids,
                 ],
             ]
         ],
         required: true
     ) { request, name in
         guard let value = request[name] else { return nil }
-        let texts: [String]
-        switch value {
-        case .string(let text): texts = [text]
-        case .array(let list):
-            texts = list.compactMap(\.string)
-            guard texts.count == list.count else {
-                throw InputError(
-                    "'\(name)' must be a text or a list of texts. Token ids are another model's: have the client send texts (LangChain: check_embedding_ctx_length=False)."
-                )
-            }
-        default: return nil
-        }
+        if let text = value.string { return .texts(try checked([text], name)) }
+        if let text = tokens(value) { return .tokens(try checked([text], name)) }
+        let list = value.array ?? [], texts = list.compactMap(\.string)
+        if texts.count == list.count { return .texts(try checked(texts, name)) }
+        let tokenTexts = list.compactMap(tokens)
+        if tokenTexts.count == list.count { return .tokens(try checked(tokenTexts, name)) }
+        throw InputError("'\(name)' must be a text, a list of token ids, or a list of either.")
+    }
+
+    /// The texts of a request.
+    ///
+    /// - Throws: `InputError` if they are none or too many, or one is empty.
+    private static func checked<Text: Collection>(
+        _ texts: [Text], _ name: String
+    ) throws -> [Text] {
         guard (1...maximumInputs).contains(texts.count) else {
             throw InputError("'\(name)' must hold 1 to \(maximumInputs) texts.")
         }
@@ -57,6 +75,13 @@ enum EmbeddingsFields {
             throw InputError("'\(name)' must not hold an empty text.")
         }
         return texts
+    }
+
+    /// Token ids; nil for anything else, and for none.
+    private static func tokens(_ value: JSONValue) -> [Int32]? {
+        guard let ids = value.array, !ids.isEmpty else { return nil }
+        let tokens = ids.compactMap { $0.int.flatMap { Int32(exactly: $0) } }
+        return tokens.count == ids.count ? tokens : nil
     }
 
     /// The form of vectors: numbers, or base64 of 32-bit floats, little-endian, as OpenAI's
@@ -94,15 +119,19 @@ enum EmbeddingsEndpoint {
     /// - Throws: `InputError`, ``UnknownModel``.
     static func answer(_ request: JSONFields, memory: MemoryOS) async throws -> Response {
         guard let embedder = memory.embedder else { throw UnknownModel.embedder }
-        guard let texts = try EmbeddingsFields.input.read(request) else {
+        guard let input = try EmbeddingsFields.input.read(request) else {
             throw InputError("'input' is missing: a text or a list of texts.")
         }
         // Whatever it is called, the one model that is here answers.
         _ = try EmbeddingsFields.model.read(request)
         try EmbeddingsFields.require(try EmbeddingsFields.dimensions.read(request), of: embedder)
         let encoding = try EmbeddingsFields.encoding.read(request) ?? .float
-        let (vectors, tokens) = try await memory.embed(texts)
-        let data = texts.indices.map { i -> JSONValue in
+        let (vectors, tokens) =
+            switch input {
+            case .texts(let texts): try await memory.embed(texts)
+            case .tokens(let tokens): try await memory.embed(tokens: tokens)
+            }
+        let data = (0..<vectors.count).map { i -> JSONValue in
             [
                 "object": "embedding", "index": .number(Double(i)),
                 "embedding": json(vectors[i], encoding),
