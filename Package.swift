@@ -107,7 +107,9 @@ let package = Package(
             ]),
         .target(
             name: "MnemeModels",
-            dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
+            dependencies: [
+                "MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", crypto, locks,
+            ]),
         .target(name: "MnemeHub", dependencies: ["MnemeBase", "CZlib", crypto, httpClient, nio, nioHTTP, nioPosix]),
         .target(
             name: "MnemeIndex",

@@ -95,8 +95,8 @@ package struct LowRank: Sendable {
     }
 }
 
-/// The linear maps of a layer, by the names that adapters use.
-package enum LayerLinear: String, Sendable, CaseIterable {
+/// The linear maps of a layer, each of which an adapter can have a term for.
+public enum LayerLinear: String, Sendable, CaseIterable {
     case query
     case key
     case value
@@ -104,4 +104,17 @@ package enum LayerLinear: String, Sendable, CaseIterable {
     case gate
     case up
     case down
+
+    /// Its number in the order above.
+    var index: Int {
+        switch self {
+        case .query: 0
+        case .key: 1
+        case .value: 2
+        case .attentionOutput: 3
+        case .gate: 4
+        case .up: 5
+        case .down: 6
+        }
+    }
 }

@@ -1,0 +1,64 @@
+public import Foundation
+import MnemeBase
+
+/// What Mneme knows of an adapter besides its weights: `mneme.json` in the adapter's folder.
+///
+/// Only name and base are always there.
+public struct AdapterRecord: Sendable, Equatable, Codable {
+    /// The adapter's name, which requests use.
+    public var name: String
+    /// The name of the model that it was made for, as `mneme pull` and `mneme models` have it.
+    public var base: String
+    /// SHA-256 of that model's files (`ModelIdentity.hash`); nil if it was not known.
+    public var baseHash: String?
+    /// Ids of the memories that it was made from.
+    public var memories: [String]
+    /// The owner of these memories; nil for adapters that were imported.
+    public var owner: String?
+    /// The time it was made or imported.
+    public var created: Date?
+    /// Where it was imported from.
+    public var source: String?
+    /// Figures of the training, such as `steps`, `loss`, `heldOutLoss`, `tokens`, `seconds`.
+    public var training: [String: Double]
+    /// Why it may not be used any more, such as an erased memory; nil while it may.
+    public var withdrawn: String?
+
+    /// A record with what must be there.
+    public init(name: String, base: String) {
+        (self.name, self.base) = (name, base)
+        (memories, training) = ([], [:])
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        base = try values.decode(String.self, forKey: .base)
+        baseHash = try values.decodeIfPresent(String.self, forKey: .baseHash)
+        memories = try values.decodeIfPresent([String].self, forKey: .memories) ?? []
+        owner = try values.decodeIfPresent(String.self, forKey: .owner)
+        created = try values.decodeIfPresent(Date.self, forKey: .created)
+        source = try values.decodeIfPresent(String.self, forKey: .source)
+        training = try values.decodeIfPresent([String: Double].self, forKey: .training) ?? [:]
+        withdrawn = try values.decodeIfPresent(String.self, forKey: .withdrawn)
+    }
+
+    /// The JSON of `mneme.json`.
+    var json: Data {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            encoder.dateEncodingStrategy = .iso8601
+            return try encoder.encode(self)
+        }
+    }
+
+    /// Reads `mneme.json`.
+    ///
+    /// - Throws: `DecodingError`.
+    init(json: Data) throws {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        self = try decoder.decode(AdapterRecord.self, from: json)
+    }
+}
