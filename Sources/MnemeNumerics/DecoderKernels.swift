@@ -142,13 +142,15 @@ package struct DecoderKernels: Sendable {
             outputStride: Int, places: UnsafePointer<Int32>? = nil,
             many: (row: Int, log: Float) = (0, 0)
         ) {
-            arguments = mnk_decoder_attention(
-                q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
-                table: table, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap,
-                out: output,
-                ldo: outputStride, partials: nil, first_span: 0,
-                places: places, many_row: many.row, many_log: many.log)
+            arguments = mnk_decoder_attention()
+            (arguments.q, arguments.ldq) = (queries, stride)
+            (arguments.keys, arguments.values) = (keys, values)
+            (arguments.block_stride, arguments.table) = (blockStride, table)
+            (arguments.tokens, arguments.position) = (tokens, position)
+            (arguments.heads, arguments.kv_heads, arguments.dim) = (heads, kvHeads, dimension)
+            (arguments.window, arguments.scale, arguments.cap) = (window, scale, cap)
+            (arguments.out, arguments.ldo, arguments.places) = (output, outputStride, places)
+            (arguments.many_row, arguments.many_log) = (many.row, many.log)
         }
     }
 

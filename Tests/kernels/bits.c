@@ -559,6 +559,60 @@ static void test_decoder_attention(void) {
     }
 }
 
+/// A page of codes, and what it holds.
+typedef struct { const uint16_t *keys, *values; size_t dim; int bits; } page_case;
+static void run_encode_page(uint32_t f, const void *arguments, void *out) {
+    const page_case *c = arguments;
+    mnk_encode_kv_page(f, c->bits, c->keys, c->values, c->dim, out);
+}
+static void run_decode_page(uint32_t f, const void *arguments, void *out) {
+    const page_case *c = arguments;
+    uint8_t *codes = malloc(mnk_kv_page_bytes(c->bits, c->dim));
+    mnk_encode_kv_page(0, c->bits, c->keys, c->values, c->dim, codes);
+    mnk_decode_kv_page(f, c->bits, codes, c->dim, out, (uint16_t *)out + c->dim * MNK_KV_BLOCK);
+    free(codes);
+}
+
+/// Attention over pages of one head, two thirds of them of codes; and that a token is answered the
+/// same alone and among others.
+static void test_coded_attention(void) {
+    enum { PAGES = 38, TOKENS = 18, HEADS = 3, UNIT = 32 };
+    static const struct { size_t dim, position; int bits; } cases[] = {{64, 700, 8}, {64, 1100, 4}, {16, 40, 8}, {80, 513, 8}, {128, 600, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t dim = cases[i].dim, part = dim * MNK_KV_BLOCK;
+        uint16_t *pages = malloc(PAGES * part * 4), *whole = malloc(part * 4);
+        int32_t table[PAGES];
+        for (size_t b = 0; b < PAGES; b++) {
+            uint16_t *page = pages + b * 2 * part;
+            for (size_t e = 0; e < 2 * part; e++) page[e] = next_half();
+            table[b] = (int32_t)(b * 2 * part / UNIT);
+            page_case c = {page, page + part, dim, cases[i].bits};
+            if (b == 1) {
+                compare(named("encode_kv_page, %d bits, heads of %zu", c.bits, dim), run_encode_page, &c, mnk_kv_page_bytes(c.bits, dim));
+                compare(named("decode_kv_page, %d bits, heads of %zu", c.bits, dim), run_decode_page, &c, part * 4);
+            }
+            if (b % 3 == 0) continue;
+            memcpy(whole, page, part * 4);
+            mnk_encode_kv_page(0, cases[i].bits, whole, whole + part, dim, (uint8_t *)page);
+            table[b] = ~table[b];
+        }
+        float *q = floats(TOKENS * HEADS * dim, 2), *all = malloc(TOKENS * HEADS * dim * sizeof *all), *one = malloc(HEADS * dim * sizeof *one);
+        decoder_case c = {.a = {.q = q, .ldq = HEADS * dim, .keys = pages, .values = pages + part, .block_stride = UNIT, .table = table,
+            .tokens = TOKENS, .position = cases[i].position, .heads = HEADS, .kv_heads = 1, .dim = dim, .scale = 0.125f, .coded_bits = cases[i].bits}};
+        const char *what = named("attend to codes of %d bits at %zu, heads of %zu", cases[i].bits, cases[i].position, dim);
+        compare(what, run_attend, &c, TOKENS * HEADS * dim * sizeof(float));
+        compare(named("attention_mass of codes of %d bits at %zu, heads of %zu", cases[i].bits, cases[i].position, dim), run_mass, &c,
+            (cases[i].position + TOKENS) * sizeof(float));
+        run_attend(0, &c, all);
+        c.a.q += (TOKENS - 1) * HEADS * dim;
+        c.a.position += TOKENS - 1;
+        c.a.tokens = 1;
+        run_attend(0, &c, one);
+        expect_same("attend to codes", "a token alone", one, all + (TOKENS - 1) * HEADS * dim, HEADS * dim * sizeof(float));
+        free(pages), free(whole), free(q), free(all), free(one);
+    }
+}
+
 // MARK: Graph
 
 enum { NODES = 240, DEGREE = 16, BEAM = 24, QUERIES = 12 };
@@ -696,6 +750,7 @@ int main(void) {
     test_codecs();
     test_encoder_attention();
     test_decoder_attention();
+    test_coded_attention();
     test_graph();
     test_formats();
     puts("all paths give the same bits");

@@ -231,6 +231,14 @@ void mnk_store_keys(uint32_t features, const float *x, size_t count, uint16_t *y
 void mnk_move_keys(uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim,
                    size_t half, const float *cosine, const float *sine, int interleaved);
 
+/// Bytes of a page of codes: a block of one head with keys and values as codes of `bits` (8 or 4)
+/// bits. dim is a multiple of 16, with 4 bits of 32.
+size_t mnk_kv_page_bytes(int bits, size_t dim);
+/// Codes of one head's keys, [dim][32], and values, [32][dim]. All 32 positions count.
+void mnk_encode_kv_page(uint32_t features, int bits, const uint16_t *keys, const uint16_t *values, size_t dim, uint8_t *target);
+/// The other way.
+void mnk_decode_kv_page(uint32_t features, int bits, const uint8_t *source, size_t dim, uint16_t *keys, uint16_t *values);
+
 /// Causal attention of new tokens over one sequence's keys and values, in one pass with a running
 /// maximum. Query t stands at position + t and sees the positions up to its own, at most `window`
 /// of them (0: all). Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at
@@ -272,6 +280,9 @@ typedef struct {
     /// added to its score (RazorAttention's compensation token, Tang et al. 2024); 0: none.
     size_t many_row;
     float many_log;
+    /// Bits of the codes in blocks whose entry in `table` is negative: ~entry is then the block, a
+    /// page of codes that begins where keys would, see mnk_encode_kv_page(). One key-value head.
+    int coded_bits;
 } mnk_decoder_attention;
 /// Positions of a span, and sequences that can share one reading of it.
 enum { MNK_SPAN = 512, MNK_SHARING = 16 };
