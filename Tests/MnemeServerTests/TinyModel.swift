@@ -20,9 +20,11 @@ enum TinyModel {
 
     /// The model in an engine that keeps nothing on disk; closed and removed at the end.
     ///
-    /// - Parameter sequences: how many run at once.
+    /// - Parameters:
+    ///   - sequences: how many run at once.
+    ///   - context: tokens of a prompt and its answer.
     static func with(
-        sequences: Int = Engine.Limits().sequences,
+        sequences: Int = Engine.Limits().sequences, context: Int = 4096,
         _ body: (LanguageModel, Engine) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -34,7 +36,7 @@ enum TinyModel {
             try? FileManager.default.removeItem(
                 atPath: (folder as NSString).deletingLastPathComponent)
         }
-        try write(to: folder)
+        try write(to: folder, context: context)
         let model = try LanguageModel(path: folder, stepTokens: 64, threads: 1)
         var limits = Engine.Limits()
         limits.kvBytes = 64 << 20
@@ -44,9 +46,9 @@ enum TinyModel {
         try await body(model, engine)
     }
 
-    private static func write(to folder: String) throws {
+    private static func write(to folder: String, context: Int) throws {
         for (name, value) in [
-            "config": configuration, "tokenizer": tokenizer, "tokenizer_config": settings,
+            "config": configuration(context), "tokenizer": tokenizer, "tokenizer_config": settings,
         ] {
             try JSONSerialization.data(withJSONObject: value)
                 .write(to: URL(fileURLWithPath: "\(folder)/\(name).json"))
@@ -54,12 +56,12 @@ enum TinyModel {
         try weights().write(to: URL(fileURLWithPath: folder + "/model.safetensors"))
     }
 
-    private static var configuration: [String: Any] {
+    private static func configuration(_ context: Int) -> [String: Any] {
         [
             "model_type": "llama", "hidden_size": hidden, "intermediate_size": intermediate,
             "num_hidden_layers": layers, "num_attention_heads": heads,
             "num_key_value_heads": heads / 2,
-            "vocab_size": vocabulary, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+            "vocab_size": vocabulary, "max_position_embeddings": context, "rms_norm_eps": 1e-5,
             "rope_theta": 10000.0,
             "hidden_act": "silu",
         ]
