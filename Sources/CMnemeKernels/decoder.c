@@ -51,6 +51,19 @@ MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, s
 }
 MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count, int gelu), (features, gate, up, count, gelu))
 
+/// One sum a column, rows in order: the same bits whoever computes which columns.
+MNK_INLINE void mnk_add_rows_body(uint32_t features, const float *p, size_t rank, const float *b, size_t stride, size_t count, float *y) {
+    (void)features;
+    for (size_t i = 0; i < count; i += 16) {
+        f32x16 sum = load16(y + i);
+        for (size_t k = 0; k < rank; k++) sum = fma16(splat16(p[k]), load16(b + k * stride + i), sum);
+        store16(y + i, sum);
+    }
+}
+MNK_DISPATCH(mnk_add_rows,
+             (uint32_t features, const float *p, size_t rank, const float *b, size_t stride, size_t count, float *y),
+             (features, p, rank, b, stride, count, y))
+
 /// Bounds logits and scores smoothly; nearly the identity for |x| far below cap.
 MNK_INLINE void mnk_soft_cap_body(uint32_t features, float *x, size_t count, float cap) {
     (void)features;

@@ -213,6 +213,9 @@ void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosi
 /// gate = SiLU(gate)·up, or GELU(gate)·up in its tanh form (Hendrycks and Gimpel 2016). count is a
 /// multiple of 16.
 void mnk_gate(uint32_t features, float *gate, const float *up, size_t count, int gelu);
+/// y += p·B for `count` columns of B, `rank` rows `stride` floats apart: what an adapter adds to a map's output.
+/// count is a multiple of 16.
+void mnk_add_rows(uint32_t features, const float *p, size_t rank, const float *b, size_t stride, size_t count, float *y);
 /// x = cap·tanh(x/cap) (Gemma 2). count is a multiple of 16.
 void mnk_soft_cap(uint32_t features, float *x, size_t count, float cap);
 /// To and from half precision. count is a multiple of 16.
