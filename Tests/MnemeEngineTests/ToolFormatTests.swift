@@ -22,6 +22,10 @@ import Testing
     /// What a text is read as: text, and calls with their arguments.
     private func read(_ text: String, _ format: ToolFormat, _ set: ToolSet? = nil) throws -> (
         text: String, calls: [(name: String, arguments: String)], isComplete: Bool
+    ) { try read(Array(text.utf8), format, set) }
+
+    private func read(_ text: [UInt8], _ format: ToolFormat, _ set: ToolSet? = nil) throws -> (
+        text: String, calls: [(name: String, arguments: String)], isComplete: Bool
     ) {
         let grammar = ToolGrammar(try set ?? self.set(), format: format)
         var scanner = ToolCallScanner(grammar)
@@ -33,7 +37,7 @@ import Testing
             case .call(.argument(let byte)): calls[calls.count - 1].arguments.append(byte)
             }
         }
-        for byte in text.utf8 { scanner.take(byte, take) }
+        for byte in text { scanner.take(byte, take) }
         let isComplete = scanner.isComplete
         scanner.finish(take)
         return (
@@ -167,10 +171,9 @@ import Testing
     {
         let (format, text) = Self.formats[index]
         for count in 0..<text.utf8.count {
-            let cut = String(decoding: text.utf8.prefix(count), as: UTF8.self)
-            let result = try read(cut, format)
+            let cut = Array(text.utf8.prefix(count)), result = try read(cut, format)
             if result.calls.isEmpty {
-                #expect(result.text == cut, "\(format.name) \(count)")
+                #expect(result.text == String(decoding: cut, as: UTF8.self), "\(format.name) \(count)")
             } else {
                 #expect(result.text == "" && !result.isComplete, "\(format.name) \(count)")
             }
@@ -182,11 +185,11 @@ import Testing
         let (format, text) = Self.formats[index]
         var scanner = ToolCallScanner(ToolGrammar(try set(.required), format: format))
         for (i, byte) in text.utf8.enumerated() where !scanner.isComplete {
-            let cut = String(decoding: text.utf8.prefix(i), as: UTF8.self)
-            let rest = try #require(scanner.shortestEnd, "\(format.name) \(cut)")
-            let whole = cut + String(decoding: rest, as: UTF8.self)
+            let rest = scanner.shortestEnd
+            #expect(rest != nil, "\(format.name) \(i)")
+            let whole = Array(text.utf8.prefix(i)) + (rest ?? [])
             let result = try read(whole, format, set(.required))
-            #expect(result.isComplete && result.calls.count == 1 && result.text == "", "\(whole)")
+            #expect(result.isComplete && result.calls.count == 1 && result.text == "", "\(format.name) \(i)")
             scanner.take(byte) { _ in }
         }
     }

@@ -39,9 +39,11 @@ struct LiteralChoice: Sendable, Hashable {
 
     /// What an option lacks; nil if it cannot come any more.
     func rest(_ option: Int) -> [UInt8]? {
+        // By bytes: a character may be cut.
         places[option].map { place in
-            let rest = String(decoding: options[option][place...], as: UTF8.self)
-            return Self.written(rest).utf8.filter { $0 != Self.more }
+            options[option][place...].compactMap { byte in
+                byte == Self.more ? nil : byte == Self.first ? UInt8(ascii: "0") : byte
+            }
         }
     }
 
