@@ -21,7 +21,7 @@ TEST_CAPS := avx2 amx-emulated
 endif
 ARITHMETIC := --filter 'MnemeNumericsTests' --filter 'MnemeEngineTests.(DecoderTests|ModelFileTests)'
 
-.PHONY: help demo program test build static install dist dist-test lint docs bench model language-model setup tsan arm64 processors clean
+.PHONY: help demo program test build static install dist dist-test lint consumer docs bench model language-model setup tsan arm64 processors clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
@@ -36,6 +36,7 @@ help:
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
 	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
 	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
+	@echo "make consumer       a package that depends on Mneme for text memory alone builds, and answers"
 	@echo "make docs           DocC pages in .build/docs; warnings are errors"
 
 setup:
@@ -106,6 +107,9 @@ processors: build model language-model
 
 arm64:
 	@scripts/test-arm64.sh
+
+consumer: setup
+	@scripts/consumer.sh
 
 docs: build
 	@scripts/docs.sh

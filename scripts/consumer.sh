@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds Tests/consumer, a package that depends on Mneme for text memory alone (`traits: []`), and runs it. Neither an HTTP
+# server nor tokens nor command lines may be resolved for it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=$PWD/.build/consumer
+swift build -c release --package-path Tests/consumer --scratch-path "$out" -q
+if grep -E '"identity" : "(hummingbird|jwt-kit|async-http-client|swift-argument-parser|swift-nio-ssl)"' Tests/consumer/Package.resolved; then
+    echo "A package that uses text memory alone resolves these" >&2
+    exit 1
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+answer=$("$out/release/consumer" "$folder/memory.db")
+[ "$answer" = "Ana moved to Lisbon." ] || { echo "The package answered: $answer" >&2; exit 1; }
+echo "consumer: built without the server's dependencies, and answers"
