@@ -938,7 +938,9 @@ private final class RedisServer {
         }
         defer { pclose(output) }
         var text = "", line = [CChar](repeating: 0, count: 4096)
-        while fgets(&line, Int32(line.count), output) != nil { text += String(cString: line) }
+        while fgets(&line, Int32(line.count), output) != nil {
+            text += String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
         return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
