@@ -82,6 +82,15 @@ package struct DecoderKernels: Sendable {
         mnk_gate(features, gate, up, count, gelu ? 1 : 0)
     }
 
+    /// output += p·B for `count` columns of B, whose `rank` rows are `stride` floats apart; a
+    /// multiple of 16.
+    package func addRows(
+        _ p: UnsafePointer<Float>, rank: Int, _ b: UnsafePointer<Float>, stride: Int, count: Int,
+        to output: UnsafeMutablePointer<Float>
+    ) {
+        mnk_add_rows(features, p, rank, b, stride, count, output)
+    }
+
     /// x = cap·tanh(x/cap).
     package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) {
         mnk_soft_cap(features, x, count, cap)

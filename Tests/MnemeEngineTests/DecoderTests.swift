@@ -26,7 +26,7 @@ import MnemeEngine
     static let models = (try? Golden.read([Tiny].self, "tiny")) ?? []
 
     /// The weights of the golden script's formula.
-    private static func values(_ name: String, count: Int, isGemma: Bool) -> [Float] {
+    static func values(_ name: String, count: Int, isGemma: Bool) -> [Float] {
         var state: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in name.utf8 { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
         return (0..<count).map { _ in
@@ -116,19 +116,21 @@ import MnemeEngine
     }
 
     /// Runs one step of several sequences; their logits follow each other.
-    private static func step(
+    static func step(
         _ decoder: TransformerDecoder,
-        _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]
+        _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)],
+        adapters: [DecoderAdapter?] = []
     ) -> [[Float]] {
         let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }
         var tokens: [Int32] = [], segments: [DecoderSegment] = [],
             out = [Float](repeating: .nan, count: count * size)
-        for part in parts {
+        for (i, part) in parts.enumerated() {
             segments.append(
                 DecoderSegment(
                     tokens: tokens.count..<tokens.count + part.tokens.count,
                     position: part.tokens.startIndex,
                     view: part.cache.view, logits: part.logits))
+            if adapters.indices.contains(i) { segments[i].adapter = adapters[i] }
             tokens += part.tokens
         }
         tokens.withUnsafeBufferPointer { tokens in
@@ -237,7 +239,7 @@ import MnemeEngine
 
     /// The same model as a GGUF file, written as the public converter would: names from its tables,
     /// other conventions of weights.
-    private static func gguf(_ model: Tiny) throws -> String {
+    static func gguf(_ model: Tiny) throws -> String {
         let config = try #require(
             try JSONSerialization.jsonObject(with: Data(model.config.utf8)) as? [String: Any])
         let type = config["model_type"] as! String, isGemma = type.hasPrefix("gemma")

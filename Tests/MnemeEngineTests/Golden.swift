@@ -62,12 +62,14 @@ final class Cache {
 extension TransformerDecoder {
     /// Logits of the last `rows` of `tokens`, which stand at `position`.
     func logits(
-        _ tokens: [Int32], at position: Int, in cache: Cache, rows: Int, hook: LayerHook? = nil
+        _ tokens: [Int32], at position: Int, in cache: Cache, rows: Int, hook: LayerHook? = nil,
+        adapter: DecoderAdapter? = nil
     ) -> [[Float]] {
         let size = configuration.vocabularySize
         var out = [Float](repeating: 0, count: rows * size)
-        let segment = DecoderSegment(
+        var segment = DecoderSegment(
             tokens: 0..<tokens.count, position: position, view: cache.view, logits: rows)
+        segment.adapter = adapter
         tokens.withUnsafeBufferPointer { tokens in
             withUnsafePointer(to: segment) { segment in
                 out.withUnsafeMutableBufferPointer {

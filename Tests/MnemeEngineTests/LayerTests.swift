@@ -12,23 +12,12 @@ import Testing
     // MARK: Low-rank terms
 
     /// scale·B·A for each linear map of a tiny model, with the same values each time.
-    struct Adapter {
+    struct Terms {
         static let rank = 3, scale: Float = 0.5
         let configuration: DecoderConfiguration
 
-        func sizes(_ linear: LayerLinear) -> (outputs: Int, inputs: Int) {
-            let c = configuration, queries = c.heads * c.headDimension
-            return switch linear {
-            case .query: (queries, c.hiddenSize)
-            case .key, .value: (c.kvSize, c.hiddenSize)
-            case .attentionOutput: (c.hiddenSize, queries)
-            case .gate, .up: (c.intermediateSize, c.hiddenSize)
-            case .down: (c.hiddenSize, c.intermediateSize)
-            }
-        }
-
         func factors(_ layer: Int, _ linear: LayerLinear) -> (a: [Float], b: [Float]) {
-            let (outputs, inputs) = sizes(linear)
+            let (outputs, inputs) = configuration.size(of: linear)
             var random = SplitMix64(
                 seed: UInt64(layer * 16 + LayerLinear.allCases.firstIndex(of: linear)!))
             func values(_ count: Int) -> [Float] {
@@ -37,9 +26,17 @@ import Testing
             return (values(Self.rank * inputs), values(outputs * Self.rank))
         }
 
-        func delta(_ layer: Int, _ linear: LayerLinear) throws -> LowRank {
-            let (a, b) = factors(layer, linear)
-            return try LowRank(a: a, b: b, rank: Self.rank, scale: Self.scale)
+        /// The adapter of all of them.
+        var adapter: Adapter {
+            var terms: [Adapter.Place: Adapter.Term] = [:]
+            for layer in 0..<configuration.layers {
+                for linear in LayerLinear.allCases {
+                    let (a, b) = factors(layer, linear)
+                    terms[Adapter.Place(layer, linear)] = Adapter.Term(
+                        rank: Self.rank, scale: Self.scale, a: a, b: b)
+                }
+            }
+            return Adapter(terms)
         }
 
         /// Where a map's rows lie in the model's folder: in a tensor of its own, or in one of
@@ -65,7 +62,7 @@ import Testing
                 for linear in LayerLinear.allCases {
                     for place in places(linear)
                     where name.hasSuffix("layers.\(layer).\(place.tensor).weight") {
-                        let (a, b) = factors(layer, linear), (outputs, inputs) = sizes(linear)
+                        let (a, b) = factors(layer, linear), (outputs, inputs) = configuration.size(of: linear)
                         for row in 0..<outputs {
                             for column in 0..<inputs {
                                 let sum = (0..<Self.rank).reduce(Float(0)) {
@@ -82,14 +79,9 @@ import Testing
         }
     }
 
-    private static func decoder(
-        _ path: String, _ model: Tiny,
-        deltas: (Int, LayerLinear) throws -> LowRank? = { _, _ in nil }
-    ) throws -> TransformerDecoder {
-        let folder = try ModelFolder(path: path, context: model.context)
-        return try TransformerDecoder(
-            folder, folder.configuration, stepTokens: 128, stepLogits: 128, pool: .shared,
-            deltas: deltas)
+    private static func decoder(_ path: String, _ model: Tiny) throws -> TransformerDecoder {
+        try TransformerDecoder(
+            ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
     }
 
     @Test(arguments: models)
@@ -97,18 +89,20 @@ import Testing
         let path = try DecoderTests.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let plain = try Self.decoder(path, model),
-            adapter = Adapter(configuration: plain.configuration)
-        let adapted = try Self.decoder(path, model, deltas: adapter.delta)
+            terms = Terms(configuration: plain.configuration),
+            adapter = try DecoderAdapter(terms.adapter, for: plain.configuration)
         var added = 0
-        let mergedPath = try DecoderTests.folder(model) { added += adapter.add(to: $0, &$1) }
+        let mergedPath = try DecoderTests.folder(model) { added += terms.add(to: $0, &$1) }
         defer { try? FileManager.default.removeItem(atPath: mergedPath) }
         #expect(added == plain.configuration.layers * LayerLinear.allCases.count)
         let merged = try Self.decoder(mergedPath, model)
         let tokens = Array(model.tokens.prefix(40))
-        func logits(_ decoder: TransformerDecoder) -> [[Float]] {
-            decoder.logits(tokens, at: 0, in: Cache(decoder.configuration, positions: 40), rows: 40)
+        func logits(_ decoder: TransformerDecoder, _ adapter: DecoderAdapter? = nil) -> [[Float]] {
+            decoder.logits(
+                tokens, at: 0, in: Cache(decoder.configuration, positions: 40), rows: 40,
+                adapter: adapter)
         }
-        let (before, low, dense) = (logits(plain), logits(adapted), logits(merged))
+        let (before, low, dense) = (logits(plain), logits(plain, adapter), logits(merged))
         func worst(_ a: [[Float]], _ b: [[Float]]) -> Float {
             zip(a.joined(), b.joined()).map { abs($0 - $1) }.max() ?? .infinity
         }
@@ -117,36 +111,14 @@ import Testing
         #expect(effect > 20 * difference, "the term changes logits by \(effect) only")
 
         // The same bits in chunks and token by token.
-        let cache = Cache(adapted.configuration, positions: 40)
+        let cache = Cache(plain.configuration, positions: 40)
         var position = 0
         for size in [1, 7, 1, 31] {
-            let rows = adapted.logits(
-                Array(tokens[position..<position + size]), at: position, in: cache, rows: size)
+            let rows = plain.logits(
+                Array(tokens[position..<position + size]), at: position, in: cache, rows: size,
+                adapter: adapter)
             #expect(rows == Array(low[position..<position + size]), "chunk at \(position)")
             position += size
-        }
-    }
-
-    @Test func `a low-rank term of another size is refused with both sizes`() throws {
-        let model = try #require(Self.models.first), path = try DecoderTests.folder(model)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let hidden = try ModelFolder(path: path).configuration.hiddenSize
-        let error = #expect(throws: ModelError.self) {
-            _ = try Self.decoder(path, model) { layer, linear in
-                guard layer == 1, linear == .up else { return nil }
-                return try LowRank(
-                    a: [Float](repeating: 0, count: 2 * hidden),
-                    b: [Float](repeating: 0, count: 10), rank: 2, scale: 1)
-            }
-        }
-        #expect(error?.message.contains("5 × \(hidden)") == true)
-        #expect(error?.message.contains("up of layer 1") == true)
-        for (a, b, rank) in [(5, 4, 2), (4, 5, 2), (0, 4, 2), (4, 0, 2), (4, 4, 0), (4, 4, -1)] {
-            #expect(throws: ModelError.self) {
-                try LowRank(
-                    a: [Float](repeating: 0, count: a), b: [Float](repeating: 0, count: b),
-                    rank: rank, scale: 1)
-            }
         }
     }
 

@@ -48,6 +48,12 @@ struct DecoderLayer: Sendable {
         pass.apply(query, w.input, into: w.queries.pointer, stride: w.queryStride)
         pass.apply(key, w.input, into: w.keys.pointer, stride: w.kvStride)
         pass.apply(value, w.input, into: w.values.pointer, stride: w.kvStride)
+        if pass.hasAdapters {
+            pass.adapt(
+                w.input, AdaptedOutput(query, w.queries.pointer, stride: w.queryStride),
+                AdaptedOutput(key, w.keys.pointer, stride: w.kvStride),
+                AdaptedOutput(value, w.values.pointer, stride: w.kvStride))
+        }
         pass.pool.barrier()
         // Keys and values are in the cache before anybody attends.
         for token in pass.mine {
@@ -76,6 +82,11 @@ struct DecoderLayer: Sendable {
         pass.pool.barrier()
         pass.apply(gate, w.input, into: w.gated.floats, stride: stride)
         pass.apply(up, w.input, into: w.up.pointer, stride: stride)
+        if pass.hasAdapters {
+            pass.adapt(
+                w.input, AdaptedOutput(gate, w.gated.floats, stride: stride),
+                AdaptedOutput(up, w.up.pointer, stride: stride))
+        }
         pass.pool.barrier()
         // Shared by blocks of 32 elements, so that a single token keeps all threads busy.
         let blocks = pass.share(of: pass.rows * stride / 32), start = blocks.lowerBound * 32

@@ -21,6 +21,10 @@ struct DecoderPass {
     private(set) var rows: Int
     /// This thread's share of ``rows``.
     private(set) var mine: Range<Int>
+    /// Whether a segment has an adapter.
+    let hasAdapters: Bool
+    /// Whether only the rows that get logits are left.
+    private var keepsLastRows = false
 
     init(
         _ configuration: DecoderConfiguration, _ workspace: DecoderWorkspace,
@@ -37,6 +41,7 @@ struct DecoderPass {
         self.segments = segments
         rows = tokens
         mine = shareOf(tokens, thread, threads)
+        hasAdapters = segments.contains { $0.adapter != nil }
     }
 
     /// This thread's share of `count` pieces of work.
@@ -60,6 +65,13 @@ struct DecoderPass {
             into: output, stride: stride)
     }
 
+    /// The rows of a segment.
+    func rows(of segment: Int) -> Range<Int> {
+        guard keepsLastRows else { return segments[segment].tokens }
+        let first = workspace.plan.pointee.lastRows
+        return first[segment]..<first[segment + 1]
+    }
+
     /// Normalises this thread's rows of the residual stream, as the input of matrices that read
     /// these formats.
     func normalize(_ weight: AlignedBuffer<Float>, forms: DecoderRows.Forms) {
@@ -77,6 +89,9 @@ struct DecoderPass {
         let w = workspace, hidden = w.hiddenStride
         if let postNorm {
             apply(linear, input, into: w.block.pointer, stride: hidden)
+            if hasAdapters {
+                adapt(input, AdaptedOutput(linear, w.block.pointer, stride: hidden))
+            }
             pool.barrier()
             kernels.rmsNorm(
                 w.block.pointer + mine.lowerBound * hidden, weight: postNorm.pointer,
@@ -85,6 +100,9 @@ struct DecoderPass {
                 into: w.state.pointer + mine.lowerBound * hidden)
         } else {
             apply(linear, input, accumulate: true, into: w.state.pointer, stride: hidden)
+            if hasAdapters {
+                adapt(input, AdaptedOutput(linear, w.state.pointer, stride: hidden))
+            }
         }
         pool.barrier()
     }
@@ -101,6 +119,7 @@ struct DecoderPass {
                 (state + row * hidden).update(from: state + token * hidden, count: columns.count)
             }
         }
+        keepsLastRows = true
         rows = lastRows[segments.count]
         mine = share(of: rows)
     }

@@ -35,11 +35,9 @@ struct DecoderWeights: Sendable {
     /// The embedding's own matrix where the two are tied.
     var output: Linear
 
-    /// - Parameter deltas: the low-rank term of a layer's linear map, if it has one.
     /// - Throws: ``MnemeBase/ModelError``.
     init(
-        _ tensors: some DecoderTensors, _ c: DecoderConfiguration,
-        deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank?
+        _ tensors: some DecoderTensors, _ c: DecoderConfiguration
     ) throws {
         func vector(_ role: DecoderRole, _ layer: Int?, _ count: Int) throws -> AlignedBuffer<Float> {
             let values = try tensors.vector(role, layer: layer, count: count),
@@ -90,18 +88,9 @@ struct DecoderWeights: Sendable {
             func linear(_ name: LayerLinear, _ matrix: WeightMatrix, bias: DecoderRole? = nil)
                 throws -> Linear
             {
-                let delta = try deltas(i, name)
-                if let delta, delta.inputs != matrix.inputs || delta.outputs != matrix.outputs {
-                    throw ModelError(
-                        .unsupported,
-                        """
-                        A low-rank term of \(delta.outputs) × \(delta.inputs) does not fit the \(name.rawValue) of \
-                        layer \(i), which is \(matrix.outputs) × \(matrix.inputs). It belongs to another model.
-                        """)
-                }
-                return Linear(
+                Linear(
                     matrix: matrix, bias: try bias.flatMap { try optional($0, i, matrix.outputs) },
-                    delta: delta)
+                    term: i * LayerLinear.allCases.count + name.index)
             }
             return DecoderLayer(
                 index: i,

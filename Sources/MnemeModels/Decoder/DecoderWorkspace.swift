@@ -23,6 +23,11 @@ final class DecoderWorkspace: Sendable {
     let partials: AlignedBuffer<Float>
     /// 4 MiB: splits of some long contexts; a segment that finds no room is not split.
     static let partialFloats = 1 << 20
+    /// A·x of adapters' terms: for each of the maps that read the same input, three at most, a row
+    /// of ``projectionStride`` floats for each token. Grows with the largest rank that comes.
+    private(set) nonisolated(unsafe) var projections = AlignedBuffer<Float>(0)
+    private(set) nonisolated(unsafe) var projectionStride = 0
+    private let tokens: Int
     /// Made by each step.
     nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
     /// Floats from row to row.
@@ -44,6 +49,7 @@ final class DecoderWorkspace: Sendable {
     init(
         _ c: DecoderConfiguration, _ needs: Needs, tokens: Int, logits count: Int, threads: Int
     ) {
+        self.tokens = tokens
         // Sizes are multiples of 16, so that strides are the sizes themselves; logits are padded.
         hiddenStride = c.hiddenSize
         queryStride = c.heads * c.headDimension
@@ -71,6 +77,18 @@ final class DecoderWorkspace: Sendable {
                 DecoderKernels.scratch(
                     heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
         }
+    }
+
+    /// Makes room for terms of adapters up to a rank.
+    func reserveProjections(rank: Int) {
+        guard rank > projectionStride else { return }
+        projectionStride = rank
+        projections = AlignedBuffer(3 * tokens * rank)
+    }
+
+    /// Where A·x of a row is, for the map `slot` of those that read the same input.
+    func projection(_ slot: Int, row: Int) -> UnsafeMutablePointer<Float> {
+        projections.pointer + (slot * tokens + row) * projectionStride
     }
 
     deinit {

@@ -125,6 +125,8 @@ public struct DecoderSegment: @unchecked Sendable {
     public var logits: Int
     /// The sums of attention that somebody wants, if any.
     public var observation: KVObservation?
+    /// The adapter that its tokens are computed with, if any; it must outlive the step.
+    public unowned(unsafe) var adapter: DecoderAdapter?
 
     /// Tokens that follow each other from `position` on; the view has room for them.
     public init(

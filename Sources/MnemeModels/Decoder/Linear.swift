@@ -1,8 +1,7 @@
-import MnemeBase
 import MnemeNumerics
 
-/// A linear map of the decoder: y = W·x + bias, and scale·B·A·x besides where a low-rank term is
-/// attached.
+/// A linear map of the decoder: y = W·x + bias. What adapters add is computed apart
+/// (``DecoderPass/adapt(_:_:)``).
 ///
 /// The encoder has a map of its own (``MnemeNumerics/LinearLayer``): its activations are quantized
 /// a row at a time, and GELU and residual are part of its product.
@@ -11,8 +10,8 @@ struct Linear: Sendable {
     let matrix: WeightMatrix
     /// Added to each row; nil where the model has none.
     var bias: AlignedBuffer<Float>?
-    /// The low-rank term; nil costs nothing and changes no bit.
-    var delta: LowRank?
+    /// The index of its term in ``DecoderAdapter/terms``; nil where adapters have none.
+    var term: Int?
 
     /// The formats in which W reads its input.
     var reads: DecoderRows.Forms { matrix.reads }
@@ -28,70 +27,6 @@ struct Linear: Sendable {
         matrix.apply(
             input, rows: rows, groups: groups, accumulate: accumulate,
             bias: bias.map { UnsafePointer($0.pointer) }, into: output, stride: stride)
-        guard let delta else { return }
-        let columns = groups.lowerBound * 16..<min(groups.upperBound * 16, matrix.outputs)
-        delta.add(to: output, stride: stride, columns: columns, input: input.floats, rows: rows)
-    }
-}
-
-/// A low-rank update of a matrix, scale·B·A, as adapters hold it (LoRA, Hu et al. 2021). Floats,
-/// added to W's output: W itself stays packed as it is.
-///
-/// No adapter file is read yet; tests attach terms by hand.
-package struct LowRank: Sendable {
-    /// Columns of A.
-    package let inputs: Int
-    /// Rows of B.
-    package let outputs: Int
-    /// Rows of A and columns of B.
-    package let rank: Int
-    private let a: AlignedBuffer<Float>
-    /// scale·B.
-    private let b: AlignedBuffer<Float>
-
-    /// - Parameters:
-    ///   - a: `rank` × `inputs`, row after row.
-    ///   - b: `outputs` × `rank`, row after row.
-    ///   - scale: multiplies the product; adapters' files call it alpha / rank.
-    /// - Throws: ``MnemeBase/ModelError`` if the sizes do not fit each other.
-    package init(a: [Float], b: [Float], rank: Int, scale: Float) throws {
-        guard rank > 0, !a.isEmpty, !b.isEmpty, a.count % rank == 0, b.count % rank == 0 else {
-            throw ModelError(
-                .invalidFile,
-                "A low-rank term of rank \(rank) cannot have factors of \(a.count) and \(b.count) values."
-            )
-        }
-        inputs = a.count / rank
-        outputs = b.count / rank
-        self.rank = rank
-        self.a = AlignedBuffer(a.count)
-        self.b = AlignedBuffer(b.count)
-        for (i, value) in a.enumerated() { self.a.pointer[i] = value }
-        for (i, value) in b.enumerated() { self.b.pointer[i] = value * scale }
-    }
-
-    /// output[rows][columns] += scale·B·A·x for each row x of the input.
-    ///
-    /// Threads that share the columns each compute A·x: its `rank` sums are few beside a share of
-    /// W's.
-    func add(
-        to output: UnsafeMutablePointer<Float>, stride: Int, columns: Range<Int>,
-        input: UnsafePointer<Float>,
-        rows: Int
-    ) {
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: rank) { projected in
-            guard let projected = projected.baseAddress else { return }
-            for row in 0..<rows {
-                let x = input + row * inputs, y = output + row * stride
-                for i in 0..<rank {
-                    (projected + i).initialize(
-                        to: dotProduct(a.pointer + i * inputs, x, count: inputs))
-                }
-                for column in columns {
-                    y[column] += dotProduct(b.pointer + column * rank, projected, count: rank)
-                }
-            }
-        }
     }
 }
 

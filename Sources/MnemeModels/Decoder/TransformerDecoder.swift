@@ -28,19 +28,17 @@ public final class TransformerDecoder: Sendable {
 
     /// - Parameters:
     ///   - tensors: where the weights are; they are packed, and the file is not needed afterwards.
-    ///   - deltas: the low-rank term of a layer's linear map, if it has one.
     /// - Throws: ``MnemeBase/ModelError``.
     package init(
         _ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int,
         stepLogits: Int,
-        pool: ThreadPool,
-        deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank? = { _, _ in nil }
+        pool: ThreadPool
     ) throws {
         self.configuration = configuration
         self.stepTokens = max(1, stepTokens)
         self.stepLogits = max(1, stepLogits)
         self.pool = pool
-        weights = try DecoderWeights(tensors, configuration, deltas: deltas)
+        weights = try DecoderWeights(tensors, configuration)
         workspace = DecoderWorkspace(
             configuration, weights.workspaceNeeds, tokens: self.stepTokens, logits: self.stepLogits,
             threads: pool.threadCount)
@@ -133,10 +131,23 @@ public final class TransformerDecoder: Sendable {
         reads.withLockedValue {
             $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions)
         }
+        reserveProjections(segments)
         pool.run(
             Step(
                 decoder: self, tokens: tokens, segments: segments, logits: logits, layers: layers,
                 hook: hook))
+    }
+
+    /// Makes room for what adapters' terms make of the step's rows, if it has any.
+    private func reserveProjections(_ segments: UnsafeBufferPointer<DecoderSegment>) {
+        var rank = 0
+        for case let adapter? in segments.lazy.map(\.adapter) {
+            precondition(
+                adapter.terms.count == weights.layers.count * LayerLinear.allCases.count,
+                "The adapter is another model's.")
+            rank = max(rank, adapter.rank)
+        }
+        workspace.reserveProjections(rank: rank)
     }
 
     /// The arguments of a step, handed to the pool without an allocation.
