@@ -78,6 +78,7 @@ test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	for cap in $(TEST_CAPS); do MNEME_CPU=$$cap swift test -c release --skip-build $(ARITHMETIC) || exit 1; done
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 	$(VENV)/bin/python Tests/clients/settings.py $(BIN)
+	$(VENV)/bin/python Tests/clients/embedders.py $(BIN)
 	$(VENV)/bin/python Tests/clients/viewer.py $(BIN)
 	$(VENV)/bin/python Tests/clients/described.py $(BIN)
 	$(VENV)/bin/python Tests/clients/frameworks.py $(BIN)

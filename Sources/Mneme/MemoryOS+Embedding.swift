@@ -8,10 +8,14 @@ extension MemoryOS {
         return "\(speaker): \(text)"
     }
 
-    /// Embeds one batch of pending memories; returns how many.
-    func embedBatch() throws -> Int {
+    /// Embeds one batch of memories that have no vector; with `replacing` also of those whose vector
+    /// is of another embedder.
+    ///
+    /// - Returns: how many.
+    func embedBatch(replacing: Bool = false) throws -> Int {
         guard let embedder else { return 0 }
-        let pending = try store.pendingEmbeddings(embedder: embedder.identifier, limit: 256)
+        let pending = try store.pendingEmbeddings(
+            replacing: replacing ? embedder.identifier : nil, limit: 256)
         guard !pending.isEmpty else { return 0 }
         let vectors = try embedder.embed(
             pending.map { Self.embeddingText($0.text, speaker: $0.speaker) }, as: .document)
@@ -21,7 +25,8 @@ extension MemoryOS {
         return pending.count
     }
 
-    /// Embeds what is pending, until none is left or `deadline` has passed.
+    /// Embeds memories that have no vector, until none is left or `deadline` has passed. Those that
+    /// have one of another embedder keep it, see ``reembed(deadline:progress:)``.
     ///
     /// - Parameters:
     ///   - deadline: how long to go on; without end if nil.
@@ -31,24 +36,54 @@ extension MemoryOS {
     public func embedPending(
         deadline: Duration? = nil, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
     ) async throws -> Int {
-        guard let embedder else { return 0 }
-        let total = try await run { [self] in
-            try store.pendingEmbeddingCount(embedder: embedder.identifier)
+        try await embedAll(replacing: false, deadline: deadline, progress: progress)
+    }
+
+    /// Makes the vectors of all memories with the present embedder that have none, or one of another
+    /// embedder, as after a change of the embedder.
+    ///
+    /// A batch of 256 at a time is embedded and stored: what is done when this is cancelled, fails or
+    /// the process ends, stays done, and the next call goes on. Until a memory has its new vector, the
+    /// old one serves where the store was opened with the former embedder; else its words do.
+    ///
+    /// - Parameters:
+    ///   - deadline: how long to go on; without end if nil.
+    ///   - progress: called with done and total after each batch.
+    /// - Returns: how many vectors were made.
+    /// - Throws: `ModelError` if a text cannot be embedded, `StoreError`, `CancellationError`.
+    @discardableResult
+    public func reembed(
+        deadline: Duration? = nil, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+    ) async throws -> Int {
+        guard let embedder else { throw InputError("There is no embedding model.") }
+        let total = try await run { [store] in
+            try store.pendingEmbeddingCount(replacing: embedder.identifier)
         }
+        let left = try await embedAll(replacing: true, deadline: deadline, progress: progress)
+        return max(0, total - left)
+    }
+
+    /// Embeds batch after batch.
+    ///
+    /// - Returns: memories that are still pending.
+    private func embedAll(
+        replacing: Bool, deadline: Duration?, progress: (@Sendable (Int, Int) -> Void)?
+    ) async throws -> Int {
+        guard let embedder else { return 0 }
+        let counted = replacing ? embedder.identifier : nil
+        let total = try await run { [store] in try store.pendingEmbeddingCount(replacing: counted) }
         guard total > 0 else { return 0 }
         let clock = ContinuousClock(), start = clock.now
         var done = 0
         while true {
             try Task.checkCancellation()
-            let count = try await runEmbedding { [self] in try embedBatch() }
+            let count = try await runEmbedding { [self] in try embedBatch(replacing: replacing) }
+            if count == 0 { return 0 }
             done += count
             progress?(min(done, total), total)
-            if count == 0 { return 0 }
             if let deadline, clock.now - start > deadline { break }
         }
-        return try await run { [self] in
-            try store.pendingEmbeddingCount(embedder: embedder.identifier)
-        }
+        return try await run { [store] in try store.pendingEmbeddingCount(replacing: counted) }
     }
 }
 

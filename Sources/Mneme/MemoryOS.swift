@@ -104,8 +104,8 @@ public final class MemoryOS: Sendable {
     ///   - store: opened with ``analyzerVersion``.
     ///   - embedder: nil recalls by words alone.
     ///   - formerEmbedder: after a change of the embedder, the one before: its vectors serve until
-    ///     ``embedder`` has made all anew, which happens in the background. nil recalls by words
-    ///     alone what has no new vector yet.
+    ///     ``reembed(deadline:progress:)`` has made all anew. nil recalls by words alone what has no
+    ///     new vector yet.
     ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories.
     ///     They can be deleted: what is missing or damaged is made again from the store. nil keeps
     ///     them in memory.
@@ -231,7 +231,11 @@ public final class MemoryOS: Sendable {
     ///
     /// What is not done stays pending in the store. No call may follow.
     public func close(deadline: Duration = .seconds(10)) async {
-        _ = try? await embedPending(deadline: deadline)
+        do { try await embedPending(deadline: deadline) } catch {
+            logger.warning(
+                "memories wait for vectors, as they could not be embedded",
+                metadata: ["error": "\(error)"])
+        }
         closed.store(true, ordering: .sequentiallyConsistent)
         await withCheckedContinuation { done in
             embedding.async { [self] in
@@ -280,7 +284,9 @@ public final class MemoryOS: Sendable {
             embeddingScheduled.store(false, ordering: .sequentiallyConsistent)
             guard !closed.load(ordering: .sequentiallyConsistent) else { return }
             do { while try embedBatch() > 0 {} } catch {
-                logger.debug("embedding failed; it stays pending", metadata: ["error": "\(error)"])
+                logger.warning(
+                    "memories wait for vectors, as they could not be embedded",
+                    metadata: ["error": "\(error)"])
             }
         }
     }

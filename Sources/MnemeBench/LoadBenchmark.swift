@@ -175,7 +175,7 @@ public struct LoadBenchmark: Sendable {
             foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
             writerShare: Self.shares(writing), readerShare: Self.shares(reading),
             residentBytes: resident.withLockedValue { $0 } + [ProcessMemory.bytes("VmRSS")],
-            pendingEmbeddings: try store.pendingEmbeddingCount(embedder: embedder.identifier))
+            pendingEmbeddings: try store.pendingEmbeddingCount(replacing: embedder.identifier))
         await memory.close()
         try store.close()
         return report

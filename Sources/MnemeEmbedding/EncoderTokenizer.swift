@@ -25,11 +25,10 @@ struct FramedTokenizer: EncoderTokenizer {
     private let begin, end: [Int32]
     var vocabularySize: Int { tokenizer.vocabularySize }
 
-    /// Reads `tokenizer.json`.
-    ///
-    /// - Throws: ``ModelError`` for a file that is missing, broken, or of a kind that is not read.
-    init(folder: String) throws {
-        let read = try TokenizerJSON.readFramed(folder: folder)
+    /// - Parameter json: what the folder's `tokenizer.json` holds.
+    /// - Throws: ``ModelError`` for a tokenizer that is broken, or of a kind that is not read.
+    init(folder: String, _ json: OrderedJSON) throws {
+        let read = try TokenizerJSON.readFramed(folder: folder, json)
         (tokenizer, begin, end) = (read.tokenizer, read.begin, read.end)
     }
 
@@ -62,7 +61,7 @@ enum EncoderTokenizers {
         }
         let json = try ModelJSON.read(path, limit: 256 << 20)
         guard json["model"]?["type"]?.string == "WordPiece" else {
-            return try FramedTokenizer(folder: folder)
+            return try FramedTokenizer(folder: folder, json)
         }
         return try WordPieceTokenizer(json: json, path: path)
     }

@@ -245,13 +245,15 @@ public struct ModelFetcher: Sendable {
                 .cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?"
             )
         }
-        // Only files at the top: folders hold other variants.
         let chosen = try Self.choose(
             entries.filter { $0.type == "file" }.map(\.path), tag: tag, repository: repository)
         try await staged(folder) { staging in
             for path in chosen {
                 guard let entry = entries.first(where: { $0.path == path }) else { continue }
                 let destination = staging + "/" + path
+                do { try Privacy.makeFolder(parent(of: destination)) } catch let error as FileError {
+                    throw ModelError(.cannotWrite, error.description)
+                }
                 try await downloader.file(
                     try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"),
                     into: destination
@@ -279,7 +281,8 @@ public struct ModelFetcher: Sendable {
     ///   the usual quantizations that is there.
     /// - Throws: ``ModelError`` that names what there is.
     static func choose(_ paths: [String], tag: String?, repository: String) throws -> [String] {
-        // Names in folders are other variants, and files of several parts are not read.
+        // Folders hold other variants, but for an embedding model's modules; files of several parts
+        // are not read.
         let top = paths.filter { !$0.contains("/") && !$0.hasPrefix(".") }
         let files = top.filter {
             $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-")
@@ -314,14 +317,29 @@ public struct ModelFetcher: Sendable {
             "chat_template.jinja",
             "model.safetensors.index.json",
             "vocab.txt",
+            // What sentence-transformers puts behind an embedding model.
+            "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
         ]
-        guard top.contains("config.json"), !weights.isEmpty else {
+        let modules = top.contains("modules.json") ? moduleFiles(paths) : []
+        let holdsTable = modules.contains("0_StaticEmbedding/model.safetensors")
+        guard (top.contains("config.json") && !weights.isEmpty) || holdsTable else {
             throw ModelError(
                 .cannotFetch,
                 "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run."
             )
         }
-        return settings.filter(top.contains) + weights
+        return settings.filter(top.contains) + weights + modules
+    }
+
+    /// The files of an embedding model's modules, such as `1_Pooling/config.json`: settings and
+    /// weights in folders that begin with a number.
+    private static func moduleFiles(_ paths: [String]) -> [String] {
+        paths.filter { path in
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            return parts.count == 2 && parts[0].first?.isNumber == true && parts[0].contains("_")
+                && !parts[1].hasPrefix(".")
+                && [".json", ".safetensors", "vocab.txt"].contains { parts[1].hasSuffix($0) }
+        }.sorted()
     }
 
     /// An address without the slash at its end.

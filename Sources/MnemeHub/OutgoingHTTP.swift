@@ -16,6 +16,8 @@ package enum OutgoingHTTP {
         /// The HTTP status.
         package var status: Int
         package var body: Data
+        /// Seconds after which the server wants to be asked again (`Retry-After`), if it says so.
+        package var retryAfter: Double? = nil
     }
     /// A call without an answer: no connection, or it broke off.
     package struct Failure: Error {
@@ -47,20 +49,31 @@ package enum OutgoingHTTP {
         }
     }
 
-    /// Posts JSON and waits for the answer's status, on a thread that is none of those that answer
-    /// requests.
+    /// Posts JSON and waits for the answer, on a thread that is none of those that answer requests.
     ///
-    /// - Parameter seconds: until the answer is there whole.
-    /// - Returns: the HTTP status; 0 if no answer came.
+    /// - Parameters:
+    ///   - seconds: until the answer is there whole.
+    ///   - limit: the most bytes of the answer.
+    /// - Throws: ``Failure`` if none came, or a longer one.
     package static func postAndWait(
-        _ json: String, to url: URL, headers: [String: String], seconds: Int64
-    ) -> Int {
-        guard var request = try? HTTPClient.Request(url: url, method: .POST) else { return 0 }
-        request.headers.add(name: "Content-Type", value: "application/json")
-        for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
-        request.body = .string(json)
-        let answer = client(for: url).execute(request: request, deadline: .now() + .seconds(seconds))
-        return (try? answer.wait()).map { Int($0.status.code) } ?? 0
+        _ json: String, to url: URL, headers: [String: String], seconds: Int64,
+        limit: Int = 64 << 20
+    ) throws -> Answer {
+        do {
+            var request = try HTTPClient.Request(url: url, method: .POST)
+            request.headers.add(name: "Content-Type", value: "application/json")
+            for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
+            request.body = .string(json)
+            let answer = try client(for: url).execute(
+                request: request,
+                delegate: ResponseAccumulator(request: request, maxBodySize: limit),
+                deadline: .now() + .seconds(seconds)
+            ).wait()
+            return Answer(
+                status: Int(answer.status.code),
+                body: answer.body.map { Data($0.readableBytesView) } ?? Data(),
+                retryAfter: answer.headers.first(name: "Retry-After").flatMap { Double($0) })
+        } catch { throw Failure(reason: reason(error)) }
     }
 
     /// What broke a call, in words.

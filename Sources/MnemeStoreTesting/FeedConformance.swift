@@ -91,18 +91,35 @@ extension MemoryStoreConformance {
         check("work that is left survives, and a vector of an old version is dropped") { store in
             var cube = sample("text")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            let pending = try store.pendingEmbeddings(embedder: "e", limit: 10)
+            let pending = try store.pendingEmbeddings(replacing: "e", limit: 10)
             try expect(
-                pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(embedder: "e") == 1)
+                pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(replacing: "e") == 1)
             cube.text = "changed"
             _ = try store.commit([update(cube)], owner: alice, by: at(2))
             try store.saveVectors([(cube.id, 1, [1, 0])], embedder: "e")
-            try expect(store.pendingEmbeddings(embedder: "e", limit: 10).map(\.version) == [2])
+            try expect(store.pendingEmbeddings(replacing: "e", limit: 10).map(\.version) == [2])
             try store.saveVectors([(cube.id, 2, [0, 1])], embedder: "e")
             try expect(
-                store.pendingEmbeddingCount(embedder: "e") == 0
-                    && store.pendingEmbeddingCount(embedder: "another") == 1
+                store.pendingEmbeddingCount(replacing: "e") == 0
+                    && store.pendingEmbeddingCount(replacing: nil) == 0
+                    && store.pendingEmbeddingCount(replacing: "another") == 1
             )
+            try expect(
+                store.embedders() == [StoredEmbedder(identifier: "e", dimension: 2)])
+            // What has no vector at all comes before what has another embedder's.
+            let second = sample("second")
+            _ = try store.commit([add(second)], owner: alice, by: at(3))
+            try expect(
+                store.pendingEmbeddings(replacing: nil, limit: 9).map(\.id) == [second.id]
+                    && store.pendingEmbeddings(replacing: "f", limit: 9).map(\.id)
+                        == [second.id, cube.id]
+                    && store.pendingEmbeddings(replacing: "f", limit: 1).map(\.id) == [second.id])
+            try store.saveVectors([(second.id, 1, [1, 0, 0])], embedder: "f")
+            try expect(
+                store.embedders() == [
+                    StoredEmbedder(identifier: "e", dimension: 2),
+                    StoredEmbedder(identifier: "f", dimension: 3),
+                ])
             try expect(
                 store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?
                     .vector == [0, 1])

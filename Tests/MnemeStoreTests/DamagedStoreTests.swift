@@ -130,8 +130,8 @@ import Testing
                         visibility: .all)
                 }
             }
-            attempt("pending") { _ = try store.pendingEmbeddings(embedder: "e", limit: 10) }
-            attempt("pending count") { _ = try store.pendingEmbeddingCount(embedder: "e") }
+            attempt("pending") { _ = try store.pendingEmbeddings(replacing: "e", limit: 10) }
+            attempt("pending count") { _ = try store.pendingEmbeddingCount(replacing: "e") }
             attempt("statistics") { _ = try store.statistics(owner: nil, by: caller) }
             attempt("audit") { _ = try store.auditEntries(after: 0, limit: 100, by: caller) }
             attempt("checkpoints") { _ = try store.auditCheckpoints(by: caller) }

@@ -76,7 +76,7 @@ import Testing
         ).memories
         #expect(
             found.first?.memory.id == facts[0].id && !found.contains { $0.memory.id == cube.id })
-        #expect(try other.store.pendingEmbeddings(embedder: "e", limit: 10).count == 2)
+        #expect(try other.store.pendingEmbeddings(replacing: "e", limit: 10).count == 2)
         #expect(try other.store.check(repair: false, by: .local).allSatisfy(\.sound))
         #expect(
             try other.store.cube(cube.id, owner: Owner(user: "bob"), asOf: nil, by: .local) == nil)

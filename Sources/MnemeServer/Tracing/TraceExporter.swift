@@ -84,9 +84,9 @@ public final class TraceExporter: Sendable {
             switch settings.target {
             case .file(let path): Self.append(body + "\n", to: path)
             case .collector(let url):
-                (200..<300).contains(
-                    OutgoingHTTP.postAndWait(
-                        body, to: url, headers: settings.headers, seconds: settings.timeout))
+                (try? OutgoingHTTP.postAndWait(
+                    body, to: url, headers: settings.headers, seconds: settings.timeout
+                )).map { (200..<300).contains($0.status) } ?? false
             }
         if !isSent { state.withLockedValue { $0.dropped += spans.count } }
     }

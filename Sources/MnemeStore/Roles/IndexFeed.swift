@@ -21,10 +21,16 @@ public protocol IndexFeed: Sendable {
     func journalMark(at position: Int64, owner: Owner) throws -> String?
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
-    /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
-    func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
-    /// The number of cubes that wait for a vector.
-    func pendingEmbeddingCount(embedder: String) throws -> Int
+    /// Cubes whose text has no vector yet, oldest first; durable, so that a crash loses none.
+    ///
+    /// - Parameter replacing: also those whose vector is of another embedder than this; after those
+    ///   that have none.
+    func pendingEmbeddings(replacing: String?, limit: Int) throws -> [PendingEmbedding]
+    /// The number of cubes that ``pendingEmbeddings(replacing:limit:)`` would hand out, without its
+    /// limit.
+    func pendingEmbeddingCount(replacing: String?) throws -> Int
+    /// The embedders of which there are vectors, by identifier.
+    func embedders() throws -> [StoredEmbedder]
     /// Stores vectors; one for a version that has changed meanwhile is dropped.
     func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String)
         throws
@@ -41,6 +47,20 @@ extension IndexFeed {
             owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
             former: nil,
             visibility: visibility)
+    }
+}
+
+/// An embedder of which the store has vectors.
+public struct StoredEmbedder: Sendable, Equatable {
+    /// Its identifier.
+    public var identifier: String
+    /// Elements of its vectors.
+    public var dimension: Int
+
+    /// An embedder by its identifier, and the elements of its vectors.
+    public init(identifier: String, dimension: Int) {
+        self.identifier = identifier
+        self.dimension = dimension
     }
 }
 

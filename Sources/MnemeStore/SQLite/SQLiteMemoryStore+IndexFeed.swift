@@ -165,34 +165,66 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Cubes without any vector, and those whose vector is of another embedder.
-    public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {
+    /// As ``IndexFeed`` has it: what has no vector comes first.
+    public func pendingEmbeddings(replacing embedder: String?, limit: Int) throws
+        -> [PendingEmbedding]
+    {
         try read { db in
-            try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube WHERE seq IN (
-                        SELECT cube FROM pending UNION SELECT cube FROM vector WHERE embedder < ?1 OR embedder > ?1)
-                    ORDER BY seq LIMIT ?2
-                    """, arguments: [embedder, limit]
-            ).compactMap { row in
-                try CubeID(row.read("id") as String).map {
-                    PendingEmbedding(
-                        id: $0, version: try row.read("version"), text: try row.read("text"),
-                        speaker: try row.read("speaker"))
+            func cubes(_ chosen: String, _ arguments: StatementArguments) throws
+                -> [PendingEmbedding]
+            {
+                try Row.fetchAll(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube
+                            WHERE seq IN (\(chosen)) ORDER BY seq LIMIT ?
+                            """), arguments: arguments
+                ).compactMap { row in
+                    try CubeID(row.read("id") as String).map {
+                        PendingEmbedding(
+                            id: $0, version: try row.read("version"), text: try row.read("text"),
+                            speaker: try row.read("speaker"))
+                    }
                 }
             }
+            let missing = try cubes("SELECT cube FROM pending", [limit])
+            guard let embedder, missing.count < limit else { return missing }
+            return try missing + cubes(Self.ofOthers, [embedder, limit - missing.count])
         }
     }
 
     /// Counts each cube once, though it may wait and have a former vector.
-    public func pendingEmbeddingCount(embedder: String) throws -> Int {
+    public func pendingEmbeddingCount(replacing embedder: String?) throws -> Int {
         try read { db in
-            try Int.fetchOne(
-                db,
+            let missing = try Int.fetchOne(db, sql: "SELECT count(*) FROM pending") ?? 0
+            guard let embedder else { return missing }
+            return missing
+                + (try Int.fetchOne(
+                    db, sql: "SELECT count(*) FROM (\(Self.ofOthers))", arguments: [embedder]) ?? 0)
+        }
+    }
+
+    /// Cubes with a vector of another embedder than the first argument, and none that is awaited.
+    private static let ofOthers = """
+        SELECT cube FROM vector WHERE (embedder < ?1 OR embedder > ?1)
+            AND cube NOT IN (SELECT cube FROM pending)
+        """
+
+    /// One look into the index for each embedder, however many vectors there are.
+    public func embedders() throws -> [StoredEmbedder] {
+        try read { db in
+            let next = try db.cachedStatement(
                 sql: """
-                    SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE (embedder < ?1 OR embedder > ?1) AND cube NOT IN (SELECT cube FROM pending))
-                    """, arguments: [embedder]) ?? 0
+                    SELECT embedder, length(data) FROM vector WHERE embedder > ?
+                    ORDER BY embedder LIMIT 1
+                    """)
+            var found: [StoredEmbedder] = []
+            while let row = try Row.fetchOne(next, arguments: [found.last?.identifier ?? ""]) {
+                found.append(
+                    StoredEmbedder(
+                        identifier: try row.read(0), dimension: (try row.read(1) as Int) / 4))
+            }
+            return found
         }
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import MnemeBase
+package import MnemeBase
 
 /// Reader of `tokenizer.json` of the Hugging Face `tokenizers` library: byte-level BPE, and
 /// SentencePiece's two models as the library writes them.
@@ -30,17 +30,27 @@ package struct TokenizerJSON {
     /// - Throws: ``ModelError`` for files that are missing or broken and for kinds that are not
     ///   read.
     package static func read(folder: String) throws -> any Tokenizer {
-        try TokenizerJSON(folder: folder).tokenizer()
+        let path = folder + "/tokenizer.json"
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ModelError(.missingFile, "\(path) is not there.")
+        }
+        let json: OrderedJSON
+        do { json = try Self.json(data) } catch {
+            throw ModelError(
+                .invalidFile, "\(path) is not a tokenizer: \(error.message) Fetch it again.")
+        }
+        return try TokenizerJSON(folder: folder, json).tokenizer()
     }
 
     /// Tokenizer of an encoder's folder, with the tokens that its post-processor puts before and
     /// after a text.
     ///
+    /// - Parameter json: what the folder's `tokenizer.json` holds.
     /// - Throws: ``ModelError`` as ``read(folder:)``, and for post-processors that are not known.
-    package static func readFramed(folder: String) throws -> (
+    package static func readFramed(folder: String, _ json: OrderedJSON) throws -> (
         tokenizer: any Tokenizer, begin: [Int32], end: [Int32]
     ) {
-        let file = try TokenizerJSON(folder: folder), frame = try file.frame()
+        let file = try TokenizerJSON(folder: folder, json), frame = try file.frame()
         return (try file.tokenizer(), frame.begin, frame.end)
     }
 
@@ -85,16 +95,10 @@ package struct TokenizerJSON {
 
     /// Reads vocabulary and added tokens. Ids are below 2²², far above any published vocabulary, so
     /// that one large id in a broken file does not allocate gigabytes.
-    private init(folder: String) throws {
+    private init(folder: String, _ json: OrderedJSON) throws {
         self.folder = folder
         path = folder + "/tokenizer.json"
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw ModelError(.missingFile, "\(path) is not there.")
-        }
-        do { json = try Self.json(data) } catch {
-            throw ModelError(
-                .invalidFile, "\(path) is not a tokenizer: \(error.message) Fetch it again.")
-        }
+        self.json = json
         guard let model = json["model"], model.members != nil else {
             throw ModelError(.invalidFile, "\(path) is not a tokenizer. Fetch it again.")
         }

@@ -26,9 +26,9 @@ struct BenchEmbedCommand: AsyncParsableCommand {
 
     /// Fails first if the model is not here, then measures.
     func run() async throws {
-        _ = try Home.embedder()
+        _ = try Home.miniLM()
         let report = try EmbedBenchmark.run(
-            folder: Home.model, textsFile: texts, threads: threads, seconds: seconds)
+            folder: Home.miniLMFolder, textsFile: texts, threads: threads, seconds: seconds)
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(
             "\(report.texts) texts of \(String(format: "%.1f", report.meanTokens)) tokens, \(report.threads) threads, \(report.features.joined(separator: " "))"

@@ -50,7 +50,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
         let vectors = file.hasSuffix(".npy") ? file : file + ".npy"
         if !FileManager.default.fileExists(atPath: vectors) {
             let progress = ProgressLine()
-            try VectorFile.embed(lines: file, to: vectors, embedder: try Home.embedder()) {
+            try VectorFile.embed(lines: file, to: vectors, embedder: try Home.miniLM()) {
                 progress.show($0, $1, "embedded")
             }
             progress.end()

@@ -50,7 +50,7 @@ struct BenchLoadCommand: AsyncParsableCommand {
             writesPerSecond: rate,
             asksPerSecond: asks,
             seconds: minutes * 60, folder: folder
-        ).run(embedder: try Home.embedder()) { progress.show($0, $1, $2) }
+        ).run(embedder: try Home.miniLM()) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(report.summary)

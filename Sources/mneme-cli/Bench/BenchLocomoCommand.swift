@@ -53,7 +53,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         if rerank {
             let progress = ProgressLine()
             let rows = try await LocomoBenchmark(file: file).rerank(
-                encoder: try Home.embedder().encoder()
+                encoder: try Home.miniLM().encoder()
             ) {
                 progress.show($0, $1, $2)
             }
@@ -75,7 +75,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         }
         // Likewise: a buffer of what was just found.
         if replay {
-            let rows = try LocomoBenchmark(file: file).replay(embedder: try Home.embedder())
+            let rows = try LocomoBenchmark(file: file).replay(embedder: try Home.miniLM())
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             print("slack  answered by the buffer  recall@10  µs there  µs of the index")
             for row in rows {
@@ -89,7 +89,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         }
         let progress = ProgressLine()
         let report = try await LocomoBenchmark(file: file).run(
-            embedder: try Home.embedder(), index: index, isLinked: link, featuresFile: features
+            embedder: try Home.miniLM(), index: index, isLinked: link, featuresFile: features
         ) {
             progress.show($0, $1, $2)
         }

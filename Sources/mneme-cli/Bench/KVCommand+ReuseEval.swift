@@ -62,7 +62,7 @@ extension KVCommand {
             let list: [ReuseBenchmark.Prompt]
             if locomo {
                 list = try await ReuseBenchmark.prompts(
-                    model, locomo: file, embedder: try Home.embedder(), count: prompts,
+                    model, locomo: file, embedder: try Home.miniLM(), count: prompts,
                     least: chunks * chunkTokens)
             } else {
                 guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {

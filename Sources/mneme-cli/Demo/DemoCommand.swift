@@ -42,7 +42,7 @@ struct DemoCommand: AsyncParsableCommand {
         for suffix in ["", "-wal", "-shm"] {
             try? FileManager.default.removeItem(atPath: path + suffix)
         }
-        let memory = try Home.memory(path, embedder: Home.embedder())
+        let memory = try Home.memory(path, embedder: Home.miniLM())
         let progress = ProgressLine()
         let context = OperationContext(memory: memory, principal: .local) { done, total, what in
             progress.show(done, total, what)

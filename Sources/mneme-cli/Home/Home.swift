@@ -2,7 +2,6 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeChat
-import MnemeEmbedding
 import MnemeEngine
 import MnemeHub
 import MnemeKV
@@ -56,8 +55,18 @@ enum Home {
     ///   - path: the store's file; indexes lie beside it in `PATH.index`.
     ///   - embedder: makes the vectors; without one recall goes by words, and vectors come later.
     static func memory(_ path: String, embedder: (any TextEmbedder)?) throws -> MemoryOS {
+        try memory(memoryStore(path), path, embedder: embedder)
+    }
+
+    /// As ``memory(_:embedder:)``, of a store that is open.
+    ///
+    /// - Parameter former: the embedder before, whose vectors serve until they are made anew.
+    static func memory(
+        _ store: SQLiteMemoryStore, _ path: String, embedder: (any TextEmbedder)?,
+        former: (any TextEmbedder)? = nil
+    ) throws -> MemoryOS {
         let memory = MemoryOS(
-            store: try memoryStore(path), embedder: embedder, indexFolder: path + ".index")
+            store: store, embedder: embedder, formerEmbedder: former, indexFolder: path + ".index")
         memory.attach(keys: packageKeys)
         if FileManager.default.fileExists(atPath: kv) {
             memory.attach(FolderMemory(try kvFolder()))
@@ -73,9 +82,6 @@ enum Home {
     static func kvFolder(limit: Int? = nil) throws -> KVFolder {
         try KVFolder(path: kv, limit: limit, key: encryptionKey())
     }
-    /// The embedding model's folder.
-    static var model: String { EmbedderChoice.miniLMFolder }
-
     /// A model by its name among the models, or by the path of a file or folder.
     ///
     /// - Parameters:
@@ -122,14 +128,4 @@ enum Home {
             "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there."
         )
     }
-
-    /// True if the weights of the embedding model are here; they are not read.
-    static var hasEmbedder: Bool {
-        FileManager.default.fileExists(atPath: model + "/model.safetensors")
-    }
-
-    /// The embedding model. It is loaded when the first text is embedded.
-    ///
-    /// - Throws: `ModelError` if it is not here.
-    static func embedder() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: model) }
 }

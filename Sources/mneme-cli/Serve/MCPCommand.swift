@@ -41,9 +41,9 @@ struct MCPCommand: AsyncParsableCommand {
         }
         // Without the embedding model an agent that has some memory is better off than with none.
         let memory = try store.open(requiresModel: false)
-        if memory.embedder == nil, !store.noEmbedder {
+        if memory.embedder == nil, let name = store.embedderName {
             Terminal.note(
-                "Recall goes by words alone: the embedding model is not here. `mneme pull minilm` fetches it."
+                "Recall goes by words alone: the embedding model \(Setting.shown(name)) is not here. `mneme pull` fetches one."
             )
         }
         memory.resume()

@@ -60,8 +60,8 @@ extension Setting {
     static let context = Setting(
         "context", .whole(1...100_000_000), "Tokens of a prompt and its answer together.")
     static let embedder = Setting(
-        "embedder", .choice(["minilm", "none"]), "minilm",
-        "Embedding model; none recalls by words alone.")
+        "embedder", .text, "minilm",
+        "Embedding model: minilm, a folder, or an endpoint's URL#MODEL; none recalls by words alone.")
     static let rateLimit = Setting(
         "rate_limit", .whole(0...1_000_000_000), "6000",
         "Requests a minute for each key; 0 sets no limit.")

@@ -24,6 +24,8 @@ struct Settings: Sendable {
     }
     /// By the settings' names; those without any value are absent.
     private let values: [String: (text: String, source: Source)]
+    /// The file's path, whether it is there or not.
+    let file: String
 
     /// Reads the settings.
     ///
@@ -68,6 +70,7 @@ struct Settings: Sendable {
             }
         }
         values = found
+        self.file = path
     }
 
     /// How a message names a setting of a source.
@@ -84,13 +87,7 @@ struct Settings: Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw InputError("The settings' file \(path) cannot be read.")
         }
-        let members: [OrderedJSON.Member]
-        do {
-            guard let object = try OrderedJSON(String(decoding: data, as: UTF8.self)).members else {
-                throw InputError("\(path) holds no JSON object such as {\"port\": 8420}.")
-            }
-            members = object
-        } catch let error as JSONError { throw InputError("\(path): \(error.message)") }
+        let members = try members(of: path, data)
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for member in members {
             guard let setting = Setting.all.first(where: { $0.name == member.key }) else {
@@ -106,6 +103,18 @@ struct Settings: Sendable {
                 .string(text), isSecret: false)
         }
         return values
+    }
+
+    /// The members of a file.
+    ///
+    /// - Throws: `InputError` if it holds no JSON object.
+    private static func members(of path: String, _ data: Data) throws -> [OrderedJSON.Member] {
+        do {
+            guard let object = try OrderedJSON(String(decoding: data, as: UTF8.self)).members else {
+                throw InputError("\(path) holds no JSON object such as {\"port\": 8420}.")
+            }
+            return object
+        } catch let error as JSONError { throw InputError("\(path): \(error.message)") }
     }
 
     // MARK: Reading
@@ -135,7 +144,29 @@ struct Settings: Sendable {
         return Settings(values: [:])
     }
 
-    private init(values: [String: (text: String, source: Source)]) { self.values = values }
+    private init(values: [String: (text: String, source: Source)]) {
+        self.values = values
+        file = Home.folder + "/settings.json"
+    }
+
+    /// Writes a setting into the file; the other keys stay as they are.
+    ///
+    /// - Throws: `InputError` if the file is no JSON object, `FileError` if it cannot be written.
+    func write(_ setting: Setting, _ text: String) throws {
+        var members: [OrderedJSON.Member] = []
+        if let data = FileManager.default.contents(atPath: file) {
+            members = try Self.members(of: file, data)
+        }
+        let member = OrderedJSON.Member(key: setting.name, value: .string(text))
+        if let place = members.firstIndex(where: { $0.key == setting.name }) {
+            members[place] = member
+        } else {
+            members.append(member)
+        }
+        let lines = members.map { OrderedJSON.object([$0]).text.dropFirst().dropLast() }
+        try Privacy.makeFolder(parent(of: file))
+        try AtomicFile.write(Data("{\n  \(lines.joined(separator: ",\n  "))\n}\n".utf8), to: file)
+    }
 
     /// Reads this process's settings, and takes `--config FILE` out of its arguments: options have
     /// their defaults from the settings, which are therefore read before them.
