@@ -115,7 +115,7 @@ let package = Package(
             name: "MnemeIndex",
             dependencies: [
                 "MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory",
-                "CStemmer", locks,
+                "CMnemeLanguages", "CStemmer", locks,
             ]),
         .target(
             name: "MnemeStore",
@@ -133,6 +133,8 @@ let package = Package(
                 logging, tracing,
             ]),
         .target(name: "CMnemeMemory"),
+        // The tables become bytes of the program, see `languages.c`.
+        .target(name: "CMnemeLanguages", exclude: ["tables"]),
         // The files in `web` become bytes of the program, see `viewer.c`.
         .target(name: "CMnemeViewer", exclude: ["web"]),
         .target(
@@ -197,7 +199,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore",
                 crypto, locks,
             ],
-            resources: [.copy("Guard")]),
+            resources: [.copy("Guard"), .copy("Languages")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [

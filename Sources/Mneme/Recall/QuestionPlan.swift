@@ -20,8 +20,8 @@ struct QuestionPlan: Sendable {
     /// Whether what held before something else is asked for: "before", "then", "used to".
     var asksFormer: Bool
 
-    /// Plans a question by rule, in English; of other languages only terms, speakers and dates are
-    /// found.
+    /// Plans a question by rule, in English; of other languages terms, speakers, and by their tables
+    /// what kind of answer is asked for.
     ///
     /// - Parameters:
     ///   - question: in plain words.
@@ -41,12 +41,26 @@ struct QuestionPlan: Sendable {
         var seen = Set<TermCounts.Term>()
         words = []
         terms = []
+        // Of another language than English, words are looked for by the stems of each language that
+        // it may be, and by those that a text gets whose language was not found.
+        let languages = LanguageFinder.candidates(ofWords: all), language = languages.first
+        for language in languages {
+            let sought = language.words(of: question, all).filter {
+                !nameWords.contains($0) && !language.presentWords.contains($0)
+            }
+            for stem in analyzer.terms(ofWords: sought, in: language) {
+                let term = TermCounts.hash(stem)
+                if seen.insert(term).inserted { terms.append(term); words.append(stem) }
+            }
+        }
         // Only so many terms count, and single ideographs and syllables tell least.
         let ordered =
             all.filter { !TextAnalyzer.isLetterAlone($0) } + all.filter(TextAnalyzer.isLetterAlone)
         for word in ordered
         where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word)
             && !Self.latestWords.contains(word)
+            && language?.stopWords.contains(word) != true
+            && language?.presentWords.contains(word) != true
         {
             let stem = analyzer.stem(word), term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
@@ -75,7 +89,19 @@ struct QuestionPlan: Sendable {
             !Self.formerWords.isDisjoint(with: all)
             || [" used to ", " at first "].contains { spaced.contains($0) }
             || spaced.contains(" old ") && !spaced.contains(" how old ")
-        asksLatest = !Self.latestWords.isDisjoint(with: all)
+        asksLatest =
+            !Self.latestWords.isDisjoint(with: all)
+            || language.map { !$0.presentWords.isDisjoint(with: all) } ?? false
+        if let language {
+            let parted = language.words(of: question, all),
+                spaced = " " + parted.joined(separator: " ") + " "
+            func asks(_ phrases: [String]) -> Bool {
+                phrases.contains { spaced.contains(" \($0) ") }
+            }
+            asksWhen = asksWhen || asks(language.whenPhrases)
+            asksNumber = asksNumber || asks(language.numberPhrases)
+            asksName = asksName || asks(language.namePhrases)
+        }
     }
 
     /// Kinds of things that have proper names.

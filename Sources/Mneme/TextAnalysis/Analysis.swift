@@ -9,7 +9,7 @@ package import MnemeStore
 /// then ``TermCounts``.
 package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
-    static let version = TextAnalyzer.version + "/cues-2"
+    static let version = TextAnalyzer.version + "/cues-3"
 
     /// Cues for questions that ask when, or how many.
     package var hasTime = false, hasNumber = false
@@ -31,11 +31,24 @@ package struct Analysis: Sendable {
         analyzer: TextAnalyzer
     ) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
-        let month = UTCCalendar.monthNames[(parts.month ?? 1) - 1]
+        let number = (parts.month ?? 1) - 1, month = UTCCalendar.monthNames[number]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
-        terms = TermCounts(
-            analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
+        let around = TextAnalyzer.words(speaker ?? "") + date
+        let language = LanguageFinder.language(ofWords: words)
+        if let language {
+            let words =
+                language.words(of: text, words)
+                + (language.months.count == 12 ? [language.months[number]] : [])
+            terms = TermCounts(
+                analyzer.terms(ofWords: around) + analyzer.terms(ofWords: words, in: language))
+        } else {
+            terms = TermCounts(analyzer.terms(ofWords: around + words))
+        }
         for word in words {
+            if let language {
+                if language.timeWords.contains(word) { hasTime = true }
+                if language.numberWords.contains(word) { hasNumber = true }
+            }
             if Self.timeWords.contains(word)
                 || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false)
             {

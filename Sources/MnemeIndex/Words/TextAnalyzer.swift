@@ -2,18 +2,19 @@ import CStemmer
 import NIOConcurrencyHelpers
 
 /// Cuts text into index terms: its words, the same for all spellings of them (see ``TextFolding``),
-/// without stop words, stemmed by Snowball's English stemmer.
+/// without stop words, stemmed by Snowball's stemmer of its language.
 ///
 /// Thread-safe. Stems are remembered, so that a common word costs one look-up.
 public final class TextAnalyzer: Sendable {
-    /// Changes whenever the same text would give other terms; stored analyses of another version
-    /// are remade.
-    public static let version = "en-snowball-2"
+    /// Changes whenever the same text would give other terms, with any table of a language too;
+    /// stored analyses of another version are remade.
+    public static let version = "snowball-3-" + String(Language.tablesHash, radix: 16)
 
-    /// Used under the lock only.
+    /// A stemmer, and the stems that it found. Used under the lock only.
     private final class Stemmer: @unchecked Sendable {
-        let handle = sb_stemmer_new("english", nil)
+        let handle: OpaquePointer?
         var known: [String: String] = [:]
+        init(_ name: String) { handle = sb_stemmer_new(name, nil) }
         deinit { sb_stemmer_delete(handle) }
 
         func stem(_ word: String) -> String {
@@ -34,12 +35,14 @@ public final class TextAnalyzer: Sendable {
         }
     }
 
-    private let stemmer = NIOLockedValueBox(Stemmer())
+    private let english = NIOLockedValueBox(Stemmer(Language.english.stemmer))
+    /// Of other languages, by their names; made when a text is the first of its language.
+    private let others = NIOLockedValueBox<[String: Stemmer]>([:])
 
     /// An analyzer with its own cache of stems.
     public init() {}
 
-    /// The terms of `text` in order, stop words left out.
+    /// The terms of `text` in order, stop words left out, as of an English text.
     ///
     /// - Complexity: linear in the text.
     public func terms(_ text: String) -> [String] { terms(ofWords: Self.words(text)) }
@@ -47,11 +50,23 @@ public final class TextAnalyzer: Sendable {
     /// As ``terms(_:)``, for what ``words(_:)`` gave.
     public func terms(ofWords words: [String]) -> [String] {
         let words = words.filter { !Self.stopWords.contains($0) }
-        return stemmer.withLockedValue { stemmer in words.map { stemmer.stem($0) } }
+        return english.withLockedValue { stemmer in words.map { stemmer.stem($0) } }
     }
 
-    /// The stem of one lower-cased word.
-    public func stem(_ word: String) -> String { stemmer.withLockedValue { $0.stem(word) } }
+    /// The terms of a text in a language, in order, its stop words left out.
+    ///
+    /// - Parameter words: as the language parts them, see ``Language/words(of:_:)``.
+    public func terms(ofWords words: [String], in language: Language) -> [String] {
+        let words = words.filter { !language.stopWords.contains($0) }
+        return others.withLockedValue { stemmers in
+            let stemmer = stemmers[language.name] ?? Stemmer(language.stemmer)
+            stemmers[language.name] = stemmer
+            return words.map { stemmer.stem($0) }
+        }
+    }
+
+    /// The English stem of one lower-cased word.
+    public func stem(_ word: String) -> String { english.withLockedValue { $0.stem(word) } }
 
     /// Words of `text` as they are compared, see ``TextFolding``; an apostrophe joins ("don't" is
     /// one word), the possessive ending 's is dropped.
@@ -63,11 +78,6 @@ public final class TextAnalyzer: Sendable {
     /// Tells whether a word is a single ideograph or syllable, which stands in many other words.
     public static func isLetterAlone(_ word: String) -> Bool { WordCutter.isLetterAlone(word) }
 
-    /// Words that carry no topic. (English function words; question words among them.)
-    public static let stopWords: Set<String> = Set(
-        """
-        a an and are as at be been but by did do does doing for from had has have having he her hers him his how i if in into is it \
-        its itself just me my of on or our out over own s she so some such t than that the their them then there these they this those \
-        to too up was we were what when where which while who whom why will with would you your can could should about am
-        """.split(separator: " ").map(String.init))
+    /// English words that carry no topic; question words among them.
+    public static var stopWords: Set<String> { Language.english.stopWords }
 }
