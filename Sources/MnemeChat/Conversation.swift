@@ -16,6 +16,7 @@ public struct Conversation: Sendable {
     private let model: LanguageModel
     private let engine: Engine
     private let memory: ChatMemory?
+    private let selection: ToolSelection
     /// The user's profile as it was when the conversation began: it stands in every prompt.
     public let profile: [MemCube]
 
@@ -24,8 +25,13 @@ public struct Conversation: Sendable {
     /// - Parameters:
     ///   - engine: runs the model; the caller closes it.
     ///   - memory: what is recalled from before an answer, and remembered in after it.
+    ///   - choosing: whose embedding model chooses a tool for small models where one must be called.
     /// - Throws: ``MnemeStore/AccessError`` if the memory's caller may not read the profile.
-    public init(_ model: LanguageModel, _ engine: Engine, memory: ChatMemory? = nil) async throws {
+    public init(
+        _ model: LanguageModel, _ engine: Engine, memory: ChatMemory? = nil,
+        choosing: MemoryOS? = nil
+    ) async throws {
+        selection = ToolSelection(model: model, engine: engine, memory: choosing)
         self.model = model
         self.engine = engine
         self.memory = memory
@@ -71,7 +77,7 @@ public struct Conversation: Sendable {
         else { return nil }
         var chosen = callable.count == 1 ? first : nil
         if callable.count > 1, tools.isRequired {
-            chosen = try await engine.tool(model, among: callable, for: turn.messages)
+            chosen = try await selection.tool(among: callable, for: turn.messages)
         }
         return ToolGrammar(tools, format: model.toolFormat, tool: chosen)
     }

@@ -48,7 +48,8 @@ public struct MemoryServer: Sendable {
             language: language?.model.name, alias: configuration.modelAlias,
             embedder: memory.embedder?.identifier)
         self.language = language.map {
-            ServedLanguage(model: $0.model, engine: $0.engine, logger: logger)
+            ServedLanguage(
+                model: $0.model, engine: $0.engine, memory: memory, logger: logger)
         }
         if let language { memory.attach(EngineMemory(language.engine)) }
         self.configuration = configuration

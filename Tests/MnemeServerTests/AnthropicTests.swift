@@ -97,6 +97,24 @@ import Testing
         }
     }
 
+    @Test func `tools that a provider would run are left out and named`() async throws {
+        try await withTinyServer { base, _, _ in
+            let tools: JSONValue = [
+                ["type": "web_search_20250305", "name": "web_search"],
+                ["name": "look", "input_schema": ["type": "object"]],
+            ]
+            for (path, more) in [
+                (Self.path, ["tools": tools, "stream": true]), (Self.path, ["tools": tools]),
+            ] as [(String, [String: JSONValue])] {
+                let url = try #require(URL(string: "\(base)\(path)"))
+                let answer = try await send("POST", url, json(question("x", more)))
+                #expect(answer.status == 200)
+                let header = answer.headers["X-Mneme-Tools-Ignored"] as? String
+                #expect(header == "web_search_20250305")
+            }
+        }
+    }
+
     @Test func `errors have Anthropic's form, whatever is wrong`() async throws {
         try await withTinyServer(keys: [("reader", [.read], "ana")]) { base, secrets, _ in
             func check(_ body: JSONValue, _ status: Int, _ type: String) async throws {
@@ -116,7 +134,9 @@ import Testing
             ]
             try await check(question("x", ["messages": prefilled]), 400, "invalid_request_error")
             let tools: JSONValue = [["type": "web_search_20250305", "name": "web_search"]]
-            try await check(question("x", ["tools": tools]), 400, "invalid_request_error")
+            let any: JSONValue = ["type": "any"]
+            try await check(
+                question("x", ["tools": tools, "tool_choice": any]), 400, "invalid_request_error")
             let unkeyed = try await post(base, Self.path, question("x"))
             #expect(unkeyed.status == 401)
             #expect(unkeyed.json["error"]?["type"] == "authentication_error")

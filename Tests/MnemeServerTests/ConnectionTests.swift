@@ -107,6 +107,8 @@ import Testing
                     func work() -> Int { engine.statistics.running + engine.statistics.waiting }
                     do {
                         let connection = try RawConnection(port: port)
+                        // It is closed with its last use otherwise, before the work begins.
+                        defer { withExtendedLifetime(connection) {} }
                         connection.put(
                             "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
                         )

@@ -126,6 +126,38 @@ import Testing
         }
     }
 
+    @Test func `tools that OpenAI runs are left out and named, and some may be allowed alone`()
+        async throws
+    {
+        try await withTinyServer { base, _, _ in
+            let tools: JSONValue = [
+                ["type": "web_search", "external_web_access": false], ["type": "local_shell"],
+                ["type": "function", "name": "look", "parameters": ["type": "object", "properties": [:]]],
+                ["type": "function", "name": "leave"],
+            ]
+            let url = try #require(URL(string: "\(base)\(Self.path)"))
+            let answer = try await send("POST", url, json(question("x", ["tools": tools])))
+            #expect(answer.status == 200)
+            let header = answer.headers["X-Mneme-Tools-Ignored"] as? String
+            #expect(header == "web_search, local_shell")
+            var allowed: [String: JSONValue] = [
+                "type": "allowed_tools", "mode": "required",
+                "tools": [["type": "function", "name": "look"]],
+            ]
+            let more: [String: JSONValue] = ["tools": tools, "max_output_tokens": 60]
+            let chosen = try await send(
+                "POST", url,
+                json(question("x", more.merging(["tool_choice": .object(allowed)]) { $1 })))
+            let call = chosen.json["output"]?.array?.first { $0["type"] == "function_call" }
+            #expect(call?["name"] == "look", "\(chosen.json)")
+            allowed["tools"] = [["type": "function", "name": "fly"]]
+            let unknown = try await send(
+                "POST", url,
+                json(question("x", more.merging(["tool_choice": .object(allowed)]) { $1 })))
+            #expect(unknown.status == 400)
+        }
+    }
+
     @Test func `what cannot be read is refused`() async throws {
         try await withTinyServer { base, _, _ in
             let wrong: [(JSONValue, Int)] = [
@@ -134,7 +166,8 @@ import Testing
                 (question("x", ["input": [["type": "computer_call"]]]), 400),
                 (question("x", ["input": []]), 400),
                 (question("x", ["background": true]), 400),
-                (question("x", ["tools": [["type": "web_search"]]]), 400),
+                (question("x", ["tools": [["name": "f"]]]), 400),
+                (question("x", ["tools": [["type": "web_search"]], "tool_choice": "required"]), 400),
                 (question("x", ["tool_choice": "required"]), 400),
                 (question("x", ["text": ["format": ["type": "xml"]]]), 400),
                 (question("x", ["previous_response_id": "resp_1"]), 404),

@@ -1,3 +1,4 @@
+import Mneme
 import MnemeBase
 import MnemeEngine
 import MnemeModels
@@ -103,6 +104,43 @@ import Testing
             let chosen = try await engine.tool(
                 model, among: tools, for: messages)
             #expect(chosen?.name == best.name)
+        }
+    }
+
+    @Test func `an embedding model chooses the tool that is closest to the words`() async throws {
+        try await TinyModel.with { model, engine in
+            let embedder = ToyEmbedder(), tools = try Self.tools.get()
+            try await withServer(embedder: embedder, language: (model, engine)) { base, _, _ in
+                var chosen: Set<String> = []
+                for words in ["Wake me at six.", "aaaaaaa", "eeeemmmmm", "gggccc ooo", "bbb ff jj"] {
+                    let asked = try embedder.embed([words])[0]
+                    let scores = try tools.map { tool in
+                        let name = tool.name.replacing("_", with: " ")
+                        let vector = try embedder.embed(["\(name). \(tool.description)"])[0]
+                        return zip(asked, vector).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+                    }
+                    let best = try #require(scores.indices.max { scores[$0] < scores[$1] })
+                    let offered = tools.map { tool -> JSONValue in
+                        [
+                            "type": "function",
+                            "function": [
+                                "name": .string(tool.name),
+                                "description": .string(tool.description),
+                            ],
+                        ]
+                    }
+                    let answer = try await post(
+                        base, "/v1/chat/completions",
+                        [
+                            "messages": [["role": "user", "content": .string(words)]],
+                            "tools": .array(offered), "tool_choice": "required", "max_tokens": 60,
+                        ])
+                    let call = answer.json["choices"]?[0]?["message"]?["tool_calls"]?[0]
+                    #expect(call?["function"]?["name"]?.string == tools[best].name, "\(words)")
+                    chosen.insert(tools[best].name)
+                }
+                #expect(chosen.count > 1)
+            }
         }
     }
 }

@@ -41,6 +41,13 @@ import Testing
     @Test(
         arguments: [
             "required", ["type": "function", "function": ["name": "set_unit"]],
+            [
+                "type": "allowed_tools",
+                "allowed_tools": [
+                    "mode": "required",
+                    "tools": [["type": "function", "function": ["name": "set_unit"]]],
+                ],
+            ],
         ] as [JSONValue])
     func `a required call names a tool, and its arguments fit the schema`(choice: JSONValue)
         async throws

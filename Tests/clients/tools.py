@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Counts in how many of 100 cases a served model calls the right tool, with arguments that fit its schema.
+"""Counts in how many cases a served model calls the right tool, with arguments that fit its schema.
 
     mneme serve --model smollm2 &
     python3 Tests/clients/tools.py http://127.0.0.1:8377 develop
 
-Half of the cases (`develop`) are for working on prompts and choices, the other half (`held`) is for the figure that is told: run
-it once. A number as third argument takes only so many cases. Each case offers three to six tools with `tool_choice: "required"`. Needs jsonschema.
+Of the cases `develop` (50) and `more` (50 with other tools) are for working on prompts and choices, `held` (50) is for the figure
+that is told: run it once. A number as third argument takes only so many cases. Each case offers three to six tools with `tool_choice: "required"`. Needs jsonschema.
 """
 import json
 import pathlib

@@ -31,10 +31,7 @@ struct ToolChooser {
     /// - Throws: ``EngineError`` as ``Engine/probabilities(of:from:alternatives:)``, and for a model
     ///   without chat template.
     func scores(_ tools: [ToolDefinition], _ messages: [ChatMessage]) async throws -> [Double]? {
-        guard let last = messages.last, last.role == "user", !last.content.isEmpty else {
-            return nil
-        }
-        let words = Self.ends(of: last.content)
+        guard let words = Self.words(of: messages) else { return nil }
         var scores: [Double] = []
         for tool in tools {
             let (tokens, place) = try prompt(tool, words)
@@ -62,15 +59,37 @@ struct ToolChooser {
         return (tokens, places.first)
     }
 
-    private static func ends(of text: String) -> String {
+    /// What the user said last, without the middle of a long text; nil if the user did not speak
+    /// last.
+    static func words(of messages: [ChatMessage]) -> String? {
+        guard let last = messages.last, last.role == "user", case let text = last.content,
+            !text.isEmpty
+        else { return nil }
         guard text.count > maximumWords else { return text }
         return "\(text.prefix(maximumWords / 2))\n\(text.suffix(maximumWords / 2))"
+    }
+
+    /// A tool in words: its name, and what it is for.
+    static func words(of tool: ToolDefinition) -> String {
+        let name = String(tool.name.map { "_-.".contains($0) ? " " : $0 })
+        return "\(name). \(tool.description.prefix(maximumDescription))"
     }
 }
 
 extension Engine {
+    /// The user's last words and each tool in words, to be compared by an embedding model; nil where
+    /// ``tool(_:among:for:)`` leaves the choice to the model.
+    public func toolWords(
+        among tools: [ToolDefinition], for messages: [ChatMessage]
+    ) -> (asked: String, tools: [String])? {
+        guard ToolChooser.isSmall(decoder.configuration),
+            let asked = ToolChooser.words(of: messages)
+        else { return nil }
+        return (asked, tools.map(ToolChooser.words))
+    }
+
     /// The tool that the user's last words ask for most, of those that may be called: how small
-    /// models choose where a call is required.
+    /// models choose where a call is required and there is no embedding model.
     ///
     /// - Parameter messages: the conversation.
     /// - Returns: nil if the model writes the name better by itself: it has a billion weights or

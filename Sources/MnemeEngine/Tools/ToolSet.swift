@@ -8,6 +8,8 @@ public enum ToolChoice: Sendable, Equatable {
     case required
     /// It calls this one.
     case named(String)
+    /// It may call these alone, and must call one if so required.
+    case among([String], isRequired: Bool)
 }
 
 /// The tools of a request and how they may be called, checked together.
@@ -37,14 +39,18 @@ public struct ToolSet: Sendable {
         for tool in tools where !names.insert(tool.name).inserted {
             throw refuse("Two tools are called '\(tool.name)'. Give each a name of its own.")
         }
+        func require(_ chosen: [String]) throws {
+            guard !chosen.isEmpty else { throw refuse("No tool is allowed. Say 'none' for that.") }
+            for name in chosen where !names.contains(name) {
+                throw refuse("The chosen tool '\(name.prefix(80))' is not among the tools.")
+            }
+        }
         switch choice {
         case .auto, .none: break
         case .required:
             guard !tools.isEmpty else { throw refuse("A call is required, but there is no tool.") }
-        case .named(let name):
-            guard names.contains(name) else {
-                throw refuse("The chosen tool '\(name.prefix(80))' is not among the tools.")
-            }
+        case .named(let name): try require([name])
+        case .among(let names, _): try require(names)
         }
         self.tools = tools
         self.choice = choice
@@ -57,6 +63,7 @@ public struct ToolSet: Sendable {
         case .auto, .required: tools
         case .none: []
         case .named(let name): tools.filter { $0.name == name }
+        case .among(let names, _): tools.filter { names.contains($0.name) }
         }
     }
 
@@ -65,6 +72,7 @@ public struct ToolSet: Sendable {
         switch choice {
         case .auto, .none: false
         case .required, .named: true
+        case .among(_, let isRequired): isRequired
         }
     }
 }

@@ -49,10 +49,12 @@ extension MemoryServer {
                 let schema = call.generation.schema, tools = call.prompt.tools
                 guard call.streams else {
                     return try .json(try await form.whole(answer)).noticing(schema, tools)
+                        .noticing(leftOut: call.prompt.leftOut)
                 }
                 return .namedEvents(
                     failed: { WireForm.anthropic.body(of: language.note($0, request.caller)) }
                 ) { send in try await form.stream(answer, send) }.noticing(schema, tools)
+                    .noticing(leftOut: call.prompt.leftOut)
             },
             endpoint(.countTokens) { request in
                 let language = try language(for: request), prompt = try MessagesPrompt(request)

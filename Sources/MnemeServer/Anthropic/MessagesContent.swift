@@ -83,10 +83,12 @@ enum MessagesTool {
     /// A tool's definition: one of the caller's own, or the memory tool, whose schema is known.
     ///
     /// - Parameter written: the definition with its members in their order.
+    /// - Returns: nil for a tool that Anthropic runs itself, such as web search, or that has another
+    ///   form.
     /// - Throws: `InputError`, `EngineError`.
     static func definition(
         _ tool: JSONValue, written: OrderedJSON, _ path: String
-    ) throws -> ToolDefinition {
+    ) throws -> ToolDefinition? {
         let fields = JSONFields(tool.object ?? [:], path: path)
         let name = try fields.text("name")
         switch try fields.text("type") {
@@ -95,10 +97,7 @@ enum MessagesTool {
             return try ToolDefinition(
                 name: name ?? "memory", description: MemoryToolFields.description,
                 parameters: try OrderedJSON(MemoryToolFields.schema))
-        case let type?:
-            throw InputError(
-                "'\(path)' of the type '\(type.prefix(40))' is not known here: custom tools and \(MemoryToolFields.type) are."
-            )
+        default: return nil
         }
         guard let name, let schema = written["input_schema"], schema.members != nil else {
             throw InputError("'\(path)' must have a 'name' and an 'input_schema'.")

@@ -131,6 +131,8 @@ struct MessagesPrompt: Sendable {
     let messages: [ChatMessage]
     /// The tools that may be called; nil if there are none.
     let tools: ToolSet?
+    /// Types of tools that are left out.
+    let leftOut: [String]
 
     /// Reads the system message, the conversation and the tools of a request.
     ///
@@ -152,12 +154,19 @@ struct MessagesPrompt: Sendable {
             throw InputError("The last message must be the user's: no answer is continued here.")
         }
         let choice = try MessagesFields.toolChoice.read(fields)
-        let definitions = try (MessagesFields.tools.read(fields) ?? []).enumerated().map {
-            try MessagesTool.definition(
-                $1, written: ordered["tools"]?[$0] ?? .null, "tools[\($0)]")
+        var definitions: [ToolDefinition] = [], leftOut: [String] = []
+        for (i, tool) in (try MessagesFields.tools.read(fields) ?? []).enumerated() {
+            let definition = try MessagesTool.definition(
+                tool, written: ordered["tools"]?[i] ?? .null, "tools[\(i)]")
+            if let definition {
+                definitions.append(definition)
+            } else {
+                leftOut.append(tool["type"]?.string ?? "")
+            }
         }
+        self.leftOut = leftOut
         tools =
-            definitions.isEmpty && choice == nil
+            definitions.isEmpty && (choice == nil || choice?.choice == .auto)
             ? nil
             : try ToolSet(
                 definitions, choice: choice?.choice ?? .auto,

@@ -108,7 +108,11 @@ extension MemoryServer {
                 try .json(["models": .array(OllamaModels(self).list)])
             },
             endpoint(.ollamaShow) { request in
-                try .json(OllamaModels(self).show(try GenerationFields.model.require(request.fields)))
+                // Older clients say `name`.
+                let name = try RequestField<String>("name").read(request.fields)
+                let model = try GenerationFields.model.read(request.fields) ?? name
+                guard let model else { throw InputError("'model' is missing.") }
+                return try .json(OllamaModels(self).show(model))
             },
             endpoint(.ollamaRunning) { _ in
                 try .json(["models": .array(OllamaModels(self).running)])

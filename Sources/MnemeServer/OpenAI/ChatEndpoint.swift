@@ -21,7 +21,7 @@ struct ChatEndpoint: Sendable {
     func answer(_ call: ChatCall, _ caller: Caller) async throws -> Response {
         let conversation = try await Conversation(
             language.model, language.engine,
-            memory: try call.memory.map { try chatMemory($0, caller) })
+            memory: try call.memory.map { try chatMemory($0, caller) }, choosing: memory)
         var turn = ChatTurn(call.messages)
         turn.tools = call.tools
         turn.generation = language.request(call.generation, caller)

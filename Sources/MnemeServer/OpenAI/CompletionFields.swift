@@ -100,10 +100,9 @@ enum CompletionFields {
     }
 
     /// Fields of OpenAI's API that this server takes with the value that asks for nothing.
-    static let plain =
-        ([("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
-            RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")
-        }
+    static let plain = ([("best_of", 1), ("suffix", "")] as [(String, JSONValue)]).map {
+        RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")
+    }
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] = [prompt, logprobs, echo] + GenerationFields.all + plain

@@ -35,6 +35,12 @@ enum ToolFields {
                         ],
                     ],
                 ],
+                [
+                    "type": "object", "required": ["type", "allowed_tools"],
+                    "properties": [
+                        "type": ["const": "allowed_tools"], "allowed_tools": allowedSchema,
+                    ],
+                ],
             ]
         ]
     ) { request, name in
@@ -45,13 +51,42 @@ enum ToolFields {
         case "required": return .required
         default: break
         }
+        if value["type"]?.string == "allowed_tools", let allowed = value["allowed_tools"] {
+            return try Self.allowed(allowed, name) { $0["function"]?["name"]?.string }
+        }
         guard value["type"]?.string == "function", let tool = value["function"]?["name"]?.string
         else {
             throw InputError(
-                "'\(name)' must be auto, none, required, or {\"type\": \"function\", \"function\": {\"name\": …}}."
+                "'\(name)' must be auto, none, required, {\"type\": \"function\", \"function\": {\"name\": …}} or allowed_tools."
             )
         }
         return .named(tool)
+    }
+
+    /// Some of the tools, and whether one of them must be called.
+    static let allowedSchema: JSONValue = [
+        "type": "object", "required": ["mode", "tools"],
+        "properties": [
+            "mode": ["type": "string", "enum": ["auto", "required"]],
+            "tools": ["type": "array", "minItems": 1, "items": ["type": "object"]],
+        ],
+    ]
+
+    /// Reads ``allowedSchema``.
+    ///
+    /// - Parameter tool: the name of a tool of the list; nil if it has none.
+    /// - Throws: `InputError`.
+    static func allowed(
+        _ value: JSONValue, _ name: String, _ tool: (JSONValue) -> String?
+    ) throws -> ToolChoice {
+        let tools = value["tools"]?.array ?? [], names = tools.compactMap(tool)
+        guard let mode = value["mode"]?.string, ["auto", "required"].contains(mode),
+            !names.isEmpty, names.count == tools.count
+        else {
+            throw InputError(
+                "'\(name)' of allowed_tools must have a 'mode', auto or required, and the functions as 'tools'.")
+        }
+        return .among(names, isRequired: mode == "required")
     }
 
     /// True if one answer may hold several calls; true if left out.
@@ -126,7 +161,9 @@ enum ToolFields {
     /// A call in a history. Its arguments are the text of a JSON object, as a model wrote it.
     private static func call(_ json: JSONValue) throws -> ToolCall {
         guard let id = json["id"]?.string, let function = json["function"],
-            let name = function["name"]?.string, let arguments = function["arguments"]?.string
+            let name = function["name"]?.string, let given = function["arguments"],
+            // Some clients leave it the object that it was.
+            let arguments = try given.string ?? given.object.map({ try OperationTable.encode(JSONValue.object($0)) })
         else {
             throw InputError(
                 "Each of 'tool_calls' must have an 'id' and a 'function' with 'name' and 'arguments' as texts."

@@ -201,6 +201,16 @@ enum OpenAPI {
         return answers
     }
 
+    /// Headers that tell what of a request was not done.
+    private static func headers(of route: WireRoute) -> JSONValue? {
+        guard holdsSchema(route) else { return nil }
+        var headers = SchemaNotice.description.object ?? [:]
+        if [WireRoute.createResponse.name, WireRoute.messages.name].contains(route.name) {
+            headers.merge(ToolNotice.description.object ?? [:]) { $1 }
+        }
+        return .object(headers)
+    }
+
     /// A route of another API: its fields in the query where the method has no body, else in the
     /// body. What a form takes besides and ignores is not listed.
     private static func description(_ route: WireRoute) -> JSONValue {
@@ -208,7 +218,7 @@ enum OpenAPI {
             "operationId": .string(route.name), "summary": .string(route.summary),
             "responses": responses(
                 route.form, answers(of: route),
-                headers: holdsSchema(route) ? SchemaNotice.description : nil),
+                headers: headers(of: route)),
         ]
         if let permission = route.permission {
             result["x-permission"] = .string(permission.rawValue)

@@ -10,6 +10,8 @@ struct ServedLanguage: Sendable {
     let model: LanguageModel
     /// The engine that runs all requests to the model.
     let engine: Engine
+    /// The memory whose embedding model chooses tools.
+    let memory: MemoryOS
     /// Told of failures that are the server's own.
     let logger: Logger
 
@@ -24,7 +26,7 @@ struct ServedLanguage: Sendable {
         turn.tools = tools
         turn.generation = request(generation, caller)
         turn.remembers = false
-        return try await Conversation(model, engine).answer(turn)
+        return try await Conversation(model, engine, choosing: memory).answer(turn)
     }
 
     /// A request to the engine as the caller's own: in a fair share with other callers, and with a

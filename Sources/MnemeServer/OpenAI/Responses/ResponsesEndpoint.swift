@@ -38,6 +38,7 @@ struct ResponsesEndpoint: Sendable {
             let response = try form.complete()
             if keeps { try await keep(response, call, store) }
             return try .json(response).noticing(call.generation.schema, call.tools)
+                .noticing(leftOut: call.leftOut)
         }
         let begun = form
         return .namedEvents(
@@ -60,6 +61,7 @@ struct ResponsesEndpoint: Sendable {
             if keeps { try await keep(response, call, store) }
             try await send(form.end(response))
         }.noticing(call.generation.schema, call.tools)
+            .noticing(leftOut: call.leftOut)
     }
 
     /// True if the response is kept: unless the request says otherwise, if the caller may.

@@ -123,15 +123,20 @@ enum ResponsesFields {
     }
 
     /// The functions that the model may call. Tools that OpenAI runs itself, such as web search,
-    /// are refused: nothing here would answer for them.
+    /// and such of other forms are left out, and named in ``ToolNotice``: nothing here would answer
+    /// for them, and coding agents offer them always.
     static let tools = RequestField<[JSONValue]>(
-        "tools", schema: ["type": "array", "items": ["type": "object"]]
+        "tools",
+        schema: [
+            "type": "array",
+            "items": [
+                "type": "object", "required": ["type"], "properties": ["type": ["type": "string"]],
+            ],
+        ]
     ) { request, name in
         guard let tools = try request.list(name) else { return nil }
-        for (i, tool) in tools.enumerated() where tool["type"]?.string != "function" {
-            throw InputError(
-                "'\(name)[\(i)]' of the type '\(tool["type"]?.string?.prefix(40) ?? "")' is not done here; functions are."
-            )
+        for (i, tool) in tools.enumerated() where tool["type"]?.string == nil {
+            throw InputError("'\(name)[\(i)]' must have a 'type'.")
         }
         return tools
     }
@@ -145,7 +150,16 @@ enum ResponsesFields {
                 ["type": "string", "enum": ["auto", "none", "required"]],
                 [
                     "type": "object",
+                    "required": ["type", "name"],
                     "properties": ["type": ["const": "function"], "name": ["type": "string"]],
+                ],
+                [
+                    "type": "object", "required": ["type", "mode", "tools"],
+                    "properties": [
+                        "type": ["const": "allowed_tools"],
+                        "mode": ["type": "string", "enum": ["auto", "required"]],
+                        "tools": ["type": "array", "minItems": 1, "items": ["type": "object"]],
+                    ],
                 ],
             ]
         ]
@@ -156,6 +170,9 @@ enum ResponsesFields {
         case .string("none"): return ToolChoice.none
         case .string("required"): return .required
         default:
+            if value["type"]?.string == "allowed_tools" {
+                return try ToolFields.allowed(value, name) { $0["name"]?.string }
+            }
             guard value["type"]?.string == "function", let tool = value["name"]?.string else {
                 throw InputError("'\(name)' must be auto, none, required or a function's name.")
             }
@@ -191,6 +208,8 @@ struct ResponsesCall: Sendable {
     let store: Bool?
     /// The functions that may be called; nil if there are none.
     let tools: ToolSet?
+    /// Types of tools that are left out.
+    let leftOut: [String]
     /// The parameters of generation; its prompt is still to come.
     let generation: GenerationRequest
     /// True if the answer is sent piece by piece.
@@ -213,7 +232,7 @@ struct ResponsesCall: Sendable {
             throw InputError("A response follows 'previous_response_id' or a 'conversation', not both.")
         }
         store = try F.store.read(fields)
-        tools = try Self.tools(request)
+        (tools, leftOut) = try Self.tools(request)
         var generation = GenerationFields.request()
         generation.maxTokens = try F.maxOutputTokens.read(fields)
         generation.sampling.temperature = try GenerationFields.temperature.read(fields) ?? 1
@@ -247,17 +266,25 @@ struct ResponsesCall: Sendable {
     /// written, as its members' order is the order in which the model fills them in.
     ///
     /// - Throws: `InputError`, `EngineError` for a schema or name that is none.
-    private static func tools(_ request: WireRequest) throws -> ToolSet? {
+    private static func tools(_ request: WireRequest) throws -> (ToolSet?, leftOut: [String]) {
         let fields = request.fields, written = try request.ordered()["tools"] ?? .null
         let choice = try ResponsesFields.toolChoice.read(fields)
         let isParallel = try ResponsesFields.parallelToolCalls.read(fields) ?? true
-        let tools = try (ResponsesFields.tools.read(fields) ?? []).enumerated().map {
-            try FunctionTool.definition($1, written: written[$0] ?? .null, "tools[\($0)]")
+        var tools: [ToolDefinition] = [], leftOut: [String] = []
+        for (i, tool) in (try ResponsesFields.tools.read(fields) ?? []).enumerated() {
+            if let type = tool["type"]?.string, type != "function" {
+                leftOut.append(type)
+                continue
+            }
+            tools.append(
+                try FunctionTool.definition(tool, written: written[i] ?? .null, "tools[\(i)]"))
         }
         // Without tools, "auto" and "none" say nothing.
         if tools.isEmpty, choice == nil || choice == .auto || choice == ToolChoice.none {
-            return nil
+            return (nil, leftOut)
         }
-        return try ToolSet(tools, choice: choice ?? .auto, allowsParallel: isParallel)
+        return (
+            try ToolSet(tools, choice: choice ?? .auto, allowsParallel: isParallel), leftOut
+        )
     }
 }
