@@ -141,7 +141,7 @@ public struct KVPolicyBenchmark: Sendable {
             for i in runs.indices {
                 try Task.checkCancellation()
                 let cache = try cache(i, prompt: context, positions: part.count)
-                cache.feed(
+                try cache.feed(
                     Array(part.prefix(context)), endsPrompt: true, logits: logits.baseAddress!)
                 sums[i].bytes += cache.bytes
                 sums[i].peak += cache.peakBytes
@@ -156,7 +156,7 @@ public struct KVPolicyBenchmark: Sendable {
                     }
                     sums[i].add(row, exact[j], target: Int(part[context + j]))
                     let begun = ContinuousClock().now
-                    cache.feed([part[context + j]], endsPrompt: false, logits: logits.baseAddress!)
+                    try cache.feed([part[context + j]], endsPrompt: false, logits: logits.baseAddress!)
                     sums[i].seconds += (ContinuousClock().now - begun) / .seconds(1)
                 }
             }
@@ -171,9 +171,9 @@ public struct KVPolicyBenchmark: Sendable {
                 let all = task.text + task.question + task.answer,
                     seen = settings.asksLater ? task.text : task.text + task.question
                 let cache = try cache(i, prompt: seen.count, positions: all.count)
-                cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
+                try cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
                 if settings.asksLater {
-                    cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!)
+                    try cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!)
                 }
                 // Found means that each token of the answer is the likeliest one, behind those
                 // before it.
@@ -181,7 +181,7 @@ public struct KVPolicyBenchmark: Sendable {
                 for token in task.answer {
                     isFound =
                         isFound && logits.indices.max { logits[$0] < logits[$1] } == Int(token)
-                    cache.feed([token], endsPrompt: false, logits: logits.baseAddress!)
+                    try cache.feed([token], endsPrompt: false, logits: logits.baseAddress!)
                 }
                 if isFound { sums[i].found[number % 2] += 1 }
             }

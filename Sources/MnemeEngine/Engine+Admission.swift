@@ -19,19 +19,14 @@ extension Engine {
         GenerationEvent, any Error
     > {
         try request.sampling.check(vocabulary: decoder.configuration.vocabularySize)
-        try check(prompt: request.prompt, alternatives: request.alternatives)
         if let most = request.maxTokens, most < 1 {
             throw EngineError(.invalidRequest, "At least one token must be asked for.")
         }
-        // Where nothing was said, the answer may be as long as the context and memory let it.
-        let room = context - request.prompt.count,
-            fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
-        let most = min(request.maxTokens ?? fits, room)
-        guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
-            throw EngineError.tooLong(
-                request.prompt.count + most, of: cache.capacity * KVShape.blockTokens,
-                "The engine's memory for keys and values holds no more.")
-        }
+        let compression = try compression(request, most: request.maxTokens)
+        try check(
+            prompt: request.prompt, alternatives: request.alternatives,
+            isStream: compression?.policy.movesTogether ?? false)
+        let most = try answerTokens(request, compression)
         // Texts are ranges of the prompt, in order, without overlap.
         var end = 0
         for text in request.texts {
@@ -73,24 +68,68 @@ extension Engine {
                     continuation: continuation,
                     sampler: Sampler(request.sampling, prompt: request.prompt),
                     constraint: constraint,
-                    drafts: limits.draftTokens > 0 ? Drafts(request.prompt) : nil))
+                    // Drafts that do not hold would have to be taken back from compressed rows.
+                    drafts: limits.draftTokens > 0 && compression == nil
+                        ? Drafts(request.prompt) : nil, compression: compression))
         }
         wake.signal()
         return stream
     }
 
+    /// The most tokens of an answer: what the request asks for, else as many as fit.
+    ///
+    /// - Throws: ``EngineError`` if the prompt and they do not fit the memory.
+    private func answerTokens(_ request: GenerationRequest, _ compression: SequenceCompression?)
+        throws -> Int
+    {
+        let prompt = request.prompt.count, capacity = cache.capacity, block = KVShape.blockTokens
+        guard let compression else {
+            let fits = max(1, capacity * block - prompt),
+                most = min(request.maxTokens ?? fits, context - prompt)
+            guard KVShape.blocks(prompt + most) <= capacity else {
+                throw EngineError.tooLong(
+                    prompt + most, of: capacity * block,
+                    "The engine's memory for keys and values holds no more.")
+            }
+            return most
+        }
+        // The prompt's blocks and what is kept of them are there together once; then the rows of
+        // the answer come to what was kept.
+        let room = (capacity - compression.blocks - Self.spareBlocks) * block,
+            isStream = compression.policy.movesTogether
+        guard KVShape.blocks(compression.exactTokens + 1) + compression.blocks <= capacity, room > 0
+        else {
+            throw EngineError.tooLong(
+                prompt, of: max(0, (capacity - compression.blocks) * block),
+                "The engine's memory for keys and values holds no more beside what is kept of them.")
+        }
+        if isStream { return request.maxTokens ?? context }
+        let most = min(request.maxTokens ?? room, context - prompt)
+        guard most <= room else {
+            throw EngineError.tooLong(
+                prompt + most, of: prompt + room,
+                "The engine's memory for keys and values holds no more.")
+        }
+        return most
+    }
+
+    /// Blocks that a compressed sequence may take beyond its rows: of either kind of pages.
+    private static let spareBlocks = 3
+
     /// Refuses prompts that the model cannot take.
     ///
-    /// - Parameter alternatives: told with each token; nil if none are asked for.
+    /// - Parameters:
+    ///   - alternatives: told with each token; nil if none are asked for.
+    ///   - isStream: whether the sequence goes on beyond the model's context.
     /// - Throws: ``EngineError``.
-    func check(prompt: [Int32], alternatives: Int?) throws {
+    func check(prompt: [Int32], alternatives: Int?, isStream: Bool = false) throws {
         guard !prompt.isEmpty else { throw EngineError(.invalidRequest, "The prompt is empty.") }
         let ids = 0..<Int32(decoder.configuration.vocabularySize)
         guard prompt.allSatisfy({ ids.contains($0) }) else {
             throw EngineError(
                 .invalidRequest, "The prompt holds tokens that the model does not have.")
         }
-        guard prompt.count < context else {
+        guard prompt.count < context || isStream else {
             throw EngineError.tooLong(prompt.count, of: context)
         }
         if let count = alternatives, !(0...20).contains(count) {

@@ -87,6 +87,7 @@ extension Engine {
                 sequence.release()
                 sequence.position = 0
                 (sequence.parts, sequence.rebasing, sequence.moved) = ([], nil, [])
+                (sequence.session, sequence.compressed, sequence.taken) = (nil, nil, nil)
                 waiting.insert(sequence, at: 0)
                 shared.withLockedValue { $0.statistics.preempted += 1 }
             }
@@ -95,17 +96,22 @@ extension Engine {
                 guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
                 var sequence = waiting.remove(at: i)
                 do {
-                    let tokens = (0..<sequence.tokens).map { sequence.token($0) }
+                    let compression = sequence.compression
+                    sequence.compressed = try compression.map { try compressed($0) }
+                    let tokens = (0..<(compression?.exactTokens ?? sequence.tokens)).map {
+                        sequence.token($0)
+                    }
                     sequence.session = try cache.open(
-                        tokens, positions: sequence.positions, scope: sequence.request.scope,
-                        sources: sequence.request.sources
+                        tokens, positions: compression?.exactTokens ?? sequence.positions,
+                        scope: sequence.request.scope, sources: sequence.request.sources,
+                        computing: compression?.computing ?? 1
                     ) {
                         [wake] in wake.signal()
                     }
                     sequence.isLoading = true
                     // A sequence that was put back has been answered in part from exact values, or
                     // is answered exactly now.
-                    if sequence.answer.isEmpty {
+                    if sequence.answer.isEmpty, compression == nil {
                         sequence.parts =
                             reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
                     }
@@ -119,9 +125,17 @@ extension Engine {
             // others go on.
             let rebasing = running.firstIndex { $0.rebasing != nil }
             if let rebasing { recomputeStep(&running[rebasing], &shares, logits.baseAddress!) }
+            // So are rows that are kept of a prompt.
+            let compressing = running.firstIndex { $0.taken != nil }
+            if let compressing, !compressStep(&running[compressing]) {
+                finish(
+                    running.remove(at: compressing),
+                    throwing: EngineError(
+                        .overloaded, "There is no memory for keys and values. Try again later."))
+            }
             let wentOn =
                 !plan.work.isEmpty && step(plan, &running, &shares, &meter, tokens, segments, logits)
-            if wentOn || rebasing != nil { continue }
+            if wentOn || rebasing != nil || compressing != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
             _ =
@@ -138,29 +152,42 @@ extension Engine {
     {
         var keys: Set<String> = []
         return EngineView(
-            running: running.map {
-                EngineView.Running(
-                    id: $0.id, position: $0.position,
-                    pending: $0.isFilling ? 0 : $0.tokens - $0.position,
-                    blocks: $0.session?.blocks ?? 0)
-            },
+            running: running.map(view),
             waiting: waiting.map { sequence in
                 // Only the first of each key may start soon.
                 let isNext =
                     running.count < limits.sequences && keys.insert(sequence.request.key).inserted
+                let count = sequence.compression?.exactTokens ?? sequence.tokens
                 let known =
                     isNext
                     ? cache.known(
-                        (0..<sequence.tokens).map { sequence.token($0) },
-                        scope: sequence.request.scope)
+                        (0..<count).map { sequence.token($0) }, scope: sequence.request.scope)
                     : (tokens: 0, blocksInUse: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key,
                     prompt: sequence.tokens - known.tokens,
-                    blocks: KVShape.blocks(sequence.tokens + 1) - known.blocksInUse)
+                    blocks: KVShape.blocks(count + 1) - known.blocksInUse
+                        + (sequence.compression?.blocks ?? 0))
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
             stepTokens: decoder.stepTokens,
             sequences: min(limits.sequences, decoder.stepLogits))
+    }
+
+    /// A sequence as the scheduler sees it. One that is compressed counts blocks of pages: its
+    /// position is where the next tokens take as many new ones as they need.
+    private func view(_ sequence: EngineSequence) -> EngineView.Running {
+        let pending = sequence.isFilling ? 0 : sequence.reach - sequence.position
+        guard sequence.isCompressed, let compressed = sequence.compressed else {
+            return EngineView.Running(
+                id: sequence.id, position: sequence.position, pending: pending,
+                blocks: sequence.session?.blocks ?? 0)
+        }
+        let tokens = min(pending, compressed.stepTokens), pages = compressed.pages,
+            new = compressed.newPages(tokens), blocks = pages.blocks
+        let needed = pages.blocksNeeded(new.halves, .halves) + pages.blocksNeeded(new.codes, .codes)
+        return EngineView.Running(
+            id: sequence.id, position: (blocks + needed) * KVShape.blockTokens - tokens,
+            pending: tokens, blocks: blocks)
     }
 
     /// Ends a sequence: keeps what it computed, hands its last event out, and closes the stream.

@@ -56,6 +56,7 @@ extension Engine {
         _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
         var count = 0, parts = 0, draws: [SampledSequence] = [], prompt = 0, done: Set<Int> = [],
+            computed: Set<Int> = [],
             failed: [(Int, any Error)] = []
         // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
         var rows = plan.work.reduce(0) { $0 + $1.tokens }, drawn = Double(plan.work.count)
@@ -63,25 +64,18 @@ extension Engine {
         // Tokens of all sequences side by side; a sequence whose last token is among them gets
         // logits.
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }),
-                let session = running[i].session
-            else {
-                continue
-            }
+            guard let i = running.firstIndex(where: { $0.id == work.id }) else { continue }
             let sequence = running[i]
             let ends = work.tokens == sequence.tokens - sequence.position
             var draft: ArraySlice<Int32> = []
             do {
-                guard try session.prepare(positions: sequence.position + work.tokens) else {
-                    continue
-                }
+                guard try sequence.prepare(work.tokens) else { continue }
                 if ends, work.tokens == 1, !sequence.answer.isEmpty {
                     let most = min(
                         limits.draftTokens, spare, sequence.maxTokens - sequence.answer.count - 1)
                     let next = running[i].drafts?.next(most, rows: rows, drawn: drawn, meter)
                     if let next, !next.tokens.isEmpty,
-                        try session.prepare(
-                            positions: sequence.position + 1 + next.tokens.count)
+                        try sequence.prepare(1 + next.tokens.count)
                     {
                         draft = next.tokens
                         (rows, drawn, spare) = (
@@ -95,10 +89,12 @@ extension Engine {
             }
             for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
             for (j, token) in draft.enumerated() { tokens[count + work.tokens + j] = token }
-            segments[parts] = DecoderSegment(
-                tokens: count..<count + work.tokens + draft.count, position: sequence.position,
-                view: session.view,
-                logits: ends ? 1 + draft.count : 0)
+            guard
+                let segment = sequence.segment(
+                    count..<count + work.tokens + draft.count, logits: ends ? 1 + draft.count : 0)
+            else { continue }
+            segments[parts] = segment
+            computed.insert(work.id)
             count += work.tokens + draft.count
             parts += 1
             shares.serve(sequence.request.key, tokens: work.tokens)
@@ -127,6 +123,7 @@ extension Engine {
         for work in plan.work {
             guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
             else { continue }
+            if computed.contains(work.id) { running[i].didCompute(work.tokens) }
             do {
                 try running[i].session?.publish(running[i].token, computed: running[i].position)
             } catch {
@@ -147,6 +144,7 @@ extension Engine {
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
                 running[i].usage.promptTokens = running[i].request.prompt.count
                 running[i].usage.answerTokens = running[i].answer.count
+                running[i].usage.kept = running[i].kept
                 finish(running[i], throwing: nil, last: .finished(reason, running[i].usage))
             } catch { finish(running[i], throwing: error) }
             done.insert(running[i].id)

@@ -12,7 +12,8 @@ import NIOConcurrencyHelpers
 ///
 /// Answers depend on the request alone: neither other requests nor what is cached changes a bit.
 /// The exceptions are asked for: ``Limits-swift.struct/reuseShare``, and a codec other than f16 for
-/// blocks beyond memory.
+/// blocks beyond memory. What ``KVCompression`` leaves out changes the answers that ask for it
+/// alone.
 public final class Engine: Sendable {
     /// The model.
     public let decoder: TransformerDecoder
@@ -26,6 +27,8 @@ public final class Engine: Sendable {
     let shared: NIOLockedValueBox<Shared>
     /// Made when the first schema comes; see ``SchemaVocabulary``.
     let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
+    /// Policies that were asked for.
+    let policies = NIOLockedValueBox<[String: KVPolicy]>([:])
     /// Computes prompts' log-probabilities, one at a time.
     let scoring = DispatchQueue(label: "mneme.engine.prompts")
     /// Wakes the thread: there is work, or it shall end.
@@ -52,6 +55,9 @@ public final class Engine: Sendable {
         /// once; 0 drafts none. Answers are the same with any number; fewer are drafted, or none,
         /// where that takes longer.
         public var draftTokens = 8
+        /// How keys and values of answers are compressed where a request says nothing; nil keeps
+        /// all as they are.
+        public var kv: KVCompression?
 
         /// The defaults.
         public init() {}

@@ -25,14 +25,25 @@ struct EngineSequence {
     var drafts: Drafts?
     /// Its KV cache; nil until it is admitted, and while it is put back.
     var session: KVCache.Session?
+    /// How its rows are compressed behind the prompt; nil if they are not.
+    var compression: SequenceCompression?
+    /// The rows that it keeps; nil until it is admitted, and while it is put back.
+    var compressed: CompressedSequence?
+    /// Heads whose rows were copied so far; nil while none are to be.
+    var taken: Int?
+    /// True if it goes on with the rows that it keeps alone.
+    var isCompressed: Bool { compressed != nil && session == nil }
+    /// Tokens that are computed by what it has now: by the session, or by the rows that it keeps.
+    var reach: Int { isCompressed ? tokens : compression?.exactTokens ?? tokens }
     /// Blocks are being read from a tier.
     var isLoading = false
     /// Texts that are looked for, are moved, and were moved here.
     var parts: [TextReuse.Part] = []
     var rebasing: TextReuse.Rebasing?
     var moved: Set<Range<Int>> = []
-    /// It waits for what the scheduler does not plan: blocks from a tier, or texts that are moved.
-    var isFilling: Bool { isLoading || rebasing != nil }
+    /// It waits for what the scheduler does not plan: blocks from a tier, texts that are moved, or
+    /// rows that are copied.
+    var isFilling: Bool { isLoading || rebasing != nil || taken != nil }
     /// Tokens computed.
     var position = 0
     /// Tokens of the answer that were sampled.

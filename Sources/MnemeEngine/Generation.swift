@@ -27,6 +27,8 @@ public struct GenerationRequest: Sendable {
     /// Parts of the prompt that may stand in other prompts at other places, in order: recalled
     /// memories. Their keys and values are reused there, if ``Engine/Limits/reuseShare`` says so.
     public var texts: [Range<Int>] = []
+    /// How its keys and values are compressed; nil as the engine does.
+    public var kv: KVCompression?
     /// Whose request it is, for fairness.
     public var key = ""
     /// The most time from now to the end.
@@ -59,6 +61,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var firstToken = 0.0, total = 0.0
     /// The stop string that the answer ended before; nil if it ended otherwise.
     public var stopString: String?
+    /// The rows that the answer was given from; nil if all were.
+    public var kept: KeptRows?
 
     /// Figures that are all zero.
     public init() {}
@@ -81,6 +85,8 @@ public struct EngineStatistics: Sendable {
     public var kv = KVStatistics()
     /// Sequences that were put back as others needed their memory.
     public var preempted = 0
+    /// Sequences whose keys and values were compressed.
+    public var compressed = 0
     /// Tokens of prompts and answers computed.
     public var promptTokens = 0, answerTokens = 0
     /// Tokens that were drafted from prompts, and those of them that were accepted.

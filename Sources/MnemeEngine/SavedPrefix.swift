@@ -28,7 +28,7 @@ extension Engine {
         let blocks = cache.blocks(of: tokens, scope: scope)
         if folder.count(of: blocks) < blocks.count {
             var request = GenerationRequest(prompt: tokens)
-            (request.maxTokens, request.ignoresEnd) = (1, true)
+            (request.maxTokens, request.ignoresEnd, request.kv) = (1, true, KVCompression())
             (request.scope, request.sources, request.key) = (scope, sources, "keep")
             for try await _ in try generate(request) {}
             await withCheckedContinuation { done in

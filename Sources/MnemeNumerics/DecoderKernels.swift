@@ -120,6 +120,31 @@ package struct DecoderKernels: Sendable {
     /// Positions of a block of keys and values.
     package static let kvBlock = Int(MNK_KV_BLOCK)
 
+    /// Bytes of a page of codes of 8 or 4 bits; see `mnk_encode_kv_page`.
+    package static func pageBytes(bits: Int, dimension: Int) -> Int {
+        mnk_kv_page_bytes(Int32(bits), dimension)
+    }
+
+    /// Codes of a head's 32 positions.
+    package func encodePage(
+        bits: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, dimension: Int,
+        into target: UnsafeMutableRawPointer
+    ) {
+        mnk_encode_kv_page(
+            features, Int32(bits), keys, values, dimension,
+            target.assumingMemoryBound(to: UInt8.self))
+    }
+
+    /// The other way.
+    package func decodePage(
+        bits: Int, _ source: UnsafeRawPointer, dimension: Int, keys: UnsafeMutablePointer<UInt16>,
+        values: UnsafeMutablePointer<UInt16>
+    ) {
+        mnk_decode_kv_page(
+            features, Int32(bits), source.assumingMemoryBound(to: UInt8.self), dimension, keys,
+            values)
+    }
+
     /// Rounds to half precision.
     package func toHalf(
         _ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>
@@ -140,6 +165,7 @@ package struct DecoderKernels: Sendable {
         ///   - places: of the tokens, ascending, if they do not follow each other from `position`
         ///     on; that is then the last place + 1 - tokens.
         ///   - many: a position that stands for several, and the logarithm of their number.
+        ///   - codeBits: of codes in blocks whose entry in `table` is negative.
         package init(
             queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>,
             values: UnsafePointer<UInt16>,
@@ -149,7 +175,7 @@ package struct DecoderKernels: Sendable {
             window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
             outputStride: Int, places: UnsafePointer<Int32>? = nil,
-            many: (row: Int, log: Float) = (0, 0)
+            many: (row: Int, log: Float) = (0, 0), codeBits: Int = 0
         ) {
             arguments = mnk_decoder_attention()
             (arguments.q, arguments.ldq) = (queries, stride)
@@ -160,6 +186,7 @@ package struct DecoderKernels: Sendable {
             (arguments.window, arguments.scale, arguments.cap) = (window, scale, cap)
             (arguments.out, arguments.ldo, arguments.places) = (output, outputStride, places)
             (arguments.many_row, arguments.many_log) = (many.row, many.log)
+            arguments.coded_bits = Int32(codeBits)
         }
     }
 

@@ -199,7 +199,7 @@ import MnemeEngine
         #expect(logits == alone)
     }
 
-    @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny)
+    @Test(arguments: models) func `policies go with every family, and windows keep what they see`(model: Tiny)
         throws
     {
         let path = try Self.folder(model)
@@ -222,17 +222,19 @@ import MnemeEngine
             }
             let cache = try CompressedCache(decoder, policy, budget: 40, positions: 80)
             var logits = [Float](repeating: .nan, count: c.vocabularySize)
-            logits.withUnsafeMutableBufferPointer {
-                cache.feed(prompt, endsPrompt: true, logits: $0.baseAddress!)
-                cache.feed([model.tokens[60]], endsPrompt: false, logits: $0.baseAddress!)
+            try logits.withUnsafeMutableBufferPointer {
+                try cache.feed(prompt, endsPrompt: true, logits: $0.baseAddress!)
+                try cache.feed([model.tokens[60]], endsPrompt: false, logits: $0.baseAddress!)
             }
             let worst = zip(logits, expected).map { abs($0 - $1) }.max()!
             if name == "full" { #expect(worst < 1e-4, "\(worst)") } else { #expect(worst.isFinite) }
             for layer in 0..<c.layers {
                 let count = cache.rows(layer, 0).count
-                #expect(
-                    count == (name == "full" || c.window(layer: layer) != nil ? 61 : 41),
-                    "\(name), layer \(layer)")
+                if let window = c.window(layer: layer) {
+                    #expect(count >= min(61, window) && count < window + 32, "\(name), \(layer)")
+                } else {
+                    #expect(count == (name == "full" ? 61 : 41), "\(name), layer \(layer)")
+                }
             }
         }
     }

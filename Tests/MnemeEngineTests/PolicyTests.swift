@@ -159,11 +159,11 @@ struct PolicyTests {
     }
 
     private func logits(_ cache: CompressedCache, _ tokens: [Int32], endsPrompt: Bool, size: Int)
-        -> [Float]
+        throws -> [Float]
     {
         var out = [Float](repeating: .nan, count: size)
-        out.withUnsafeMutableBufferPointer {
-            cache.feed(tokens, endsPrompt: endsPrompt, logits: $0.baseAddress!)
+        try out.withUnsafeMutableBufferPointer {
+            try cache.feed(tokens, endsPrompt: endsPrompt, logits: $0.baseAddress!)
         }
         return out
     }
@@ -176,9 +176,9 @@ struct PolicyTests {
         let expected = decoder.logits(Array(tokens.suffix(30)), at: 120, in: whole, rows: 1)[0]
         let policy = try PolicyCatalog.policy("full", for: decoder, sample: [], budget: 1)
         let cache = try CompressedCache(decoder, policy, budget: 1, positions: 200)
-        _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
+        _ = try logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
         #expect(
-            logits(cache, Array(tokens.suffix(30)), endsPrompt: false, size: c.vocabularySize)
+            try logits(cache, Array(tokens.suffix(30)), endsPrompt: false, size: c.vocabularySize)
                 == expected)
         #expect(cache.bytes == 150 * KVShape(c).tokenBytes && cache.rowsPerHead == 150)
     }
@@ -191,11 +191,11 @@ struct PolicyTests {
             tokens = text(300), budget = 96
         let policy = try PolicyCatalog.policy(name, for: decoder, sample: tokens, budget: budget)
         let cache = try CompressedCache(decoder, policy, budget: budget, positions: 400)
-        _ = logits(cache, Array(tokens.prefix(260)), endsPrompt: true, size: c.vocabularySize)
+        _ = try logits(cache, Array(tokens.prefix(260)), endsPrompt: true, size: c.vocabularySize)
         #expect(cache.rowsPerHead <= Double(budget) && cache.rowsPerHead > Double(budget) * 0.9)
         #expect(cache.bytes <= budget * KVShape(c).tokenBytes)
         for token in tokens.suffix(40) {
-            let row = logits(cache, [token], endsPrompt: false, size: c.vocabularySize)
+            let row = try logits(cache, [token], endsPrompt: false, size: c.vocabularySize)
             #expect(!row.contains { !$0.isFinite })
         }
         if case .every(let slack) = policy.trigger {
@@ -230,8 +230,8 @@ struct PolicyTests {
             let policy = KVPolicy(
                 "s", trigger: .promptEnd, scorer: StreamingLLM(), movesTogether: movesTogether)
             let cache = try CompressedCache(decoder, policy, budget: 32, positions: 128)
-            _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
-            let got = logits(cache, [tokens[120]], endsPrompt: false, size: c.vocabularySize)
+            _ = try logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
+            let got = try logits(cache, [tokens[120]], endsPrompt: false, size: c.vocabularySize)
             let distance = zip(got, expected).map { abs($0 - $1) }.max()!
             if movesTogether {
                 #expect(distance < 0.05, "\(distance)")
@@ -248,7 +248,7 @@ struct PolicyTests {
         }
         let policy = try PolicyCatalog.policy("window", for: decoder, sample: [], budget: 8)
         #expect(throws: KVError.self) {
-            try CompressedCache(decoder, policy, budget: 8, positions: 64, codec: .int4)
+            try CompressedCache(decoder, policy, budget: 8, positions: 64, codec: .int2)
         }
     }
 

@@ -1,5 +1,7 @@
 import Foundation
 import MnemeEngine
+import MnemeKV
+import MnemeModels
 
 /// A language model of two layers with random weights, written as a folder as the hub has it: what
 /// it says means nothing, but all that a chat passes through is there, from the template to the KV
@@ -23,8 +25,9 @@ enum TinyModel {
     /// - Parameters:
     ///   - sequences: how many run at once.
     ///   - context: tokens of a prompt and its answer.
+    ///   - blocks: of keys and values; nil takes 64 MiB.
     static func with(
-        sequences: Int = Engine.Limits().sequences, context: Int = 4096,
+        sequences: Int = Engine.Limits().sequences, context: Int = 4096, blocks: Int? = nil,
         _ body: (LanguageModel, Engine) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -39,7 +42,8 @@ enum TinyModel {
         try write(to: folder, context: context)
         let model = try LanguageModel(path: folder, stepTokens: 64, threads: 1)
         var limits = Engine.Limits()
-        limits.kvBytes = 64 << 20
+        limits.kvBytes =
+            blocks.map { $0 * KVShape(model.decoder.configuration).blockBytes } ?? 64 << 20
         limits.sequences = sequences
         let engine = try Engine(model, limits: limits)
         defer { engine.close() }

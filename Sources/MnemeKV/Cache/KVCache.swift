@@ -287,19 +287,20 @@ package final class KVCache: Sendable {
     ///   - scope: who may find what is computed: the same scope alone.
     ///   - sources: names of memories in the text.
     ///   - keepsShort: whether it is kept beyond memory even if it fills no block.
+    ///   - computing: last tokens that are to be computed even if they are cached, 1 at least.
     ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading``
     ///     is true until then.
     /// - Throws: ``KVError`` if the system has no addresses left.
     package func open(
         _ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [],
-        keepsShort: Bool = false,
+        keepsShort: Bool = false, computing least: Int = 1,
         loaded: @escaping @Sendable () -> Void = {}
     ) throws -> Session {
         let
             session = Session(
                 self, try arena.reserve(positions: positions), sources: sources,
                 keepsShort: keepsShort),
-            limit = tokens.count - 1
+            limit = tokens.count - min(tokens.count, max(1, least))
         do {
             let missing = try begin(session, tokens, limit, scope)
             let rest =

@@ -37,8 +37,8 @@ public struct LayerSensitivity: BudgetAllocator {
             budget: tokens.count,
             positions: tokens.count)
         let part = try CompressedCache(decoder, policy, budget: budget, positions: tokens.count)
-        whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
-        part.feed(tokens, endsPrompt: true, logits: logits.pointer)
+        try whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
+        try part.feed(tokens, endsPrompt: true, logits: logits.pointer)
         let changes = (0..<c.layers).map { layer in
             var sum = 0.0, count = 0
             for head in 0..<c.kvHeads {

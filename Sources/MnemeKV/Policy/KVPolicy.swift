@@ -4,7 +4,7 @@ import Foundation
 /// they are scored, how the budget is split over the heads, and what becomes of evicted rows.
 ///
 /// A policy is put together from four small parts and never touches positions or storage:
-/// ``CompressedCache`` does. Most published methods differ in one part alone, so that they can be
+/// ``CompressedSequence`` does. Most published methods differ in one part alone, so that they can be
 /// combined: SnapKV's scores with DuoAttention's split, for one.
 public struct KVPolicy: Sendable {
     /// The times at which rows are evicted.
@@ -125,11 +125,13 @@ public struct KVRows {
     /// The compensation row, and its merge count; count 1 if there is none.
     public var compensationRow: Int, mergeCount: Float
     let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
+    /// Fills `keys` and `values`, if they are read at all.
+    private let fill: (() -> Void)?
 
     package init(
         layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float],
         mergeCount: (row: Int, count: Float) = (0, 1),
-        keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
+        keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, fill: (() -> Void)? = nil
     ) {
         self.layer = layer
         self.head = head
@@ -140,6 +142,7 @@ public struct KVRows {
         (compensationRow, self.mergeCount) = mergeCount
         self.keys = keys
         self.values = values
+        self.fill = fill
     }
 
     /// The number of rows.
@@ -148,6 +151,7 @@ public struct KVRows {
     public func weight(_ row: Int) -> Float { row == compensationRow ? mergeCount : 1 }
     /// A row's key as floats, rotated by its position. Keys are stored transposed, see ``KVShape``.
     public func key(_ row: Int) -> [Float] {
+        fill?()
         let start =
             keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row
             % KVShape.blockTokens
@@ -155,7 +159,8 @@ public struct KVRows {
     }
     /// A row's value as floats.
     public func value(_ row: Int) -> [Float] {
-        (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) }
+        fill?()
+        return (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) }
     }
 }
 

@@ -70,6 +70,29 @@ public enum KVCodec: String, Sendable, CaseIterable {
             wideGroups(side, dimension), target)
     }
 
+    /// True if attention reads its codes as they are: blocks of a live sequence are pages of codes,
+    /// see ``KVPages``.
+    package var isPaged: Bool { self == .int8 || self == .int4 }
+
+    /// Bytes of a page of one head in memory.
+    package func pageBytes(dimension: Int) -> Int {
+        isPaged
+            ? DecoderKernels.pageBytes(bits: bits, dimension: dimension)
+            : bytes(dimension: dimension)
+    }
+
+    /// Encodes and decodes a page of halves.
+    func round(_ page: UnsafeMutablePointer<UInt16>, dimension: Int) {
+        let part = KVShape.blockTokens * dimension
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes(dimension: dimension)) {
+            guard let codes = $0.baseAddress else { return }
+            for (side, place) in [(Side.keys, page), (.values, page + part)] {
+                encode(side, place, dimension: dimension, into: codes)
+                decode(side, codes, dimension: dimension, into: place)
+            }
+        }
+    }
+
     /// Codes of a whole block, each head of each layer by itself, in the order of ``KVShape``.
     func encode(
         _ block: UnsafePointer<UInt16>, _ shape: KVShape, into target: UnsafeMutablePointer<UInt8>

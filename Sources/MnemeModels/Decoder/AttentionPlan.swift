@@ -18,6 +18,8 @@ struct AttentionPlan {
     /// span that it reads alone.
     private(set) var offsets: [Int]
     private(set) var firstSpans: [Int]
+    /// Floats of one head's sums, for segments whose heads keep rows of their own.
+    private(set) var headPartials: [Int]
     /// The first row of each segment behind the last layer's keys and values, and the number of
     /// rows at the end: only tokens that get logits go on from there.
     private(set) var lastRows: [Int]
@@ -37,6 +39,7 @@ struct AttentionPlan {
     init(segments: Int, room: Int) {
         offsets = [Int](repeating: -1, count: segments)
         firstSpans = [Int](repeating: 0, count: segments)
+        headPartials = firstSpans
         leaders = [Int](repeating: -1, count: segments)
         lastRows = [Int](repeating: 0, count: segments + 1)
         self.room = room
@@ -48,21 +51,31 @@ struct AttentionPlan {
     ///
     /// - Parameters:
     ///   - logits: whether there will be any.
-    ///   - partials: floats that a segment's attention needs to be cut into spans.
+    ///   - partials: floats that a segment's attention needs to be cut into spans; those of a head
+    ///     where heads keep rows of their own.
+    ///   - heads: key-value heads of the model.
+    ///   - layers: its layers.
     mutating func make(
-        _ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool,
-        partials: (DecoderSegment) -> Int
+        _ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool, heads: Int, layers: Int,
+        partials: (DecoderSegment, _ position: Int) -> Int
     ) {
         var used = 0
         shared.removeAll(keepingCapacity: true)
         members.removeAll(keepingCapacity: true)
         (readPositions, alonePositions) = (0, 0)
         for (i, segment) in segments.enumerated() {
-            let needed = partials(segment)
+            // Ragged heads have room for the longest.
+            var position = segment.position
+            if let rows = segment.view.heads {
+                position = 0
+                for head in 0..<layers * heads { position = max(position, rows[head].count) }
+            }
+            headPartials[i] = partials(segment, position)
+            let needed = headPartials[i] * (segment.view.heads == nil ? 1 : heads)
             leaders[i] = -1
             (offsets[i], firstSpans[i]) = needed > 0 && used + needed <= room ? (used, 0) : (-1, 0)
             if offsets[i] >= 0 { used += needed }
-            alonePositions += segment.position + segment.tokens.count
+            alonePositions += position + segment.tokens.count
             // A single token may share spans with others, and goes on in any case.
             lastRows[i + 1] =
                 lastRows[i]

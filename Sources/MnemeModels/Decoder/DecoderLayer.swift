@@ -129,7 +129,7 @@ struct DecoderLayer: Sendable {
         let segment = pass.segments[pass.segment(of: token)],
             offset = token - segment.tokens.lowerBound
         if let heads = segment.view.heads {
-            store(token, at: offset, heads: heads, pass)
+            store(token, at: offset, heads: heads, base: segment.view.keys, pass)
         } else {
             store(token, at: segment.position(of: offset), view: segment.view, pass)
         }
@@ -153,19 +153,20 @@ struct DecoderLayer: Sendable {
 
     /// Stores a token's keys and values where heads keep rows of their own.
     private func store(
-        _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>, _ pass: DecoderPass
+        _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>,
+        base: UnsafeMutablePointer<UInt16>, _ pass: DecoderPass
     ) {
-        let c = pass.configuration, w = pass.workspace, start = token * w.kvStride
+        let c = pass.configuration, w = pass.workspace, start = token * w.kvStride,
+            block = KVView.blockTokens
         for head in 0..<c.kvHeads {
             let rows = heads[index * c.kvHeads + head], row = rows.count + offset,
-                from = head * c.headDimension
-            let block = row / KVView.blockTokens * KVView.blockTokens * c.headDimension
+                from = start + head * c.headDimension,
+                page = base + Int(rows.pages[row / block]) * KVHeadRows.pageUnit
             pass.kernels.storeKeys(
-                w.keys.pointer + start + from, count: c.headDimension,
-                into: rows.keys + block + row % KVView.blockTokens)
+                w.keys.pointer + from, count: c.headDimension, into: page + row % block)
             pass.kernels.toHalf(
-                w.values.pointer + start + from, count: c.headDimension,
-                into: rows.values + row * c.headDimension)
+                w.values.pointer + from, count: c.headDimension,
+                into: page + (block + row % block) * c.headDimension)
         }
     }
 }

@@ -22,18 +22,25 @@ extension DecoderPass {
                 row = lastRows?[i] ?? first
             if let rows = view.heads?[layer * c.kvHeads + head] {
                 let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
-                return DecoderKernels.Attention(
+                var a = DecoderKernels.Attention(
                     queries: w.queries.pointer + first * w.queryStride + offset,
-                    stride: w.queryStride, keys: rows.keys,
-                    values: rows.values,
-                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count,
+                    stride: w.queryStride, keys: view.keys,
+                    values: view.keys + KVView.blockTokens * c.headDimension,
+                    blockStride: KVHeadRows.pageUnit, table: rows.pages, tokens: count,
                     position: rows.count + skipped, heads: group, kvHeads: 1,
                     dimension: c.headDimension, window: window ?? 0,
                     scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
                     cap: c.attentionCap ?? 0,
                     into: w.attended.floats + row * w.queryStride + offset,
                     outputStride: w.queryStride,
-                    many: (rows.compensationRow, log(rows.mergeCount)))
+                    many: (rows.compensationRow, log(rows.mergeCount)), codeBits: rows.codeBits)
+                if plan.pointee.offsets[i] >= 0 {
+                    kernels.share(
+                        &a,
+                        partials: w.partials.pointer + plan.pointee.offsets[i]
+                            + head * plan.pointee.headPartials[i], firstSpan: 0)
+                }
+                return a
             }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride,
@@ -108,6 +115,13 @@ extension DecoderPass {
         for i in segments.indices where plan.pointee.offsets[i] >= 0 && pieces(i) > 0 {
             let here = heads.clamped(to: i * c.kvHeads..<(i + 1) * c.kvHeads)
             guard !here.isEmpty else { continue }
+            if segments[i].view.heads != nil {
+                for head in here {
+                    var a = attention(i, head - i * c.kvHeads, of: lastRows)
+                    kernels.merge(&a, heads: 0..<1)
+                }
+                continue
+            }
             var a = attention(i, of: lastRows)
             kernels.merge(
                 &a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)

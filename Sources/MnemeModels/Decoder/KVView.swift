@@ -28,7 +28,7 @@ public struct KVView: @unchecked Sendable {
     /// same names, they have the same bytes.
     public var blocks: UnsafePointer<Int32>?
     /// The rows of each head, those of all heads of layer 0 first; for heads that keep different
-    /// positions. `keys`, `values` and strides are not used then.
+    /// positions. Their pages lie behind `keys`; `values` and strides are not used then.
     public var heads: UnsafePointer<KVHeadRows>?
     /// Positions there is room for.
     public var capacity: Int
@@ -64,27 +64,29 @@ public struct KVView: @unchecked Sendable {
     }
 }
 
-/// The rows that one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of
-/// this head alone.
+/// The rows that one key-value head of one layer keeps, by itself: in pages of
+/// ``KVView/blockTokens`` rows, anywhere behind ``KVView/keys``.
+///
+/// A page holds halves, keys as [dimension][32], then values as [32][dimension]; or codes, see
+/// `mnk_encode_kv_page`.
 public struct KVHeadRows: @unchecked Sendable {
-    /// Element i of row r at `r / 32 · 32 · dimension + i·32 + r % 32`.
-    public var keys: UnsafeMutablePointer<UInt16>
-    /// Element i of row r at `r·dimension + i`.
-    public var values: UnsafeMutablePointer<UInt16>
-    /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one
-    /// keeps all.
-    public var count: Int
+    /// Halves from one page's possible beginning to the next: 64 bytes.
+    public static let pageUnit = 32
+    /// Where each page begins, in units of ``pageUnit`` halves; ~ of it if the page holds codes.
+    public var pages: UnsafeMutablePointer<Int32>
+    /// Bits of codes, 8 or 4.
+    public var codeBits: Int
+    /// Rows that are there; new tokens follow them, in pages of halves. Windows count rows: a layer
+    /// with one may lack leading rows alone.
+    public var count = 0
     /// The compensation row, and its merge count ``mergeCount``: it weighs as much as so many of its
     /// kind.
     public var compensationRow = 0, mergeCount: Float = 1
 
-    /// Rows in memory that must outlive them.
-    public init(
-        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int
-    ) {
-        self.keys = keys
-        self.values = values
-        self.count = count
+    /// No rows yet; the table of pages must outlive them.
+    public init(pages: UnsafeMutablePointer<Int32>, codeBits: Int) {
+        self.pages = pages
+        self.codeBits = codeBits
     }
 }
 

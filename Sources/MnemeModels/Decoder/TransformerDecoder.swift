@@ -118,14 +118,15 @@ public final class TransformerDecoder: Sendable {
         defer { lock.unlock() }
         // The plan is made by one thread, before the others begin.
         let layers = min(layers ?? .max, weights.layers.count)
-        workspace.plan.pointee.make(segments, logits: layers == weights.layers.count) { segment in
-            segment.view.heads != nil
-                ? 0
-                : DecoderKernels.partials(
-                    tokens: segment.tokens.count, position: segment.position,
-                    heads: configuration.heads,
-                    kvHeads: configuration.kvHeads,
-                    dimension: configuration.headDimension)
+        let c = configuration
+        workspace.plan.pointee.make(
+            segments, logits: layers == weights.layers.count, heads: c.kvHeads, layers: c.layers
+        ) { segment, position in
+            let isRagged = segment.view.heads != nil
+            return DecoderKernels.partials(
+                tokens: segment.tokens.count, position: position,
+                heads: isRagged ? c.heads / c.kvHeads : c.heads,
+                kvHeads: isRagged ? 1 : c.kvHeads, dimension: c.headDimension)
         }
         let plan = workspace.plan.pointee
         reads.withLockedValue {

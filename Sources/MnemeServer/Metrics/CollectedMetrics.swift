@@ -37,6 +37,9 @@ enum CollectedMetrics {
                 "mneme_llm_preempted", .counter, "Sequences put back as others needed their memory.",
                 Double(engine.preempted)),
             MetricFamily(
+                "mneme_llm_compressed", .counter, "Sequences that went on with a part of their rows.",
+                Double(engine.compressed)),
+            MetricFamily(
                 "mneme_kv_bytes", .gauge, "Bytes of keys and values in memory.", Double(engine.kv.bytes)),
             MetricFamily(
                 "mneme_kv_idle_bytes", .gauge, "Bytes of those that nobody reads now.",

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeEngine
+import MnemeKV
 
 /// Members that all parts of one answer have in common.
 struct AnswerEnvelope: Sendable {
@@ -39,13 +40,20 @@ extension GenerationUsage {
         cachedTokens += other.cachedTokens
     }
 
-    /// The tokens of a request, as OpenAI's API tells them.
+    /// The tokens of a request, as OpenAI's API tells them, and what was kept of its rows.
     var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "prompt_tokens": .number(Double(promptTokens)),
             "completion_tokens": .number(Double(answerTokens)),
             "total_tokens": .number(Double(promptTokens + answerTokens)),
             "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
         ]
+        if let kept {
+            members["kv"] = [
+                "policy": .string(kept.policy), "type": .string(kept.type.rawValue),
+                "kept_tokens": .number(kept.tokens), "bytes": .number(Double(kept.bytes)),
+            ]
+        }
+        return .object(members)
     }
 }

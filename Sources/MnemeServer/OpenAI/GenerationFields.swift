@@ -1,5 +1,6 @@
 import Mneme
 import MnemeEngine
+import MnemeKV
 
 /// The fields that chat and completions share: how the language model answers.
 enum GenerationFields {
@@ -113,13 +114,52 @@ enum GenerationFields {
     /// Answers to one prompt.
     static let answers = RequestField<Int>("n", in: 1...16)
 
+    /// Which keys and values the answer is given from. Not in OpenAI's API.
+    static let kv = RequestField<KVCompression>(
+        "kv",
+        schema: [
+            "type": "object",
+            "description": .string(
+                "Answer from a part of the KV cache: rows that a policy keeps behind the prompt, "
+                    + "and their format. As the server does if left out."),
+            "properties": [
+                "policy": [
+                    "type": "string", "enum": .array(KVCompression.policies.map { .string($0) }),
+                ],
+                "budget": [
+                    "type": "number", "exclusiveMinimum": 0, "maximum": 999_999_999,
+                    "description": .string(
+                        "A share of the tokens up to 1, or their number above; 0.25 if left out."),
+                ],
+                "type": [
+                    "type": "string",
+                    "enum": .array(KVCompression.types.map { .string($0.rawValue) }),
+                ],
+            ],
+        ]
+    ) { request, name in
+        guard let fields = try request.fields(name) else { return nil }
+        var kv = KVCompression()
+        kv.policy = try fields.text("policy") ?? kv.policy
+        kv.budget = try fields.number("budget") ?? kv.budget
+        if let type = try fields.text("type") {
+            guard let codec = KVCodec(rawValue: type) else {
+                throw InputError(
+                    "'\(name).type' must be \(KVCompression.types.map(\.rawValue).joined(separator: ", ")).")
+            }
+            kv.type = codec
+        }
+        try kv.check()
+        return kv
+    }
+
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
         [
             model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
             presencePenalty,
             frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
-            answers,
+            answers, kv,
         ]
 
     /// The most time for one answer: whoever waits longer has gone away.
@@ -140,6 +180,7 @@ enum GenerationFields {
         generation.maxTokens = try maxCompletionTokens.read(request) ?? maxTokens.read(request)
         generation.sampling = try sampling(request)
         generation.stop = try stop.read(request) ?? []
+        generation.kv = try kv.read(request)
         switch try responseFormat.read(request) {
         case nil, .text: break
         case .jsonObject: generation.schema = .anyObject

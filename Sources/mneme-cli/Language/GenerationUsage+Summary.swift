@@ -1,5 +1,6 @@
 import Foundation
 import MnemeEngine
+import MnemeKV
 
 extension GenerationUsage {
     /// Figures of one answer for people: prompt tokens and how many were cached, milliseconds to
@@ -9,8 +10,14 @@ extension GenerationUsage {
             rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
         let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at other positions" : ""
         let read = cachedTokens > 0 ? " (\(cachedTokens) cached\(moved))" : ""
+        let rows =
+            kept.map {
+                String(
+                    format: "; answered from %.0f rows a head (\($0.policy), \($0.type.rawValue), %.1f MiB)",
+                    $0.tokens, Double($0.bytes) / 1_048_576)
+            } ?? ""
         return String(
-            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second",
+            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second\(rows)",
             promptTokens,
             firstToken * 1000, answerTokens, rate)
     }

@@ -44,6 +44,38 @@ struct KVOptions: ParsableArguments {
             valueName: "share"))
     var kvReuse: Double?
 
+    /// The policy of answers: which rows of the KV cache are kept behind the prompt.
+    @Option(
+        help: ArgumentHelp(
+            "Answer from a part of the KV cache: which rows are kept behind the prompt, one of \(KVCompression.policies.joined(separator: ", ")). `mneme kv eval` tells what is lost.",
+            valueName: "name"))
+    var kvPolicy: String?
+    /// The rows that a head keeps on average.
+    @Option(
+        help: ArgumentHelp(
+            "How much the policy keeps: a share of the prompt's tokens, 0.25 if left out, or a number of tokens above 1.",
+            valueName: "share"))
+    var kvBudget: Double?
+    /// The format of what is kept in memory.
+    @Option(
+        help: ArgumentHelp(
+            "How answers keep keys and values in memory: f16, or int8 or int4, which take 0.55 and 0.31 of it.",
+            valueName: "type"))
+    var kvType: String?
+
+    /// How answers keep keys and values, by flag, setting or default; nil keeps all as they are.
+    ///
+    /// - Throws: `EngineError` for what there is not.
+    private func compression() throws -> KVCompression? {
+        let settings = Settings.current
+        var compression = KVCompression()
+        compression.policy = kvPolicy ?? settings.text(.kvPolicy) ?? compression.policy
+        compression.budget = kvBudget ?? settings.number(.kvBudget) ?? compression.budget
+        if let name = kvType ?? settings.text(.kvType) { compression.type = try Self.codec(name) }
+        try compression.check()
+        return compression.isExact ? nil : compression
+    }
+
     /// The codec that `--kv-codec` names.
     private static func codec(_ name: String) throws -> KVCodec {
         guard let codec = KVCodec(rawValue: name) else {
@@ -72,6 +104,7 @@ struct KVOptions: ParsableArguments {
             throw InputError("--kv-reuse is a share between 0 and 1.")
         }
         limits.reuseShare = kvReuse
+        limits.kv = try compression()
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(
             model, limits: limits,

@@ -87,6 +87,14 @@ extension Setting {
         "kv_remote", .text, "Redis server that machines share their KV cache through.")
     static let kvReuse = Setting(
         "kv_reuse", .number(0...1), "Share of recalled memories' tokens that chats compute again.")
+    static let kvPolicy = Setting(
+        "kv_policy", .text, "full", "Which rows of the KV cache answers keep behind the prompt.")
+    static let kvBudget = Setting(
+        "kv_budget", .number(0...1_000_000_000), "0.25",
+        "Share of the prompt's tokens that the policy keeps, or their number above 1.")
+    static let kvType = Setting(
+        "kv_type", .choice(["f16", "int8", "int4"]), "f16",
+        "How answers keep the KV cache in memory.")
     static let oracle = Setting(
         "oracle", .text, "OpenAI-compatible server that jobs ask; memories are sent there.")
     static let oracleModel = Setting("oracle_model", .text, "What that server calls its model.")
@@ -97,6 +105,7 @@ extension Setting {
     static let all = [
         host, port, model, context, embedder, rateLimit, maxBody, allowOrigin, certificate,
         privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvReuse,
+        kvPolicy, kvBudget, kvType,
         oracle, oracleModel, server,
     ]
 }

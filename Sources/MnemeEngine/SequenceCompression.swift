@@ -1,0 +1,115 @@
+import MnemeKV
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// How a request's keys and values are compressed: the policy for this model, and sizes. Made when
+/// the request comes.
+struct SequenceCompression {
+    let policy: KVPolicy
+    let codec: KVCodec
+    /// Rows that a head keeps on average.
+    let budget: Int
+    /// Tokens that are computed with all rows before the policy chooses: the prompt's, or of a
+    /// stream those that fit the context.
+    let exactTokens: Int
+    /// The most rows that a head has at any time.
+    let rows: Int
+    /// Blocks that it takes beside those of the exact tokens.
+    let blocks: Int
+
+    /// Last tokens of the exact ones that must be computed, for the attention that they pay.
+    var computing: Int {
+        switch policy.trigger == .never ? .none : policy.scorer.needs {
+        case .none: 1
+        case .last(let window): window
+        case .all: exactTokens
+        }
+    }
+
+    /// Tokens of a step at exact position `position` whose attention counts.
+    func observed(_ position: Int, _ tokens: Int) -> Int {
+        min(tokens, max(0, position + tokens - (exactTokens - computing)))
+    }
+
+    /// Tokens of a step behind the exact ones whose attention counts.
+    func observedBehind(_ tokens: Int) -> Int {
+        guard case .every = policy.trigger else { return 0 }
+        switch policy.scorer.needs {
+        case .none: return 0
+        case .last(let window): return min(window, tokens)
+        case .all: return tokens
+        }
+    }
+}
+
+extension Engine {
+    /// The compression of a request, if it asks for one.
+    ///
+    /// - Parameter most: tokens of the answer; nil if nothing was said.
+    /// - Throws: ``EngineError``, ``MnemeKV/KVError`` for what does not go together.
+    func compression(_ request: GenerationRequest, most: Int?) throws -> SequenceCompression? {
+        guard let wanted = request.kv ?? limits.kv, !wanted.isExact else { return nil }
+        try wanted.check()
+        let c = decoder.configuration, policy = try policy(wanted.policy), prompt = request.prompt.count
+        try CompressedSequence.check(c, policy, wanted.type)
+        var slack = 0, tokens = prompt
+        if case .every(let count) = policy.trigger {
+            slack = count
+            tokens = min(context, prompt + min(most ?? context, context))
+        }
+        var budget =
+            wanted.budget <= 1
+            ? max(KVCompression.leastRows, Int(wanted.budget * Double(tokens))) : Int(wanted.budget)
+        budget = min(budget, max(1, context - slack - 1))
+        let exact = policy.movesTogether ? min(prompt, context - 1) : prompt
+        // What moves together never has more rows than its budget and the next to go.
+        let rows =
+            policy.movesTogether
+            ? max(exact, budget) + slack + 2 * KVShape.blockTokens
+            : prompt + min(most ?? context, context) + KVShape.blockTokens
+        return SequenceCompression(
+            policy: policy, codec: wanted.type, budget: budget, exactTokens: exact, rows: rows,
+            blocks: try CompressedSequence.blocks(
+                c, policy, budget: budget, codec: wanted.type, rows: exact))
+    }
+
+    /// A policy for this model; some are measured on it when they are first asked for.
+    private func policy(_ name: String) throws -> KVPolicy {
+        try policies.withLockedValue { policies in
+            if let policy = policies[name] { return policy }
+            let policy = try PolicyCatalog.policy(name, for: decoder, sample: [], budget: 0)
+            policies[name] = policy
+            return policy
+        }
+    }
+
+    /// The sequence that a request's rows are copied to at the end of its exact tokens.
+    func compressed(_ compression: SequenceCompression) throws -> CompressedSequence {
+        try cache.compressed(
+            decoder.configuration, compression.policy, budget: compression.budget,
+            codec: compression.codec, rows: compression.rows, taking: compression.exactTokens)
+    }
+
+    /// Copies some heads' rows, so that others need not wait long; behind the last, the sequence
+    /// goes on with these alone.
+    ///
+    /// - Returns: false if there is no memory.
+    func compressStep(_ sequence: inout EngineSequence) -> Bool {
+        guard let taken = sequence.taken, let session = sequence.session,
+            let compressed = sequence.compressed, let compression = sequence.compression
+        else { return true }
+        let c = decoder.configuration, heads = c.layers * c.kvHeads,
+            rows = compression.exactTokens,
+            end = min(heads, taken + max(1, (1 << 16) / rows))
+        guard compressed.take(taken..<end, from: session.view, rows: rows) else { return false }
+        sequence.taken = end
+        guard end == heads else { return true }
+        sequence.taken = nil
+        compressed.pages.holdsBlocks = false
+        reuse?.keep(sequence.request, of: session, except: sequence.moved)
+        session.close(sequence.token, computed: rows)
+        sequence.session = nil
+        shared.withLockedValue { $0.statistics.compressed += 1 }
+        return true
+    }
+}
