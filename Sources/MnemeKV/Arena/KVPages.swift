@@ -105,11 +105,16 @@ package final class KVPages {
 
     /// A page, by its place in units; nil if there is no memory.
     func allocate(_ kind: Kind) -> Int32? {
-        guard reserve(1, kind), let block = free[kind]!.keys.first else { return nil }
-        let slot = free[kind]![block]!.removeLast()
+        guard reserve(1, kind), let block = free[kind]!.keys.first,
+            let slot = free[kind]![block]!.last,
+            // Beyond 128 GiB there are no numbers for places.
+            let page = Int32(
+                exactly: (block * blockBytes + slot * bytes(kind)) / (2 * KVHeadRows.pageUnit))
+        else { return nil }
+        free[kind]![block]!.removeLast()
         if free[kind]![block]!.isEmpty { free[kind]![block] = nil }
         freeCount[kind]! -= 1
-        return Int32((block * blockBytes + slot * bytes(kind)) / (2 * KVHeadRows.pageUnit))
+        return page
     }
 
     /// Takes a page back; a block that is empty is given back, too, if there is another.

@@ -129,6 +129,16 @@ package final class CompressedSequence: @unchecked Sendable {
     package var rowsPerHead: Double {
         Double(positions.reduce(0) { $0 + $1.count }) / Double(positions.count)
     }
+    /// Rows of the heads that the policy chooses among, on average: of layers without windows.
+    private var chosenRows: Double {
+        var rows = 0, heads = 0
+        for i in positions.indices
+        where configuration.window(layer: i / configuration.kvHeads) == nil {
+            rows += positions[i].count
+            heads += 1
+        }
+        return Double(rows) / Double(max(1, heads))
+    }
     /// Bytes of the rows that are kept; of encoded pages, those of their codes.
     package var bytes: Int {
         let d = configuration.headDimension, row = 4 * d
@@ -223,7 +233,7 @@ package final class CompressedSequence: @unchecked Sendable {
         next += tokens
         fresh += tokens
         dropUnseen()
-        if case .every(let slack) = policy.trigger, fresh >= slack, rowsPerHead > Double(budget) {
+        if case .every(let slack) = policy.trigger, fresh >= slack, chosenRows > Double(budget) {
             evict()
         }
     }
@@ -236,7 +246,7 @@ package final class CompressedSequence: @unchecked Sendable {
             most = positions.reduce(most) { min($0, most - $1.count % KVShape.blockTokens) }
         }
         guard case .every(let slack) = policy.trigger else { return most }
-        let left = fresh < slack ? slack - fresh : Int(Double(budget) - rowsPerHead) + 1
+        let left = fresh < slack ? slack - fresh : Int(Double(budget) - chosenRows) + 1
         return max(1, min(most, left))
     }
 
@@ -499,8 +509,8 @@ package final class CompressedSequence: @unchecked Sendable {
             free(heads[i].pages[given[i]])
         }
         guard give(i, pages: count) else { return false }
-        for page in start..<max(start, min(count, start.addingReportingOverflow(most).partialValue))
-        where page < count {
+        let end = most == .max ? count : min(count, start + most)
+        for page in start..<max(start, end) {
             let memory = pages.pointer(heads[i].pages[page])
             memory.update(from: scratch.keys + page * part, count: part)
             (memory + part).update(from: scratch.values + page * part, count: part)
