@@ -1,0 +1,203 @@
+package import MnemeModels
+import MnemeNumerics
+
+/// The choice of rows: among those that are there, or of a sequence that was computed whole.
+extension CompressedSequence {
+    /// Evicts the rows that the policy gives up.
+    package func evict() {
+        fresh = 0
+        let lengths = self.lengths { positions[$0].count }, budgets = split(lengths)
+        for i in positions.indices where budgets[i] < positions[i].count {
+            if codec.isPaged, codedPages(i) > 0 {
+                evictPages(i, budget: budgets[i])
+            } else {
+                load(i)
+                keep(i, positions[i], budget: budgets[i])
+            }
+        }
+        didEvict()
+    }
+
+    /// Takes the rows that the policy keeps of a sequence that was computed whole, for one head
+    /// after the other; this one has none before, and room for ``pagesKept(of:)``.
+    ///
+    /// - Parameters:
+    ///   - chosen: heads of all layers, counted one behind the other.
+    ///   - view: the other's memory.
+    ///   - count: its rows, of positions from 0 on.
+    /// - Returns: false if there is no memory.
+    package func take(_ chosen: Range<Int>, from view: KVView, rows count: Int) -> Bool {
+        let c = configuration, block = KVShape.blockTokens, part = block * c.headDimension
+        let budgets = split(lengths { _ in count })
+        for i in chosen {
+            let layer = i / c.kvHeads * view.layerStride, head = i % c.kvHeads * part,
+                first = firstSeen(i, of: count)
+            for b in first / block..<KVShape.blocks(count) {
+                let to = (b - first / block) * part
+                (scratch.keys + to).update(
+                    from: view.keys + layer + view.keyOffset(b * block) + head, count: part)
+                (scratch.values + to).update(
+                    from: view.values + layer
+                        + view.valueOffset(b * block, dimension: c.headDimension) + head,
+                    count: part)
+            }
+            loaded = i
+            guard keep(i, (Int32(first)..<Int32(count)).map { $0 }, budget: min(count - first, budgets[i]))
+            else { return false }
+            encode(i)
+        }
+        if chosen.upperBound == positions.count {
+            next = count
+            didEvict()
+        }
+        return true
+    }
+
+    /// The first of a head's rows, by pages, that later tokens see.
+    private func firstSeen(_ i: Int, of count: Int) -> Int {
+        Self.firstSeen(configuration, i / configuration.kvHeads, of: count)
+    }
+
+    private static func firstSeen(_ c: DecoderConfiguration, _ layer: Int, of count: Int) -> Int {
+        guard let window = c.window(layer: layer) else { return 0 }
+        return max(0, count - window) / KVShape.blockTokens * KVShape.blockTokens
+    }
+
+    /// Pages that a sequence of so many rows takes while it is compressed, and a further page of
+    /// each head.
+    package func pagesKept(of count: Int) -> (halves: Int, codes: Int) {
+        Self.pagesKept(
+            of: count, configuration, policy, budget: budget, codec: codec, residual: residual)
+    }
+
+    static func pagesKept(
+        of count: Int, _ c: DecoderConfiguration, _ policy: KVPolicy, budget: Int, codec: KVCodec,
+        residual: Int
+    ) -> (halves: Int, codes: Int) {
+        let block = KVShape.blockTokens, lengths = Self.lengths(c) { _ in count }
+        var halves = 0, codes = 0, most = 0
+        for (i, budget) in split(c, policy, budget, lengths).enumerated() {
+            let rows = min(count - firstSeen(c, i / c.kvHeads, of: count), budget),
+                coded = codec.isPaged ? max(0, (rows - residual) / block - 1) : 0
+            halves += KVShape.blocks(rows) - coded + 1
+            codes += coded
+            most = max(most, coded)
+        }
+        // A head's rows are there as halves before they are encoded.
+        return (halves + most, codes)
+    }
+
+    private func lengths(_ count: (Int) -> Int) -> [[Int]] { Self.lengths(configuration, count) }
+
+    private static func lengths(_ c: DecoderConfiguration, _ count: (Int) -> Int) -> [[Int]] {
+        (0..<c.layers).map { layer in (0..<c.kvHeads).map { count(layer * c.kvHeads + $0) } }
+    }
+
+    private func split(_ lengths: [[Int]]) -> [Int] {
+        Self.split(configuration, policy, budget, lengths)
+    }
+
+    /// The most rows of each head; layers with windows keep what they see.
+    private static func split(
+        _ c: DecoderConfiguration, _ policy: KVPolicy, _ budget: Int, _ lengths: [[Int]]
+    ) -> [Int] {
+        let budgets =
+            policy.trigger == .never ? lengths : policy.allocator.split(budget, lengths: lengths)
+        return (0..<c.layers * c.kvHeads).map { i in
+            let layer = i / c.kvHeads, head = i % c.kvHeads, length = lengths[layer][head]
+            return c.window(layer: layer) == nil
+                ? max(1, min(length, budgets[layer][head])) : length
+        }
+    }
+
+    private func didEvict() {
+        if policy.scorer.needs != .all, attention.count > 0 { clearAttention() }
+    }
+
+    /// Keeps the best of a head's rows, which lie in `scratch`, and writes those that changed.
+    ///
+    /// - Returns: false if there is no memory.
+    @discardableResult
+    private func keep(_ i: Int, _ before: [Int32], budget: Int) -> Bool {
+        var kept = Array(before.indices), changed = positions[i].isEmpty ? 0 : before.count
+        if budget < before.count {
+            let view = rows(i, before, budget: budget), scores = policy.scorer.scores(view)
+            // Of equals, the later stays.
+            let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
+            kept = order.prefix(budget).sorted()
+            let lost = order.dropFirst(budget).sorted(),
+                changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
+            for change in changes { scratch.write(change) }
+            // What stood for many and goes without being made part of another is gone.
+            let many =
+                changes.first { $0.mergeCount > 1 }.map { ($0.row, $0.mergeCount) }
+                ?? (view.compensationRow, view.mergeCount)
+            (heads[i].compensationRow, heads[i].mergeCount) =
+                kept.firstIndex(of: many.0).map { ($0, many.1) } ?? (0, 1)
+            let firsts =
+                [kept.enumerated().first { $0 != $1 }?.offset]
+                + changes.map { kept.firstIndex(of: $0.row) }
+            changed = min(changed, firsts.compactMap { $0 }.min() ?? kept.count)
+            scratch.gather(kept)
+            gatherAttention(i, kept, of: before.count)
+        }
+        var after = kept.map { before[$0] }
+        if policy.movesTogether { changed = min(changed, moveTogether(i, kept, &after)) }
+        return store(i, after, from: changed)
+    }
+
+    private func gatherAttention(_ i: Int, _ kept: [Int], of count: Int) {
+        guard attention.count > 0 else { return }
+        let weights = attention.pointer + i * capacity
+        for (to, from) in kept.enumerated() { weights[to] = weights[from] }
+        for row in kept.count..<count { weights[row] = 0 }
+    }
+
+    /// Gives rows in `scratch` neighbouring positions that end with the last row's: attention looks
+    /// at distances alone, so that those before a gap move up to it, and what follows stays.
+    ///
+    /// - Returns: the first row that moved.
+    private func moveTogether(_ i: Int, _ kept: [Int], _ positions: inout [Int32]) -> Int {
+        guard let last = positions.last else { return 0 }
+        var leading: [Anchor] = [], first = positions.count
+        for row in positions.indices {
+            let to = last - Int32(positions.count - 1 - row),
+                known = anchors[i].indices.contains(kept[row]) ? anchors[i][kept[row]] : nil
+            if to != positions[row] {
+                let anchor = known ?? Anchor(key: scratch.key(row), position: positions[row])
+                scratch.setKey(row, anchor.key)
+                rebase.rotate(scratch.keys, rows: row..<row + 1, by: Int(to - anchor.position))
+                positions[row] = to
+                first = min(first, row)
+                if leading.count == row, row < 2 * KVShape.blockTokens { leading.append(anchor) }
+            } else if let known, leading.count == row {
+                leading.append(known)
+            }
+        }
+        anchors[i] = leading
+        return first
+    }
+
+    /// Evicts whole pages of a head with codes: those whose best row is worth least. What is not
+    /// full yet stays.
+    private func evictPages(_ i: Int, budget: Int) {
+        let block = KVShape.blockTokens, full = positions[i].count / block
+        let scores = policy.scorer.scores(rows(i, positions[i], budget: budget))
+        let worth = (0..<full).map { page in
+            scores[page * block..<(page + 1) * block].reduce(-.infinity, max)
+        }
+        let lost = (0..<full).sorted { (worth[$0], $0) < (worth[$1], $1) }
+            .prefix((positions[i].count - budget + block - 1) / block)
+            .filter { worth[$0] < .infinity }
+        guard !lost.isEmpty else { return }
+        let kept = positions[i].indices.filter { !lost.contains($0 / block) }
+        gatherAttention(i, kept, of: positions[i].count)
+        for page in lost.sorted().reversed() { dropPages(i, page..<page + 1) }
+        guard policy.movesTogether else { return }
+        // Those before the gap are the exact rows of the first page.
+        load(i, pages: 1)
+        var after = positions[i]
+        let leading = moveTogether(i, kept, &after)
+        if leading < block { store(i, after, from: 0, pages: 1) }
+    }
+}
