@@ -37,6 +37,9 @@ let package = Package(
     products: [
         // Memory: `Mneme` alone is enough to remember and recall.
         .library(name: "Mneme", targets: ["Mneme"]),
+        .library(name: "MnemeCube", targets: ["MnemeCube"]),
+        .library(name: "MnemePipeline", targets: ["MnemePipeline"]),
+        .library(name: "MnemeRecipes", targets: ["MnemeRecipes"]),
         .library(name: "MnemeStore", targets: ["MnemeStore"]),
         .library(name: "MnemeIndex", targets: ["MnemeIndex"]),
         .library(name: "MnemeSeal", targets: ["MnemeSeal"]),
@@ -117,10 +120,15 @@ let package = Package(
                 "MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory",
                 "CMnemeLanguages", "CStemmer", locks,
             ]),
+        .target(name: "MnemeCube", dependencies: [locks]),
+        // Stages see values: neither of these two can reach a store, vectors or a model.
+        .target(name: "MnemePipeline", dependencies: ["MnemeBase", "MnemeCube"]),
+        .target(
+            name: "MnemeRecipes", dependencies: ["MnemeBase", "MnemeCube", "MnemePipeline"]),
         .target(
             name: "MnemeStore",
             dependencies: [
-                "MnemeBase", "MnemeSeal", crypto, locks,
+                "MnemeBase", "MnemeCube", "MnemeSeal", crypto, locks,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
@@ -128,7 +136,8 @@ let package = Package(
         .target(
             name: "Mneme",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeEmbedding", "MnemeIndex", "MnemeStore", crypto,
+                "MnemeBase", "MnemeCube", "MnemeSeal", "MnemeEmbedding", "MnemeIndex",
+                "MnemePipeline", "MnemeRecipes", "MnemeStore", crypto,
                 cryptoExtras, locks,
                 logging, tracing,
             ]),
@@ -149,7 +158,7 @@ let package = Package(
             dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeChat",
-            dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
+            dependencies: ["Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
         .target(
             name: "MnemeServer",
             dependencies: [

@@ -6,7 +6,7 @@
 
 A linear ranker: softmax over all turns of a conversation, cross-entropy against the evidence turns,
 L2 penalty. Each conversation is judged by weights fitted on the others; the printed weights are the mean
-over the folds. They go into Sources/Mneme/Recipes/FusionRanker.swift. Needs: numpy, torch.
+over the folds. They go into Sources/MnemeRecipes/Standard/FusionRanker.swift. Needs: numpy, torch.
 """
 import json, sys
 import numpy as np, torch

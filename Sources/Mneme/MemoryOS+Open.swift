@@ -65,7 +65,7 @@ extension MemoryOS {
     ///
     /// Several processes may open the same file, `mneme` among them. The caller is the local user,
     /// who may do everything; where requests of others come in, use
-    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)`` and name
+    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:maintainers:)`` and name
     /// the `Caller` with each call.
     ///
     /// - Parameters:

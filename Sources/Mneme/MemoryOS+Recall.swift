@@ -168,6 +168,8 @@ extension MemoryOS {
         /// The part of its score that it lost by being superseded, or gained from what it
         /// supersedes.
         var validity: Float
+        /// What the recipe's plan added to the ranker's score.
+        var adjustment: Float
         /// Memories that say the same and were folded into it.
         var duplicates: [CubeID]
     }
@@ -218,7 +220,7 @@ extension MemoryOS {
         Retriever(
             index: index, request: request, plan: plan, query: vector?.present,
             formerQuery: vector?.former,
-            retrieval: recipe.retrieval, ranker: recipe.ranker)
+            retrieval: recipe.retrieval, ranker: recipe.ranker, analyzer: analyzer)
     }
 
     /// Ranks, and folds memories that say the same into the best of them.
@@ -251,7 +253,8 @@ extension MemoryOS {
                 Selected(
                     id: document.id, score: candidate.score, features: candidate.features,
                     matched: matched,
-                    validity: candidate.validity, duplicates: []))
+                    validity: candidate.validity, adjustment: candidate.adjustment,
+                    duplicates: []))
         }
         return Ranking(candidates: selected, plan: plan)
     }
@@ -335,6 +338,7 @@ extension MemoryOS {
             } else {
                 explanation[request.mode.rawValue] = Double(item.score)
             }
+            if item.adjustment != 0 { explanation["plan"] = Double(item.adjustment) }
             if item.validity != 0 {
                 explanation[item.validity < 0 ? "superseded" : "supersedes"] = Double(item.validity)
             }

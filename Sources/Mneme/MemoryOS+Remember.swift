@@ -109,7 +109,7 @@ extension MemoryOS {
         return originals
             + drafts.map { draft in
                 var draft = draft
-                draft.links = originals.map {
+                draft.links += originals.map {
                     CubeLink(
                         source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom,
                         time: caller.time)
@@ -124,15 +124,25 @@ extension MemoryOS {
     ) -> [PreparedDraft] {
         let content = ContentHash(input, scope: scope)
         let context = ExtractionContext(scope: scope, time: caller.time)
-        return recipe.extractor.drafts(of: input, in: context).enumerated().map { number, draft in
+        let drafts = recipe.extractor.drafts(of: input, in: context)
+        return drafts.enumerated().map { number, draft in
             var cube = draft.cube
             // Who vouches, and what was taken out, is not a recipe's to say.
             cube.vouchedBy = input.isTrusted ? caller.principal.name : nil
             if cube.provenance.isOriginal { cube.provenance.source = input.source }
+            var links: [CubeLink] = []
+            if let source = draft.source, drafts.indices.contains(source), source < number {
+                cube.provenance.source = Provenance.recipe
+                links.append(
+                    CubeLink(
+                        source: cube.id, target: drafts[source].cube.id,
+                        kind: CubeLink.derivedFrom, time: caller.time))
+            }
             screen(&cube, policy)
             return PreparedDraft(
-                cube: cube, analysis: analysis(of: cube, words: draft.words),
-                contentHash: content.of(part: number))
+                cube: cube,
+                analysis: draft.words.map { analysis(of: cube, words: $0) } ?? enrich(&cube),
+                contentHash: content.of(part: number), links: links)
         }
     }
 

@@ -67,14 +67,13 @@ extension MemoryOS {
         let operations = recipe.reconciler.operations(
             for: draft.cube, among: likeness.neighbours, at: write.caller.time)
         for operation in operations {
-            switch operation {
-            case .add(let added, let links), .change(.add(let added, _, _, let links)):
+            if case .add(let added, let links) = operation {
                 let cube = conformed(added, to: write.policy, madeOf: draft.cube)
                 result.nearDuplicate = links.first { $0.kind == CubeLink.nearDuplicateOf }?.target
                 result.mutations.append(addition(of: cube, draft, links: links))
-            case .change(let mutation):
-                if let target = mutation.cube { result.changed.insert(target) }
-                result.mutations.append(try conformed(mutation, to: write.policy))
+            } else if let change = try mutation(of: operation, owner: write.owner) {
+                if let target = change.cube { result.changed.insert(target) }
+                result.mutations.append(change)
             }
         }
         return result
@@ -108,34 +107,28 @@ extension MemoryOS {
         return cube
     }
 
-    /// A change of a stored memory, its text redacted and screened.
+    /// The mutation that a recipe's change of a stored memory becomes; nil for an addition, and for
+    /// a memory that is gone.
     ///
-    /// - Throws: `AccessError` for changes by which a recipe would vouch for a memory.
-    private func conformed(_ mutation: Mutation, to policy: MemoryPolicy) throws -> Mutation {
-        func conformed(_ cube: MemCube, _ analysis: [UInt8]) -> (cube: MemCube, analysis: [UInt8]) {
-            var result = cube
-            Self.redact(&result, policy)
-            let isRedacted = result.text != cube.text
-            screen(&result, policy)
-            return (
-                result,
-                isRedacted ? Analysis(of: result, analyzer: analyzer).encoded : analysis
-            )
-        }
-        switch mutation {
-        case .update(let cube, let analysis, let hash):
-            let kept = conformed(cube, analysis)
-            return .update(kept.cube, analysis: kept.analysis, contentHash: hash)
-        case .rollback(let cube, let analysis, let hash):
-            let kept = conformed(cube, analysis)
-            return .rollback(kept.cube, analysis: kept.analysis, contentHash: hash)
-        case .adopt, .release:
-            throw AccessError(
-                "The recipe '\(recipe.name)' may not release memories or import any. "
-                    + "A person releases them; `import` takes them in.")
-        case .add, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move,
-            .erase, .link, .unlink:
-            return mutation
+    /// Of an update only text, type, tags, metadata and priority are taken, redacted and screened.
+    func mutation(of operation: MemoryOperation, owner: Owner) throws -> Mutation? {
+        switch operation {
+        case .add: return nil
+        case .update(let wanted):
+            guard var cube = try store.cube(wanted.id, owner: owner, asOf: nil, by: .mneme) else {
+                return nil
+            }
+            if cube.text != wanted.text { cube.vouchedBy = nil }
+            (cube.text, cube.type, cube.tags) = (wanted.text, wanted.type, wanted.tags)
+            (cube.metadata, cube.priority) = (wanted.metadata, wanted.priority)
+            let (analysis, hash) = try describe(&cube)
+            return .update(cube, analysis: analysis, contentHash: hash)
+        case .archive(let id): return .archive(id)
+        case .merge(let id, let other): return .merge(id, into: other)
+        case .invalidate(let id, let time): return .invalidate(id, at: time)
+        case .confirm(let id): return .confirm(id)
+        case .link(let link): return .link(link)
+        case .unlink(let link): return .unlink(link)
         }
     }
 

@@ -76,6 +76,8 @@ public final class MemoryOS: Sendable {
     let writes = BatchQueue<PendingWrite, [Remembered]>(label: "mneme.writes")
     /// The stages of the pipeline.
     public let recipe: Recipe
+    /// Do the background jobs.
+    public let maintainers: [any Maintainer]
     /// Embeds questions in batches; nil without an embedder.
     let questions: QueryEmbedder?
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
@@ -97,7 +99,7 @@ public final class MemoryOS: Sendable {
     let closed = Atomic<Bool>(false)
 
     /// Names analyses in the store that is handed to
-    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``.
+    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:maintainers:)``.
     public static var analyzerVersion: String { Analysis.version }
 
     /// - Parameters:
@@ -115,14 +117,17 @@ public final class MemoryOS: Sendable {
     ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is
     ///     not kept. nil sets no bound.
     ///   - recipe: the stages of the pipeline.
+    ///   - maintainers: do the background jobs.
     public init(
         store: any MemoryStore, embedder: (any TextEmbedder)?,
         formerEmbedder: (any TextEmbedder)? = nil,
         indexFolder: String? = nil, indexMemory: Int? = nil,
-        indexDisk: Int? = nil, recipe: Recipe = .standard
+        indexDisk: Int? = nil, recipe: Recipe = .standard,
+        maintainers: [any Maintainer] = Maintainers.standard
     ) {
         self.store = store
         self.recipe = recipe
+        self.maintainers = maintainers
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
         questions = embedder.map { QueryEmbedder($0, former: formerEmbedder) }
@@ -145,6 +150,7 @@ public final class MemoryOS: Sendable {
     ) {
         self.store = store
         recipe = .standard
+        maintainers = Maintainers.standard
         self.embedder = embedder
         questions = QueryEmbedder(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)
@@ -207,7 +213,8 @@ public final class MemoryOS: Sendable {
                 $0.provenance.isOriginal ? $0.id : nil
             }
         }
-        let ids = [id] + (made.map(\.id) + originals).filter { $0 != id }
+        let derivedTexts = try self.made(byRecipesOf: id, owner: owner)
+        let ids = [id] + (made.map(\.id) + originals + derivedTexts).filter { $0 != id }
         // What was made of it goes, whoever sees it.
         _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
         for derived in attached { try derived.erase(madeOf: sources, references) }

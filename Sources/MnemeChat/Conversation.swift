@@ -1,6 +1,6 @@
 public import Mneme
 public import MnemeEngine
-public import MnemeStore
+public import MnemeCube
 
 /// A chat with a language model that runs here, with memory if it is given one.
 ///

@@ -1,6 +1,6 @@
 public import Mneme
 public import MnemeKV
-public import MnemeStore
+public import MnemeCube
 
 /// A folder of KV cache blocks, as memory that was derived from memories: what was computed from
 /// them is erased with them.

@@ -40,7 +40,7 @@ import Testing
             else {
                 return [.add(draft, links: [])]
             }
-            return [.change(.confirm(same.id))]
+            return [.confirm(same.id)]
         }
     }
 
@@ -84,11 +84,14 @@ import Testing
         }
     }
 
-    private func open(_ folder: TemporaryFolder, _ recipe: Recipe) throws -> MemoryOS {
+    private func open(
+        _ folder: TemporaryFolder, _ recipe: Recipe,
+        _ maintainers: [any Maintainer] = Maintainers.standard
+    ) throws -> MemoryOS {
         MemoryOS(
             store: try SQLiteMemoryStore(
                 path: folder.path + "/recipe.db", analyzer: MemoryOS.analyzerVersion),
-            embedder: nil, recipe: recipe)
+            embedder: nil, recipe: recipe, maintainers: maintainers)
     }
 
     @Test func `a recipe's extractor and reconciler decide what is recorded`() async throws {
@@ -166,7 +169,6 @@ import Testing
     /// Puts other words in a draft's place, and vouches for them.
     private struct Rewriter: Reconciler {
         var text: String
-        var releases: CubeID?
 
         func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
             -> [MemoryOperation]
@@ -177,7 +179,7 @@ import Testing
             cube.state = .activated
             cube.metadata = ["from": "ben@example.org"]
             cube.provenance.source = Provenance.redaction
-            return [.add(cube, links: [])] + (releases.map { [.change(.release($0))] } ?? [])
+            return [.add(cube, links: [])]
         }
     }
 
@@ -198,14 +200,6 @@ import Testing
         #expect(quarantined.state == .quarantined && quarantined.vouchedBy == nil)
         #expect(!quarantined.text.contains("evil@example.com") && quarantined.metadata == ["from": "[EMAIL]"])
         #expect(quarantined.provenance.source == input.source)
-        // Nor does a recipe let out what is held, and what it wanted besides is not written.
-        recipe.reconciler = Rewriter(text: "Dinner is at eight", releases: quarantined.id)
-        let other = try open(folder, recipe)
-        await #expect(throws: AccessError.self) {
-            try await other.remember([MemoryInput("Dinner is at eight")], scope: Self.scope)
-        }
-        let kept = try memory.store.list(CubeFilter(owner: Self.owner), by: .local)
-        #expect(kept.map(\.state) == [.quarantined])
     }
 
     @Test
@@ -259,6 +253,156 @@ import Testing
         #expect((features * RecallFeatures([.words: 2, .date: 3])).sum == -2)
     }
 
+    /// Keeps one summary of all memories, and archives what is called old. Names strangers if told.
+    private struct Summarizing: MemoryMaintainer {
+        let summary = "keeps a summary"
+        var stranger: CubeID?
+        func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
+            -> [MemoryOperation]
+        {
+            let sources = memories.filter { $0.provenance.source != Provenance.recipe }
+            var operations = sources.filter { $0.text.hasPrefix("Old") }.map {
+                MemoryOperation.archive($0.id)
+            }
+            let text = "In short: " + sources.map(\.text).joined(separator: ". ")
+            if !memories.contains(where: { $0.text == text }) {
+                operations += [
+                    context.derive(text, type: .semantic, from: sources, tag: "summary")
+                ].compactMap(\.self)
+            }
+            return operations + (stranger.map { [.archive($0)] } ?? [])
+        }
+    }
+
+    @Test func `a recipe's maintainer sees each label by itself, and what it made goes with its source`()
+        async throws
+    {
+        var recipe = Recipe.standard
+        recipe.maintainer = Summarizing()
+        let folder = try TemporaryFolder()
+        let memory = try open(folder, recipe)
+        var secret = MemoryInput("The safe opens with four turns", eventTime: Self.at(0))
+        secret.sensitivity = .restricted
+        let inputs = [
+            MemoryInput("The kiln fires at noon", eventTime: Self.at(1)),
+            MemoryInput("Old bread is for the ducks", eventTime: Self.at(2)), secret,
+        ]
+        let kept = try await memory.remember(inputs, scope: Self.scope)
+        let dry = try await memory.enqueue(.maintain, owner: Self.owner, arguments: ["dry": "true"])
+        _ = try await JobRunner(memory).drain()
+        #expect(
+            try memory.store.job(dry.id, by: .local)?.message
+                == "2 added, 1 archived (not done)")
+        for expected in ["2 added, 1 archived", "1 added"] {
+            // The second time the archived one is not summed up any more; the other label is done.
+            let job = try await memory.enqueue(.maintain, owner: Self.owner)
+            _ = try await JobRunner(memory).drain()
+            #expect(try memory.store.job(job.id, by: .local)?.message == expected)
+        }
+        let made = try memory.store.list(CubeFilter(owner: Self.owner), by: .local).filter {
+            $0.provenance.source == Provenance.recipe
+        }
+        #expect(made.count == 3 && made.allSatisfy { $0.tags == ["summary"] })
+        #expect(
+            made.filter { $0.text.contains("safe") }.map(\.sensitivity) == [.restricted])
+        #expect(made.allSatisfy { !$0.text.contains("safe") || !$0.text.contains("kiln") })
+        try await memory.erase(kept[0].id, owner: Self.owner)
+        let left = try memory.store.list(CubeFilter(owner: Self.owner), by: .local)
+        #expect(left.allSatisfy { !$0.text.contains("kiln") }, "a summary outlived what it quotes")
+        #expect(left.contains { $0.text.contains("In short: The safe") })
+        // Nor can anybody pass a text off as one of these.
+        var forged = MemoryInput("x")
+        forged.source = Provenance.recipe
+        await #expect(throws: InputError.self) {
+            try await memory.remember([forged], scope: Self.scope)
+        }
+    }
+
+    @Test func `a maintainer that names a memory which it was not given changes nothing`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        let first = try open(folder, .standard)
+        let other = try await first.remember([MemoryInput("Tom's own")], scope: Scope(user: "tom"))
+        _ = try await first.remember([MemoryInput("Ana's own")], scope: Self.scope)
+        var recipe = Recipe.standard
+        recipe.maintainer = Summarizing(stranger: other[0].id)
+        let memory = try open(folder, recipe)
+        let job = try memory.store.enqueue(
+            Job("maintain", owner: Self.owner, maximumAttempts: 1), by: .local)
+        _ = try await JobRunner(memory).drain()
+        #expect(
+            try memory.store.job(job.id, by: .local)?.message?.contains("was not given") == true)
+        #expect(
+            try memory.store.list(CubeFilter(owner: Owner(user: "tom")), by: .local).map(\.state)
+                == [.activated])
+    }
+
+    /// A plan that turns the ranker's order round and leaves the best out.
+    private struct Reversing: RetrievalPlan {
+        let hitLimit = 100
+        let roundLimit = 2
+        func first(_ query: RetrievalQuery) -> [Probe] { [.everything] }
+        func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+            .ranked(
+                hits.dropFirst().map {
+                    var hit = $0
+                    hit.score = -hit.score
+                    return hit
+                })
+        }
+    }
+
+    @Test func `a plan may give its hits other scores, which explanations account for`() async throws {
+        func recall(_ recipe: Recipe) async throws -> [RecalledMemory] {
+            let folder = try TemporaryFolder()
+            let memory = try open(folder, recipe)
+            let texts = ["The kiln fires at noon", "The kiln is old", "Bread is baked on Sunday"]
+            try await memory.remember(texts.map { MemoryInput($0) }, scope: Self.scope)
+            return try await memory.recall(
+                RecallRequest("When does the kiln fire?", owner: Self.owner)
+            ).memories
+        }
+        var recipe = Recipe.standard
+        recipe.retrieval = Reversing()
+        var walkless = Recipe.standard
+        walkless.retrieval = OneLook()
+        let usual = try await recall(walkless), reversed = try await recall(recipe)
+        #expect(reversed.map(\.memory.text) == usual.dropFirst().reversed().map(\.memory.text))
+        for item in reversed {
+            #expect(item.explanation["plan"] != nil)
+            #expect(abs(item.explanation.values.reduce(0, +) - item.score) < 1e-4)
+        }
+    }
+
+    /// Adds the first word of each input as a memory of its own.
+    private struct Heading: MemoryExtractor {
+        let base = RuleExtractor()
+        func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft] {
+            let first = input.text.split(separator: " ")[0]
+            return base.drafts(of: input, in: context) + [
+                Draft(
+                    context.cube("Heading \(first)", type: .semantic, of: input), madeOf: 0)
+            ]
+        }
+        func enrich(_ cube: inout MemCube, words: [String]) { base.enrich(&cube, words: words) }
+    }
+
+    @Test func `what an extractor makes of a draft is found by its words, and erased with it`()
+        async throws
+    {
+        var recipe = Recipe.standard
+        recipe.extractor = Heading()
+        let folder = try TemporaryFolder()
+        let memory = try open(folder, recipe)
+        let kept = try await memory.remember([MemoryInput("Kilns are hot")], scope: Self.scope)
+        #expect(kept.map(\.memory.text) == ["Kilns are hot", "Heading Kilns"])
+        let found = try await memory.recall(RecallRequest("heading", owner: Self.owner))
+        #expect(found.memories.first?.memory.text == "Heading Kilns")
+        try await memory.erase(kept[0].id, owner: Self.owner)
+        #expect(try memory.store.list(CubeFilter(owner: Self.owner), by: .local).isEmpty)
+    }
+
     /// A job that only says for whom it ran.
     private struct Greeting: Maintainer {
         let kind = JobKind(rawValue: "greet")
@@ -272,11 +416,9 @@ import Testing
         }
     }
 
-    @Test func `a recipe's own job is queued, checked and done as the others are`() async throws {
-        var recipe = Recipe.standard
-        recipe.maintainers.append(Greeting())
+    @Test func `a job of one's own is queued, checked and done as the others are`() async throws {
         let folder = try TemporaryFolder()
-        let memory = try open(folder, recipe)
+        let memory = try open(folder, .standard, Maintainers.standard + [Greeting()])
         let greet = JobKind(rawValue: "greet")
         let job = try await memory.enqueue(greet, owner: Self.owner, arguments: ["to": "Tom"])
         #expect(try await JobRunner(memory).drain() == 1)
@@ -287,7 +429,7 @@ import Testing
         await #expect(throws: InputError.self) {
             try await memory.enqueue(greet, arguments: ["at": "noon"])
         }
-        // Without the recipe nobody takes it.
+        // Elsewhere nobody takes it.
         #expect(throws: InputError.self) {
             try MemoryOS.job(greet, owner: Self.owner, arguments: [:])
         }
@@ -297,7 +439,8 @@ import Testing
         let names = Maintainers.standard.map(\.kind.rawValue)
         #expect(
             names == [
-                "decay", "expire", "refine", "consolidate", "link", "promote", "embed", "index",
+                "decay", "expire", "refine", "consolidate", "link", "promote", "maintain",
+                "embed", "index",
                 "verify", "compact",
             ])
         for maintainer in Maintainers.standard {

@@ -1,6 +1,6 @@
 import Foundation
 import MnemeIndex
-package import MnemeStore
+package import MnemeCube
 
 /// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025;
 /// LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things and

@@ -1,8 +1,9 @@
 /// The maintainers that this build has.
 public enum Maintainers {
-    /// Every maintainer of the standard recipe, in the order of the help.
+    /// Every maintainer, in the order of the help.
     public static let standard: [any Maintainer] = [
         Decay(), Expiry(), RefineClaims(), MergeDuplicates(), LinkRelated(), PromoteTiers(),
+        RunRecipe(),
         EmbedPending(),
         PrepareIndexes(), VerifyStore(), CompactStore(),
     ]

@@ -14,7 +14,7 @@ extension MemoryOS {
         let job = try Self.job(
             kind, owner: owner, arguments: arguments, priority: priority, due: due,
             now: caller.time,
-            maintainers: recipe.maintainers)
+            maintainers: maintainers)
         return try await run { [store] in try store.enqueue(job, by: caller) }
     }
 
@@ -60,7 +60,7 @@ extension MemoryOS {
     /// - Throws: what the job fails with; `StoreError` of code `newerVersion` for an unknown kind,
     ///   `InputError` for arguments that mean nothing. It is the queue that tries again.
     func perform(_ job: Job, now: Date) async throws -> String {
-        guard let maintainer = recipe.maintainers.first(of: JobKind(rawValue: job.kind)) else {
+        guard let maintainer = maintainers.first(of: JobKind(rawValue: job.kind)) else {
             throw StoreError(
                 .newerVersion, "This Mneme does not know the job '\(job.kind)'. Update it.")
         }

@@ -1,6 +1,6 @@
 import Foundation
 import MnemeIndex
-package import MnemeStore
+package import MnemeCube
 import NIOConcurrencyHelpers
 
 /// Extraction of claims by a language model, where the rules of ``Claims`` found nothing. What the

@@ -17,6 +17,8 @@ struct Retriever {
     /// The recipe's stages: probes to run, and how features become one score.
     let retrieval: any RetrievalPlan
     let ranker: any RecallRanker
+    /// The one that made the index.
+    let analyzer: TextAnalyzer
 
     /// A document that may be the answer, with its score.
     struct Candidate {
@@ -30,6 +32,10 @@ struct Retriever {
         var matches: UInt64
         /// The loss for being superseded (negative), or the gain from what it supersedes.
         var validity: Float = 0
+        /// What the plan's score differs by from the ranker's.
+        var adjustment: Float = 0
+        /// The round of probes that found it first, and its share of the best in a probing search.
+        var round = 0, probed: Float = 0
     }
 
     /// Puts what does not hold any more behind what does, without losing it where nothing else
@@ -73,32 +79,62 @@ struct Retriever {
     /// Every candidate that the plan finds, scored.
     private func candidates(_ lexical: LexicalIndex.Scores) throws -> [Candidate] {
         var query = RetrievalQuery(request: request, memories: index.documents.count, round: 0)
+        (query.words, query.weights, query.speaker) = (plan.words, lexical.weights, plan.speaker)
+        (query.asksWhen, query.namesTime) = (plan.asksWhen, !plan.times.isEmpty)
         var isSeen = [Bool](repeating: false, count: index.documents.count)
         var result: [Candidate] = []
         var probes = retrieval.first(query)
         while true {
-            for probe in probes { try run(probe, lexical, &isSeen, &result) }
+            for probe in probes { try run(probe, lexical, query.round, &isSeen, &result) }
             query.round += 1
             guard query.round < retrieval.roundLimit else { return result }
-            let hits = Self.best(retrieval.hitLimit, of: result).map {
-                RetrievalHit(
-                    number: $0.document, score: $0.score, features: $0.features ?? RecallFeatures())
+            switch retrieval.next(query, after: Self.best(retrieval.hitLimit, of: result).map(hit)) {
+            case .answer: return result
+            case .ranked(let hits): return Self.ordered(result, by: hits)
+            case .probe(let next): probes = next
             }
-            guard case .probe(let next) = retrieval.next(query, after: hits) else { return result }
-            probes = next
+        }
+    }
+
+    /// A candidate as a plan sees it.
+    private func hit(_ candidate: Candidate) -> RetrievalHit {
+        var hit = RetrievalHit(
+            number: candidate.document, score: candidate.score,
+            features: candidate.features ?? RecallFeatures())
+        let document = index.documents[candidate.document]
+        (hit.round, hit.probed, hit.matches) = (
+            candidate.round, candidate.probed, candidate.matches
+        )
+        (hit.type, hit.speaker, hit.session) = (document.type, document.speaker, document.session)
+        (hit.eventTime, hit.tags) = (document.eventTime, document.tags)
+        return hit
+    }
+
+    /// The candidates that a plan chose, with its scores; a score that is no number chooses
+    /// nothing.
+    private static func ordered(_ candidates: [Candidate], by hits: [RetrievalHit]) -> [Candidate] {
+        let scores = Dictionary(hits.map { ($0.number, $0.score) }) { first, _ in first }
+        return candidates.compactMap { candidate in
+            guard let score = scores[candidate.document], score.isFinite else { return nil }
+            var candidate = candidate
+            candidate.adjustment = score - candidate.score
+            candidate.score = score
+            return candidate
         }
     }
 
     /// Adds what one probe finds to the candidates.
     private func run(
-        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ isSeen: inout [Bool],
+        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ round: Int, _ isSeen: inout [Bool],
         _ result: inout [Candidate]
     ) throws {
         /// Adds a document once, if filters and lifecycle let it through.
         func add(_ document: Int) {
             guard !isSeen[document] else { return }
             isSeen[document] = true
-            if allowed(document) { result.append(candidate(document, lexical)) }
+            guard allowed(document) else { return }
+            result.append(candidate(document, lexical))
+            result[result.count - 1].round = round
         }
         /// Adds documents and the conversation neighbours beside each: an answer often stands
         /// beside the message that repeats the question's words.
@@ -107,13 +143,40 @@ struct Retriever {
                 index.threads.forEachNeighbour(of: document, reach: 1, add)
             }
         }
+        /// Adds what a probing search found, and notes its share of the best.
+        func addProbed(_ found: [(document: Int, score: Float)]) {
+            guard let most = found.map(\.score).max(), most > 0 else { return }
+            for item in found { add(item.document) }
+            let shares = Dictionary(found.map { ($0.document, $0.score / most) }) { $1 }
+            for i in result.indices {
+                result[i].probed = max(result[i].probed, shares[result[i].document] ?? 0)
+            }
+        }
         switch probe {
         case .everything: for document in index.documents.indices { add(document) }
-        case .words(let limit):
+        case .words(let limit, nil):
             addWithNeighbours(highest(limit, of: lexical.document, where: allowed))
+        case .words(let limit, let filter?):
+            for document in highest(
+                limit, of: lexical.document, where: { allowed($0) && passes($0, filter) })
+            { add(document) }
         case .wordsNearby(let limit):
             addWithNeighbours(highest(limit, of: lexical.window, where: allowed))
-        case .dense(let limit): addWithNeighbours(try nearest(limit).map(\.key))
+        case .dense(let limit, nil): addWithNeighbours(try nearest(limit).map(\.key))
+        case .dense(let limit, let filter?):
+            for match in try nearest(limit, filter) { add(match.key) }
+        case .text(let text, let limit):
+            let found = index.lexical.score(terms(of: text), sessions: index.threads).document
+            addProbed(highest(limit, of: found, where: allowed).map { ($0, found[$0]) })
+        case .like(let numbers, let limit):
+            guard let mean = mean(of: numbers) else { return }
+            let found = try index.vectors.search(
+                mean, VectorSearch(limit + index.hidden.count + numbers.count))
+            addProbed(
+                found.lazy.filter { allowed($0.key) && !numbers.contains($0.key) }.prefix(limit)
+                    .map { ($0.key, $0.score) })
+        case .linked(let numbers, let limit):
+            addProbed(Array(index.linked(with: numbers, asOf: request.asOf).prefix(limit)))
         case .dates(let limit):
             guard !plan.times.isEmpty else { return }
             let near = index.documents.indices.map { document in
@@ -192,11 +255,45 @@ struct Retriever {
             document: document, features: nil, score: score, matches: lexical.matches[document])
     }
 
+    /// Tells whether a document passes a probe's filter.
+    private func passes(_ number: Int, _ filter: ProbeFilter) -> Bool {
+        let document = index.documents[number]
+        if let types = filter.types, !types.contains(document.type) { return false }
+        if let sessions = filter.sessions {
+            guard let session = document.session, sessions.contains(session) else { return false }
+        }
+        guard filter.tag != nil || filter.withoutTag != nil else { return true }
+        let tags = document.tags
+        return (filter.tag.map(tags.contains) ?? true)
+            && !(filter.withoutTag.map(tags.contains) ?? false)
+    }
+
+    /// The terms of a probing text: its stems but for stop words.
+    private func terms(of text: String) -> [TermCounts.Term] {
+        var seen = Set<TermCounts.Term>()
+        return TextAnalyzer.words(text).lazy.filter { !TextAnalyzer.stopWords.contains($0) }
+            .map { TermCounts.hash(analyzer.stem($0)) }.filter { seen.insert($0).inserted }
+    }
+
+    /// The mean of the question's vector and those of documents, of unit length; nil without.
+    private func mean(of numbers: [Int]) -> [Float]? {
+        guard var sum = query else { return nil }
+        for number in numbers where index.documents.indices.contains(number) {
+            guard let vector = index.vectors.vector(number) else { continue }
+            for i in sum.indices { sum[i] += vector[i] }
+        }
+        let norm = sum.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return norm > 0 ? sum.map { $0 / norm } : nil
+    }
+
     /// Documents whose vectors are nearest to the question's, of those allowed.
-    private func nearest(_ limit: Int) throws -> [VectorMatch] {
+    private func nearest(_ limit: Int, _ filter: ProbeFilter? = nil) throws -> [VectorMatch] {
         guard let query else { return [] }
         var search = VectorSearch(limit)
-        if request.isFiltered || index.hidden.count > Self.hiddenLimit {
+        func allowed(_ number: Int) -> Bool {
+            self.allowed(number) && (filter.map { passes(number, $0) } ?? true)
+        }
+        if filter != nil || request.isFiltered || index.hidden.count > Self.hiddenLimit {
             search.filter = KeySet(index.documents.indices.lazy.filter(allowed))
         } else {
             // The few that may not be shown are looked past.

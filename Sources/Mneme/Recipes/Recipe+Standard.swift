@@ -1,8 +1,6 @@
 extension Recipe {
-    /// Extraction by rules, near duplicates linked, hybrid retrieval with fitted fusion, and every
-    /// background job.
+    /// Extraction by rules, near duplicates linked, hybrid retrieval with fitted fusion.
     public static let standard = Recipe(
         name: "standard", extractor: RuleExtractor(), reconciler: DuplicateLinker(),
-        retrieval: HybridRetrieval(),
-        ranker: FusionRanker(), maintainers: Maintainers.standard)
+        retrieval: HybridRetrieval(), ranker: FusionRanker())
 }

@@ -1,6 +1,6 @@
 package import Foundation
 package import MnemeIndex
-package import MnemeStore
+package import MnemeCube
 
 /// The indexed features of a text: its terms, and a few cues about what it could answer.
 ///

@@ -1,6 +1,6 @@
 import Foundation
 import MnemeIndex
-package import MnemeStore
+package import MnemeCube
 
 /// Type, entities and keywords of a text, found by rule, without a model.
 package enum TextFacts {

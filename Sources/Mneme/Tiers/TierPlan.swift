@@ -1,5 +1,5 @@
 package import Foundation
-package import MnemeStore
+package import MnemeCube
 
 /// Decides which memories move from tier to tier, as MemoryOS (Kang et al. 2025) [95] has it: what
 /// leaves the short term joins a topic; topics that were visited often, hold much and were in use

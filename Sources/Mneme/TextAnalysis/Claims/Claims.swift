@@ -1,4 +1,4 @@
-package import MnemeStore
+package import MnemeCube
 
 /// Finds what a text claims of which only one thing holds at a time: homes, employers, favourites,
 /// where things lie, who likes what.

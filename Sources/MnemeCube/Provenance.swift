@@ -12,6 +12,10 @@ public struct Provenance: Hashable, Sendable, Codable {
     /// The source of what a text was before something was taken out of it.
     public static let redaction = "redaction"
 
+    /// The source of what a recipe made of other memories, such as a summary. Erasing one of these
+    /// erases it as well.
+    public static let recipe = "recipe"
+
     /// The source of what another store had kept beside a redacted text. It came from outside, so
     /// rules of access make no exception for it; erasing the redacted memory erases it as well.
     public static let importedOriginal = "imported redaction"

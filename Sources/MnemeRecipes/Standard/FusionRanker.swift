@@ -1,3 +1,5 @@
+public import MnemePipeline
+
 /// Linear fusion: each feature times a weight.
 ///
 /// Linear, so that each feature's share of a score can be shown, and the shares add up to it.

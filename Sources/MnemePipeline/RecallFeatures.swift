@@ -36,7 +36,7 @@ public enum RecallFeature: Int, Sendable, CaseIterable {
     public var name: String { Self.names[rawValue] }
 
     /// The names of all, in order.
-    static let names = allCases.map { "\($0)" }
+    package static let names = allCases.map { "\($0)" }
 }
 
 /// One value for each ``RecallFeature``, 0 where nothing is said.

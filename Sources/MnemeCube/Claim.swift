@@ -25,7 +25,7 @@ public struct Claim: Hashable, Sendable, Codable {
     package var key: String { subject + "\u{1f}" + attribute }
 
     /// Tells whether this one, said later, ends what the other says of the same.
-    func ends(_ earlier: Claim) -> Bool {
+    package func ends(_ earlier: Claim) -> Bool {
         if earlier.isDenied { return !isDenied && value == earlier.value }
         return isDenied == (value == earlier.value)
     }

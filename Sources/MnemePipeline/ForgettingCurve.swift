@@ -1,5 +1,5 @@
 public import Foundation
-public import MnemeStore
+public import MnemeCube
 
 /// A forgetting curve: how much of a memory is left after a time without use, from 1 when it is
 /// fresh towards 0.
@@ -19,7 +19,7 @@ extension MemCube {
     /// Days since it was used last, or recorded.
     ///
     /// Never negative: a clock that was set back makes a memory fresh, not faded.
-    func daysIdle(now: Date) -> Double {
+    public func daysIdle(now: Date) -> Double {
         let recorded = lifecycle.recordedTime
         return max(0, now.timeIntervalSince(max(lifecycle.usage?.last ?? recorded, recorded)))
             / 86_400

@@ -1,5 +1,5 @@
 public import Foundation
-public import MnemeStore
+public import MnemeCube
 
 /// The second stage: decides what becomes of a draft, given the memories that are like it.
 ///
@@ -28,14 +28,6 @@ public struct Neighbour: Sendable, Equatable {
         self.id = id
         self.similarity = similarity
     }
-}
-
-/// One step of a ``Reconciler``.
-public enum MemoryOperation: Sendable {
-    /// Records the draft, with links to others.
-    case add(MemCube, links: [CubeLink])
-    /// Changes another memory: merges, archives, confirms or links it.
-    case change(Mutation)
 }
 
 extension CubeLink {

@@ -1,4 +1,5 @@
 import Foundation
+public import MnemePipeline
 
 /// Hybrid retrieval: candidates by BM25, dense similarity and dates, then one walk of the graph
 /// from the best.

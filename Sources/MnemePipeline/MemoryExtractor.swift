@@ -1,5 +1,5 @@
 public import Foundation
-public import MnemeStore
+public import MnemeCube
 
 /// The first stage: makes memories of what somebody says or writes.
 ///
@@ -66,11 +66,20 @@ public struct Draft: Sendable {
     /// The memory.
     public var cube: MemCube
     /// Words of its text, as `TextAnalyzer.words(_:)` of MnemeIndex gives them; they are indexed.
-    public var words: [String]
+    /// nil has the core cut them.
+    public var words: [String]?
+    /// The draft of the same input that it was made of, by its place; it is erased with that one.
+    public var source: Int?
 
     /// A memory and the words of its text.
-    public init(_ cube: MemCube, words: [String]) {
+    public init(_ cube: MemCube, words: [String]?) {
         self.cube = cube
         self.words = words
+    }
+
+    /// A memory made of another draft of the same input; see ``source``.
+    public init(_ cube: MemCube, madeOf source: Int) {
+        self.cube = cube
+        self.source = source
     }
 }

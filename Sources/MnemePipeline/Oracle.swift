@@ -5,7 +5,7 @@ public import MnemeBase
 /// anything itself.
 ///
 /// An oracle is slow and may be wrong: an answer counts as far as the memory's own text bears it
-/// out, see `Refinement`.
+/// out.
 public protocol Oracle: Sendable {
     /// Names the model, for the journal.
     var name: String { get }
@@ -21,7 +21,7 @@ public struct OracleQuestion: Sendable {
     public var instructions: String, text: String
     /// JSON schema of the answer, and its name.
     public var schema: String, schemaName: String
-    /// Names what the text is of, see ``ChatMemory/sources(_:profile:)``: what is computed for it
+    /// Names what the text is of, ids of memories as a rule: what is computed for it
     /// goes when that is erased.
     public var sources: Set<String>
     /// The most tokens of the answer.
@@ -57,7 +57,7 @@ extension Oracle {
     ///
     /// - Returns: nil if both answers cannot be read; a model that cannot does not block a job.
     /// - Throws: what the oracle throws, and `CancellationError`.
-    func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws
+    public func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws
         -> Answer?
     {
         for _ in 0..<2 {

@@ -1,5 +1,6 @@
 public import Foundation
-public import MnemeStore
+public import MnemeCube
+public import MnemePipeline
 
 /// Reconciliation that keeps everything: adds each draft, and links it to the memory that says
 /// nearly the same.

@@ -7,5 +7,5 @@ public protocol RecallRanker: Sendable {
 
 extension RecallRanker {
     /// The score of a candidate.
-    func score(_ features: RecallFeatures) -> Float { contributions(of: features).sum }
+    public func score(_ features: RecallFeatures) -> Float { contributions(of: features).sum }
 }

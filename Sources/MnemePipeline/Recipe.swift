@@ -21,20 +21,20 @@ public struct Recipe: Sendable {
     public var retrieval: any RetrievalPlan
     /// Weighs the features of a candidate.
     public var ranker: any RecallRanker
-    /// Do the background jobs.
-    public var maintainers: [any Maintainer]
+    /// Says what becomes of memories as time goes by; nil leaves them to the standard jobs.
+    public var maintainer: (any MemoryMaintainer)?
 
     /// A recipe of these stages.
     public init(
         name: String, extractor: any MemoryExtractor, reconciler: any Reconciler,
         retrieval: any RetrievalPlan,
-        ranker: any RecallRanker, maintainers: [any Maintainer]
+        ranker: any RecallRanker, maintainer: (any MemoryMaintainer)? = nil
     ) {
         self.name = name
         self.extractor = extractor
         self.reconciler = reconciler
         self.retrieval = retrieval
         self.ranker = ranker
-        self.maintainers = maintainers
+        self.maintainer = maintainer
     }
 }
