@@ -123,8 +123,7 @@ let package = Package(
         .target(name: "MnemeCube", dependencies: [locks]),
         // Stages see values: neither of these two can reach a store, vectors or a model.
         .target(name: "MnemePipeline", dependencies: ["MnemeBase", "MnemeCube"]),
-        .target(
-            name: "MnemeRecipes", dependencies: ["MnemeBase", "MnemeCube", "MnemePipeline"]),
+        .target(name: "MnemeRecipes", dependencies: ["MnemeCube", "MnemePipeline"]),
         .target(
             name: "MnemeStore",
             dependencies: [
@@ -180,13 +179,14 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEmbedding", "MnemeEngine", "MnemeIndex", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeEmbedding", "MnemeEngine", "MnemeIndex",
+                "MnemeKV",
                 "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "CMnemeKernels", locks,
             ]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeRecipes", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeModels",
                 "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
@@ -202,6 +202,11 @@ let package = Package(
         .testTarget(
             name: "MnemeIndexTests",
             dependencies: ["MnemeBench", "MnemeIndex", "MnemeSeal", locks]),
+        .testTarget(
+            name: "MnemeRecipesTests",
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeBench", "MnemeCube", "MnemePipeline", "MnemeRecipes",
+            ]),
         .testTarget(
             name: "MnemeTests",
             dependencies: [

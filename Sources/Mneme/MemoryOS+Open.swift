@@ -3,7 +3,7 @@ public import MnemeBase
 package import MnemeEmbedding
 import MnemeStore
 
-/// Which model turns texts into vectors, for ``MemoryOS/open(_:embedder:)``.
+/// Which model turns texts into vectors, for ``MemoryOS/open(_:embedder:recipe:)``.
 public enum EmbedderChoice: Sendable {
     /// No model: recall works by words, names and dates alone.
     case none
@@ -71,11 +71,12 @@ extension MemoryOS {
     /// - Parameters:
     ///   - path: the store's file. Indexes of many memories are kept beside it, in `PATH.index`.
     ///   - embedder: ``EmbedderChoice/none`` needs no model.
+    ///   - recipe: how memory works; `RecipeCatalog.recipe("a-mem", over: .standard)` is another.
     /// - Throws: `ModelError` if the model is missing, with how to fetch it; `StoreError` if
     ///   the file cannot be opened; `SealError` if it is encrypted.
-    public static func open(_ path: String, embedder: EmbedderChoice = .miniLM) async throws
-        -> MemoryOS
-    {
+    public static func open(
+        _ path: String, embedder: EmbedderChoice = .miniLM, recipe: Recipe = .standard
+    ) async throws -> MemoryOS {
         // SQLite takes an empty name for a file that is deleted when it is closed.
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw InputError("Name the file that keeps the memories, such as memory.db.")
@@ -88,7 +89,8 @@ extension MemoryOS {
                         let model = try embedder.embedder()
                         let store = try SQLiteMemoryStore(path: path, analyzer: analyzerVersion)
                         let memory = MemoryOS(
-                            store: store, embedder: model, indexFolder: path + ".index")
+                            store: store, embedder: model, indexFolder: path + ".index",
+                            recipe: recipe)
                         memory.resume()
                         return memory
                     })

@@ -38,10 +38,17 @@ public struct RetrievalQuery: Sendable {
     public var speaker: String?
     /// Whether the question asks for a time, or names one.
     public var asksWhen = false, namesTime = false
+    /// Whether dense search finds anything: false without an embedding model.
+    public var hasVector = false
 
     /// A question that is about to be planned.
     public init(request: RecallRequest, memories: Int, round: Int) {
         (self.request, self.memories, self.round) = (request, memories, round)
+    }
+
+    /// A probe for the memories nearest in meaning, or by words where there is no vector.
+    public func nearest(_ limit: Int, among filter: ProbeFilter?) -> Probe {
+        hasVector ? .dense(limit: limit, among: filter) : .words(limit: limit, among: filter)
     }
 }
 

@@ -23,7 +23,7 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
-            ConfigCommand.self, BenchCommand.self, KeysCommand.self,
+            ConfigCommand.self, RecipesCommand.self, EvalCommand.self, BenchCommand.self, KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self, BackupCommand.self, EncryptionCommand.self,

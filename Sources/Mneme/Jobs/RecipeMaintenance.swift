@@ -1,5 +1,6 @@
-import Foundation
+package import Foundation
 import MnemeBase
+package import MnemeCube
 import MnemeIndex
 import MnemeStore
 import NIOConcurrencyHelpers
@@ -8,8 +9,8 @@ extension MemoryOS {
     /// Runs the recipe's ``MemoryMaintainer`` on an owner's memories, agent by agent and label by
     /// label, and applies what it asks for.
     ///
-    /// Each operation is a transaction of its own: one that somebody's change came before is left
-    /// for the next run. Uses that were counted in memory are written first.
+    /// Each operation is taken or left by itself: one that somebody's change came before is left for
+    /// the next run. Uses that were counted in memory are written first.
     ///
     /// - Parameters:
     ///   - isDry: counts only.
@@ -18,7 +19,7 @@ extension MemoryOS {
     /// - Throws: `StoreError`, `AccessError` if the recipe names what it was not given, what the
     ///   oracle throws, `CancellationError`.
     /// - Complexity: holds all of the owner's memories that are in use.
-    func maintain(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
+    package func maintain(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
         guard let maintainer = recipe.maintainer else {
             return "the recipe '\(recipe.name)' asks for nothing"
         }
@@ -33,12 +34,13 @@ extension MemoryOS {
                     try await nearest(to: id, among: ids, limit: limit, owner: owner)
                 })
             let operations = try await maintainer.operations(on: group, in: context)
-            for operation in operations {
+            for first in stride(from: 0, to: operations.count, by: Self.maintenanceBatch) {
                 try Task.checkCancellation()
-                let isDone = try await run { [self] in
-                    try apply(operation, of: group[0], given: ids, isDry: isDry, now: now)
+                let part = Array(operations[first...].prefix(Self.maintenanceBatch))
+                let done = try await run { [self] in
+                    try apply(part, of: group[0], given: ids, isDry: isDry, now: now)
                 }
-                if isDone { counts[operation.name, default: 0] += 1 }
+                for name in done { counts[name, default: 0] += 1 }
             }
         }
         scheduleEmbedding()
@@ -83,25 +85,53 @@ extension MemoryOS {
         }
     }
 
-    /// Applies one operation.
+    /// Operations that share one wait for the disk.
+    private static let maintenanceBatch = 128
+
+    /// Applies some operations, each by itself.
     ///
     /// - Parameters:
     ///   - example: a memory of the group: whose, which agent's and of which label a new one is.
     ///   - ids: the group's.
-    /// - Returns: false if somebody changed what it is about meanwhile.
+    /// - Returns: what was done, for people; what somebody changed meanwhile is left out.
     private func apply(
-        _ operation: MemoryOperation, of example: MemCube, given ids: Set<CubeID>, isDry: Bool,
-        now: Date
-    ) throws -> Bool {
-        var named = operation.named
-        if case .add(let cube, _) = operation { named.remove(cube.id) }
-        guard named.isSubset(of: ids) else {
-            throw AccessError(
-                "The recipe '\(recipe.name)' changes a memory that it was not given.")
+        _ operations: [MemoryOperation], of example: MemCube, given ids: Set<CubeID>,
+        isDry: Bool, now: Date
+    ) throws -> [String] {
+        for operation in operations {
+            var named = operation.named
+            if case .add(let cube, _) = operation { named.remove(cube.id) }
+            guard named.isSubset(of: ids) else {
+                throw AccessError(
+                    "The recipe '\(recipe.name)' changes a memory that it was not given.")
+            }
         }
-        guard !isDry else { return true }
+        guard !isDry else { return operations.map(\.name) }
         let owner = example.scope.owner
-        var mutations: [Mutation] = []
+        let caller = Caller(
+            Caller.mneme.principal, operation: "maintain", reason: "recipe \(recipe.name)",
+            time: now)
+        let requests = try operations.map {
+            WriteRequest(
+                try mutations(of: $0, like: example, now: now), owner: owner, by: caller)
+        }
+        return try zip(operations, store.commit(requests)).compactMap { operation, result in
+            do {
+                _ = try result.get()
+                return operation.name
+            } catch let error as StoreError
+                where error.code == .notFound || error.code == .conflict
+            {
+                return nil
+            }
+        }
+    }
+
+    /// The mutations of one operation.
+    private func mutations(of operation: MemoryOperation, like example: MemCube, now: Date) throws
+        -> [Mutation]
+    {
+        let owner = example.scope.owner
         if case .add(var cube, let links) = operation {
             cube.scope = Scope(
                 tenant: owner.tenant, user: owner.user, agent: example.scope.agent,
@@ -110,25 +140,15 @@ extension MemoryOS {
             (cube.vouchedBy, cube.state) = (nil, .activated)
             cube.provenance = Provenance(source: Provenance.recipe, reference: recipe.name)
             let (analysis, hash) = try describe(&cube)
-            mutations = [.add(cube, analysis: analysis, contentHash: hash, links: links)]
-        } else {
-            if case .merge(let id, let other) = operation {
-                mutations.append(
-                    .link(
-                        CubeLink(
-                            source: other, target: id, kind: CubeLink.consolidates, time: now)))
-            }
-            mutations += [try mutation(of: operation, owner: owner)].compactMap(\.self)
+            return [.add(cube, analysis: analysis, contentHash: hash, links: links)]
         }
-        let caller = Caller(
-            Caller.mneme.principal, operation: "maintain", reason: "recipe \(recipe.name)",
-            time: now)
-        do {
-            _ = try store.commit(mutations, owner: owner, by: caller)
-            return true
-        } catch let error as StoreError where error.code == .notFound || error.code == .conflict {
-            return false
+        var mutations: [Mutation] = []
+        if case .merge(let id, let other) = operation {
+            mutations.append(
+                .link(
+                    CubeLink(source: other, target: id, kind: CubeLink.consolidates, time: now)))
         }
+        return mutations + [try mutation(of: operation, owner: owner)].compactMap(\.self)
     }
 
     /// Memories that a recipe made of one, and of those in turn: they go when it is erased.

@@ -81,6 +81,7 @@ struct Retriever {
         var query = RetrievalQuery(request: request, memories: index.documents.count, round: 0)
         (query.words, query.weights, query.speaker) = (plan.words, lexical.weights, plan.speaker)
         (query.asksWhen, query.namesTime) = (plan.asksWhen, !plan.times.isEmpty)
+        query.hasVector = self.query != nil
         var isSeen = [Bool](repeating: false, count: index.documents.count)
         var result: [Candidate] = []
         var probes = retrieval.first(query)

@@ -54,19 +54,23 @@ enum Home {
     /// - Parameters:
     ///   - path: the store's file; indexes lie beside it in `PATH.index`.
     ///   - embedder: makes the vectors; without one recall goes by words, and vectors come later.
-    static func memory(_ path: String, embedder: (any TextEmbedder)?) throws -> MemoryOS {
-        try memory(memoryStore(path), path, embedder: embedder)
+    ///   - recipe: how memory works.
+    static func memory(
+        _ path: String, embedder: (any TextEmbedder)?, recipe: Recipe = .standard
+    ) throws -> MemoryOS {
+        try memory(memoryStore(path), path, embedder: embedder, recipe: recipe)
     }
 
-    /// As ``memory(_:embedder:)``, of a store that is open.
+    /// As ``memory(_:embedder:recipe:)``, of a store that is open.
     ///
     /// - Parameter former: the embedder before, whose vectors serve until they are made anew.
     static func memory(
         _ store: SQLiteMemoryStore, _ path: String, embedder: (any TextEmbedder)?,
-        former: (any TextEmbedder)? = nil
+        former: (any TextEmbedder)? = nil, recipe: Recipe = .standard
     ) throws -> MemoryOS {
         let memory = MemoryOS(
-            store: store, embedder: embedder, formerEmbedder: former, indexFolder: path + ".index")
+            store: store, embedder: embedder, formerEmbedder: former, indexFolder: path + ".index",
+            recipe: recipe)
         memory.attach(keys: packageKeys)
         if FileManager.default.fileExists(atPath: kv) {
             memory.attach(FolderMemory(try kvFolder()))

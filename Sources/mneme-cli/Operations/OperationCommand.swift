@@ -169,6 +169,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             arguments["text"] = .string(
                 String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
+        guard server == nil || options.recipe == nil else {
+            throw InputError("--recipe is the server's to choose: `mneme serve --recipe NAME`.")
+        }
         // A store that is named on the command line is meant, whatever server the settings name.
         guard server == nil || options.file.store == nil else {
             throw InputError("--server and --store name two places. Leave out one of them.")

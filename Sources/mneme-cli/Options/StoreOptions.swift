@@ -18,6 +18,12 @@ struct StoreOptions: ParsableArguments {
     @Flag(help: "Recall by words alone; needs no model.")
     var noEmbedder = false
 
+    /// Stages of the pipeline that differ from the standard ones; memories stay what they are.
+    @Option(
+        help: ArgumentHelp(
+            "How memory works, see `mneme recipes` (default: standard).", valueName: "name"))
+    var recipe: String?
+
     /// Two options that contradict each other.
     func validate() throws {
         guard embedder == nil || !noEmbedder else {
@@ -36,18 +42,20 @@ struct StoreOptions: ParsableArguments {
     ///
     /// - Parameter requiresModel: true if it is an error that the embedding model is not here;
     ///   otherwise what is done goes without.
-    /// - Throws: `StoreError`, or `ModelError` where the model is missing and required.
+    /// - Throws: `StoreError`, `InputError` for a recipe that there is not, or `ModelError` where the model is missing and required.
     func open(requiresModel: Bool = true) throws -> MemoryOS {
+        let recipe = try RecipeOption.recipe(recipe ?? Settings.current.text(.recipe) ?? "standard")
         let store = try file.open()
-        guard let name = embedderName else { return try Home.memory(store, file.path, embedder: nil) }
+        guard let name = embedderName else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
         let known = try store.embedders(),
             embedder =
                 try requiresModel
                 ? Home.embedder(name, known: known) : Home.localEmbedder(name, known: known)
-        guard let embedder else { return try Home.memory(store, file.path, embedder: nil) }
+        guard let embedder else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
         let former = Home.formerEmbedder(of: embedder, among: known)
         if requiresModel { Self.tell(of: known, embedder, former) }
-        return try Home.memory(store, file.path, embedder: embedder, former: former)
+        return try Home.memory(
+            store, file.path, embedder: embedder, former: former, recipe: recipe)
     }
 
     /// Says that there are vectors of other embedders, and what becomes of them.

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeRecipes
 
 /// A setting: a key of the settings' file, a variable of the environment, and an option of the
 /// commands that use it.
@@ -62,6 +63,9 @@ extension Setting {
     static let embedder = Setting(
         "embedder", .text, "minilm",
         "Embedding model: minilm, a folder, or an endpoint's URL#MODEL; none recalls by words alone.")
+    static let recipe = Setting(
+        "recipe", .choice(RecipeCatalog.names), RecipeCatalog.standardCard.name,
+        "How memory works: a published system of `mneme recipes`.")
     static let rateLimit = Setting(
         "rate_limit", .whole(0...1_000_000_000), "6000",
         "Requests a minute for each key; 0 sets no limit.")
@@ -103,7 +107,7 @@ extension Setting {
 
     /// All settings, in the order in which they are shown.
     static let all = [
-        host, port, model, context, embedder, rateLimit, maxBody, allowOrigin, certificate,
+        host, port, model, context, embedder, recipe, rateLimit, maxBody, allowOrigin, certificate,
         privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvReuse,
         kvPolicy, kvBudget, kvType,
         oracle, oracleModel, server,

@@ -1,0 +1,51 @@
+public import MnemePipeline
+
+/// BudgetMem [8]: each question gets a budget tier: cheap searches for simple questions, everything
+/// for hard ones.
+public enum BudgetMem: PublishedRecipe {
+    public static let card = RecipeCard(
+        name: "budgetmem",
+        paper: "Learning Query-Aware Budget-Tier Routing for Runtime Agent Memory [8]",
+        idea: "a router gives each question a low, middle or high budget of search",
+        simplified: "the router is a rule on the question instead of a trained policy",
+        claim: "better frontiers of accuracy and cost on LoCoMo, LongMemEval and HotpotQA; no one "
+            + "figure")
+
+    public static func recipe(over standard: Recipe) -> Recipe {
+        var recipe = standard
+        recipe.retrieval = TierRouter(high: standard.retrieval)
+        return recipe
+    }
+
+    /// A budget of search.
+    enum Tier { case low, middle, high }
+
+    /// Routes each question to a tier.
+    struct TierRouter: RetrievalPlan {
+        /// The search of the high tier.
+        var high: any RetrievalPlan
+
+        var roundLimit: Int { high.roundLimit }
+        var hitLimit: Int { high.hitLimit }
+
+        /// Questions of a few words are simple; times, and many words, make them hard.
+        static func tier(of query: RetrievalQuery) -> Tier {
+            let effort =
+                query.words.count + (query.namesTime ? 2 : 0) + (query.asksWhen ? 1 : 0)
+                + (query.speaker == nil ? 2 : 0)
+            return effort <= 3 ? .low : effort <= 5 ? .middle : .high
+        }
+
+        func first(_ query: RetrievalQuery) -> [Probe] {
+            switch Self.tier(of: query) {
+            case .low: [.words(limit: 20)] + (query.hasVector ? [.dense(limit: 5)] : [])
+            case .middle: [.words(limit: 50), query.nearest(50, among: nil)]
+            case .high: high.first(query)
+            }
+        }
+
+        func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+            Self.tier(of: query) == .high ? high.next(query, after: hits) : .answer
+        }
+    }
+}

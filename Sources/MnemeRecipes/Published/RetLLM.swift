@@ -1,0 +1,45 @@
+import MnemeCube
+public import MnemePipeline
+
+/// RET-LLM [83]: facts of a text are kept as triplets of subject, relation and object, each a
+/// memory of its own.
+public enum RetLLM: PublishedRecipe {
+    public static let card = RecipeCard(
+        name: "ret-llm",
+        paper: "RET-LLM: Towards a General Read-Write Memory for Large Language Models [83]",
+        idea: "triplets of subject, relation and object beside the text",
+        simplified: "triplets are the claims that rules find, instead of a tuned model's; the text "
+            + "stays, too",
+        claim: "examples only; no figure")
+
+    public static func recipe(over standard: Recipe) -> Recipe {
+        var recipe = standard
+        recipe.extractor = TripletExtractor(base: standard.extractor)
+        return recipe
+    }
+}
+
+/// Adds a memory for each claim of a draft.
+struct TripletExtractor: MemoryExtractor {
+    /// Finds the claims.
+    var base: any MemoryExtractor
+
+    func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft] {
+        let drafts = base.drafts(of: input, in: context)
+        return drafts
+            + drafts.enumerated().flatMap { number, draft in
+                draft.cube.claims.map { claim in
+                    var cube = context.cube(Self.text(of: claim), type: .semantic, of: input)
+                    cube.eventTime = draft.cube.eventTime
+                    return Draft(cube, madeOf: number)
+                }
+            }
+    }
+
+    func enrich(_ cube: inout MemCube, words: [String]) { base.enrich(&cube, words: words) }
+
+    /// "ana, employer: porto city archive".
+    static func text(of claim: Claim) -> String {
+        "\(claim.subject), \(claim.attribute): \(claim.isDenied ? "not " : "")\(claim.value)"
+    }
+}

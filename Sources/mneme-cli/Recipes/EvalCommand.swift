@@ -1,0 +1,130 @@
+import ArgumentParser
+import Crypto
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeBench
+import MnemeRecipes
+
+/// `mneme eval`: one table of what recipes find and what they cost, on conversations of the LoCoMo
+/// format. Results are kept in a file a recipe, so that a run that was ended goes on where it
+/// stopped.
+///
+/// The columns any@k and all@10: the share of questions of which one piece, or all pieces, of the
+/// evidence are among the first k memories. Times are without embedding, whose vectors are made
+/// once for all recipes.
+///
+/// Exit code 1 if the embedding model is not here, 2 for a recipe or file that cannot be read.
+struct EvalCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "eval",
+        abstract: "Compare memory recipes by what they find and cost on your conversations.",
+        discussion: """
+            Each recipe stores the conversations, does its maintenance and is asked every question; no language model \
+            answers. Results are kept in $MNEME_HOME/eval for this program, data and limit; --again measures anew.
+            """)
+
+    @Option(help: ArgumentHelp("Recipes with commas between, or all.", valueName: "names"))
+    var recipes = "all"
+    @Option(help: ArgumentHelp("A LoCoMo file (locomo10.json or one of its shape).", valueName: "file"))
+    var data: String
+    @Option(help: "Conversations of the file at most.") var limit: Int?
+    @Flag(help: "Recall by words alone; needs no model.") var noEmbedder = false
+    @OptionGroup var oracle: OracleOptions
+    @Flag(help: "Measure anew what was measured before.") var again = false
+    @Flag(help: "Print JSON.") var json = false
+
+    /// Measures what is not measured yet, and prints the table.
+    func run() async throws {
+        guard limit ?? 1 > 0 else { throw InputError("--limit is at least 1.") }
+        let names =
+            recipes == "all"
+            ? RecipeCatalog.names
+            : recipes.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard !names.isEmpty else { throw InputError("--recipes names no recipe.") }
+        let chosen = try names.map { try RecipeOption.recipe($0) }
+        guard let file = FileManager.default.contents(atPath: data) else {
+            throw InputError("\(data) cannot be read.")
+        }
+        let conversations = try LocomoConversation.read(file).prefix(limit ?? .max)
+        let asked = try oracle.remote()
+        let folder = Home.folder + "/eval/" + key(file, asked)
+        let evaluation = RecipeEvaluation(
+            Array(conversations), embedder: noEmbedder ? nil : try Home.embedder(), oracle: asked)
+        var rows: [RecipeEvaluation.Row] = []
+        let line = ProgressLine(), start = ContinuousClock.now
+        // Those that are measured in this run tell how long the rest will take.
+        var measured = 0
+        let open = chosen.filter { again || kept(folder, $0.name) == nil }.count
+        for recipe in chosen {
+            if !again, let row = kept(folder, recipe.name) {
+                rows.append(row)
+                continue
+            }
+            let before = measured
+            let row = try await evaluation.run(recipe) { done, total in
+                let share = (Double(before) + Double(done) / Double(max(1, total))) / Double(open)
+                let left = (ContinuousClock.now - start) / .seconds(1) * (1 - share) / max(share, 1e-3)
+                line.show(
+                    done, total,
+                    "\(recipe.name), \(before + 1) of \(open) recipes, about \(Self.time(left)) left")
+            }
+            measured += 1
+            rows.append(row)
+            try keep(row, folder)
+        }
+        line.end()
+        if json { return print(try OperationTable.encode(rows, pretty: true)) }
+        print(
+            "\((data as NSString).lastPathComponent): \(conversations.count) conversations, "
+                + "\(evaluation.turns) turns, \(rows.first?.questions ?? 0) questions; ms without embedding"
+        )
+        print(
+            "recipe             any@1  any@5 any@10 all@10 tokens calls  ms/write maintain ms/recall"
+                + "    MiB memories")
+        for row in rows { print(Self.text(of: row)) }
+    }
+
+    /// A row of the table.
+    private static func text(of row: RecipeEvaluation.Row) -> String {
+        let found = [row.any1, row.any5, row.any10, row.all10].map { String(format: "%6.3f", $0) }
+        return row.recipe.padded(to: 18) + found.joined(separator: " ")
+            + String(
+                format: " %6.0f %5d %9.2f %8.2f %9.2f %6.1f %8d", row.tokens, row.modelCalls,
+                row.writeMilliseconds, row.maintainMilliseconds, row.recallMilliseconds,
+                Double(row.bytes) / 1_048_576, row.memories)
+    }
+
+    /// Seconds as people say them.
+    private static func time(_ seconds: Double) -> String {
+        seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"
+    }
+
+    /// Names what results depend on: the program, the data, and what is asked of it.
+    private func key(_ file: Data, _ oracle: (any Oracle)?) -> String {
+        let program = Bundle.main.executablePath.flatMap {
+            try? FileManager.default.attributesOfItem(atPath: $0)
+        }
+        let built = (program?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+        let parts = [
+            MnemeCommand.version, "\(built)", "\(limit ?? 0)", "\(noEmbedder)", oracle?.name ?? "",
+        ]
+        var hash = SHA256()
+        hash.update(data: Data(parts.joined(separator: "\n").utf8))
+        hash.update(data: file)
+        return hash.finalize().prefix(8).map { String(format: "%02x", $0) }.joined()
+    }
+
+    /// The result that an earlier run kept.
+    private func kept(_ folder: String, _ name: String) -> RecipeEvaluation.Row? {
+        FileManager.default.contents(atPath: "\(folder)/\(name).json").flatMap {
+            try? JSONDecoder().decode(RecipeEvaluation.Row.self, from: $0)
+        }
+    }
+
+    /// Keeps a result.
+    private func keep(_ row: RecipeEvaluation.Row, _ folder: String) throws {
+        try Privacy.makeFolder(folder)
+        try AtomicFile.write(try JSONEncoder().encode(row), to: "\(folder)/\(row.recipe).json")
+    }
+}

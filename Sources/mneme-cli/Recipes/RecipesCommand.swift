@@ -1,0 +1,51 @@
+import ArgumentParser
+import Mneme
+import MnemeRecipes
+
+/// `mneme recipes`: the memory systems that `--recipe` takes, a line each; with a name, what is
+/// simpler here than in its paper, and what the paper claims.
+///
+/// Exit code 2 for a name that there is not.
+struct RecipesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recipes",
+        abstract: "The published memory systems that --recipe takes; `mneme eval` compares them.")
+
+    @Argument(help: "A recipe, for all that is known of it.") var name: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    /// Prints the list, or one card.
+    func run() throws {
+        let cards = RecipeCatalog.cards
+        guard let name else {
+            if json { return print(try OperationTable.encode(cards, pretty: true)) }
+            for card in cards { print(card.name.padded(to: 18), card.idea) }
+            return
+        }
+        guard let card = cards.first(where: { $0.name == name }) else {
+            throw RecipeOption.unknown(name)
+        }
+        if json { return print(try OperationTable.encode(card, pretty: true)) }
+        print("\(card.name): \(card.idea)")
+        print("Paper: \(card.paper)")
+        if !card.simplified.isEmpty { print("Simpler here: \(card.simplified)") }
+        if !card.claim.isEmpty { print("The paper claims: \(card.claim)") }
+    }
+}
+
+/// Recipes by name, as commands take them.
+enum RecipeOption {
+    /// The recipe of a name.
+    ///
+    /// - Throws: `InputError` that names those there are.
+    static func recipe(_ name: String) throws -> Recipe {
+        guard let recipe = RecipeCatalog.recipe(name, over: .standard) else { throw unknown(name) }
+        return recipe
+    }
+
+    /// The error for a name that there is not.
+    static func unknown(_ name: String) -> InputError {
+        InputError(
+            "There is no recipe '\(name)': \(RecipeCatalog.names.joined(separator: ", ")).")
+    }
+}

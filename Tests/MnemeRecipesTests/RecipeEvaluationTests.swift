@@ -1,0 +1,110 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeBench
+import MnemeCube
+import MnemePipeline
+import MnemeRecipes
+import Testing
+
+@Suite struct RecipeEvaluationTests {
+    /// Vectors of words: texts that share words are near.
+    private struct WordVectors: TextEmbedder {
+        let identifier = "words"
+        let dimension = 64
+        let maximumTokens = 256
+        func tokenCount(_ text: String) -> Int { text.split(separator: " ").count }
+        func embed(_ texts: [String]) throws -> Embeddings {
+            Embeddings(
+                dimension: dimension,
+                values: texts.flatMap { text -> [Float] in
+                    var vector = [Float](repeating: 0.01, count: dimension)
+                    for word in text.lowercased().split(whereSeparator: { !$0.isLetter }) {
+                        let sum = word.utf8.reduce(7) { ($0 &* 31 &+ Int($1)) & 0xffff }
+                        vector[sum % dimension] += 1
+                    }
+                    let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+                    return vector.map { $0 / norm }
+                })
+        }
+    }
+
+    /// Two sessions of a conversation with a question about each.
+    private static func conversation() throws -> LocomoConversation {
+        func turns(_ session: Int, _ texts: [String]) -> [[String: String]] {
+            texts.enumerated().map { i, text in
+                [
+                    "speaker": i.isMultiple(of: 2) ? "Ana" : "Tom", "text": text,
+                    "dia_id": "D\(session):\(i + 1)",
+                ]
+            }
+        }
+        let file: [[String: Any]] = [
+            [
+                "sample_id": "one",
+                "conversation": [
+                    "session_1_date_time": "1:56 pm on 8 May, 2023",
+                    "session_1": turns(
+                        1,
+                        [
+                            "The pottery kiln in our yard fires every Sunday at noon",
+                            "Sounds wonderful, my garden only grows tomatoes and basil",
+                            "Yesterday the sailing lesson in the harbour was cancelled by a storm",
+                            "Then let us visit the museum of modern painting instead",
+                        ]),
+                    "session_2_date_time": "3:10 pm on 20 May, 2023",
+                    "session_2": turns(
+                        2,
+                        [
+                            "My brother Bruno opened a small bakery near the station",
+                            "Congratulations, fresh bread every morning for the family",
+                            "He employs seven people and bakes dark rye with walnuts",
+                            "We should bring him a plant for the counter next week",
+                        ]),
+                ],
+                "qa": [
+                    ["question": "When does the pottery kiln fire?", "category": 4, "evidence": ["D1:1"]],
+                    [
+                        "question": "What bread does Bruno bake in his bakery?", "category": 1,
+                        "evidence": ["D2:1", "D2:3"],
+                    ],
+                    ["question": "Nobody asked this", "category": 5, "evidence": ["D1:2"]],
+                ],
+            ]
+        ]
+        let data = try JSONSerialization.data(withJSONObject: file)
+        return try #require(try LocomoConversation.read(data).first)
+    }
+
+    @Test(arguments: RecipeCatalog.names)
+    func `every recipe stores, looks after and finds a conversation`(_ name: String) async throws {
+        let recipe = try #require(RecipeCatalog.recipe(name, over: .standard))
+        for embedder in [WordVectors(), nil] as [WordVectors?] {
+            let evaluation = RecipeEvaluation([try Self.conversation()], embedder: embedder)
+            let row = try await evaluation.run(recipe) { done, total in
+                #expect(done <= total && total == 10)
+            }
+            #expect(row.recipe == name && row.questions == 2 && row.modelCalls == 0)
+            #expect(row.any5 >= 0.5, "\(name) finds nothing: \(row)")
+            #expect(row.any1 <= row.any5 && row.any5 <= row.any10 && row.all10 <= row.any10)
+            #expect(row.tokens > 0 && row.bytes > 0 && row.memories > 0)
+        }
+    }
+
+    @Test func `what a recipe sums up counts for no turn, and a model's calls are counted`() async throws {
+        /// Says that everything is a summary.
+        struct Scripted: Oracle {
+            let name = "scripted"
+            func answer(_ question: OracleQuestion) async throws -> String {
+                #"{"summary":"When does the pottery kiln fire and what bread does Bruno bake?"}"#
+            }
+        }
+        let recipe = try #require(RecipeCatalog.recipe("hema", over: .standard))
+        let evaluation = RecipeEvaluation(
+            [try Self.conversation()], embedder: WordVectors(), oracle: Scripted())
+        let row = try await evaluation.run(recipe) { _, _ in }
+        #expect(row.modelCalls == 1)
+        // The summary repeats the question and stands first; the evidence comes behind it.
+        #expect(row.any1 == 0 && row.any10 == 1 && row.memories == 9)
+    }
+}
