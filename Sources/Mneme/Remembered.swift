@@ -14,7 +14,7 @@ extension MemoryInput {
     }
 }
 
-/// The outcome of remembering a ``MemoryInput``.
+/// The outcome of remembering a `MemoryInput`.
 public struct Remembered: Sendable, Codable {
     /// The memory's id.
     public var id: CubeID

@@ -14,7 +14,7 @@ public struct RecalledMemory: Sendable, Codable {
     public var duplicates: [CubeID]
 }
 
-/// The answer to a ``RecallRequest``.
+/// The answer to a `RecallRequest`.
 public struct RecallResult: Sendable, Codable {
     /// The recalled memories, the best first.
     public var memories: [RecalledMemory]

@@ -6,7 +6,7 @@ package import MnemeCube
 /// of late are hot, and what is in them becomes long-term.
 ///
 /// A value: it is fed with memories, and says what moves and why. Nothing is archived here; see
-/// ``ForgettingCurve``. Against the paper: who somebody is goes to the profile when it leaves the
+/// `ForgettingCurve`. Against the paper: who somebody is goes to the profile when it leaves the
 /// short term, not only with a hot topic, and no model rewrites it.
 package struct TierPlan {
     /// Thresholds of the tiers. Short-term capacity, similarity, heat and the time constant count

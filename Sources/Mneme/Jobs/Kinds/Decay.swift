@@ -1,11 +1,11 @@
 import MnemeStore
 
 extension JobKind {
-    /// Archives what has faded, see ``ForgettingCurve``.
+    /// Archives what has faded, see `ForgettingCurve`.
     public static let decay = JobKind(rawValue: "decay")
 }
 
-/// Forgetting: archives memories whose retention on a ``ForgettingCurve`` has sunk below a bound.
+/// Forgetting: archives memories whose retention on a `ForgettingCurve` has sunk below a bound.
 ///
 /// Uses that were counted in memory are written first, so that what was recalled just now counts as
 /// fresh.
