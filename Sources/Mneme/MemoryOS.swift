@@ -123,7 +123,7 @@ public final class MemoryOS: Sendable {
         formerEmbedder: (any TextEmbedder)? = nil,
         indexFolder: String? = nil, indexMemory: Int? = nil,
         indexDisk: Int? = nil, recipe: Recipe = .standard,
-        maintainers: [any Maintainer] = Maintainers.standard
+        maintainers: [any Maintainer] = .standard
     ) {
         self.store = store
         self.recipe = recipe
@@ -150,7 +150,7 @@ public final class MemoryOS: Sendable {
     ) {
         self.store = store
         recipe = .standard
-        maintainers = Maintainers.standard
+        maintainers = .standard
         self.embedder = embedder
         questions = QueryEmbedder(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)

@@ -9,6 +9,11 @@ public enum Maintainers {
     ]
 }
 
+extension [any Maintainer] {
+    /// Every maintainer of this build.
+    public static var standard: [any Maintainer] { Maintainers.standard }
+}
+
 extension Sequence<any Maintainer> {
     /// The maintainer of a kind; nil if there is none.
     public func first(of kind: JobKind) -> (any Maintainer)? { first { $0.kind == kind } }

@@ -107,7 +107,7 @@ struct EvalCommand: AsyncParsableCommand {
         }
         let built = (program?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
         let parts = [
-            MnemeCommand.version, "\(built)", "\(limit ?? 0)", "\(noEmbedder)", oracle?.name ?? "",
+            "\(built)", "\(limit ?? 0)", "\(noEmbedder)", oracle?.name ?? "",
         ]
         var hash = SHA256()
         hash.update(data: Data(parts.joined(separator: "\n").utf8))
