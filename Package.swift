@@ -156,6 +156,12 @@ let package = Package(
             name: "MnemeEngine",
             dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
+            name: "MnemeTrain",
+            dependencies: [
+                "MnemeBase", "MnemeFormats", "MnemeModels", "MnemeNumerics", "MnemeText",
+                "CMnemeKernels", crypto,
+            ]),
+        .target(
             name: "MnemeChat",
             dependencies: ["Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
         .target(

@@ -6,7 +6,7 @@
 // announce it and not compute it.
 
 #define _GNU_SOURCE
-#include "mneme_kernels.h"
+#include "mneme_training_kernels.h"
 #include "amx.h"
 #include "arm.h"
 #include <math.h>
@@ -46,6 +46,7 @@ static uint32_t detect(void) {
     // Tile data needs the kernel's permission, once per process (ARCH_REQ_XCOMP_PERM, XTILEDATA).
     if ((d7 & (1u << 24)) && (state & (3u << 17)) == (3u << 17) && syscall(SYS_arch_prctl, 0x1023, 18) == 0) {
         if (d7 & (1u << 25)) features |= MNK_AMX_INT8;
+        if (d7 & (1u << 22)) features |= MNK_AMX_BF16;
     }
 #endif
     return features;
@@ -98,6 +99,26 @@ static int amx_tiles_agree(void) {
 }
 #endif
 
+#if defined(__x86_64__)
+/// One product of small whole numbers, which are exact in bfloat16 and in their sums, must be right.
+static int amx_bf16_agrees(void) {
+    enum { M = 32, N = 48, K = 64 };
+    uint16_t a[M * K], b[N * K];
+    float c[M * N];
+    for (int i = 0; i < M * K; i++) a[i] = (uint16_t)(0x3f80 + i % 3 * 0x80 - (i % 3 == 2) * 0x40);  // 1, 2, 3
+    for (int n = 0; n < N; n++)
+        for (int k = 0; k < K; k++) b[n / 16 * K * 16 + k / 2 * 32 + n % 16 * 2 + k % 2] = (n + k) % 2 ? 0x3f80 : 0xc000;  // 1, -2
+    mnk_product_bf16(&(mnk_product_bf16_arguments){.a = a, .lda = K, .b = b, .m = M, .n = N, .k = K, .n_begin = 0, .n_end = N, .c = c, .ldc = N});
+    for (int i = 0; i < M; i++)
+        for (int n = 0; n < N; n++) {
+            float sum = 0;
+            for (int k = 0; k < K; k++) sum += (float)((i * K + k) % 3 + 1) * ((n + k) % 2 ? 1.0f : -2.0f);
+            if (sum != c[i * N + n]) return 0;
+        }
+    return 1;
+}
+#endif
+
 /// The names of caps that this kind of processor knows, each with the instruction sets up to it.
 static const struct { const char *name; uint32_t kept; } caps[] = {
     {"portable", 0},
@@ -120,7 +141,7 @@ int mnk_cpu_capped(const char *cap, uint32_t features, uint32_t *kept) {
     for (size_t i = 0; i < CAPS; i++) {
         if (strcmp(cap, caps[i].name)) continue;
         // The emulation stands in for AMX, beside all that the machine has.
-        *kept = caps[i].kept == MNK_AMX_EMULATED ? (features & ~(uint32_t)MNK_AMX_INT8) | MNK_AMX_EMULATED : features & caps[i].kept;
+        *kept = caps[i].kept == MNK_AMX_EMULATED ? (features & ~(uint32_t)(MNK_AMX_INT8 | MNK_AMX_BF16)) | MNK_AMX_EMULATED : features & caps[i].kept;
         return 1;
     }
     return 0;
@@ -144,6 +165,7 @@ uint32_t mnk_cpu_features(void) {
 #if defined(__x86_64__)
     features = detect();
     if ((features & MNK_AMX_INT8) && !(amx_agrees() && amx_tiles_agree())) features &= ~(uint32_t)MNK_AMX_INT8;
+    if ((features & MNK_AMX_BF16) && !amx_bf16_agrees()) features &= ~(uint32_t)MNK_AMX_BF16;
 #elif defined(__aarch64__)
     features = mnk_arm_features();
 #endif

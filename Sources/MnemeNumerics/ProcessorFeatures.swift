@@ -18,6 +18,8 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     public static let avx512VNNI = ProcessorFeatures(rawValue: MNK_AVX512_VNNI)
     /// AMX 8-bit tiles.
     public static let amxInt8 = ProcessorFeatures(rawValue: MNK_AMX_INT8)
+    /// AMX bfloat16 tiles: products of training.
+    public static let amxBF16 = ProcessorFeatures(rawValue: MNK_AMX_BF16)
     /// The AMX code over tiles emulated in C: for tests. Part of ``current`` only if the
     /// environment's MNEME_CPU asks for it.
     public static let amxEmulated = ProcessorFeatures(rawValue: MNK_AMX_EMULATED)
@@ -56,7 +58,7 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     public var names: [String] {
         let all: [(ProcessorFeatures, String)] = [
             (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"),
-            (.amxInt8, "amx-int8"),
+            (.amxInt8, "amx-int8"), (.amxBF16, "amx-bf16"),
             (.amxEmulated, "amx-emulated"), (.neon, "neon"), (.dotProduct, "dotprod"),
             (.int8Matrix, "i8mm"),
         ]

@@ -27,6 +27,7 @@ extern "C" {
 #define MNK_AVX2 (1u << 0)         // AVX2, FMA, F16C
 #define MNK_AVX512 (1u << 1)       // AVX-512 F, BW, DQ, VL
 #define MNK_AVX512_VNNI (1u << 2)
+#define MNK_AMX_BF16 (1u << 3)      // products of bfloat16 for training
 #define MNK_AMX_INT8 (1u << 4)
 #define MNK_AMX_EMULATED (1u << 6) // the AMX code over tiles emulated in C: for tests, never detected
 #define MNK_NEON (1u << 7)         // arm64: NEON, half precision, CRC-32C

@@ -8,10 +8,36 @@ package protocol DecoderTensors {
     /// Rows `rows` of a matrix of `outputs` rows; nil for all.
     func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?)
         throws -> WeightMatrix
+    /// The same as the file has them: for who reads weights without packing them.
+    func stored(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?)
+        throws -> StoredMatrix
     /// `count` floats; norms as factors, also where files keep them less 1.
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float]
     /// Roles that a family, or a file, has no tensor for are left out.
     func has(_ role: DecoderRole, layer: Int?) -> Bool
+}
+
+/// A matrix as it lies in a mapped file: `outputs` rows of `inputs` weights in blocks of a type.
+package struct StoredMatrix: @unchecked Sendable {
+    // Sendable: the file is only read, and its owner below keeps it mapped.
+    /// The first row; valid while this value lives.
+    package let source: UnsafeRawPointer
+    package let type: GGMLType
+    package let outputs: Int
+    package let inputs: Int
+    private let owner: AnyObject
+
+    init(
+        _ source: UnsafeRawPointer, type: GGMLType, outputs: Int, inputs: Int, owner: AnyObject
+    ) {
+        (self.source, self.type, self.owner) = (source, type, owner)
+        (self.outputs, self.inputs) = (outputs, inputs)
+    }
+
+    /// Packed for the decoder's kernels.
+    func packed() -> WeightMatrix {
+        WeightMatrix(source: source, type: type, outputs: outputs, inputs: inputs)
+    }
 }
 
 /// The purpose of a tensor of a decoder.

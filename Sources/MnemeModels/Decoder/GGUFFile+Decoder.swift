@@ -165,6 +165,13 @@ extension GGUFFile: DecoderTensors {
     ) throws
         -> WeightMatrix
     {
+        defer { file.discardPages() }
+        return try stored(role, layer: layer, outputs: outputs, inputs: inputs, rows: rows).packed()
+    }
+
+    package func stored(
+        _ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?
+    ) throws -> StoredMatrix {
         let tensor = try tensor(name(role, layer), shape: [outputs, inputs])
         guard WeightMatrix.isSupported(type: tensor.type, inputs: inputs),
             let shape = blockShape(type: tensor.type)
@@ -173,12 +180,11 @@ extension GGUFFile: DecoderTensors {
                 .unsupported,
                 "Tensor '\(tensor.name)' of \(path) has rows of \(inputs), which cannot be packed.")
         }
-        defer { file.discardPages() }
         let rows = rows ?? 0..<outputs,
             start = rows.lowerBound * inputs / shape.weights * shape.bytes
-        return WeightMatrix(
-            source: bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count,
-            inputs: inputs)
+        return StoredMatrix(
+            bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count,
+            inputs: inputs, owner: file)
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {

@@ -119,7 +119,11 @@ extension ModelFolder: DecoderTensors {
         _ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?
     ) throws
         -> WeightMatrix
-    {
+    { try stored(role, layer: layer, outputs: outputs, inputs: inputs, rows: rows).packed() }
+
+    package func stored(
+        _ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?
+    ) throws -> StoredMatrix {
         let (file, name) = try tensorFile(role, layer)
         guard let tensor = file.tensors[name], tensor.shape == [outputs, inputs] else {
             throw ModelError(
@@ -135,11 +139,9 @@ extension ModelFolder: DecoderTensors {
         }
         // Rows of a joint matrix (Phi-3) are packed as matrices of their own.
         let rows = rows ?? 0..<outputs
-        return WeightMatrix(
-            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes,
-            type: type,
-            outputs: rows.count,
-            inputs: inputs)
+        return StoredMatrix(
+            file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes, type: type,
+            outputs: rows.count, inputs: inputs, owner: file)
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
