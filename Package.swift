@@ -56,6 +56,7 @@ let package = Package(
         .library(name: "MnemeNumerics", targets: ["MnemeNumerics"]),
         // Where both meet, and what serves them to others.
         .library(name: "MnemeChat", targets: ["MnemeChat"]),
+        .library(name: "MnemeTrain", targets: ["MnemeTrain"]),
         .library(name: "MnemeServer", targets: ["MnemeServer"]),
         .executable(name: "mneme", targets: ["mneme-cli"]),
     ],
@@ -163,7 +164,9 @@ let package = Package(
             ]),
         .target(
             name: "MnemeChat",
-            dependencies: ["Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
+            dependencies: [
+                "Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeStore", "MnemeTrain", tracing,
+            ]),
         .target(
             name: "MnemeServer",
             dependencies: [
@@ -195,7 +198,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeRecipes", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeModels",
-                "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
+                "MnemeStore", "MnemeText", "MnemeTrain", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 configuration,
@@ -251,6 +254,13 @@ let package = Package(
                 "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(
+            name: "MnemeTrainTests",
+            dependencies: [
+                "CMnemeKernels", "MnemeBase", "MnemeFormats", "MnemeModels", "MnemeNumerics",
+                "MnemeTrain",
+            ],
+            resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeModelsTests",
             dependencies: ["MnemeBase", "MnemeEmbedding", "MnemeModels", "MnemeNumerics"],

@@ -29,8 +29,8 @@ struct MnemeCommand: AsyncParsableCommand {
             JobsCommand.self, VaultCommand.self, BackupCommand.self, EncryptionCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
-            PullCommand.self, ModelsCommand.self, EmbedderCommand.self, ReembedCommand.self,
-            KVCommand.self, PerplexityCommand.self,
+            PullCommand.self, ModelsCommand.self, AdaptersCommand.self, EmbedderCommand.self,
+            ReembedCommand.self, KVCommand.self, PerplexityCommand.self,
         ],
         groupedSubcommands: [CommandGroup(name: "Memory", subcommands: operations)])
 

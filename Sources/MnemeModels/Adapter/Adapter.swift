@@ -140,15 +140,15 @@ extension DecoderConfiguration {
 /// Rotation turns pairs of elements. transformers keeps the first elements of all pairs of a head,
 /// then the second; GGUF files of the family `llama` keep pair after pair, so that row 2i + j of a
 /// head there is row j·half + i here.
-enum RotaryRows {
+package enum RotaryRows {
     /// Rows of heads of `dimension`, `width` values each, from transformers' order to pair after
     /// pair.
-    static func paired(_ rows: [Float], dimension: Int, width: Int) -> [Float] {
+    package static func paired(_ rows: [Float], dimension: Int, width: Int) -> [Float] {
         moved(rows, dimension: dimension, width: width) { $0 % 2 * (dimension / 2) + $0 / 2 }
     }
 
     /// The way back.
-    static func unpaired(_ rows: [Float], dimension: Int, width: Int) -> [Float] {
+    package static func unpaired(_ rows: [Float], dimension: Int, width: Int) -> [Float] {
         let half = dimension / 2
         return moved(rows, dimension: dimension, width: width) { $0 % half * 2 + $0 / half }
     }

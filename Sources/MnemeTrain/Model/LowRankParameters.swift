@@ -100,5 +100,6 @@ package final class LowRankParameters {
             .map { slots[$0] }
     }
 
-    func clearGradients() { gradients.pointer.update(repeating: 0, count: count) }
+    /// Zeros, before the batches of a step add theirs.
+    package func clearGradients() { gradients.pointer.update(repeating: 0, count: count) }
 }

@@ -1,0 +1,56 @@
+package import MnemeModels
+import MnemeNumerics
+
+extension LowRankParameters {
+    /// The adapter that has been learned so far.
+    package func adapter(_ shape: AdapterShape, _ c: DecoderConfiguration) -> Adapter {
+        var terms: [Adapter.Place: Adapter.Term] = [:]
+        for slot in slots {
+            var b = [Float](repeating: 0, count: slot.outputs * slot.rank)
+            for r in 0..<slot.rank {
+                for o in 0..<slot.outputs {
+                    b[o * slot.rank + r] = values.pointer[slot.b + r * slot.outputs + o]
+                }
+            }
+            if isPaired(slot, c) {
+                b = RotaryRows.unpaired(b, dimension: c.headDimension, width: slot.rank)
+            }
+            terms[Adapter.Place(slot.layer, slot.linear)] = Adapter.Term(
+                rank: slot.rank, scale: shape.scale,
+                a: Array(
+                    UnsafeBufferPointer(
+                        start: values.pointer + slot.a, count: slot.rank * slot.inputs)), b: b)
+        }
+        return Adapter(terms)
+    }
+
+    /// Goes on from an adapter of the same shape.
+    ///
+    /// - Throws: ``TrainingError`` if it has another.
+    package func load(_ adapter: Adapter, _ c: DecoderConfiguration) throws {
+        for slot in slots {
+            guard let term = adapter.terms[Adapter.Place(slot.layer, slot.linear)],
+                term.rank == slot.rank, term.a.count == slot.rank * slot.inputs,
+                term.b.count == slot.rank * slot.outputs
+            else {
+                throw TrainingError(
+                    .wrongBase, "The adapter has other terms than the ones that are trained.")
+            }
+            var b = term.b
+            if isPaired(slot, c) {
+                b = RotaryRows.paired(b, dimension: c.headDimension, width: slot.rank)
+            }
+            for (i, value) in term.a.enumerated() { values.pointer[slot.a + i] = value }
+            for r in 0..<slot.rank {
+                for o in 0..<slot.outputs {
+                    values.pointer[slot.b + r * slot.outputs + o] = b[o * slot.rank + r]
+                }
+            }
+        }
+    }
+
+    /// Whether the base has the rows of this map pair after pair, as GGUF files of llama do.
+    private func isPaired(_ slot: LowRankSlot, _ c: DecoderConfiguration) -> Bool {
+        c.rope.interleaved && (slot.linear == .query || slot.linear == .key)
+    }
+}

@@ -1,0 +1,185 @@
+import Crypto
+import Foundation
+import MnemeBase
+public import MnemeModels
+public import MnemeNumerics
+
+/// Learns an adapter from examples, a step at a time, and keeps where it stands in a checkpoint.
+///
+/// The same examples, base, settings and kind of processor give the same bits, whatever the number
+/// of threads and however often it stopped in between.
+public final class AdapterTrainer {
+    /// The settings, with the number of steps.
+    public let settings: TrainingSettings
+    /// Where it stands.
+    public private(set) var progress = TrainingProgress()
+    /// Examples that are learned, and held out.
+    public var exampleCounts: (learned: Int, heldOut: Int) {
+        (plan.learned.count, plan.heldOut.count)
+    }
+    /// The model that learns.
+    public let model: AdapterModel
+
+    private let plan: BatchPlan
+    private let checkpoint: String
+    private let base: String
+    private let examples: String
+    private var optimizer: any TrainingOptimizer
+    /// The epoch that is under way, and its batches.
+    private var epoch: (index: Int, batches: [TrainingBatch], next: Int)
+
+    /// - Parameters:
+    ///   - source: the base model.
+    ///   - base: names the base model's files by their contents.
+    ///   - checkpoint: the file to write checkpoints to.
+    ///   - resume: goes on from the checkpoint, with its settings.
+    /// - Throws: ``TrainingError``, `ModelError`.
+    public init(
+        _ source: ModelSource, base: String, examples: [TrainingExample],
+        settings wanted: TrainingSettings, checkpoint: String, resume: Bool = false,
+        pool: ThreadPool = .shared
+    ) throws {
+        let found = resume ? try TrainingCheckpoint(path: checkpoint) : nil
+        if let found, found.head.base != base {
+            throw TrainingError(
+                .wrongBase,
+                "The checkpoint was made with another model than \(source.path). Name that model, or train without --resume."
+            )
+        }
+        var settings = found?.head.settings ?? wanted
+        try settings.check()
+        let encoder = try ExampleEncoder(source, limit: settings.sequenceTokens)
+        let sequences = examples.map(encoder.encode)
+        plan = try BatchPlan(sequences, seed: settings.seed)
+        self.examples = Self.hash(sequences)
+        if let found, found.head.examples != self.examples {
+            throw TrainingError(
+                .invalidSetting,
+                "The examples are not those that the checkpoint was trained on: memories or files have changed. Train without --resume."
+            )
+        }
+        let first = plan.batches(epoch: 0)
+        settings.steps = settings.steps ?? max(60, 5 * first.count)
+        self.settings = settings
+        self.checkpoint = checkpoint
+        self.base = base
+        model = try AdapterModel(
+            source, shape: settings.shape, batchTokens: plan.batchTokens, seed: settings.seed,
+            pool: pool, precision: settings.precision)
+        progress.steps = settings.steps ?? 0
+        epoch = (0, first, 0)
+        optimizer = settings.optimizer.make(count: model.parameterCount)
+        if let found { try restore(found) }
+    }
+
+    /// True when all steps are done.
+    public var isDone: Bool { progress.step >= progress.steps }
+
+    /// One step: the gradient of a batch, clipped to a norm of 1, and the optimizer's step.
+    ///
+    /// - Throws: ``TrainingError`` if the loss is no number any more; the checkpoint is from before.
+    public func step() throws {
+        let start = ContinuousClock.now, batch = nextBatch()
+        if progress.step == 0, progress.firstHeldOutLoss == nil {
+            progress.firstHeldOutLoss = heldOutLoss()
+            progress.heldOutLoss = progress.firstHeldOutLoss
+        }
+        model.parameters.clearGradients()
+        let targets = batch.targetCount
+        let loss = model.addGradient(batch, weight: 1 / Float(targets)) / Double(targets)
+        let norm = model.parameters.gradientNorm
+        guard loss.isFinite, norm.isFinite else {
+            throw TrainingError(
+                .diverged,
+                "The loss is no number any more at step \(progress.step + 1). Train again with a lower --learning-rate."
+            )
+        }
+        optimizer.step(
+            model.parameters.values.pointer, gradients: model.parameters.gradients.pointer,
+            scale: Float(min(1, 1 / (norm + 1e-6))),
+            rate: Float(settings.rate(progress.step, of: progress.steps)),
+            decay: Float(settings.weightDecay))
+        progress.step += 1
+        progress.loss = loss
+        if progress.step % max(10, progress.steps / 10) == 0 || isDone {
+            progress.heldOutLoss = heldOutLoss()
+        }
+        progress.tokens += batch.tokens.count
+        progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+    }
+
+    /// Writes the checkpoint.
+    ///
+    /// - Throws: `MnemeError` of class `full` for a full disk; the one before stays.
+    public func save() throws {
+        let values = model.parameters.values, state = optimizer.state
+        try TrainingCheckpoint(
+            head: TrainingCheckpoint.Head(
+                settings: settings, examples: examples, base: base, step: progress.step,
+                heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
+                parameters: values.count, stateBytes: state.count),
+            parameters: Array(UnsafeBufferPointer(start: values.pointer, count: values.count)),
+            state: state
+        ).write(to: checkpoint)
+    }
+
+    /// What has been learned so far.
+    public var adapter: Adapter {
+        model.parameters.adapter(settings.shape, model.configuration)
+    }
+
+    /// The mean -log p over the held-out examples; nil if none are.
+    private func heldOutLoss() -> Double? {
+        let batches = plan.heldOutBatches
+        guard !batches.isEmpty else { return nil }
+        let targets = batches.reduce(0) { $0 + $1.targetCount }
+        return batches.reduce(0) { $0 + model.loss($1) } / Double(targets)
+    }
+
+    private func nextBatch() -> TrainingBatch {
+        if epoch.next == epoch.batches.count {
+            epoch = (epoch.index + 1, plan.batches(epoch: epoch.index + 1), 0)
+        }
+        epoch.next += 1
+        return epoch.batches[epoch.next - 1]
+    }
+
+    private func restore(_ found: TrainingCheckpoint) throws {
+        guard found.parameters.count == model.parameterCount,
+            let restored = settings.optimizer.restore(
+                count: model.parameterCount, state: found.state)
+        else {
+            throw TrainingError(
+                .wrongBase, "The checkpoint does not fit the model. Train without --resume.")
+        }
+        optimizer = restored
+        for (i, value) in found.parameters.enumerated() {
+            model.parameters.values.pointer[i] = value
+        }
+        progress.step = found.head.step
+        progress.firstStep = found.head.step
+        progress.heldOutLoss = found.head.heldOutLoss
+        progress.firstHeldOutLoss = found.head.firstHeldOutLoss
+        for _ in 0..<found.head.step { _ = nextBatch() }
+    }
+
+    private static func hash(_ sequences: [ExampleEncoder.Sequence]) -> String {
+        var hash = SHA256()
+        for sequence in sequences {
+            hash.update(data: Data("\(sequence.promptTokens) \(sequence.tokens)\n".utf8))
+        }
+        return Hexadecimal.string(hash.finalize())
+    }
+}
+
+extension LowRankParameters {
+    /// The Euclidean norm of all gradients.
+    package var gradientNorm: Double {
+        var sum = 0.0
+        for i in 0..<count {
+            let g = Double(gradients.pointer[i])
+            sum += g * g
+        }
+        return sum.squareRoot()
+    }
+}

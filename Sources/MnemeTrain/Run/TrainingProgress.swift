@@ -1,0 +1,28 @@
+/// Where a training stands.
+public struct TrainingProgress: Sendable, Equatable {
+    /// Steps done, of how many.
+    public var step = 0
+    public var steps = 0
+    /// The step at which this process began: 0 if it did not resume.
+    public var firstStep = 0
+    /// The last step's mean -log p of a token, before it.
+    public var loss = 0.0
+    /// The same over the held-out examples when it was measured last; nil if none are held out.
+    public var heldOutLoss: Double?
+    /// The held-out loss before the first step.
+    public var firstHeldOutLoss: Double?
+    /// Tokens computed since this process began, and the seconds that took.
+    public var tokens = 0
+    public var seconds = 0.0
+
+    /// No step yet.
+    public init() {}
+
+    /// Seconds that the remaining steps take at this pace; nil before the first.
+    public var secondsLeft: Double? {
+        step > firstStep ? seconds / Double(step - firstStep) * Double(steps - step) : nil
+    }
+
+    /// Tokens a second.
+    public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
+}

@@ -1,0 +1,215 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeChat
+import MnemeKV
+import MnemeModels
+import MnemeStore
+import MnemeTrain
+import NIOConcurrencyHelpers
+
+extension AdaptersCommand {
+    /// `mneme adapters train`: learns an adapter from memories or files, on this machine.
+    ///
+    /// It keeps a checkpoint beside the adapters until it is done; Control-C and a killed process
+    /// lose the steps since the last one. Exit code 1 if the disk is full or the model cannot be
+    /// read, 2 if there is nothing to learn or a file is none.
+    struct Train: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Learn an adapter from memories or files, on this machine.",
+            discussion: """
+                Memories are learned as they are, and as answers to the questions that they answer by rule ("Where does Ana live?"); \
+                files as paragraphs of text, or as lines of JSON with prompt and completion (.jsonl). A tenth of the examples is held \
+                out and measured. Control-C stops after the step that runs; --resume goes on, to the same bits.
+                """)
+
+        @Argument(help: "The adapter's name.") var name: String
+        @Option(help: "The base: a model's name, a GGUF file, or a folder as the hub has it.")
+        var model: String?
+        @Option(
+            help: ArgumentHelp(
+                "Memories to learn: all, tag:NAME, type:NAME, session:NAME or agent:NAME.",
+                valueName: "selection"))
+        var from: String?
+        @Option(
+            help: ArgumentHelp(
+                "A file to learn: text, or .jsonl with prompt and completion. May be repeated.",
+                valueName: "file"))
+        var file: [String] = []
+        @Option(help: "Whose memories.") var user = "default"
+        @Option(help: "An organisation or deployment.") var tenant = "default"
+        @OptionGroup var store: StoreFileOptions
+        @Option(help: "The rank of each low-rank term.") var rank = 8
+        @Option(help: "Steps; five times over the examples, at least 60, if left out.")
+        var steps: Int?
+        @Option(help: "The highest learning rate.") var learningRate = 5e-4
+        @Option(help: "The optimizer: adamw, or adamw8bit with a quarter of its memory.")
+        var optimizer = "adamw"
+        @Option(help: "The same seed gives the same adapter.") var seed: UInt64 = 1
+        @Flag(help: "Go on where a training of this name stopped, with its settings.")
+        var resume = false
+        @Flag(help: "Replace an adapter of this name.") var replace = false
+
+        /// What a training is resumed with, besides its checkpoint.
+        private struct Plan: Codable {
+            var model: String
+            var from: String?
+            var files: [String]
+            var user: String
+            var tenant: String
+            var store: String?
+        }
+
+        func run() async throws {
+            try AdapterStore.check(name: name)
+            let adapters = AdapterStore(path: Home.folder + "/adapters")
+            if !replace, !resume, adapters.names().contains(name) {
+                throw AdapterError(
+                    .exists,
+                    "There is an adapter '\(name)' already. --replace trains it anew.")
+            }
+            let folder = adapters.path + "/.\(name).training"
+            let plan = try plan(folder)
+            let source = try ModelSource(path: Home.languageModelPath(plan.model))
+            let base = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")
+            let (examples, memories) = try examples(plan)
+            let trainer = try AdapterTrainer(
+                source, base: base, examples: examples, settings: try settings(),
+                checkpoint: folder + "/checkpoint", resume: resume)
+            if !resume {
+                try? FileManager.default.removeItem(atPath: folder)
+                try Privacy.makeFolder(adapters.path)
+                try Privacy.makeFolder(folder)
+                try AtomicFile.write(
+                    try JSONEncoder().encode(plan), to: folder + "/training.json")
+                try trainer.save()
+            }
+            Terminal.note(
+                "\(trainer.exampleCounts.learned) examples and \(trainer.exampleCounts.heldOut) held out, \(trainer.model.parameterCount) parameters, \(trainer.settings.precision.rawValue)"
+            )
+            guard try train(trainer) else {
+                Terminal.report(
+                    "Stopped at step \(trainer.progress.step) of \(trainer.progress.steps). `mneme adapters train \(name) --resume` goes on."
+                )
+                throw ExitCode(1)
+            }
+            try adapters.add(
+                trainer.adapter, record(plan, base, memories, trainer.progress),
+                replacing: replace || resume)
+            try? FileManager.default.removeItem(atPath: folder)
+            print(summary(trainer.progress))
+        }
+
+        /// The plan of the command line, or the one that is resumed.
+        private func plan(_ folder: String) throws -> Plan {
+            guard resume else {
+                guard from != nil || !file.isEmpty else {
+                    throw InputError(
+                        "Name what to learn: --from tag:NAME (or all), or --file FILE.")
+                }
+                return Plan(
+                    model: model ?? Settings.current.text(.model) ?? "smollm2", from: from,
+                    files: file.map { URL(fileURLWithPath: $0).path }, user: user,
+                    tenant: tenant, store: store.store.map { URL(fileURLWithPath: $0).path })
+            }
+            guard let data = FileManager.default.contents(atPath: folder + "/training.json"),
+                var plan = try? JSONDecoder().decode(Plan.self, from: data)
+            else {
+                throw TrainingError(
+                    .invalidFile,
+                    "No training of '\(name)' stopped here. Train without --resume.")
+            }
+            if let model { plan.model = model }
+            return plan
+        }
+
+        private func settings() throws -> TrainingSettings {
+            var settings = TrainingSettings()
+            guard let optimizer = OptimizerKind(rawValue: optimizer) else {
+                let known = OptimizerKind.allCases.map(\.rawValue).joined(separator: " or ")
+                throw InputError("'\(optimizer)' is no optimizer; it is \(known).")
+            }
+            settings.shape.rank = rank
+            settings.shape.alpha = Double(2 * rank)
+            (settings.steps, settings.learningRate) = (steps, learningRate)
+            (settings.optimizer, settings.seed) = (optimizer, seed)
+            return settings
+        }
+
+        /// What is learned, and the ids of the memories that it comes from.
+        private func examples(_ plan: Plan) throws -> ([TrainingExample], [String]) {
+            var examples = try plan.files.flatMap { try TrainingExample.read($0) }
+            guard let from = plan.from else { return (examples, []) }
+            let selection = try TrainingSelection(from)
+            let memories = try selection.memories(
+                in: Home.memoryStore(plan.store ?? Home.store),
+                of: Owner(tenant: plan.tenant, user: plan.user),
+                by: Caller(.local, operation: "adapters train"))
+            examples += memories.flatMap(\.trainingExamples)
+            return (examples, memories.map { "\($0.id)" })
+        }
+
+        /// Steps until all are done or somebody stops it; true if all are.
+        private func train(_ trainer: AdapterTrainer) throws -> Bool {
+            let isStopped = NIOLockedValueBox(false)
+            signal(SIGINT, SIG_IGN)
+            signal(SIGTERM, SIG_IGN)
+            let sources = [SIGINT, SIGTERM].map { number in
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+                source.setEventHandler { isStopped.withLockedValue { $0 = true } }
+                source.resume()
+                return source
+            }
+            defer { for source in sources { source.cancel() } }
+            let line = ProgressLine()
+            defer { line.end() }
+            var saved = ContinuousClock.now
+            while !trainer.isDone, !isStopped.withLockedValue({ $0 }) {
+                try trainer.step()
+                let progress = trainer.progress
+                line.show(progress.step, progress.steps, Self.text(progress))
+                if !Terminal.isInteractive(STDERR_FILENO),
+                    progress.step % max(1, progress.steps / 10) == 0
+                {
+                    Terminal.report("step \(progress.step)/\(progress.steps), " + Self.text(progress))
+                }
+                if ContinuousClock.now - saved > .seconds(20) {
+                    try trainer.save()
+                    saved = .now
+                }
+            }
+            try trainer.save()
+            return trainer.isDone
+        }
+
+        private static func text(_ progress: TrainingProgress) -> String {
+            let held = progress.heldOutLoss.map { String(format: ", held out %.3f", $0) } ?? ""
+            return String(format: "loss %.3f", progress.loss) + held
+                + String(format: ", %.0f tokens/s, %.0f s left", progress.tokensPerSecond, progress.secondsLeft ?? 0)
+        }
+
+        private func record(
+            _ plan: Plan, _ base: String, _ memories: [String], _ progress: TrainingProgress
+        ) -> AdapterRecord {
+            var record = AdapterRecord(name: name, base: plan.model)
+            (record.baseHash, record.memories, record.created) = (base, memories, Date())
+            if !memories.isEmpty { record.owner = plan.user }
+            record.training = [
+                "steps": Double(progress.step), "loss": progress.loss,
+                "tokens": Double(progress.tokens), "seconds": progress.seconds,
+            ]
+            record.training["heldOutLoss"] = progress.heldOutLoss
+            return record
+        }
+
+        private func summary(_ progress: TrainingProgress) -> String {
+            var text = "\(name)  \(progress.step) steps, " + String(format: "loss %.3f", progress.loss)
+            if let first = progress.firstHeldOutLoss, let last = progress.heldOutLoss {
+                text += String(format: ", held out %.3f → %.3f", first, last)
+            }
+            return text + String(format: ", %.0f tokens/s", progress.tokensPerSecond)
+        }
+    }
+}

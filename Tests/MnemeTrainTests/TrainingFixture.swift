@@ -1,0 +1,138 @@
+import Foundation
+import MnemeFormats
+import MnemeModels
+import MnemeNumerics
+import MnemeTrain
+import Testing
+
+/// The tiny Llama of `scripts/make_golden_train.py`, its adapter, and what torch and peft make of it.
+enum TrainingFixture {
+    struct Golden: Decodable {
+        struct Sequence: Decodable {
+            var tokens: [Int32]
+            var prompt: Int
+        }
+        var sequences: [Sequence]
+        var norm: Double
+        var losses: [Double]
+        var last: Double
+    }
+
+    static var shape: AdapterShape {
+        var shape = AdapterShape()
+        (shape.rank, shape.alpha) = (4, 8)
+        return shape
+    }
+
+    static func path(_ name: String) throws -> String {
+        try #require(
+            Bundle.module.url(forResource: name, withExtension: nil, subdirectory: "Golden")
+        ).path
+    }
+
+    static func golden() throws -> Golden {
+        try JSONDecoder().decode(
+            Golden.self, from: Data(contentsOf: URL(fileURLWithPath: path("golden.json"))))
+    }
+
+    static func batch() throws -> TrainingBatch {
+        var batch = TrainingBatch()
+        for sequence in try golden().sequences {
+            batch.add(sequence.tokens, promptTokens: sequence.prompt)
+        }
+        return batch
+    }
+
+    /// The model with the golden adapter.
+    static func model(
+        threads: Int = 1, precision: TrainingPrecision = .f32,
+        features: ProcessorFeatures = .current
+    ) throws -> AdapterModel {
+        let model = try AdapterModel(
+            ModelSource(path: path("tiny")), shape: shape, batchTokens: 100, seed: 1,
+            pool: ThreadPool(threads: threads), precision: precision, features: features)
+        let values = try factors("adapter.safetensors", model)
+        for i in values.indices { model.parameters.values.pointer[i] = values[i] }
+        return model
+    }
+
+    /// Factors in one of the golden files, in the order of the parameters.
+    static func factors(_ name: String, _ model: AdapterModel) throws -> [Float] {
+        let file = try SafetensorsFile(path: path(name))
+        var all = [Float](repeating: 0, count: model.parameterCount)
+        for slot in model.parameters.slots {
+            let module = "base_model.model.model.layers.\(slot.layer).\(slot.linear.peftPath)"
+            let a = try file.floats(
+                module + ".lora_A.weight", shape: [slot.rank, slot.inputs]
+            ).array
+            let b = try file.floats(
+                module + ".lora_B.weight", shape: [slot.outputs, slot.rank]
+            ).array
+            all.replaceSubrange(slot.a..<slot.a + a.count, with: a)
+            for o in 0..<slot.outputs {
+                for r in 0..<slot.rank {
+                    all[slot.b + r * slot.outputs + o] = b[o * slot.rank + r]
+                }
+            }
+        }
+        return all
+    }
+
+    static func gradients(_ model: AdapterModel) -> [Float] {
+        Array(
+            UnsafeBufferPointer(
+                start: model.parameters.gradients.pointer, count: model.parameterCount))
+    }
+
+    static func values(_ model: AdapterModel) -> [Float] {
+        Array(
+            UnsafeBufferPointer(
+                start: model.parameters.values.pointer, count: model.parameterCount))
+    }
+
+    /// The length of the difference, by that of the second.
+    static func distance(_ a: [Float], _ b: [Float]) -> Double {
+        var (difference, length) = (0.0, 0.0)
+        for (x, y) in zip(a, b) {
+            difference += Double(x - y) * Double(x - y)
+            length += Double(y) * Double(y)
+        }
+        return (difference / length).squareRoot()
+    }
+
+    /// Calls `body` with a folder that is gone afterwards.
+    static func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+        let folder = NSTemporaryDirectory() + "mneme-train-" + UUID().uuidString
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        return try body(folder)
+    }
+
+    /// The tiny Llama with a tokenizer of characters: for trainings from text.
+    static func writeModel(_ folder: String) throws -> ModelSource {
+        let to = folder + "/tiny"
+        try FileManager.default.copyItem(atPath: path("tiny"), toPath: to)
+        let marks = ["<|im_start|>", "<|im_end|>"]
+        let tokens =
+            ["Ċ", "Ġ"] + (33...126).map { String(Character(Unicode.Scalar(UInt8($0)))) } + marks
+        let ids = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($1, $0) })
+        let tokenizer: [String: Any] = [
+            "model": ["type": "BPE", "vocab": ids, "merges": [String]()] as [String: Any],
+            "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false] as [String: Any],
+            "added_tokens": marks.map {
+                ["id": ids[$0] ?? 0, "content": $0, "special": true] as [String: Any]
+            },
+        ]
+        let template =
+            "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}"
+        for (name, value) in [
+            "tokenizer": tokenizer,
+            "tokenizer_config": ["eos_token": "<|im_end|>", "chat_template": template],
+        ] {
+            try JSONSerialization.data(withJSONObject: value)
+                .write(to: URL(fileURLWithPath: "\(to)/\(name).json"))
+        }
+        return try ModelSource(path: to)
+    }
+}
