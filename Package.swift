@@ -260,7 +260,7 @@ let package = Package(
                 "CMnemeKernels", "MnemeBase", "MnemeFormats", "MnemeModels", "MnemeNumerics",
                 "MnemeTrain",
             ],
-            resources: [.copy("Golden")]),
+            exclude: ["Golden"]),
         .testTarget(
             name: "MnemeModelsTests",
             dependencies: ["MnemeBase", "MnemeEmbedding", "MnemeModels", "MnemeNumerics"],

@@ -3,7 +3,6 @@ import MnemeFormats
 import MnemeModels
 import MnemeNumerics
 import MnemeTrain
-import Testing
 
 /// The tiny Llama of `scripts/make_golden_train.py`, its adapter, and what torch and peft make of it.
 enum TrainingFixture {
@@ -24,10 +23,10 @@ enum TrainingFixture {
         return shape
     }
 
-    static func path(_ name: String) throws -> String {
-        try #require(
-            Bundle.module.url(forResource: name, withExtension: nil, subdirectory: "Golden")
-        ).path
+    /// A file in `Golden`, where `scripts/make_golden_train.py` writes.
+    static func path(_ name: String) -> String {
+        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        return here.appendingPathComponent("Golden").appendingPathComponent(name).path
     }
 
     static func golden() throws -> Golden {
