@@ -107,8 +107,8 @@ final class TrainingKernels {
                 var p = mnk_product()
                 p.a = input
                 (p.a_row, p.a_column) = (stride, 1)
-                p.b = UnsafeRawPointer(packed.pointer).assumingMemoryBound(to: Float.self)
-                    + begin * depth
+                let panels = UnsafeRawPointer(packed.pointer).assumingMemoryBound(to: Float.self)
+                p.b = panels + begin * depth
                 (p.b_row, p.b_panel) = (16, 16 * depth)
                 (p.m, p.n, p.k, p.scale) = (rows, end - begin, depth, 1)
                 p.c = output + begin
