@@ -165,7 +165,8 @@ let package = Package(
         .target(
             name: "MnemeChat",
             dependencies: [
-                "Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeStore", "MnemeTrain", tracing,
+                "Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", "MnemeTrain",
+                tracing,
             ]),
         .target(
             name: "MnemeServer",
@@ -226,8 +227,8 @@ let package = Package(
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels",
-                "MnemeSeal", "MnemeServer",
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
+                "MnemeModels", "MnemeSeal", "MnemeServer",
                 "MnemeStore", "MnemeText", locks, logging,
             ]
         ),

@@ -77,7 +77,8 @@ public struct Conversation: Sendable {
         else { return nil }
         var chosen = callable.count == 1 ? first : nil
         if callable.count > 1, tools.isRequired {
-            chosen = try await selection.tool(among: callable, for: turn.messages)
+            chosen = try await selection.tool(
+                among: callable, for: turn.messages, adapter: turn.generation.adapter)
         }
         return ToolGrammar(tools, format: model.toolFormat, tool: chosen)
     }

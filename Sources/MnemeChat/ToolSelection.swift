@@ -13,9 +13,9 @@ struct ToolSelection: Sendable {
     /// model; without one that can be loaded, the one under which the words are likeliest.
     ///
     /// - Returns: nil if the model writes the name better by itself.
-    /// - Throws: as ``MnemeEngine/Engine/tool(_:among:for:)``.
+    /// - Throws: as ``MnemeEngine/Engine/tool(_:among:for:adapter:)``.
     func tool(
-        among tools: [ToolDefinition], for messages: [ChatMessage]
+        among tools: [ToolDefinition], for messages: [ChatMessage], adapter: String?
     ) async throws -> ToolDefinition? {
         guard let words = engine.toolWords(among: tools, for: messages) else { return nil }
         if let memory, memory.embedder != nil {
@@ -24,7 +24,7 @@ struct ToolSelection: Sendable {
                 return tools[Self.closest(vectors)]
             } catch is ModelError {}
         }
-        return try await engine.tool(model, among: tools, for: messages)
+        return try await engine.tool(model, among: tools, for: messages, adapter: adapter)
     }
 
     /// The index of the vector behind the first that is closest to it, the first of equals.

@@ -13,8 +13,8 @@ extension Engine {
     ///
     /// - Returns: pieces of text as they are sampled, and ``GenerationEvent/finished(_:_:)`` at the
     ///   end.
-    /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws
-    ///   what comes up later.
+    /// - Throws: ``EngineError`` at once for requests that cannot be carried out, `AdapterError` for
+    ///   an adapter that cannot be used; the stream throws what comes up later.
     public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<
         GenerationEvent, any Error
     > {
@@ -44,6 +44,8 @@ extension Engine {
             } else {
                 request.schema.map { SchemaConstraint($0, vocabulary()) }
             }
+        // Read here as well, if it is not in memory.
+        let adapter = try adapter(request.adapter)
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
         let now = ContinuousClock().now
         // Counted and put in line under one lock, so that the limit holds whoever comes at the same
@@ -63,7 +65,7 @@ extension Engine {
             }
             shared.arrived.append(
                 EngineSequence(
-                    id: id, request: request, maxTokens: most, arrival: now,
+                    id: id, request: request, adapter: adapter, maxTokens: most, arrival: now,
                     deadline: request.timeout.map { now + $0 },
                     continuation: continuation,
                     sampler: Sampler(request.sampling, prompt: request.prompt),

@@ -103,7 +103,7 @@ extension Engine {
                     }
                     sequence.session = try cache.open(
                         tokens, positions: compression?.exactTokens ?? sequence.positions,
-                        scope: sequence.request.scope, sources: sequence.request.sources,
+                        scope: sequence.scope, sources: sequence.request.sources,
                         computing: compression?.computing ?? 1
                     ) {
                         [wake] in wake.signal()
@@ -111,7 +111,7 @@ extension Engine {
                     sequence.isLoading = true
                     // A sequence that was put back has been answered in part from exact values, or
                     // is answered exactly now.
-                    if sequence.answer.isEmpty, compression == nil {
+                    if sequence.answer.isEmpty, compression == nil, sequence.adapter == nil {
                         sequence.parts =
                             reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
                     }
@@ -161,7 +161,7 @@ extension Engine {
                 let known =
                     isNext
                     ? cache.known(
-                        (0..<count).map { sequence.token($0) }, scope: sequence.request.scope)
+                        (0..<count).map { sequence.token($0) }, scope: sequence.scope)
                     : (tokens: 0, blocksInUse: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key,
@@ -194,7 +194,7 @@ extension Engine {
     func finish(
         _ sequence: EngineSequence, throwing error: (any Error)?, last: GenerationEvent? = nil
     ) {
-        if let reuse, let session = sequence.session, !sequence.isLoading,
+        if let reuse, let session = sequence.session, !sequence.isLoading, sequence.adapter == nil,
             sequence.position >= sequence.request.prompt.count
         {
             reuse.keep(sequence.request, of: session, except: sequence.moved)

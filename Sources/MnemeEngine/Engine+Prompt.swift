@@ -28,13 +28,14 @@ extension Engine {
     /// - Parameters:
     ///   - first: the token to begin with; those before it are read and not told.
     ///   - alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
+    ///   - adapter: the adapter that they are computed with; nil for the model as it is.
     /// - Returns: the tokens from `first` on.
     /// - Throws: ``EngineError`` for prompts that the model cannot take, and if too many wait;
     ///   `KVError` if there is no memory; `CancellationError`.
     /// - Complexity: a prefill with logits for each token from `first` on.
-    public func probabilities(of prompt: [Int32], from first: Int = 0, alternatives: Int) async throws
-        -> [PromptToken]
-    {
+    public func probabilities(
+        of prompt: [Int32], from first: Int = 0, alternatives: Int, adapter: String? = nil
+    ) async throws -> [PromptToken] {
         try check(prompt: prompt, alternatives: alternatives)
         guard prompt.indices.contains(first) else {
             throw EngineError(.invalidRequest, "What is scored of a prompt stands in it.")
@@ -44,6 +45,7 @@ extension Engine {
                 prompt.count, of: Self.maximumScoredTokens,
                 "Log-probabilities of longer prompts are not computed.")
         }
+        let adapter = try self.adapter(adapter)
         try shared.withLockedValue { shared in
             guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
             guard shared.scoring < Self.maximumScoring else {
@@ -56,7 +58,7 @@ extension Engine {
             try await withCheckedThrowingContinuation { continuation in
                 scoring.async { [self] in
                     let result = Result {
-                        try score(prompt, first, alternatives) { isCancelled.withLockedValue { $0 } }
+                        try score(prompt, first, alternatives, adapter) { isCancelled.withLockedValue { $0 } }
                     }
                     shared.withLockedValue { $0.scoring -= 1 }
                     continuation.resume(with: result)
@@ -71,7 +73,8 @@ extension Engine {
     ///
     /// - Parameter isCancelled: asked before each step.
     private func score(
-        _ prompt: [Int32], _ first: Int, _ alternatives: Int, isCancelled: () -> Bool
+        _ prompt: [Int32], _ first: Int, _ alternatives: Int, _ adapter: LoadedAdapter?,
+        isCancelled: () -> Bool
     ) throws -> [PromptToken] {
         let size = decoder.configuration.vocabularySize,
             batch = min(decoder.stepTokens, decoder.stepLogits)
@@ -90,7 +93,7 @@ extension Engine {
             guard !shared.withLockedValue({ $0.closed }) else {
                 throw EngineError(.closed, "The engine is shut down.")
             }
-            compute(prompt[range], at: range.lowerBound, rows: rows, buffer.view, logits)
+            compute(prompt[range], at: range.lowerBound, rows: rows, buffer.view, adapter, logits)
         }
         // The token before the first tells how likely that is.
         let begin = max(first, 1) - 1
@@ -116,12 +119,13 @@ extension Engine {
     /// One step, with logits for its last `rows` tokens.
     private func compute(
         _ tokens: ArraySlice<Int32>, at position: Int, rows: Int, _ view: KVView,
-        _ logits: UnsafeMutableBufferPointer<Float>
+        _ adapter: LoadedAdapter?, _ logits: UnsafeMutableBufferPointer<Float>
     ) {
         guard let base = logits.baseAddress else { return }
         tokens.withUnsafeBufferPointer { tokens in
-            let segment = DecoderSegment(
+            var segment = DecoderSegment(
                 tokens: 0..<tokens.count, position: position, view: view, logits: rows)
+            segment.adapter = adapter?.weights
             withUnsafePointer(to: segment) {
                 decoder.step(
                     tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: base)

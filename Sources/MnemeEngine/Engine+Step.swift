@@ -94,6 +94,7 @@ extension Engine {
                     count..<count + work.tokens + draft.count, logits: ends ? 1 + draft.count : 0)
             else { continue }
             segments[parts] = segment
+            segments[parts].adapter = sequence.adapter?.weights
             computed.insert(work.id)
             count += work.tokens + draft.count
             parts += 1

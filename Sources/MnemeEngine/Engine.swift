@@ -23,6 +23,7 @@ public final class Engine: Sendable {
     let cache: KVCache
     let folder: KVFolder?
     let reuse: TextReuse?
+    let adapters: AdapterRegistry?
     /// All that callers and the thread share.
     let shared: NIOLockedValueBox<Shared>
     /// Made when the first schema comes; see ``SchemaVocabulary``.
@@ -58,6 +59,9 @@ public final class Engine: Sendable {
         /// How keys and values of answers are compressed where a request says nothing; nil keeps
         /// all as they are.
         public var kv: KVCompression?
+        /// Bytes of adapters in memory: 1 GiB, but a sixteenth of the machine's memory at most.
+        public var adapterBytes = min(
+            1 << 30, Int(ProcessInfo.processInfo.physicalMemory / 16))
 
         /// The defaults.
         public init() {}
@@ -81,12 +85,13 @@ public final class Engine: Sendable {
     ///     only.
     ///   - remote: where other machines find them, too: a ``MnemeKV/RedisTier``.
     ///   - codec: how they are kept there; all but f16 change answers a little after a restart.
+    ///   - adapters: those that requests may name; nil serves none.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's
     ///   files cannot be read.
     public init(
         _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil,
         remote: (any KVTier)? = nil,
-        codec: KVCodec = .f16
+        codec: KVCodec = .f16, adapters: AdapterStore? = nil
     ) throws {
         decoder = model.decoder
         tokenizer = model.tokenizer
@@ -102,6 +107,12 @@ public final class Engine: Sendable {
             modelName: model.name, bytes: limits.kvBytes,
             localTier: folder, remoteTier: remote, codec: codec)
         reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
+        let identities = folder.map { $0.path + "/models" }
+        self.adapters = adapters.map {
+            AdapterRegistry($0, model.decoder.configuration, budget: limits.adapterBytes) {
+                try isKept ? weights : ModelIdentity.hash(model.path, cache: identities)
+            }
+        }
         shared = NIOLockedValueBox(Shared())
         let thread = Thread { [self] in loop() }
         thread.name = "mneme.engine"
@@ -152,10 +163,27 @@ public final class Engine: Sendable {
     /// - Complexity: one read of the beginning of each block's file.
     public func keptTexts() -> [KVFolder.Text] { folder?.texts().map(\.text) ?? [] }
 
+    /// Names of the adapters that requests may name.
+    public var adapterNames: [String] { adapters?.names() ?? [] }
+
+    /// An adapter that a request names; nil if it names none.
+    ///
+    /// - Throws: as ``AdapterRegistry/adapter(_:)``.
+    func adapter(_ name: String?) throws -> LoadedAdapter? {
+        guard let name else { return nil }
+        guard let adapters else {
+            throw AdapterError(.notFound, "There is no adapter '\(name.prefix(80))': none are served here.")
+        }
+        return try adapters.adapter(name)
+    }
+
     /// Figures since the start.
     public var statistics: EngineStatistics {
         var statistics = shared.withLockedValue { $0.statistics }
         statistics.kv = cache.statistics
+        if let loaded = adapters?.loaded {
+            (statistics.adapters, statistics.adapterBytes) = loaded
+        }
         return statistics
     }
 }

@@ -10,6 +10,8 @@ struct EngineSequence {
     /// Counts requests; the older comes first.
     let id: Int
     let request: GenerationRequest
+    /// The adapter that it is computed with, in memory as long as it runs.
+    let adapter: LoadedAdapter?
     /// The most tokens of the answer, and the times by which it is measured and ended.
     let maxTokens: Int
     let arrival: ContinuousClock.Instant
@@ -54,6 +56,13 @@ struct EngineSequence {
     /// The time of the last token, and what the request has cost.
     var lastToken: ContinuousClock.Instant?
     var usage = GenerationUsage()
+
+    /// The cache scope: an adapter's keys and values are its own. No other scope begins with NUL and
+    /// this word.
+    var scope: String {
+        guard let adapter else { return request.scope }
+        return "\0adapter \(adapter.hash) \(request.scope)"
+    }
 
     /// Tokens of prompt and answer so far, and the most that there will be.
     var tokens: Int { request.prompt.count + answer.count }

@@ -22,10 +22,14 @@ public struct GenerationRequest: Sendable {
     /// The cache scope: only requests of the same scope find what is computed for it, as the time
     /// that an answer takes tells what is cached.
     public var scope = ""
+    /// The adapter that the answer is computed with, by its name in the engine's store; nil for the
+    /// model as it is. What is cached with one adapter is found with that one alone.
+    public var adapter: String?
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
     /// Parts of the prompt that may stand in other prompts at other places, in order: recalled
-    /// memories. Their keys and values are reused there, if ``Engine/Limits/reuseShare`` says so.
+    /// memories. Their keys and values are reused there, if ``Engine/Limits/reuseShare`` says so and
+    /// no adapter is named.
     public var texts: [Range<Int>] = []
     /// How its keys and values are compressed; nil as the engine does.
     public var kv: KVCompression?
@@ -87,6 +91,8 @@ public struct EngineStatistics: Sendable {
     public var preempted = 0
     /// Sequences whose keys and values were compressed.
     public var compressed = 0
+    /// Adapters in memory, and their bytes.
+    public var adapters = 0, adapterBytes = 0
     /// Tokens of prompts and answers computed.
     public var promptTokens = 0, answerTokens = 0
     /// Tokens that were drafted from prompts, and those of them that were accepted.

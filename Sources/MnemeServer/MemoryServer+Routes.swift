@@ -89,13 +89,20 @@ extension MemoryServer {
         }
     }
 
-    /// The language model that a request is for.
+    /// The language model that a request is for, with the adapter that it names: in `adapter`, or
+    /// behind the model's name, as in `smollm2:work-notes`.
     ///
-    /// - Throws: ``UnknownModel`` if it names another model than the one that is served.
+    /// - Throws: ``UnknownModel`` if it names another model than the one that is served,
+    ///   `InputError` if it names two adapters.
     func language(for request: WireRequest) throws -> ServedLanguage {
         let name = try GenerationFields.model.read(request.fields)
-        guard let language else { throw UnknownModel(name: name ?? "", known: nil) }
-        if let name { try models.requireLanguage(name) }
+        guard var language else { throw UnknownModel(name: name ?? "", known: nil) }
+        let named = try name.flatMap(models.adapter),
+            adapter = try GenerationFields.adapter.read(request.fields)
+        guard named == nil || adapter == nil || named == adapter else {
+            throw InputError("'model' and 'adapter' name two adapters. Leave one out.")
+        }
+        language.adapter = named ?? adapter
         return language
     }
 

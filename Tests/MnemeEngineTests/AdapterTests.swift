@@ -144,6 +144,30 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: home) == ["work-notes"])
     }
 
+    @Test(arguments: adapters.filter { $0.model != "gemma3" })
+    func `a merged file gives the adapter's logits without it`(golden: GoldenAdapter) throws {
+        let path = try golden.folder(), base = try DecoderTests.gguf(golden.base),
+            merged = Self.temporary("merged") + ".gguf"
+        defer {
+            for file in [path, base, merged] { try? FileManager.default.removeItem(atPath: file) }
+        }
+        let file = try GGUFFile(path: base), c = try file.decoderConfiguration()
+        let adapter = try AdapterStore.read(path, for: c)
+        try adapter.merge(into: file, as: .f32, path: merged)
+        let model = try golden.base, size = c.vocabularySize, expected = Golden.floats(golden.logits)
+        let all = try TransformerDecoder(
+            GGUFFile(path: merged), stepTokens: 128, stepLogits: 128
+        ).logits(model.tokens, at: 0, in: Cache(c, positions: 80), rows: 80)
+        for (i, row) in model.rows.enumerated() {
+            let worst = zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()
+            #expect((worst ?? 1) < 2e-3, "row \(row) differs by \(worst ?? 1)")
+        }
+        // A file that is there stays.
+        #expect(throws: ModelError.self) {
+            try adapter.merge(into: file, as: .f32, path: merged)
+        }
+    }
+
     // MARK: What is refused
 
     @Test func `settings that are more than low-rank terms are refused by name`() throws {

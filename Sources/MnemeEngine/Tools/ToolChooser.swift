@@ -10,6 +10,7 @@ import MnemeModels
 struct ToolChooser {
     let model: LanguageModel
     let engine: Engine
+    let adapter: String?
 
     /// Characters of the words and of a description that are compared: what a long text is about
     /// stands at its ends, and what a tool is for in its first sentences.
@@ -40,7 +41,8 @@ struct ToolChooser {
                 continue
             }
             let scored = try await engine.probabilities(
-                of: Array(tokens[..<place.upperBound]), from: place.lowerBound, alternatives: 0)
+                of: Array(tokens[..<place.upperBound]), from: place.lowerBound, alternatives: 0,
+                adapter: adapter)
             scores.append(scored.reduce(0) { $0 + ($1.logProbability ?? 0) })
         }
         return scores
@@ -91,15 +93,18 @@ extension Engine {
     /// The tool that the user's last words ask for most, of those that may be called: how small
     /// models choose where a call is required and there is no embedding model.
     ///
-    /// - Parameter messages: the conversation.
+    /// - Parameters:
+    ///   - messages: the conversation.
+    ///   - adapter: the adapter that the answer is computed with.
     /// - Returns: nil if the model writes the name better by itself: it has a billion weights or
     ///   more, or the user did not speak last.
     /// - Throws: ``EngineError`` as ``probabilities(of:from:alternatives:)``.
     /// - Complexity: for each tool a prefill of its description and the words.
     public func tool(
-        _ model: LanguageModel, among tools: [ToolDefinition], for messages: [ChatMessage]
+        _ model: LanguageModel, among tools: [ToolDefinition], for messages: [ChatMessage],
+        adapter: String? = nil
     ) async throws -> ToolDefinition? {
-        let chooser = ToolChooser(model: model, engine: self)
+        let chooser = ToolChooser(model: model, engine: self, adapter: adapter)
         guard ToolChooser.isSmall(decoder.configuration),
             let scores = try await chooser.scores(tools, messages)
         else { return nil }

@@ -33,15 +33,17 @@ public enum GGUFConversion {
     /// loses precision; one of more gains none. Weights beyond F16's range become its largest
     /// numbers.
     ///
-    /// - Parameter progress: called with the share that is done.
+    /// - Parameters:
+    ///   - change: may change a tensor's weights before they are written; it is given its name.
+    ///   - progress: called with the share that is done.
     /// - Throws: ``ModelError`` if `path` is there already or cannot be written, or a weight is not
     ///   finite; then nothing is left behind.
     /// - Complexity: one pass; a tensor of floats at a time in memory.
     public static func convert(
-        _ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }
-    )
-        throws
-    {
+        _ file: GGUFFile, to target: Target, path: String,
+        change: (_ name: String, _ weights: inout [Float]) -> Void = { _, _ in },
+        progress: (Double) -> Void = { _ in }
+    ) throws {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw ModelError(
                 .cannotWrite, "\(path) is there already. Remove it, or choose another name.")
@@ -76,7 +78,9 @@ public enum GGUFConversion {
                 done += tensors[i].count
                 progress(Double(done) / Double(max(1, total)))
             }
-            let name = tensors[i].name, values = try file.floats(name, shape: tensors[i].shape)
+            let name = tensors[i].name
+            var values = try file.floats(name, shape: tensors[i].shape)
+            change(name, &values)
             if let bad = values.firstIndex(where: { !$0.isFinite }) {
                 throw ModelError(
                     .invalidFile,

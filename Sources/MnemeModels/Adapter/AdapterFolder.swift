@@ -42,6 +42,38 @@ public struct AdapterFolder: Sendable {
         try AtomicFile.write(record.json, to: path + "/" + Self.recordFile)
     }
 
+    /// Takes an adapter out of use and erases its weights; record and settings stay, so that it is
+    /// known what to make anew.
+    ///
+    /// - Parameter reason: a sentence.
+    /// - Throws: ``AdapterError``, ``MnemeBase/FileError`` if something may be left.
+    public func withdraw(_ reason: String) throws {
+        guard var record = try record() else { return }
+        // First the word that it may not be used: what runs meanwhile sees it.
+        if record.withdrawn == nil {
+            record.withdrawn = reason
+            try write(record)
+        }
+        let weights = path + "/" + Self.weightsFile
+        guard unlink(weights) == 0 || errno == ENOENT else {
+            throw FileError(weights, "cannot be removed")
+        }
+    }
+
+    /// Tells whether the files are the same as at another time: sizes, times and numbers of them.
+    package var stamp: String {
+        [Self.configurationFile, Self.weightsFile, Self.recordFile].map { name in
+            var info = stat()
+            guard stat(path + "/" + name, &info) == 0 else { return "absent" }
+            #if canImport(Darwin)
+                let time = info.st_mtimespec
+            #else
+                let time = info.st_mtim
+            #endif
+            return "\(info.st_size) \(time.tv_sec) \(time.tv_nsec) \(info.st_ino)"
+        }.joined(separator: " ")
+    }
+
     /// The model that `adapter_config.json` names as the one it was made for.
     ///
     /// - Throws: ``AdapterError``.

@@ -99,6 +99,13 @@ enum GGUFAdapter {
         return (parts[..<4].joined(separator: "."), layer, linears)
     }
 
+    /// The layer and maps of a model's matrix by its name, such as `blk.3.attn_q.weight`.
+    static func place(matrix name: String, _ c: DecoderConfiguration) -> (
+        layer: Int, linears: [LayerLinear]
+    )? {
+        matrix(name + ".lora_a", c).map { ($0.layer, $0.linears) }
+    }
+
     private static func read(
         _ file: GGUFFile, _ matrix: (name: String, layer: Int, linears: [LayerLinear]),
         _ first: GGUFFile.Tensor, _ second: GGUFFile.Tensor, _ alpha: Double,

@@ -46,8 +46,8 @@ struct OllamaModels: Sendable {
     ///
     /// - Throws: ``UnknownModel``.
     func show(_ name: String) throws -> JSONValue {
-        _ = try models.entry(name)
-        guard let language, models.isLanguage(name) else {
+        _ = try models.entry(name, adapters: language?.engine.adapterNames ?? [])
+        guard let language, !models.isEmbedder(name) else {
             return [
                 "details": ["format": "safetensors", "family": "bert"], "model_info": [:],
                 "capabilities": ["embedding"], "parameters": "", "template": "",

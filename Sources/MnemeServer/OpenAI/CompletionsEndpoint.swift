@@ -55,7 +55,7 @@ struct CompletionsEndpoint: Sendable {
         var result: [CompletionLogprobs] = []
         for (prompt, tokens) in prompts {
             let scored = try await language.engine.probabilities(
-                of: tokens, alternatives: alternatives)
+                of: tokens, alternatives: alternatives, adapter: language.adapter)
             // The token that the model puts before a text is not the text's.
             let own = scored.dropFirst(prompt.text == nil ? 0 : lead)
             result.append(CompletionLogprobs(own, language.model.tokenizer))

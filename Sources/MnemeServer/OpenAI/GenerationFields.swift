@@ -6,6 +6,9 @@ import MnemeKV
 enum GenerationFields {
     /// The model's name, or what it was started by; the served one answers if it is left out.
     static let model = RequestField<String>("model")
+    /// The adapter that the answer is computed with, as `mneme adapters` lists them; `model` can name
+    /// it as well, as in `smollm2:work-notes`. Not in OpenAI's API.
+    static let adapter = RequestField<String>("adapter")
     /// The most tokens of an answer. As many as fit if left out in chat, 16 in completions.
     static let maxTokens = RequestField<Int>("max_tokens", in: 1...Int.max)
     /// The newer name of `max_tokens`; it goes first.
@@ -156,7 +159,7 @@ enum GenerationFields {
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
         [
-            model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
+            model, adapter, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
             presencePenalty,
             frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
             answers, kv,

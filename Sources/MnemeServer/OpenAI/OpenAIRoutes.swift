@@ -1,5 +1,6 @@
 import Hummingbird
 import Mneme
+import MnemeEngine
 import MnemeStore
 
 extension WireRoute {
@@ -39,6 +40,9 @@ extension WireRoute {
 }
 
 extension MemoryServer {
+    /// The adapters that requests may name.
+    private var adapterNames: [String] { language?.engine.adapterNames ?? [] }
+
     /// OpenAI's routes, answered.
     func openAIEndpoints() -> [Endpoint] {
         [
@@ -55,8 +59,10 @@ extension MemoryServer {
             endpoint(.embeddings) { request in
                 try await EmbeddingsEndpoint.answer(request.fields, memory: memory)
             },
-            endpoint(.models) { _ in try .json(models.list) },
-            endpoint(.model) { request in try .json(models.entry(try request.part("id"))) },
+            endpoint(.models) { _ in try .json(models.list(adapters: adapterNames)) },
+            endpoint(.model) { request in
+                try .json(models.entry(try request.part("id"), adapters: adapterNames))
+            },
         ]
     }
 }

@@ -12,6 +12,8 @@ struct ServedLanguage: Sendable {
     let engine: Engine
     /// The memory whose embedding model chooses tools.
     let memory: MemoryOS
+    /// The adapter that a request names; nil for the model as it is.
+    var adapter: String?
     /// Told of failures that are the server's own.
     let logger: Logger
 
@@ -35,6 +37,7 @@ struct ServedLanguage: Sendable {
         var request = generation
         request.key = caller.principal.name
         request.scope = caller.principal.cacheScope
+        request.adapter = adapter
         return request
     }
 

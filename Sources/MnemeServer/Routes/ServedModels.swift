@@ -10,11 +10,14 @@ struct ServedModels: Sendable {
     /// The embedding model's name.
     let embedder: String?
 
-    /// `/v1/models`, the language model first, by its own name and the one that it was started by:
-    /// a list that OpenAI's clients read, and Anthropic's.
-    var list: JSONValue {
+    /// `/v1/models`, the language model first, by its own name and the one that it was started by,
+    /// then with each adapter: a list that OpenAI's clients read, and Anthropic's.
+    func list(adapters: [String]) -> JSONValue {
         var names = [language, embedder].compactMap { $0 }
         if let alias, language != nil, !names.contains(alias) { names.insert(alias, at: 1) }
+        if let base = alias ?? language, language != nil {
+            names += adapters.map { "\(base):\($0)" }
+        }
         return [
             "object": "list", "data": .array(names.map(Self.entry)), "has_more": false,
             "first_id": names.first.map { .string($0) } ?? .null,
@@ -25,19 +28,30 @@ struct ServedModels: Sendable {
     /// `/v1/models/{id}`.
     ///
     /// - Throws: ``UnknownModel``.
-    func entry(_ name: String) throws -> JSONValue {
-        guard Self.untagged(name) == embedder || isLanguage(name) else {
+    func entry(_ name: String, adapters: [String]) throws -> JSONValue {
+        if isEmbedder(name) { return Self.entry(name) }
+        if let adapter = try adapter(name), !adapters.contains(adapter) {
             throw UnknownModel(name: name, known: language)
         }
         return Self.entry(name)
     }
 
-    /// Checks that a request means the language model.
+    /// The adapter in the name of the language model, as in `smollm2:work-notes`; nil if there is
+    /// none in it.
     ///
-    /// - Throws: ``UnknownModel`` unless the language model goes by the name.
-    func requireLanguage(_ name: String) throws {
-        guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
+    /// - Throws: ``UnknownModel`` unless the language model goes by the rest of the name.
+    func adapter(_ name: String) throws -> String? {
+        if isLanguage(name) { return nil }
+        let base = name.split(separator: ":", omittingEmptySubsequences: false).dropLast()
+            .joined(separator: ":")
+        guard isLanguage(base), base.count + 1 < name.count else {
+            throw UnknownModel(name: name, known: language)
+        }
+        return String(name.dropFirst(base.count + 1))
     }
+
+    /// True if the embedding model goes by the name.
+    func isEmbedder(_ name: String) -> Bool { Self.untagged(name) == embedder }
 
     /// True if the language model goes by the name, with or without Ollama's tag `:latest`.
     func isLanguage(_ name: String) -> Bool {

@@ -1,9 +1,15 @@
 import ArgumentParser
 
-/// `mneme adapters`: adapters of language models, which are learned from memories and files.
+/// `mneme adapters`: low-rank adapters of language models (LoRA), in `$MNEME_HOME/adapters`. Chats and
+/// requests name them; the model's own weights stay as they are.
 struct AdaptersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapters",
-        abstract: "Adapters (LoRA): learn one from memories or files.",
-        subcommands: [Train.self])
+        abstract: "Learn, list, show, import, merge and erase adapters (LoRA) of language models.",
+        discussion: """
+            An adapter is used by name: `mneme chat --adapter NAME`, or "adapter": "NAME" or "model": "MODEL:NAME" in a request \
+            to `mneme serve`.
+            """,
+        subcommands: [List.self, Train.self, Show.self, Import.self, Merge.self, Erase.self],
+        defaultSubcommand: List.self)
 }

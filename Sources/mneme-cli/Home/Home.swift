@@ -49,7 +49,7 @@ enum Home {
     }
 
     /// The memories of a store's file, with what belongs to them on this machine: the keys of
-    /// packages, and the KV blocks in ``kv``, so that erasing reaches them.
+    /// packages, and the KV blocks in ``kv`` and ``adapters``, so that erasing reaches them.
     ///
     /// - Parameters:
     ///   - path: the store's file; indexes lie beside it in `PATH.index`.
@@ -75,11 +75,14 @@ enum Home {
         if FileManager.default.fileExists(atPath: kv) {
             memory.attach(FolderMemory(try kvFolder()))
         }
+        memory.attach(AdapterMemory(adapters))
         return memory
     }
 
     /// Models that `mneme pull` fetched, a folder each.
     static var models: String { folder + "/models" }
+    /// Adapters of language models, a folder each.
+    static var adapters: AdapterStore { AdapterStore(path: folder + "/adapters") }
     /// KV blocks on disk: a cache, which may be deleted.
     static var kv: String { folder + "/kv" }
     /// The KV blocks on disk, opened with the encryption key of this machine.

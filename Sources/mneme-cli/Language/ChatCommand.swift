@@ -20,6 +20,8 @@ struct ChatCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var language: LanguageModelOptions
+    /// The adapter of all answers; the model as it is if nil.
+    @Option(help: "An adapter of the model, as `mneme adapters` lists them.") var adapter: String?
     /// The system message; none if nil.
     @Option(help: "What the model is told first.") var system: String?
     /// Opens the store; without it the model knows this conversation only.
@@ -54,6 +56,7 @@ struct ChatCommand: AsyncParsableCommand {
             var turn = ChatTurn(messages)
             turn.generation.maxTokens = maxTokens
             turn.generation.sampling = sampling.parameters
+            turn.generation.adapter = adapter
             let answer = try await conversation.answer(turn)
             for item in answer.memories { note("memory: ", item.memory.text) }
             messages.append(ChatMessage(role: "assistant", content: try await Self.show(answer)))

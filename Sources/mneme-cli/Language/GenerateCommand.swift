@@ -14,6 +14,7 @@ struct GenerateCommand: AsyncParsableCommand {
 
     @Argument(help: "The text to continue.") var prompt: String
     @OptionGroup var language: LanguageModelOptions
+    @Option(help: "An adapter of the model, as `mneme adapters` lists them.") var adapter: String?
     @Option(help: "The most tokens to write.") var maxTokens = 256
     /// Texts that end the answer; they are not written themselves.
     @Option(help: "End before this text; may be given several times.") var stop: [String] = []
@@ -29,6 +30,7 @@ struct GenerateCommand: AsyncParsableCommand {
         var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
         request.maxTokens = maxTokens
         request.stop = stop
+        request.adapter = adapter
         request.sampling = sampling.parameters
         var output = AnswerOutput()
         // Text as it comes, figures at the end.

@@ -110,6 +110,6 @@ struct KVOptions: ParsableArguments {
             model, limits: limits,
             folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
             remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) },
-            codec: kvCodec)
+            codec: kvCodec, adapters: Home.adapters)
     }
 }

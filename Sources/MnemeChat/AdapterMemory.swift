@@ -1,0 +1,24 @@
+public import Mneme
+public import MnemeModels
+public import MnemeStore
+
+/// The adapters of this machine, as memory that was derived from memories: one that was made from an
+/// erased memory is out of use from then on, and its weights are erased.
+public struct AdapterMemory: DerivedMemory {
+    private let store: AdapterStore
+    /// The folder of all adapters.
+    public var files: [String] { [store.path] }
+
+    /// Adapters in a store, whether an engine serves them now or not.
+    public init(_ store: AdapterStore) { self.store = store }
+
+    public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
+        for name in store.names() {
+            let folder = try store.folder(name)
+            guard let record = try folder.record(), !sources.isDisjoint(with: record.memories) else {
+                continue
+            }
+            try folder.withdraw("A memory that it was made from was erased.")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+public import MnemeFormats
+import MnemeNumerics
+
+extension Adapter {
+    /// Writes a model's GGUF file with the adapter's terms added to its matrices: a model that needs
+    /// no adapter.
+    ///
+    /// - Parameters:
+    ///   - file: the model that the adapter is for.
+    ///   - target: the type of the matrices; fewer bits lose some of what the terms change.
+    ///   - path: the file to write, which must not be there.
+    ///   - progress: called with the share that is done.
+    /// - Throws: ``AdapterError`` if it does not fit; ``ModelError`` as
+    ///   ``MnemeFormats/GGUFConversion/convert(_:to:path:change:progress:)``.
+    /// - Complexity: one pass over the model; a tensor of floats at a time in memory.
+    public func merge(
+        into file: GGUFFile, as target: GGUFConversion.Target, path: String,
+        progress: (Double) -> Void = { _ in }
+    ) throws {
+        let c = try file.decoderConfiguration()
+        try check(c)
+        try GGUFConversion.convert(
+            file, to: target, path: path, change: { add(to: $0, &$1, c) }, progress: progress)
+    }
+
+    /// Adds scale·B·A to a tensor of a GGUF file, if it is a matrix that has a term.
+    private func add(to name: String, _ values: inout [Float], _ c: DecoderConfiguration) {
+        guard let (layer, linears) = GGUFAdapter.place(matrix: name, c) else { return }
+        let kernels = DecoderKernels()
+        var row = 0
+        for linear in linears {
+            let (outputs, inputs) = c.size(of: linear)
+            defer { row += outputs }
+            guard let term = terms[Place(layer, linear)] else { continue }
+            var b = term.b.map { $0 * term.scale }
+            if c.rope.interleaved, linear == .query || linear == .key {
+                b = RotaryRows.paired(b, dimension: c.headDimension, width: term.rank)
+            }
+            values.withUnsafeMutableBufferPointer { values in
+                term.a.withUnsafeBufferPointer { a in
+                    b.withUnsafeBufferPointer { b in
+                        guard let values = values.baseAddress, let a = a.baseAddress,
+                            let b = b.baseAddress
+                        else { return }
+                        for output in 0..<outputs {
+                            kernels.addRows(
+                                b + output * term.rank, rank: term.rank, a, stride: inputs,
+                                count: inputs, to: values + (row + output) * inputs)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

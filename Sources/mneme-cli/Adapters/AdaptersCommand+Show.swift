@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeModels
+
+extension AdaptersCommand {
+    /// `mneme adapters show`: what an adapter is and what it was made from. It is read whole, so that a
+    /// damaged one is found. Exit code 1 if there is none, or its base model is not here.
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show an adapter: base, ranks, matrices, what it was made from.")
+
+        @Argument(help: "The adapter's name.") var name: String
+        @Option(help: "The model that it is read for, if not the one it was imported for.")
+        var model: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        struct Answer: Encodable {
+            var name, base: String, hash: String, parameters: Int, lowestRank, highestRank: Int
+            var matrices: [String], memories: [String], owner, source, withdrawn: String?
+            var created: Date?, training: [String: Double]
+        }
+
+        func run() async throws {
+            let folder = try Home.adapters.folder(name), record = try folder.record()
+            let base = try model ?? record?.base ?? folder.baseName() ?? ""
+            let adapter = try folder.read(
+                for: ModelSource(path: Home.languageModelPath(base)).configuration())
+            let answer = Answer(
+                name: name, base: base, hash: adapter.hash, parameters: adapter.parameters,
+                lowestRank: adapter.ranks.lowerBound, highestRank: adapter.ranks.upperBound,
+                matrices: adapter.linears.map(\.rawValue), memories: record?.memories ?? [],
+                owner: record?.owner, source: record?.source, withdrawn: record?.withdrawn,
+                created: record?.created, training: record?.training ?? [:])
+            if json { return print(try OperationTable.encode(answer, pretty: true)) }
+            let ranks =
+                answer.lowestRank == answer.highestRank
+                ? "\(answer.lowestRank)" : "\(answer.lowestRank) to \(answer.highestRank)"
+            func line(_ label: String, _ value: String?) {
+                guard let value, !value.isEmpty else { return }
+                print(Terminal.line("\(label.padded(to: 12))  \(value)"))
+            }
+            line("name", name)
+            line("base", base)
+            line("rank", ranks)
+            line("matrices", answer.matrices.joined(separator: ", "))
+            line("parameters", "\(answer.parameters)")
+            line("hash", answer.hash)
+            line("created", answer.created?.formatted(.iso8601))
+            line("source", answer.source)
+            line("memories", answer.memories.isEmpty ? nil : "\(answer.memories.count)")
+            line("out of use", answer.withdrawn)
+            for (key, value) in answer.training.sorted(by: { $0.key < $1.key }) {
+                line(key, "\(value)")
+            }
+        }
+    }
+}

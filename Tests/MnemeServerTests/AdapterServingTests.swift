@@ -1,0 +1,282 @@
+import Foundation
+import MnemeBase
+import Mneme
+import MnemeChat
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+import MnemeServer
+import MnemeStore
+import Testing
+
+/// Adapters that an engine serves: requests with different ones and none side by side, what is cached
+/// of each, and the routes that name them.
+@Suite(.serialized) struct AdapterServingTests {
+    /// An adapter with a term for each map of the tiny model, strong enough to change its words.
+    private static func adapter(_ c: DecoderConfiguration, seed: UInt64, rank: Int) -> Adapter {
+        var random = SplitMix64(seed: seed), terms: [Adapter.Place: Adapter.Term] = [:]
+        func values(_ count: Int) -> [Float] {
+            (0..<count).map { _ in Float(random.unit() - 0.5) * 0.4 }
+        }
+        for layer in 0..<c.layers {
+            for linear in LayerLinear.allCases {
+                let (outputs, inputs) = c.size(of: linear)
+                terms[Adapter.Place(layer, linear)] = Adapter.Term(
+                    rank: rank, scale: 1, a: values(rank * inputs), b: values(outputs * rank))
+            }
+        }
+        return Adapter(terms)
+    }
+
+    /// The tiny model with adapters `one`, `two` and `three` in a store of their own.
+    private func withAdapters(
+        bytes: Int? = nil, disk: Bool = false,
+        _ body: (LanguageModel, Engine, AdapterStore) async throws -> Void
+    ) async throws {
+        let home = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-adapters-\(UUID().uuidString)"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        try await TinyModel.with { model, _ in
+            let c = model.decoder.configuration, store = AdapterStore(path: home + "/adapters")
+            for (i, name) in ["one", "two", "three"].enumerated() {
+                try store.add(
+                    Self.adapter(c, seed: UInt64(i + 1), rank: 2 + 3 * i),
+                    AdapterRecord(name: name, base: "tiny"))
+            }
+            var limits = Engine.Limits()
+            limits.kvBytes = 64 << 20
+            if let bytes { limits.adapterBytes = bytes }
+            let engine = try Engine(
+                model, limits: limits, folder: disk ? KVFolder(path: home + "/kv") : nil,
+                adapters: store)
+            defer { engine.close() }
+            try await body(model, engine, store)
+        }
+    }
+
+    private func request(_ model: LanguageModel, _ text: String, _ adapter: String?)
+        -> GenerationRequest
+    {
+        var request = GenerationRequest(prompt: model.tokens(of: text))
+        request.adapter = adapter
+        request.alternatives = 0
+        request.maxTokens = 24
+        return request
+    }
+
+    /// Tokens with their probabilities, and what was cached.
+    private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (
+        tokens: [Int32], probabilities: [Double], cached: Int
+    ) {
+        var tokens: [Int32] = [], probabilities: [Double] = [], cached = 0
+        for try await event in try engine.generate(request) {
+            switch event {
+            case .token(_, let id, let probability, _):
+                tokens.append(id)
+                probabilities.append(probability ?? .nan)
+            case .finished(_, let usage): cached = usage.cachedTokens
+            }
+        }
+        return (tokens, probabilities, cached)
+    }
+
+    @Test func `requests with several adapters and none in one batch answer as one by one`() async throws {
+        try await withAdapters { model, engine, _ in
+            let names: [String?] = ["one", nil, "two", "three", nil, "one", "two", nil, "three"]
+            let requests = names.enumerated().map { i, name in
+                request(
+                    model, String(repeating: "Boat \(i % 4) is blue. ", count: 1 + i % 5), name)
+            }
+            var alone: [(tokens: [Int32], probabilities: [Double], cached: Int)] = []
+            for request in requests { alone.append(try await answer(engine, request)) }
+            let together = try await withThrowingTaskGroup(of: (Int, [Int32], [Double]).self) { group in
+                for (i, request) in requests.enumerated() {
+                    group.addTask {
+                        let answer = try await answer(engine, request)
+                        return (i, answer.tokens, answer.probabilities)
+                    }
+                }
+                return try await group.reduce(into: [Int: ([Int32], [Double])]()) {
+                    $0[$1.0] = ($1.1, $1.2)
+                }
+            }
+            for i in requests.indices {
+                #expect(together[i]?.0 == alone[i].tokens, "request \(i)")
+                #expect(together[i]?.1 == alone[i].probabilities, "request \(i)")
+            }
+            #expect(engine.statistics.adapters == 3 && engine.statistics.adapterBytes > 0)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `what is cached with one adapter is found with that one alone`(disk: Bool) async throws {
+        try await withAdapters(disk: disk) { model, engine, store in
+            let text = String(repeating: "The boat is blue. ", count: 10)
+            var answers: [[Double]] = []
+            for name in [nil, "one", "two"] as [String?] {
+                let first = try await answer(engine, request(model, text, name))
+                #expect(first.cached == 0, "\(name ?? "none")")
+                answers.append(first.probabilities)
+            }
+            for (i, name) in ([nil, "one", "two"] as [String?]).enumerated() {
+                let again = try await answer(engine, request(model, text, name))
+                #expect(again.cached > 100, "\(name ?? "none")")
+                #expect(again.probabilities == answers[i], "\(name ?? "none")")
+            }
+            #expect(Set(answers.map(\.description)).count == 3)
+            // Another adapter under the same name shares nothing with the one before.
+            let other = Self.adapter(model.decoder.configuration, seed: 77, rank: 4)
+            try store.add(other, AdapterRecord(name: "one", base: "tiny"), replacing: true)
+            let replaced = try await answer(engine, request(model, text, "one"))
+            #expect(replaced.cached == 0)
+            #expect(replaced.probabilities != answers[1])
+        }
+    }
+
+    @Test func `adapters beyond the budget are evicted by use and read again`() async throws {
+        let bytes = try await {
+            var bytes = 0
+            try await withAdapters { model, engine, _ in
+                _ = try await answer(engine, request(model, "a", "three"))
+                bytes = engine.statistics.adapterBytes
+            }
+            return bytes
+        }()
+        try await withAdapters(bytes: bytes) { model, engine, _ in
+            var first: [String: [Double]] = [:]
+            for name in ["one", "three", "two", "one", "three"] {
+                let probabilities = try await answer(engine, request(model, "Boats.", name))
+                    .probabilities
+                #expect(engine.statistics.adapterBytes <= bytes)
+                #expect(first[name] == nil || first[name] == probabilities)
+                first[name] = probabilities
+            }
+        }
+        try await withAdapters(bytes: bytes - 1) { model, engine, _ in
+            let error = #expect(throws: AdapterError.self) {
+                _ = try engine.generate(request(model, "a", "three"))
+            }
+            #expect(error?.code == .unavailable)
+            _ = try await answer(engine, request(model, "a", "one"))
+        }
+    }
+
+    @Test func `adapters that cannot be used are refused with the reason`() async throws {
+        try await withAdapters { model, engine, store in
+            func code(_ name: String) -> AdapterError.Code? {
+                do { _ = try engine.generate(request(model, "a", name)) } catch {
+                    return (error as? AdapterError)?.code
+                }
+                return nil
+            }
+            #expect(code("four") == .notFound && code("../one") == .notFound && code("") == .notFound)
+            let folder = try store.folder("one")
+            var record = try #require(try folder.record())
+            record.baseHash = String(repeating: "0", count: 64)
+            try folder.write(record)
+            #expect(code("one") == .wrongBase)
+            record.baseHash = try ModelIdentity.hash(model.path)
+            try folder.write(record)
+            #expect(code("one") == nil)
+            record.withdrawn = "A memory that it was made from was erased."
+            try folder.write(record)
+            #expect(code("one") == .unavailable)
+            try Data("nothing".utf8).write(
+                to: URL(fileURLWithPath: try store.folder("two").path + "/adapter_model.safetensors"))
+            #expect(code("two") == .unavailable)
+            try store.erase("three")
+            #expect(code("three") == .notFound)
+        }
+    }
+
+    @Test func `erasing a memory takes adapters made from it out of use`() async throws {
+        try await withAdapters { model, engine, store in
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+                "mneme-\(UUID().uuidString)"
+            ).path
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let memory = try MemoryOS(
+                store: SQLiteMemoryStore(
+                    path: folder + "/memory.db", analyzer: MemoryOS.analyzerVersion),
+                embedder: nil, indexFolder: folder + "/index")
+            memory.attach(AdapterMemory(store))
+            let facts = try await memory.remember(
+                [MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")],
+                scope: Scope(user: "ana"))
+            for (name, fact) in zip(["one", "two"], facts) {
+                var record = AdapterRecord(name: name, base: "tiny")
+                record.memories = [fact.id.description]
+                try store.folder(name).write(record)
+                _ = try await answer(engine, request(model, "a", name))
+            }
+            try await memory.erase(facts[0].id, owner: Owner(user: "ana"))
+            let error = #expect(throws: AdapterError.self) {
+                _ = try engine.generate(request(model, "a", "one"))
+            }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("was erased") == true)
+            let left = try FileManager.default.contentsOfDirectory(
+                atPath: try store.folder("one").path)
+            #expect(!left.contains("adapter_model.safetensors"))
+            for name in ["two", "three"] { _ = try await answer(engine, request(model, "a", name)) }
+            await memory.close()
+        }
+    }
+
+    @Test func `every API takes an adapter by its field or behind the model's name`() async throws {
+        try await withAdapters { model, engine, _ in
+            try await withServer(
+                embedder: ToyEmbedder(), language: (model, engine), change: { $0.modelAlias = "small" }
+            ) { base, _, _ in
+                let messages: JSONValue = [["role": "user", "content": "Count."]]
+                func chat(_ more: [String: JSONValue]) async throws -> (Int, JSONValue?) {
+                    let body: [String: JSONValue] = [
+                        "messages": messages, "temperature": 0, "max_tokens": 12,
+                    ]
+                    let answer = try await post(
+                        base, "/v1/chat/completions", .object(body.merging(more) { $1 }))
+                    return (
+                        answer.status, answer.json["choices"]?[0]?["message"]?["content"] ?? answer.json
+                    )
+                }
+                let plain = try await chat([:]), one = try await chat(["adapter": "one"])
+                #expect(plain.0 == 200 && one.0 == 200 && plain.1 != one.1)
+                #expect(try await chat(["model": "small:one"]).1 == one.1)
+                #expect(try await chat(["model": "small:one", "adapter": "one"]).1 == one.1)
+                #expect(try await chat(["model": "small:latest"]).1 == plain.1)
+                #expect(try await chat(["model": "small:one", "adapter": "two"]).0 == 400)
+                #expect(try await chat(["adapter": 3]).0 == 400)
+                let unknown = try await chat(["adapter": "four"])
+                #expect(unknown.0 == 404)
+                #expect("\(unknown.1 ?? .null)".contains("one, three, two"))
+                #expect(try await chat(["model": "other:one"]).0 == 404)
+                #expect(try await chat(["model": "small:"]).0 == 404)
+
+                let ollama = try await post(
+                    base, "/api/chat",
+                    [
+                        "model": "small:one", "messages": messages, "stream": false,
+                        "options": ["temperature": 0, "num_predict": 12],
+                    ])
+                #expect(ollama.json["message"]?["content"] == one.1)
+                let claude = try await post(
+                    base, "/v1/messages",
+                    ["model": "small:one", "messages": messages, "max_tokens": 12, "temperature": 0])
+                #expect(claude.json["content"]?[0]?["text"] == one.1)
+                let listed = try await get(base, "/v1/models").json["data"]?.array?.compactMap {
+                    $0["id"]?.string
+                }
+                #expect(
+                    listed?.filter { $0.hasPrefix("small:") }
+                        == ["small:one", "small:three", "small:two"])
+                #expect(try await get(base, "/v1/models/small:two").status == 200)
+                #expect(try await get(base, "/v1/models/small:four").status == 404)
+                let shown = try await post(base, "/api/show", ["model": "small:two"])
+                #expect(shown.json["details"]?["family"] == "llama")
+            }
+        }
+    }
+}
