@@ -12,7 +12,9 @@ public protocol MnemeError: Error, Sendable, CustomStringConvertible {
 }
 
 extension MnemeError {
+    /// The raw value of the class, such as `not_found`.
     public var errorCode: String { errorClass.rawValue }
+    /// The message alone, without the type's name.
     public var description: String { message }
 }
 

@@ -25,6 +25,8 @@ public struct ModelError: MnemeError {
         self.message = message
     }
 
+    /// Unavailable, whatever the code: with another file the same request may succeed.
     public var errorClass: ErrorClass { .unavailable }
+    /// `model_unavailable` for every code, as clients can do the same about each.
     public var errorCode: String { "model_unavailable" }
 }

@@ -4,12 +4,17 @@
 /// Read strictly (RFC 8259): UTF-8, one value, no name twice in an object. Bytes and depth are
 /// bounded.
 public enum OrderedJSON: Sendable, Equatable {
+    /// `null`.
     case null
+    /// `true` or `false`.
     case bool(Bool)
     /// Its text: a reader decides what it must fit.
     case number(String)
+    /// Its characters, escapes resolved.
     case string(String)
+    /// Its elements, in order.
     case array([OrderedJSON])
+    /// Its members, in the order of the text; no name comes twice.
     case object([Member])
 
     /// One member of an object.
@@ -144,6 +149,7 @@ public struct JSONError: MnemeError, Equatable {
 
     init(_ message: String) { self.message = message }
 
+    /// Input: the text has to be changed.
     public var errorClass: ErrorClass { .input }
 }
 

@@ -26,10 +26,14 @@ public protocol TextEmbedder: Sendable {
 }
 
 extension TextEmbedder {
+    /// The same vectors for every role, for models without prompts.
     public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
         try embed(texts)
     }
 
+    /// Refuses token ids, for models whose tokenizer is not the client's.
+    ///
+    /// - Throws: `InputError`, always.
     public func embed(tokens: [[Int32]]) throws -> Embeddings {
         throw InputError(
             "The embedding model \(identifier) takes texts, no token ids. Have the client send texts (LangChain: check_embedding_ctx_length=False)."

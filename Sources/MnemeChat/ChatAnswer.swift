@@ -6,7 +6,9 @@ import MnemeEngine
 /// A turn that ends with calls of tools goes on: it is remembered with the answer that follows
 /// their results.
 public struct ChatAnswer: AsyncSequence, Sendable {
+    /// A piece of the answer.
     public typealias Element = ChatEvent
+    /// Errors of the engine, and of the store that remembers the turn.
     public typealias Failure = any Error
     typealias Remember = @Sendable (_ answer: String) async throws -> Void
 

@@ -14,6 +14,7 @@ public struct EngineMemory: DerivedMemory {
     /// Keys and values that this engine has.
     public init(_ engine: Engine) { self.engine = engine }
 
+    /// Erases blocks that were computed from any of these memories, and these kept texts.
     public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try engine.erase(sources: sources, texts: activations.compactMap { KVHash($0.block) })
     }

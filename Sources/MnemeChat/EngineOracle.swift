@@ -4,6 +4,7 @@ public import MnemeEngine
 /// The language model that runs here, held to the schema token by token.
 public struct EngineOracle: Oracle {
     private let model: LanguageModel, engine: Engine
+    /// The model's name.
     public var name: String { model.name }
 
     /// A model and the engine that runs it.
@@ -11,6 +12,9 @@ public struct EngineOracle: Oracle {
         (self.model, self.engine) = (model, engine)
     }
 
+    /// Generates an answer that fits the question's schema; it has 300 seconds.
+    ///
+    /// - Throws: errors of the engine and of the schema.
     public func answer(_ question: OracleQuestion) async throws -> String {
         var request = GenerationRequest(
             prompt: try model.tokens(of: [

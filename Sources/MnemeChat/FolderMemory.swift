@@ -12,6 +12,7 @@ public struct FolderMemory: DerivedMemory {
     /// Blocks in this folder, whether an engine uses it now or not.
     public init(_ folder: KVFolder) { self.folder = folder }
 
+    /// Erases blocks that were computed from any of these memories, and these kept texts.
     public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try folder.erase(sources: sources)
         for activation in activations {

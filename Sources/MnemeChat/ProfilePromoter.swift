@@ -9,6 +9,7 @@ public struct ProfilePromoter: MemoryPromoter {
     private let model: LanguageModel
     private let engine: Engine
     private let principals: @Sendable () -> [Principal]
+    /// The model's name: another model needs keys and values of its own.
     public var name: String { model.name }
 
     /// - Parameters:
@@ -24,6 +25,7 @@ public struct ProfilePromoter: MemoryPromoter {
         self.principals = principals
     }
 
+    /// The local user, and the principals that may read the owner; one a cache scope.
     public func readers(of owner: Owner) -> [Principal] {
         var readers = [Principal.local], scopes: Set = [Principal.local.cacheScope]
         for principal in principals() {
@@ -35,6 +37,9 @@ public struct ProfilePromoter: MemoryPromoter {
         return readers
     }
 
+    /// Computes the system message with this profile and keeps it on disk.
+    ///
+    /// - Returns: nil without a profile, or if the engine keeps nothing.
     public func promote(_ profile: [MemCube], for reader: Principal) async throws
         -> ActivationReference?
     {
@@ -53,6 +58,7 @@ public struct ProfilePromoter: MemoryPromoter {
             bytes: text.bytes, sources: sources)
     }
 
+    /// Lets the cache evict what was kept; the blocks stay until then.
     public func release(_ made: ActivationReference) throws {
         if let end = KVHash(made.block) { try engine.release(end) }
     }

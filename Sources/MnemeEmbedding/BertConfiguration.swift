@@ -13,10 +13,15 @@ public struct BertConfiguration: Sendable, Equatable {
     /// Which of the family's models it is: they differ in names, in the first position and in
     /// segments.
     public enum Family: String, Sendable, CaseIterable {
+        /// BERT (Devlin et al. 2018): positions from 0, two segments.
         case bert
+        /// RoBERTa (Liu et al. 2019): positions begin behind the padding id.
         case roberta
+        /// XLM-RoBERTa (Conneau et al. 2019): as RoBERTa, with a vocabulary of 100 languages.
         case xlmRoberta = "xlm-roberta"
+        /// CamemBERT (Martin et al. 2019): RoBERTa for French.
         case camembert
+        /// DistilBERT (Sanh et al. 2019): no segments, and names of its own for sizes.
         case distilbert
     }
 

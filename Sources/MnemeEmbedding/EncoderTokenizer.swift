@@ -13,6 +13,7 @@ public protocol EncoderTokenizer: Sendable {
 }
 
 extension WordPieceTokenizer: EncoderTokenizer {
+    /// Encodes the text and takes off its two end tokens and those for unknown words.
     public func pieces(of text: String) -> [Int32] {
         encode(text, maximumLength: .max).dropFirst().dropLast().filter { $0 != unknownID }
     }

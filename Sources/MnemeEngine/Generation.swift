@@ -99,8 +99,9 @@ public struct EngineStatistics: Sendable {
     public var draftedTokens = 0, acceptedTokens = 0
     /// Requests ended, also by errors.
     public var finished = 0
-    /// Seconds from requests to their first tokens, and from tokens of answers to the next.
+    /// Seconds from requests to their first tokens.
     public var firstTokenTimes = Histogram(bounds: timeBounds)
+    /// Seconds from tokens of answers to the next.
     public var betweenTokensTimes = Histogram(bounds: timeBounds)
 
     /// Upper bounds of the histograms' buckets, in seconds: from a token of a small model to a long

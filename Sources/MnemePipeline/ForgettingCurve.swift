@@ -29,6 +29,7 @@ extension MemCube {
 /// The curve of MemoryBank (Zhong et al. 2024) [221]: R = exp(−t / S) after Ebbinghaus. S begins at
 /// one unit and grows by one with each recall and each confirmation; each recall begins t anew.
 public struct MemoryBankCurve: ForgettingCurve {
+    /// The value of the job argument and setting that chooses this curve.
     public static let name = "memorybank"
     /// Days of one unit of strength.
     private let days: Double
@@ -46,6 +47,7 @@ public struct MemoryBankCurve: ForgettingCurve {
 /// procedures and facts later, the profile last. Use begins the time anew, but does not slow the
 /// decay.
 public struct LayeredCurve: ForgettingCurve {
+    /// The value of the job argument and setting that chooses this curve.
     public static let name = "layered"
     /// Days after which an event has faded to 1/e.
     private let days: Double

@@ -43,6 +43,7 @@ public struct OracleQuestion: Sendable {
 /// The failure of a request to a model: it is not reachable, or answers nothing that can be read.
 /// The job that asked is tried again later.
 public struct OracleError: MnemeError {
+    /// The failure and what to do, in a sentence for people.
     public let message: String
 
     /// - Parameter message: what happened and what to do, for people.

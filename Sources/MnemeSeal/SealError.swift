@@ -19,6 +19,7 @@ public struct SealError: MnemeError, Equatable {
 
     /// The kind, for programs.
     public let code: Code
+    /// The failure and what to do, in a sentence for people.
     public let message: String
 
     /// Something is encrypted, and no key was given.
@@ -35,7 +36,9 @@ public struct SealError: MnemeError, Equatable {
         self.message = message
     }
 
+    /// The raw value of the code.
     public var errorCode: String { code.rawValue }
+    /// Input for a text that is no key, corrupt for damage, else unavailable.
     public var errorClass: ErrorClass {
         switch code {
         case .malformedKey: .input

@@ -6,10 +6,15 @@ extension AuditEntry.Outcome: ParameterValue {}
 
 /// audit: who read, changed or was refused what.
 public enum AuditOperation: Operation {
+    /// `operationId` in OpenAPI, and the operation that the log itself records for a look at it.
     public static let name = "audit"
+    /// The sentence that OpenAPI shows.
     public static let summary = "Show the audit log, the latest first: every read, write and refusal."
+    /// `admin`: the log names what every user of every tenant read.
     public static let permission = Permission.admin
+    /// Filters and page are in the query.
     public static let route: Route? = Route(.get, "/v1/audit")
+    /// HTTP alone: `mneme audit` reads the store's log itself, with other options.
     public static let surfaces: Set<Surface> = [.http]
     static let limit = Parameter<Int>("limit", "At most so many; 50 if left out.", range: 1...1000)
     static let before = Parameter<Int>(
@@ -19,6 +24,7 @@ public enum AuditOperation: Operation {
         "principal", "Only of this principal, such as local or key:NAME.")
     static let outcome = Parameter<AuditEntry.Outcome>("outcome", "Only with this outcome.")
     static let memory = Parameter<CubeID>("memory", "Only where this memory was read or changed.")
+    /// The page, then filters, all of which must fit; none is required.
     public static let parameters: [any AnyParameter] = [limit, before, principal, outcome, memory]
 
     /// Entries that are read of the log at once, and for one page at most.
@@ -73,14 +79,21 @@ public enum AuditOperation: Operation {
 
 /// verify-audit: nothing was changed, taken out or put in.
 public enum VerifyAuditOperation: Operation {
+    /// `operationId` in OpenAPI, and the operation that the log records for the check.
     public static let name = "verify-audit"
+    /// The sentence that OpenAPI shows: what is checked against what.
     public static let summary =
         "Check the audit log's chain and signatures, and each memory's history against it."
+    /// The limit of this check: signatures show that a key signed, not whose key it is.
     public static let discussion =
         "Any key's signatures are taken. Whether they are of the key that you trust, `mneme audit verify` says."
+    /// `admin`, as the check reads the whole log and every journal.
     public static let permission = Permission.admin
+    /// `POST`, as it reads everything and takes time that grows with the log.
     public static let route: Route? = Route(.post, "/v1/audit/verify")
+    /// HTTP alone: `mneme audit verify` takes keys and a trusted head besides.
     public static let surfaces: Set<Surface> = [.http]
+    /// None: the whole log is checked, or nothing.
     public static let parameters: [any AnyParameter] = []
 
     /// Walks the whole log and the journal. Findings are an answer, not an error.

@@ -5,12 +5,17 @@ public import MnemeStore
 
 /// get: one memory.
 public enum GetOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "get"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Show one memory and its links."
+    /// `read`; labels above the caller's clearance stay hidden all the same.
     public static let permission = Permission.read
+    /// The id is part of the path, `as_of` and the owner are in the query.
     public static let route: Route? = Route(.get, "/v1/memories/{id}")
     /// A time of recording, not of the event: answers "what did we know then".
     static let asOf = Parameter<Date>("as_of", "The version that was recorded then.")
+    /// The id (required), `as_of` (now if left out), the owner.
     public static let parameters: [any AnyParameter] = [MemoryParameters.id, asOf] + ScopeParameters.owner
 
     /// Reads one memory as it is, or as it was recorded at `as_of`, with its links.
@@ -36,9 +41,13 @@ public enum GetOperation: Operation {
 
 /// list: memories page by page.
 public enum ListOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "list"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "List memories, the newest first."
+    /// `read`; memories above the caller's clearance are left out and not counted.
     public static let permission = Permission.read
+    /// All parameters are in the query.
     public static let route: Route? = Route(.get, "/v1/memories")
     static let limit = Parameter<Int>("limit", "At most so many; 20 if left out.", range: 1...1000)
     /// A cursor by id rather than a number of rows to skip: pages stay right while memories are
@@ -57,6 +66,7 @@ public enum ListOperation: Operation {
     /// Transaction time: by when it was written down, whatever it is about.
     static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
+    /// Page, filters that must all fit, and the scope; none is required. A page has 20 rows.
     public static let parameters: [any AnyParameter] =
         [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
 
@@ -97,10 +107,15 @@ public enum ListOperation: Operation {
 
 /// update: a next version.
 public enum UpdateOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "update"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Change a memory; the version before stays in its history."
+    /// True: a changed text is embedded anew.
     public static let readsMeaning = true
+    /// `write`; the store asks for `read`, too, as the answer shows the memory.
     public static let permission = Permission.write
+    /// `PATCH`: members that the body leaves out stay as they are.
     public static let route: Route? = Route(.patch, "/v1/memories/{id}")
     static let text = Parameter<String>("text", "The new text.")
     static let type = Parameter<MemoryType>("type", "The new kind.")
@@ -110,6 +125,7 @@ public enum UpdateOperation: Operation {
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
     static let metadata = Parameter<[String: String]>(
         "metadata", "An object of text values, in place of those before.", surfaces: [.http])
+    /// The id (required), then the fields that change, the reason, the owner.
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(text, type, tag, time, expires, sensitivity, metadata)
 
@@ -149,10 +165,15 @@ public enum UpdateOperation: Operation {
 
 /// forget: out of recall, restorable.
 public enum ForgetOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "forget"
+    /// The sentence that help, OpenAPI and the MCP tool show; names the way back.
     public static let summary = "Take a memory out of recall; `restore` undoes it."
+    /// `write`, not `erase`: nothing is lost.
     public static let permission = Permission.write
+    /// `DELETE` archives; `POST …/erase` is what removes for good.
     public static let route: Route? = Route(.delete, "/v1/memories/{id}")
+    /// The id (required), the reason, the owner.
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     /// Archives the memory: it keeps its text, history and links.
@@ -165,10 +186,15 @@ public enum ForgetOperation: Operation {
 
 /// restore: undoes forget.
 public enum RestoreOperation: Operation {
+    /// The command, the MCP tool and the `operationId`.
     public static let name = "restore"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Take a memory back that was forgotten, corrected or frozen."
+    /// `write`, as for what it undoes.
     public static let permission = Permission.write
+    /// The id is part of the path; reason and owner are in the body.
     public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
+    /// The id (required), the reason, the owner.
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     /// Takes an archived, merged or frozen memory back into use; what it had ended before ends
@@ -182,18 +208,24 @@ public enum RestoreOperation: Operation {
 
 /// erase: gone for good.
 public enum EraseOperation: Operation {
+    /// The command, the MCP tool and the `operationId`.
     public static let name = "erase"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary =
         "Remove a memory for good: its text, vector, index entries and history."
+    /// What remains after an erasure, and which files outside the store are written again.
     public static let discussion =
         "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
+    /// `erase`, a permission of its own, as it cannot be undone.
     public static let permission = Permission.erase
+    /// `POST` to `/erase`; the `DELETE` of a memory is `forget`.
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
     /// Only where the caller's own disk is meant: a server does not write to paths that a request
     /// names.
     static let prove = Parameter<String>(
         "prove", "Write a report to this file; `mneme verify-erasure` checks it.",
         surfaces: [.commandLine])
+    /// The id (required), `prove` on the command line, the reason, the owner.
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange(prove)
     /// Bytes of disk that a report is sure to find: more than the hashes of a long memory take.
     private static let reportRoom = 1 << 20
@@ -273,10 +305,15 @@ public enum EraseOperation: Operation {
 
 /// history: every version.
 public enum HistoryOperation: Operation {
+    /// The command, the MCP tool and the `operationId`.
     public static let name = "history"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Show every change of a memory: what, when, by whom, why."
+    /// `read`; the memory as it is now must be visible to the caller.
     public static let permission = Permission.read
+    /// The id is part of the path, the owner is in the query.
     public static let route: Route? = Route(.get, "/v1/memories/{id}/history")
+    /// The id (required) and the owner. There are no pages: the answer has all entries.
     public static let parameters: [any AnyParameter] = [MemoryParameters.id] + ScopeParameters.owner
 
     /// All entries of one memory.
@@ -302,9 +339,13 @@ public enum HistoryOperation: Operation {
 
 /// link: relates two memories.
 public enum LinkOperation: Operation {
+    /// The command, the MCP tool and the `operationId`.
     public static let name = "link"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Relate one memory to another."
+    /// `write`; the store asks for `read`, too, as the answer shows the links.
     public static let permission = Permission.write
+    /// The id of the link's source is part of the path.
     public static let route: Route? = Route(.post, "/v1/memories/{id}/links")
     static let target = Parameter<CubeID>(
         "target", "The other memory.", required: true, positional: true)
@@ -312,6 +353,7 @@ public enum LinkOperation: Operation {
     static let kind = Parameter<String>(
         "kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
     static let remove = Parameter<Bool>("remove", "Remove the link instead.")
+    /// The source's id and the target's (required), `kind` ('related'), `remove` (false).
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(target, kind, remove)
 

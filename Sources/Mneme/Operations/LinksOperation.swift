@@ -3,11 +3,16 @@ public import MnemeStore
 
 /// links: memories and what connects them.
 public enum LinksOperation: Operation {
+    /// `operationId` in OpenAPI; the viewer's page of links asks for it.
     public static let name = "links"
+    /// The sentence that OpenAPI shows.
     public static let summary =
         "Show memories with the links between them: around one, or among the newest."
+    /// `read`; the store leaves out what the caller may not see.
     public static let permission = Permission.read
+    /// All parameters are in the query.
     public static let route: Route? = Route(.get, "/v1/links")
+    /// HTTP alone, for the viewer; `get` shows one memory's links everywhere.
     public static let surfaces: Set<Surface> = [.http]
     static let around = Parameter<CubeID>(
         "around", "The memory to begin at; the newest ones if left out.")
@@ -15,6 +20,7 @@ public enum LinksOperation: Operation {
         "steps", "So many links away at most; 2 if left out.", range: 1...4)
     static let limit = Parameter<Int>(
         "limit", "At most so many memories; 60 if left out.", range: 2...300)
+    /// The start (the newest), steps (2), memories at most (60), the owner; all optional.
     public static let parameters: [any AnyParameter] = [around, steps, limit] + ScopeParameters.owner
 
     /// Memories, those where the walk began first, and the links whose two ends are among them.

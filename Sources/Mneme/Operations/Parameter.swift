@@ -74,6 +74,7 @@ extension Double: ParameterValue {
 }
 
 extension Date: ParameterValue {
+    /// A string; which forms are read stands in its description.
     public static var schema: [String: JSONValue] {
         [
             "type": "string",
@@ -81,6 +82,7 @@ extension Date: ParameterValue {
                 "ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:30:00Z.",
         ]
     }
+    /// An example rather than the schema's type, which is only "string".
     public static var wanted: String { "a date such as 2026-03-01" }
     /// A date as ``DateText`` reads it.
     public init?(json: JSONValue) {
@@ -90,6 +92,7 @@ extension Date: ParameterValue {
 }
 
 extension Array: ParameterValue where Element == String {
+    /// An array of strings.
     public static var schema: [String: JSONValue] {
         ["type": "array", "items": ["type": "string"]]
     }
@@ -108,9 +111,11 @@ extension Array: ParameterValue where Element == String {
 }
 
 extension Dictionary: ParameterValue where Key == String, Value == String {
+    /// An object with members of any name, all of them strings.
     public static var schema: [String: JSONValue] {
         ["type": "object", "additionalProperties": ["type": "string"]]
     }
+    /// Says that the values are strings, too, which the schema's type does not.
     public static var wanted: String { "an object of strings" }
     /// An object whose values are all strings.
     public init?(json: JSONValue) {
@@ -126,6 +131,7 @@ public struct MessageList: ParameterValue {
     /// As they were given.
     public let messages: [JSONValue]
 
+    /// An array of 1000 objects at most; each must have `content`.
     public static var schema: [String: JSONValue] {
         let text: JSONValue = ["type": "string"]
         return [
@@ -138,6 +144,7 @@ public struct MessageList: ParameterValue {
         ]
     }
 
+    /// The bound of 1000 in words, for the message that refuses a longer list.
     public static var wanted: String { "a list of at most 1000 messages" }
 
     /// At most a thousand messages; each is looked at when it is read, see `MessageReader`.
@@ -158,6 +165,7 @@ extension CubeID: ParameterValue {
 }
 
 extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue == String {
+    /// A string, one of the raw values.
     public static var schema: [String: JSONValue] {
         ["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]
     }
@@ -168,9 +176,11 @@ extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue =
     }
 }
 extension Sensitivity: ParameterValue {
+    /// A string, one of the labels' names.
     public static var schema: [String: JSONValue] {
         ["type": "string", "enum": .array(allCases.map { .string($0.name) })]
     }
+    /// A label by its name; its number is no value.
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Sensitivity(name: text) else { return nil }
         self = value

@@ -24,11 +24,17 @@ struct PolicyOutput: Encodable, Sendable {
 
 /// policy: what is done with what comes in.
 public enum PolicyOperation: Operation {
+    /// The command and the `operationId`.
     public static let name = "policy"
+    /// The sentence that help and OpenAPI show.
     public static let summary = "Show what is done with texts that come in: quarantined, marked, redacted."
+    /// `read`; a tenant's policy is closed to principals of other tenants.
     public static let permission = Permission.read
+    /// The tenant is in the query.
     public static let route: Route? = Route(.get, "/v1/policy")
+    /// The command line and HTTP; no MCP tool.
     public static let surfaces: Set<Surface> = [.commandLine, .http]
+    /// The tenant; 'default' if left out.
     public static let parameters: [any AnyParameter] = [tenant]
 
     /// Shows the policy in force: the tenant's own, else the one for all.
@@ -54,14 +60,20 @@ public enum PolicyOperation: Operation {
 
 /// set-policy: what will be done with what comes in.
 public enum SetPolicyOperation: Operation {
+    /// The command and the `operationId`.
     public static let name = "set-policy"
+    /// The sentence that help and OpenAPI show.
     public static let summary = "Set what is done with texts that come in, for a tenant or for all."
+    /// From when it holds, and what each kind of redaction takes out.
     public static let discussion = """
         Holds for what comes in from now on, a second later in other processes. `secrets` are keys, tokens and passwords; `personal` are addresses of \
         mail and network, telephone, card and account numbers, found by rule. What is not given stays as it is.
         """
+    /// `admin`: it decides for every writer of a tenant.
     public static let permission = Permission.admin
+    /// `PATCH`: members that the body leaves out stay as they are.
     public static let route: Route? = Route(.patch, "/v1/policy")
+    /// The command line and HTTP; models cannot change what screens their input.
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     /// Nil means the policy for all tenants without one of their own, which is why this is another
     /// parameter than the one of `policy`.
@@ -80,6 +92,7 @@ public enum SetPolicyOperation: Operation {
         "originals",
         "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
     static let reset = Parameter<Bool>("reset", "Take the policy back.")
+    /// The tenant (all), the guard, redaction, originals, `reset` (false); all optional.
     public static let parameters: [any AnyParameter] = [wide, protection, redact, originals, reset]
 
     /// Sets what the input names, and leaves the rest of the policy; with `reset`, removes the

@@ -3,14 +3,20 @@ public import MnemeStore
 
 /// recall: finds the memories that answer a question.
 public enum RecallOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "recall"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Find the memories that best answer a question, with reasons."
+    /// What the score of a result is made of.
     public static let discussion = """
         Words, meaning, speaker, dates and neighbouring messages are weighed together. Each result says what each source added to \
         its score.
         """
+    /// True: without an embedding model dense similarity is missing from the score.
     public static let readsMeaning = true
+    /// `read`; memories above the caller's clearance are no candidates.
     public static let permission = Permission.read
+    /// `POST`, as the question and its filters are in the body.
     public static let route: Route? = Route(.post, "/v1/memories/search")
 
     static let query = Parameter<String>("query", "The question.", required: true, positional: true)
@@ -32,6 +38,7 @@ public enum RecallOperation: Operation {
     static let mode = Parameter<RecallMode>(
         "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 
+    /// The question (required), limits, filters that must all fit, times, the scope.
     public static let parameters: [any AnyParameter] =
         [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
 

@@ -3,14 +3,20 @@ public import MnemeStore
 
 /// remember: records text or messages.
 public enum RememberOperation: Operation {
+    /// The command, the MCP tool and the `operationId`; one of the tools of the core.
     public static let name = "remember"
+    /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Remember a text or the messages of a conversation."
+    /// When it returns, what is found by rule, and that repeating it changes nothing.
     public static let discussion = """
         Returns when the memory is on disk; no model is called. Kind, names and dates are found by rule. Saying the same thing \
         again changes nothing.
         """
+    /// True: texts are embedded after they are acknowledged.
     public static let readsMeaning = true
+    /// `write`; `trusted` takes `share` besides.
     public static let permission = Permission.write
+    /// One text, messages, or both are in the body.
     public static let route: Route? = Route(.post, "/v1/memories")
 
     static let text = Parameter<String>("text", "What to remember.", positional: true)
@@ -41,6 +47,7 @@ public enum RememberOperation: Operation {
         "idempotency_key", "Repeating a request with the same key changes nothing.",
         surfaces: [.http, .mcp])
 
+    /// `text` or `messages` is needed; the rest holds for each message without its own.
     public static let parameters: [any AnyParameter] =
         [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key]
         + ScopeParameters.all

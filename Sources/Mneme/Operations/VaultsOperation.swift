@@ -3,13 +3,19 @@ public import MnemeStore
 
 /// vaults: whose memories there are.
 public enum VaultsOperation: Operation {
+    /// `operationId` in OpenAPI; the viewer's list of vaults is made of it.
     public static let name = "vaults"
+    /// The sentence that OpenAPI shows.
     public static let summary = "Show whose memories you reach: how many they are, and what is shared."
+    /// `read`; vaults that the caller does not reach are not named.
     public static let permission = Permission.read
+    /// The limit is in the query.
     public static let route: Route? = Route(.get, "/v1/vaults")
+    /// HTTP alone, for the viewer.
     public static let surfaces: Set<Surface> = [.http]
     static let limit = Parameter<Int>(
         "limit", "At most so many; 200 if left out.", range: 1...10_000)
+    /// Vaults at most; 200 if left out.
     public static let parameters: [any AnyParameter] = [limit]
 
     /// A vault: the memories of one user.

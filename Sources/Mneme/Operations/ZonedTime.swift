@@ -8,6 +8,7 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
     /// Seconds by which the clock was ahead of UTC; nil where the text does not say.
     public var utcOffset: Int?
 
+    /// The schema of a date: an offset is part of its text.
     public static var schema: [String: JSONValue] { Date.schema }
 
     /// Reads a date, and keeps the offset that it was written with: "yesterday" in the text is a

@@ -16,10 +16,15 @@ public final class GGUFFile: Sendable {
     /// A value of the file's header. The format's 13 types become five: integers of any width are
     /// `Int64` (larger ones are clamped), floats `Double`.
     public enum Value: Sendable, Equatable {
+        /// A whole number of any of the format's eight widths and signs.
         case integer(Int64)
+        /// A number of 32 or 64 bits.
         case float(Double)
+        /// A truth value, one byte in the file.
         case bool(Bool)
+        /// UTF-8 text.
         case string(String)
+        /// Elements of one type.
         case array([Value])
     }
 

@@ -31,7 +31,9 @@ public struct AdapterError: MnemeError {
         self.message = message
     }
 
+    /// The raw value of the code.
     public var errorCode: String { code.rawValue }
+    /// Not found, input or conflict, by the code.
     public var errorClass: ErrorClass {
         switch code {
         case .notFound: .notFound

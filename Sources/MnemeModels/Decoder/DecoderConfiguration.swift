@@ -54,6 +54,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
 
     /// A choice of layers.
     public enum LayerPattern: Sendable, Equatable {
+        /// Every layer.
         case all
         /// All but the last of each run of so many layers.
         case allButEvery(Int)

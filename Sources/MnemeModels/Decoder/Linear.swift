@@ -32,12 +32,19 @@ struct Linear: Sendable {
 
 /// The linear maps of a layer, each of which an adapter can have a term for.
 public enum LayerLinear: String, Sendable, CaseIterable {
+    /// Hidden state to the queries of all heads.
     case query
+    /// Hidden state to the keys of the key-value heads.
     case key
+    /// Hidden state to the values of the key-value heads.
     case value
+    /// The heads' outputs, side by side, back to the hidden state.
     case attentionOutput
+    /// Hidden state to the feed-forward gate, of the intermediate size.
     case gate
+    /// Hidden state to what the gate multiplies, of the intermediate size.
     case up
+    /// The feed-forward product back to the hidden state.
     case down
 
     /// Its number in the order above.

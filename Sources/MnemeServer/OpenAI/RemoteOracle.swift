@@ -7,6 +7,7 @@ import MnemeHub
 /// `response_format`). The texts that it is asked about leave the machine, so it is used only where
 /// somebody names an address.
 public struct RemoteOracle: Oracle {
+    /// The model's name, as the endpoint is asked for it.
     public let name: String
     /// The address of chat completions, and the bearer token.
     private let url: URL, key: String?

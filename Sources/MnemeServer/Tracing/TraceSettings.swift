@@ -11,6 +11,7 @@ import MnemeBase
 public struct TraceSettings: Sendable, Equatable {
     /// A file, or a collector's address.
     public enum Target: Sendable, Equatable { case file(String), collector(URL) }
+    /// The file or collector that spans are written to.
     public var target: Target
     /// Headers of each request to the collector, such as its key.
     public var headers: [String: String] = [:]

@@ -3,6 +3,7 @@ public import MnemeBase
 
 /// The permissions of a caller.
 public enum Permission: String, Sendable, Codable, CaseIterable {
+    /// Seeing memories, adding and changing them, and erasing them for good.
     case read, write, erase
     /// Giving others what one may do oneself.
     case share

@@ -8,9 +8,11 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
         case waiting
         /// A worker has it, until its lease ends.
         case running
+        /// It ended well.
         case done
         /// It failed as often as it may: somebody has to look at it (`retry` puts it back).
         case dead
+        /// Somebody ended it.
         case cancelled
 
         /// True if nothing more will happen by itself.

@@ -36,7 +36,9 @@ public enum Mutation: Sendable {
     case move(CubeID, to: MemoryTier, topic: CubeID?)
     /// Removes a cube and every trace of its text, for good.
     case erase(CubeID)
+    /// Adds a link between two cubes; one that is there already stays as it is.
     case link(CubeLink)
+    /// Removes a link; refused if there is none.
     case unlink(CubeLink)
 }
 

@@ -274,6 +274,7 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// The owner of a cube, whoever asks; nil if there is no such cube.
     public func owner(of id: CubeID) throws -> Owner? {
         try read { db in
             try Row.fetchOne(
