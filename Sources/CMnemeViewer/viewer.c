@@ -45,8 +45,8 @@ static const unsigned char links_js[] = {
 static const unsigned char tiers_js[] = {
 #embed "web/pages/tiers.js"
 };
-static const unsigned char held_js[] = {
-#embed "web/pages/held.js"
+static const unsigned char quarantine_js[] = {
+#embed "web/pages/quarantine.js"
 };
 static const unsigned char jobs_js[] = {
 #embed "web/pages/jobs.js"
@@ -86,7 +86,7 @@ static const mnm_viewer_file files[] = {
     {"viewer/pages/timeline.js", JS, timeline_js, sizeof timeline_js},
     {"viewer/pages/links.js", JS, links_js, sizeof links_js},
     {"viewer/pages/tiers.js", JS, tiers_js, sizeof tiers_js},
-    {"viewer/pages/held.js", JS, held_js, sizeof held_js},
+    {"viewer/pages/quarantine.js", JS, quarantine_js, sizeof quarantine_js},
     {"viewer/pages/jobs.js", JS, jobs_js, sizeof jobs_js},
     {"viewer/pages/audit.js", JS, audit_js, sizeof audit_js},
     {"viewer/pages/keys.js", JS, keys_js, sizeof keys_js},

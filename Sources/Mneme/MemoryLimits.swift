@@ -4,7 +4,7 @@ import MnemeStore
 /// Bounds of what one memory holds, the same whichever way it comes in: remembered, updated,
 /// corrected, imported, or read from a package.
 ///
-/// What one way refuses, no other may bring in: a package is a text that anybody can write.
+/// A text that one way refuses comes in by no other: a package is a text that anybody can write.
 enum MemoryLimits {
     /// The longest text, in bytes of UTF-8.
     static let textBytes = 1 << 20

@@ -67,12 +67,12 @@ extension MemoryOS {
             return inputs.flatMap { drafts(of: $0, scope: scope, by: caller, policy: policy) }
         }
         return try await run { [self] in
-            let share = 16
-            let parts = NIOLockedValueBox(
-                [[PreparedDraft]](repeating: [], count: (inputs.count + share - 1) / share))
-            DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) {
-                part in
-                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap {
+            let chunkSize = 16
+            let chunks = (inputs.count + chunkSize - 1) / chunkSize
+            let parts = NIOLockedValueBox([[PreparedDraft]](repeating: [], count: chunks))
+            DispatchQueue.concurrentPerform(iterations: chunks) { part in
+                let end = min(inputs.count, (part + 1) * chunkSize)
+                let made = inputs[part * chunkSize..<end].flatMap {
                     drafts(of: $0, scope: scope, by: caller, policy: policy)
                 }
                 parts.withLockedValue { $0[part] = made }
@@ -89,19 +89,20 @@ extension MemoryOS {
         -> [PreparedDraft]
     {
         var input = input
-        let whole = redact(&input, policy)
+        let original = redact(&input, policy)
         let drafts = plainDrafts(of: input, scope: scope, by: caller, policy: policy)
-        guard var whole, let first = drafts.first else { return drafts }
+        guard var original, let first = drafts.first else { return drafts }
         // What was taken out is kept aside, where few see it, and goes with what was made of it.
-        (whole.source, whole.reference, whole.sensitivity, whole.session) = (
+        (original.source, original.reference, original.sensitivity, original.session) = (
             Provenance.redaction, first.cube.id.description, .restricted, nil
         )
         var archive = MemoryPolicy(protection: .off)
         archive.redaction = []
         var archiveScope = scope
         archiveScope.session = nil
-        let originals = plainDrafts(of: whole, scope: archiveScope, by: caller, policy: archive).map {
-            draft in
+        let originals = plainDrafts(
+            of: original, scope: archiveScope, by: caller, policy: archive
+        ).map { draft in
             var draft = draft
             draft.cube.state = .archived
             return draft

@@ -57,8 +57,8 @@ extension MemoryOS {
             result.mutations = [addition(of: draft.cube, draft, links: [])]
             return result
         }
-        // What was learned once is known again in other words.
-        if write.learns, likeness.isLikeQuarantined, draft.cube.vouchedBy == nil,
+        // A text that was quarantined once is recognised in other words.
+        if write.quarantinesSimilar, likeness.isLikeQuarantined, draft.cube.vouchedBy == nil,
             draft.cube.state == .activated
         {
             draft.cube.state = .quarantined
@@ -189,7 +189,7 @@ extension MemoryOS {
         return index
     }
 
-    /// What the store holds of some texts' words; nil if another analyzer has made some of them.
+    /// Memories in the store with words of some texts; nil if another analyzer made some of them.
     private func sharedWords(of texts: some Sequence<Analysis>, _ key: IndexKey) throws
         -> SharedWords?
     {

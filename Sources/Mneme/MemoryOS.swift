@@ -26,8 +26,8 @@ public protocol DerivedMemory: Sendable {
 /// await memory.close()
 /// ```
 ///
-/// What ``remember(_:scope:by:idempotencyKey:)`` acknowledges is on disk and found by its words
-/// at once; its vector follows in the background and survives a crash as pending work.
+/// A text that ``remember(_:scope:by:idempotencyKey:)`` acknowledges is on disk and found by its
+/// words at once; its vector follows in the background and survives a crash as pending work.
 public final class MemoryOS: Sendable {
     /// The store of the memories.
     public let store: any MemoryStore
@@ -92,8 +92,7 @@ public final class MemoryOS: Sendable {
     let keys = NIOLockedValueBox(PackageKeys())
     /// Derived memories elsewhere, the last attached last.
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
-    /// Whether embedding, or saving of indexes, is asked for already: one pass serves all that
-    /// asked.
+    /// True while embedding, or saving of indexes, is asked for: one pass serves all that asked.
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     /// Set by ``close(deadline:)``: background work ends after its present batch.
     let closed = Atomic<Bool>(false)
@@ -236,7 +235,7 @@ public final class MemoryOS: Sendable {
     /// Waits for work in progress, writes what was counted and embeds what is pending, at most
     /// `deadline` long.
     ///
-    /// What is not done stays pending in the store. No call may follow.
+    /// Texts that were not embedded by then stay pending in the store. No call may follow.
     public func close(deadline: Duration = .seconds(10)) async {
         do { try await embedPending(deadline: deadline) } catch {
             logger.warning(
@@ -306,8 +305,8 @@ public final class MemoryOS: Sendable {
         return result
     }
 
-    /// Whether a write uses the index: if it is cached, and from the second write on, when caching it
-    /// is cheaper than to read all words again.
+    /// True if a write uses the index: if it is cached, and from the second write on, when caching
+    /// it is cheaper than to read all words again.
     func isIndexWanted(_ key: IndexKey) -> Bool {
         if indexes.withLockedValue({ $0.cached[key] != nil }) { return true }
         return writtenWithout.withLockedValue { written in

@@ -28,5 +28,5 @@ struct PendingWrite: Sendable {
     var policy: MemoryPolicy
 
     /// The policy quarantines a draft that is like a quarantined memory.
-    var learns: Bool { policy.protection == .hold }
+    var quarantinesSimilar: Bool { policy.protection == .hold }
 }

@@ -41,7 +41,7 @@ extension TextEmbedder {
     }
 }
 
-/// What a text is embedded for.
+/// The role of a text that is embedded: some models make other vectors of questions.
 public enum TextRole: Sendable, CaseIterable {
     /// It asks.
     case query

@@ -14,7 +14,7 @@ public struct DraftBenchmark: Sendable {
         public var plain: Double, drafted: Double
         /// Tokens drafted for each token of an answer, and the share of them that were accepted.
         public var drafts: Double, held: Double
-        /// Whether all answers were the same, token by token.
+        /// True if all answers were the same, token by token.
         public var same: Bool
     }
 

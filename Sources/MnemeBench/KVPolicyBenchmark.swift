@@ -51,7 +51,7 @@ public struct KVPolicyBenchmark: Sendable {
         public var context = 1024, tail = 128
         /// Parts of the text, and prompts with something to find of either kind.
         public var windows = 8, needles = 20
-        /// Whether the question comes only after rows were evicted, so that nothing is chosen for
+        /// True if the question comes only after rows were evicted, so that nothing is chosen for
         /// it.
         public var asksLater = false
         /// The last rows that no codec touches.

@@ -6,7 +6,7 @@ public import MnemeEngine
 public struct SchemaBenchmark: Sendable {
     /// One kind of schema.
     public struct Row: Sendable, Codable {
-        /// What the schema is made of.
+        /// The schema in a word or two, for people.
         public var schema: String
         /// Tokens a second from the first token on: free, and held to the schema.
         public var free: Double, held: Double

@@ -9,7 +9,7 @@ public struct ChatTurn: Sendable {
     /// The parameters of the answer's generation. Its prompt, texts and sources are filled in by
     /// the conversation.
     public var generation = GenerationRequest(prompt: [])
-    /// Whether a conversation with memory remembers the turn.
+    /// True if a conversation with memory remembers the turn.
     public var remembers = true
 
     /// A turn that is answered with the defaults: greedy, and remembered.

@@ -132,7 +132,7 @@ final class BertWeights: Sendable {
     }
 }
 
-/// What a family calls its tensors. Files of a whole model (`BertForMaskedLM` and the like) put the
+/// The names of a family's tensors. Files of a whole model (`BertForMaskedLM` and the like) put the
 /// family's name before all of them.
 struct BertTensorNames {
     let prefix, layer: String

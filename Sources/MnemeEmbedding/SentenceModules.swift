@@ -1,12 +1,12 @@
 import Foundation
 import MnemeBase
 
-/// What sentence-transformers (Reimers and Gurevych 2019) puts behind a transformer to make one
-/// vector of a text's token states, and the words that it puts before texts: read from
+/// Pooling and layers behind a transformer, which make one vector of a text's token states, and
+/// prompts before texts, as sentence-transformers has them (Reimers and Gurevych 2019): read from
 /// `modules.json`, the modules' own files and `config_sentence_transformers.json`.
 ///
-/// Whatever is not understood is refused by name: a vector that is made in another way than in
-/// training still looks like a vector, and finds less.
+/// A module or setting that is not understood is refused by name: a vector that is made in another
+/// way than in training still looks like a vector, and finds less.
 struct SentenceModules: Sendable, Equatable {
     /// How the states of a text's tokens become one vector.
     enum Pooling: Sendable, Equatable {

@@ -109,7 +109,7 @@ extension Engine {
                         [wake] in wake.signal()
                     }
                     sequence.isLoading = true
-                    // A sequence that was put back has been answered in part from exact values, or
+                    // A sequence that was preempted has been answered in part from exact values, or
                     // is answered exactly now.
                     if sequence.answer.isEmpty, compression == nil, sequence.adapter == nil {
                         sequence.parts =

@@ -5,7 +5,7 @@ import NIOConcurrencyHelpers
 
 /// One step of the model for the sequences of a plan, and the tokens sampled behind it.
 extension Engine {
-    /// Takes texts of the prompt from where they stood before, if enough of them are known.
+    /// Takes texts of the prompt from where they stood before, if enough of them are cached.
     func beginRebase(_ sequence: inout EngineSequence) {
         let prompt = sequence.request.prompt
         if let reuse, let session = sequence.session,
@@ -36,7 +36,7 @@ extension Engine {
         sequence.moved = rebasing.texts
         sequence.usage.reusedTokens = rebasing.texts.reduce(0) { $0 + $1.count }
         sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens
-        // The last token is computed by a step, which draws behind it.
+        // The last token is computed by a step, which samples behind it.
         sequence.position = prompt.count - 1
     }
 
@@ -154,7 +154,7 @@ extension Engine {
         return true
     }
 
-    /// A sequence that draws behind a step, and what was drafted for it.
+    /// A sequence that samples behind a step, and what was drafted for it.
     struct SampledSequence {
         /// Its index among those that run.
         var sequence: Int
@@ -162,9 +162,9 @@ extension Engine {
         var draft: ArraySlice<Int32>
     }
 
-    /// Draws tokens as long as each is the one that was drafted: the logits behind it are there.
+    /// Samples tokens as long as each is the one that was drafted: the logits behind it are there.
     ///
-    /// Each is drawn as if there were no draft, from equal logits, with the same random numbers.
+    /// Each is sampled as if there were no draft, from equal logits, with the same random numbers.
     ///
     /// - Parameter row: of its first logits.
     /// - Returns: why the answer ends, if it does.

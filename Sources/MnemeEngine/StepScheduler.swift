@@ -7,8 +7,8 @@ public struct EngineView: Sendable, Equatable {
         public var id: Int
         /// Tokens that are computed.
         public var position: Int
-        /// Tokens that are not: the prompt's rest, or the one token that was drawn last. 0 while it
-        /// is loaded from disk.
+        /// Tokens that are not: the prompt's rest, or the one token that was sampled last. 0 while
+        /// it is loaded from disk.
         public var pending: Int
         /// Blocks of keys and values that it holds.
         public var blocks: Int
@@ -22,7 +22,7 @@ public struct EngineView: Sendable, Equatable {
         }
     }
 
-    /// A request that has not started, or was put back.
+    /// A request that has not started, or was preempted.
     public struct Waiting: Sendable, Equatable {
         /// Names the sequence.
         public var id: Int
@@ -73,7 +73,7 @@ public struct EngineView: Sendable, Equatable {
     }
 }
 
-/// The work of the next step: who starts, who is put back, and how many tokens each computes.
+/// The work of the next step: who starts, who is preempted, and how many tokens each computes.
 public struct StepPlan: Sendable, Equatable {
     /// A sequence that must give its memory up and wait again, as another could not go on.
     public var preempted: Int?
@@ -105,11 +105,11 @@ public struct StepPlan: Sendable, Equatable {
 ///
 /// Sequences that answer go first, one token each, so that their rate does not suffer; what room is
 /// left in the step is filled with prompts. Memory is given block by block as sequences grow. Where
-/// one finds none, the youngest is put back: what it computed stays known as long as there is room,
-/// so that little is lost. A request starts when there is a place, memory for its prompt, and a
-/// further block for each that runs. Among keys, the one that was served least goes next; among one
-/// key's requests, the oldest. A large request is not overtaken by others of its key, and blocks no
-/// other key.
+/// one finds none, the youngest is preempted: what it computed stays cached as long as there is
+/// room, so that little is lost. A request starts when there is a place, memory for its prompt, and
+/// a further block for each that runs. Among keys, the one that was served least goes next; among
+/// one key's requests, the oldest. A large request is not overtaken by others of its key, and
+/// blocks no other key.
 public enum StepScheduler {
     /// The next step; empty if there is nothing to do.
     ///

@@ -76,7 +76,7 @@ package enum OutgoingHTTP {
         } catch { throw Failure(reason: reason(error)) }
     }
 
-    /// What broke a call, in words.
+    /// The reason why a call failed, in words.
     static func reason(_ error: any Error) -> String {
         switch error {
         case let error as HTTPClientError:

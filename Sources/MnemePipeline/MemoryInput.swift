@@ -25,7 +25,7 @@ public struct MemoryInput: Sendable, Codable {
     public var expires: Date?
     /// The label: who may see it.
     public var sensitivity = Sensitivity.internal
-    /// Whether the caller vouches for a text that reads like an instruction to a model; takes the
+    /// True if the caller vouches for a text that reads like an instruction to a model; takes the
     /// permission `share`.
     public var isTrusted = false
     /// Importance, by the caller's own scale; not used by recall yet.

@@ -35,7 +35,7 @@ extension MemoryServer {
     }
 
     /// Answers a request in its span: who asks, whether their rate allows it, what comes of it.
-    /// Whatever is thrown becomes an answer here, and nowhere else.
+    /// Errors become answers here, and nowhere else.
     private func answerRequest(
         _ request: Request, _ operation: String, _ form: WireForm,
         _ body: (Caller) async throws -> Response

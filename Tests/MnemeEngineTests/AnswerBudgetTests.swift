@@ -7,7 +7,7 @@ import Testing
 @Suite struct AnswerBudgetTests {
     private static let cases = Result { try Golden.read([SchemaGoldenTests.Case].self, "schemas") }
 
-    /// What a schema's answer is written to by chance, within so many tokens; nil if it was not
+    /// An answer of a schema, written by chance within so many tokens; nil if it was not
     /// ended in time.
     private func write(
         _ schema: JSONSchema, _ vocabulary: SchemaVocabulary, most: Int, seed: UInt64

@@ -17,7 +17,8 @@ import MnemeEngine
         }
     }
 
-    /// What became of the cases of a test: one that refuses all of them, or none, tests nothing.
+    /// Counts of the outcomes of a test's cases: one that refuses all of them, or none, tests
+    /// nothing.
     private struct Tally {
         private var ran = 0, refused = 0
         mutating func add(_ runs: Bool) { if runs { ran += 1 } else { refused += 1 } }

@@ -12,7 +12,7 @@ import MnemeEngine
         var name: String
         /// `config.json`.
         var config: String
-        /// What it shall run with, if not all.
+        /// The context that it shall run with, if not all.
         var context: Int?
         /// The names that its tensors have in a GGUF file.
         var names: [String: String]

@@ -4,7 +4,7 @@ import MnemeKV
 import MnemeModels
 import Testing
 
-/// What is kept of earlier requests changes nothing but the time.
+/// Blocks that are kept of earlier requests change nothing but the time.
 @Suite(
     .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
     .serialized)

@@ -4,7 +4,7 @@ import MnemeModels
 import MnemeNumerics
 import Testing
 
-/// What can be put into the forward pass: low-rank terms of linear maps, and hooks behind layers.
+/// Additions to the forward pass: low-rank terms of linear maps, and hooks behind layers.
 @Suite struct LayerTests {
     typealias Tiny = DecoderTests.Tiny
     static let models = DecoderTests.models

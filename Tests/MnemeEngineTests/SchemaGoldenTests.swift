@@ -16,7 +16,7 @@ import Testing
 
     private static let cases = Result { try Golden.read([Case].self, "schemas") }
 
-    /// Whether a text is read to its end, and may end there.
+    /// True if a text is read to its end, and may end there.
     private func accepts(_ schema: JSONSchema, _ text: String) -> Bool {
         var matcher = JSONMatcher(schema)
         return matcher.advance(Array(text.utf8)) && matcher.isComplete

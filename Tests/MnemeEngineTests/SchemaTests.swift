@@ -5,7 +5,7 @@ import MnemeModels
 import Testing
 
 @Suite struct SchemaTests {
-    /// Whether the text is read to its end, and whether it may end there.
+    /// True if the text is read to its end, and whether it may end there.
     private func reads(_ schema: String, _ text: String) throws -> (fits: Bool, complete: Bool) {
         var matcher = JSONMatcher(try JSONSchema(schema))
         let fits = matcher.advance(Array(text.utf8))

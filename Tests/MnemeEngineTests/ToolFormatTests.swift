@@ -19,7 +19,7 @@ import Testing
             ], choice: choice, allowsParallel: parallel)
     }
 
-    /// What a text is read as: text, and calls with their arguments.
+    /// The parts of a text: text, and calls with their arguments.
     private func read(_ text: String, _ format: ToolFormat, _ set: ToolSet? = nil) throws -> (
         text: String, calls: [(name: String, arguments: String)], isComplete: Bool
     ) { try read(Array(text.utf8), format, set) }

@@ -11,7 +11,7 @@ import Testing
 private struct Hub {
     static let weights = Data((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) })
     static let config = Data(#"{"model_type": "llama"}"#.utf8)
-    /// What clients asked for: path and range.
+    /// Requests of clients: path and range.
     let requests = NIOLockedValueBox<[String]>([])
     /// Sent instead of the weights' own bytes.
     let damaged = NIOLockedValueBox(false)

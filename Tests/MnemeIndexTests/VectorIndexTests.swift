@@ -5,7 +5,7 @@ import MnemeSeal
 import NIOConcurrencyHelpers
 import Testing
 
-/// What every index of vectors must do; exact search in floats is the measure.
+/// Behaviour of every index of vectors; exact search in floats is the measure.
 @Suite struct VectorIndexTests {
     enum Kind: String, CaseIterable, Sendable {
         case flat, graph, tiered, tieredEncrypted, tieredOnDisk, clustered, lookaside
@@ -523,7 +523,7 @@ import Testing
         #expect(buffer.searches.hits > 100 && buffer.searches.hits + buffer.searches.misses == 600)
     }
 
-    /// What a process that is killed leaves: the files as they are at some moment.
+    /// A process that is killed leaves the files as they are at some moment.
     @Test(arguments: [UInt64(1), 2, 3])
     func `lists on disk survive a crash at any moment, and catch up`(seed: UInt64) throws {
         try Self.withFolder { folder in

@@ -926,7 +926,7 @@ private final class RedisServer {
         process = 0
     }
 
-    /// What `redis-cli` prints.
+    /// The output of `redis-cli`.
     @discardableResult
     func command(_ words: [String]) throws -> String {
         let program = try #require(Self.path).replacingOccurrences(of: "-server", with: "-cli")

@@ -10,7 +10,7 @@ import Testing
     private static let folder =
         Bundle.module.resourceURL!.appendingPathComponent("Golden/encoders").path
 
-    /// What a model's folder says of its texts: vectors by role.
+    /// Golden values of a model's folder: vectors by role.
     private struct Golden: Decodable {
         var texts: [String]
         var plain: [[Float]]

@@ -12,7 +12,7 @@ import MnemeText
 import NIOConcurrencyHelpers
 import Testing
 
-/// What follows from an error's class: HTTP status, code, log, exit code.
+/// Consequences of an error's class: HTTP status, code, log, exit code.
 @Suite(.serialized) struct ErrorTests {
     struct Expectation: Sendable, CustomTestStringConvertible {
         let error: any MnemeError, errorClass: ErrorClass, code: String, status: Int

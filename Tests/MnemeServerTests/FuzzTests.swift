@@ -56,7 +56,8 @@ private enum Extremes {
     }
 }
 
-/// What a route or tool takes, as its own description says it: a new one is tried without a word here.
+/// The fields of a route or tool, as its own description has them: a new one is tried without a
+/// word here.
 private struct Taker {
     var method = "POST", path = ""
     /// Fields by their names, `a.b` for `b` of the object `a`, with a value that would do.

@@ -42,7 +42,7 @@ struct MCPFixture {
         return try JSONValue(parsing: Array(answer.utf8))
     }
 
-    /// What a tool answers.
+    /// The answer of a tool.
     func call(_ tool: String, _ arguments: JSONValue = [:]) async throws -> (
         text: String, structure: JSONValue, isError: Bool
     ) {
@@ -69,7 +69,7 @@ struct MCPFixture {
     }
 }
 
-/// What of a JSON schema a value breaks: the keywords that our own schemas use.
+/// The places of a value that break a JSON schema: the keywords that our own schemas use.
 func violations(of schema: JSONValue, in value: JSONValue, at place: String = "$") -> [String] {
     var found: [String] = []
     let isRight =

@@ -3,7 +3,7 @@ import Mneme
 import MnemeServer
 import Testing
 
-/// What a client is told of its schema in `response_format`.
+/// Notices to a client about its schema in `response_format`.
 @Suite struct SchemaNoticeTests {
     private func format(_ schema: JSONValue, strict: Bool) -> JSONValue {
         [

@@ -126,7 +126,7 @@ final class RawConnection: @unchecked Sendable {
         _ = send(descriptor, bytes, bytes.count, flags)
     }
 
-    /// What comes until the other side closes, or until the time is over.
+    /// Bytes that come until the other side closes, or until the time is over.
     ///
     /// - Parameter wanted: what an answer begins with that need not be waited out.
     func received(within seconds: Double, until wanted: String? = nil) async -> String {
@@ -155,7 +155,7 @@ final class RawConnection: @unchecked Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Whether the other side closes within the time.
+    /// True if the other side closes within the time.
     func closes(within seconds: Double) async -> Bool {
         _ = await received(within: seconds)
         return wasClosed

@@ -11,8 +11,8 @@ import Testing
         "viewer/dom.js", "viewer/parts.js", "viewer/pages/memories.js",
     ]
     private static let pages = [
-        "memories", "memory", "ask", "timeline", "links", "tiers", "held", "chat", "models",
-        "vaults", "jobs", "audit", "keys",
+        "memories", "memory", "ask", "timeline", "links", "tiers", "quarantine", "chat",
+        "models", "vaults", "jobs", "audit", "keys",
     ]
 
     private func address(_ base: URL, _ path: String) -> URL { URL(string: "\(base)/\(path)")! }

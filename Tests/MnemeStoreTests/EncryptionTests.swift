@@ -23,7 +23,7 @@ import Testing
         FileManager.default.contents(atPath: path) ?? Data()
     }
 
-    /// What a store says of itself, in an order.
+    /// The content of a store, in an order.
     private func contents(_ store: SQLiteMemoryStore) throws -> [String] {
         try store.snapshot(
             owner: Owner(tenant: "t", user: "u"), asOf: Date(timeIntervalSinceNow: 60), by: .local

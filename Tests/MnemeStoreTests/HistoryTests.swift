@@ -25,7 +25,7 @@ import Testing
             versions[cube.id, default: [:]][cube.version] = cube
         }
 
-        /// What was recorded at a time, without what was erased since.
+        /// The cubes recorded at a time, without what was erased since.
         func asOf(_ time: Double) -> [MemCube] {
             let state = states.last { $0.time <= time }?.cubes ?? [:]
             return state.values.filter { !erased.contains($0.id) }.sorted { $0.id < $1.id }

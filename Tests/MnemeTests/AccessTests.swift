@@ -161,7 +161,7 @@ import Testing
         var model = try await world(seed, memory, &random)
         let principals = Self.principals(&random)
         var allowed = 0, refused = 0
-        /// What was said may name only what is seen.
+        /// Checks that a text names only what its reader may see.
         func check(_ text: String, _ principal: Principal, _ what: String) {
             for item in model.known where text.contains(item.word) {
                 #expect(

@@ -5,8 +5,8 @@ import MnemeIndex
 import MnemeStore
 import Testing
 
-/// What is done with a text takes time that grows with it, and not with its square, whatever stands
-/// in it.
+/// The time that a text takes grows with its length, and not with the square, whatever stands in
+/// it.
 @Suite struct GrowthTests {
     /// CPU time of this thread: other tests run beside it.
     private static func seconds(_ work: () -> Void) -> Double {

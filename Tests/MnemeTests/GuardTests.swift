@@ -35,7 +35,7 @@ import Testing
                 by: Self.agent)
             quarantined += made.count { $0.memory.state != .activated }
         }
-        print("of 2,000 honest texts \(quarantined) held")
+        print("of 2,000 honest texts \(quarantined) quarantined")
         #expect(quarantined <= 2000 / 50)
         try await memory.remember(
             attacks.map { MemoryInput($0.text) }, scope: Self.scope, by: Self.agent)
@@ -78,7 +78,7 @@ import Testing
         }
         #expect(texts.count > 5000)
         let quarantined = texts.count { InjectionGuard.inspect($0).score >= 1 }
-        print("of \(texts.count) real texts \(quarantined) held")
+        print("of \(texts.count) real texts \(quarantined) quarantined")
         #expect(quarantined <= texts.count / 200)
     }
 

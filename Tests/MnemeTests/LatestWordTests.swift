@@ -10,7 +10,7 @@ import Testing
         Date(timeIntervalSince1970: 1_767_600_000 + Double(number) * 86_400)
     }
 
-    /// What is answered, best first, after texts were said two months apart.
+    /// The answers, best first, after texts were said two months apart.
     private func answers(_ question: String, after texts: [String], limit: Int = 10) async throws
         -> [String]
     {

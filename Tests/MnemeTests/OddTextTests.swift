@@ -4,7 +4,7 @@ import MnemeIndex
 import MnemeStore
 import Testing
 
-/// What is found in texts in which bytes, scalars and letters are not the same.
+/// Findings in texts in which bytes, scalars and letters are not the same.
 @Suite struct OddTextTests {
     /// Tuesday, 3 March 2026.
     private static let reference = DateText.parse("2026-03-03T10:00:00Z")!

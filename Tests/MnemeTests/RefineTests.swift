@@ -9,7 +9,7 @@ private final class Scripted: Oracle {
     let name = "scripted"
     private let answers: [String: [String]]
     private let asked = NIOLockedValueBox<[String]>([]), named = NIOLockedValueBox<Set<String>>([])
-    /// What the questions say that they were made of.
+    /// The sources that the questions name.
     var sources: Set<String> { named.withLockedValue { $0 } }
     init(_ answers: [String: [String]]) { self.answers = answers }
     var questions: [String] { asked.withLockedValue { $0 } }

@@ -3,7 +3,7 @@ import Mneme
 import MnemeStore
 import Testing
 
-/// What goes out comes back whole.
+/// An export that is imported again gives the same memories.
 @Suite struct RoundTripTests {
     private static let owner = Owner(user: "ana"),
         begin = Date(timeIntervalSince1970: 1_600_000_000)

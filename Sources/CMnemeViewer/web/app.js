@@ -6,7 +6,7 @@ import { dialog, failure, toast } from "./parts.js";
 // Pages by group: name, title, the letter after "g".
 const groups = [
   ["Memory", [["memories", "Memories", "m"], ["ask", "Ask", "a"], ["timeline", "Timeline", "t"],
-    ["links", "Links", "l"], ["tiers", "Tiers", "i"], ["held", "Held", "h"]]],
+    ["links", "Links", "l"], ["tiers", "Tiers", "i"], ["quarantine", "Quarantine", "q"]]],
   ["Model", [["chat", "Chat", "c"], ["models", "Models", "o"]]],
   ["Store", [["vaults", "Vaults", "v"], ["jobs", "Jobs", "j"], ["audit", "Audit log", "u"],
     ["keys", "Keys", "k"]]],

@@ -5,7 +5,7 @@ import { clip, count, dated, el, field, number, said, words } from "./dom.js";
 export const kinds = [["episodic", "Episodic: something that happened"], ["semantic", "Semantic: a fact"],
   ["procedural", "Procedural: how something is done"], ["preference", "Preference: likes and wishes"],
   ["core", "Core: who somebody is"]];
-export const states = [["activated", "Active"], ["quarantined", "Held"], ["archived", "Archived"],
+export const states = [["activated", "Active"], ["quarantined", "Quarantined"], ["archived", "Archived"],
   ["merged", "Merged"], ["frozen", "Frozen"], ["generated", "Generated"]];
 export const tiers = [["short-term", "Short-term"], ["mid-term", "Mid-term"],
   ["long-term", "Long-term"], ["profile", "Profile"]];
@@ -52,7 +52,7 @@ const reasons = {
     nameAsked: "a name was asked for",
   date: "near the dates in the question", latest: "the question asks for now",
     related: "linked to other good answers",
-  supersedes: "takes the place of what held before", superseded: "does not hold any more",
+  supersedes: "supersedes an earlier memory", superseded: "is superseded by a later memory",
 };
 
 /** The parts of a score as bars, the largest first. */

@@ -10,7 +10,7 @@ public struct TextFile: Sendable {
 
     /// The file's text.
     public var text: String { cube.text }
-    /// Whether it is quarantined, as it reads like an instruction: somebody has to release it.
+    /// True if it is quarantined, as it reads like an instruction: somebody has to release it.
     public var isQuarantined: Bool { cube.state == .quarantined }
 }
 

@@ -20,8 +20,8 @@ public enum GetOperation: Operation {
 
     /// Reads one memory as it is, or as it was recorded at `as_of`, with its links.
     ///
-    /// - Throws: `StoreError` of class not found if it is not there or out of the caller's sight:
-    ///   the two look alike on purpose.
+    /// - Throws: `StoreError` of class not found if it is not there or not visible to the
+    ///   caller: the two look alike on purpose.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -62,7 +62,7 @@ public enum ListOperation: Operation {
     static let before = Parameter<Date>("before", "Only what happened before then.")
     /// Valid time: by when something happened and held.
     static let at = Parameter<Date>(
-        "at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
+        "at", "Only facts valid at that time: nothing later, and nothing whose validity had ended.")
     /// Transaction time: by when it was written down, whatever it is about.
     static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
@@ -122,7 +122,8 @@ public enum UpdateOperation: Operation {
     static let tag = Parameter<[String]>("tag", "The new tags, in place of the old.")
     static let time = Parameter<ZonedTime>("time", "The new time.")
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
-    static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
+    static let sensitivity = Parameter<Sensitivity>(
+        "sensitivity", "The sensitivity label from now on.")
     static let metadata = Parameter<[String: String]>(
         "metadata", "An object of text values, in place of those before.", surfaces: [.http])
     /// The id (required), then the fields that change, the reason, the owner.
@@ -213,7 +214,7 @@ public enum EraseOperation: Operation {
     /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary =
         "Remove a memory for good: its text, vector, index entries and history."
-    /// What remains after an erasure, and which files outside the store are written again.
+    /// Traces that remain after an erasure, and files outside the store that are written again.
     public static let discussion =
         "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
     /// `erase`, a permission of its own, as it cannot be undone.

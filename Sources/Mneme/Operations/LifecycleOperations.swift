@@ -53,7 +53,7 @@ public enum CorrectOperation: Operation {
     public static let name = "correct"
     /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Put the right text in the place of a memory that is wrong."
-    /// What becomes of the wrong text, and what to do about one that was right once.
+    /// The fate of the wrong text, and the way to go for one that was right once.
     public static let discussion = """
         The wrong one leaves recall and is linked to the new one; `restore` brings it back. For what was right once and is not any more, just \
         remember what holds now, or say `feedback ID outdated`.
@@ -160,9 +160,9 @@ public enum QuarantineOperation: Operation {
     /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary =
         "Keep a memory out of recall, and out of every prompt, until it is released."
-    /// What is quarantined without anybody's call, and how it is listed.
+    /// The texts that are quarantined without anybody's call, and how they are listed.
     public static let discussion = """
-        Memories that read like instructions to a model are quarantined by themselves; `list --state quarantined` shows them. What is like a held one is \
+        Memories that read like instructions to a model are quarantined by themselves; `list --state quarantined` shows them. What is like a quarantined one is \
         quarantined, too.
         """
     /// `write`: putting into quarantine takes less than releasing from it.

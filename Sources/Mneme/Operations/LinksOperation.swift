@@ -33,7 +33,7 @@ public enum LinksOperation: Operation {
 
     /// Walks along links in both directions, breadth first.
     ///
-    /// - Throws: `StoreError` of class not found for a memory out of the caller's sight.
+    /// - Throws: `StoreError` of class not found for a memory that is not visible to the caller.
     /// - Complexity: one read of links for each memory of the answer.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput

@@ -7,9 +7,9 @@ public enum RecallOperation: Operation {
     public static let name = "recall"
     /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Find the memories that best answer a question, with reasons."
-    /// What the score of a result is made of.
+    /// The parts of the score of a result.
     public static let discussion = """
-        Words, meaning, speaker, dates and neighbouring messages are weighed together. Each result says what each source added to \
+        BM25 and dense similarity are fused with speaker, dates and neighbouring messages. Each result says what each source added to \
         its score.
         """
     /// True: without an embedding model dense similarity is missing from the score.
@@ -21,7 +21,7 @@ public enum RecallOperation: Operation {
 
     static let query = Parameter<String>("query", "The question.", required: true, positional: true)
     static let also = Parameter<[String]>(
-        "also", "Vaults to ask besides: users of the same tenant, such as a team's.")
+        "also", "Other users to search as well, of the same tenant, such as a team.")
     static let limit = Parameter<Int>(
         "limit", "At most so many memories; 10 if left out.", range: 1...1000)
     /// For callers that put the answer into a prompt: the best memories that fit are returned.
@@ -33,7 +33,7 @@ public enum RecallOperation: Operation {
     static let before = Parameter<Date>("before", "Only what happened before then.")
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
     static let at = Parameter<Date>(
-        "at", "What held at that time: nothing later, and nothing that had ceased to hold.")
+        "at", "Facts valid at that time: nothing later, and nothing whose validity had ended.")
     /// For measurements and for explaining answers; applications leave it out.
     static let mode = Parameter<RecallMode>(
         "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")

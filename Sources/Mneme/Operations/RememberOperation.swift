@@ -37,10 +37,10 @@ public enum RememberOperation: Operation {
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>(
         "sensitivity",
-        "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
+        "The sensitivity label; 'internal' if left out. Who has a lower clearance never sees it.")
     static let trusted = Parameter<Bool>(
         "trusted",
-        "The text may read like an instruction to a model, as a rule for an agent does: do not hold it. Takes the permission 'share'."
+        "The text may read like an instruction to a model, as a rule for an agent does: do not quarantine it. Takes the permission 'share'."
     )
     /// Names the request, for clients that repeat it when no answer came.
     static let key = Parameter<String>(

@@ -23,7 +23,7 @@ public enum ShareOperation: Operation {
     public static let name = "share"
     /// The sentence that help, OpenAPI and the MCP tool show.
     public static let summary = "Let somebody of the tenant reach your memories, or one of them."
-    /// What a grant can give at most, and how it is replaced and taken back.
+    /// The most that a grant can give, and how it is replaced and taken back.
     public static let discussion = """
         Nobody gets more than you may do yourself, nor sees beyond their own clearance. Sharing again with the same replaces what was; \
         `unshare` takes it back at once.

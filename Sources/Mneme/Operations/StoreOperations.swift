@@ -67,7 +67,7 @@ public enum ExportOperation: Operation {
     public static let name = "export"
     /// The sentence that help and OpenAPI show.
     public static let summary = "Write all memories as JSON lines, one each, the oldest first."
-    /// What comes back by `import`, and what only a vault package carries.
+    /// The fields that come back by `import`, and those that only a vault package carries.
     public static let discussion = """
         `mneme import` reads them back as they were: texts, kinds, times, validity, states, labels, tags, metadata and links. Earlier versions are not in \
         it; `mneme vault export` writes these, too.

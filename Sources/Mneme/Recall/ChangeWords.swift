@@ -94,7 +94,7 @@ enum ChangeWords {
         "collects",
     ]
 
-    /// Whether a word is rather a value than a topic: a number, a day, a time.
+    /// True if a word is rather a value than a topic: a number, a day, a time.
     static func isValue(_ word: String) -> Bool {
         word.unicodeScalars.first?.isDigit ?? false || TimeWords.weekdays[word] != nil
             || UTCCalendar.monthNames.contains(word)

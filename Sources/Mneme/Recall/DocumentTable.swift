@@ -15,7 +15,7 @@ struct DocumentTable: Sendable {
     /// Where the record of each begins, in ``records``.
     private var starts = Column<Int>()
     private var records = Column<UInt8>()
-    /// Whether ``records`` holds some of former versions.
+    /// True if ``records`` holds some of former versions.
     private var hasUnusedRecords = false
 
     /// No documents.

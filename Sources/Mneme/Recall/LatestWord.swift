@@ -22,11 +22,11 @@ struct LatestWord {
         var id: CubeID
         var score: Float
         var matched: [String]
-        /// Whether it has ended, by what was found when it was stored.
+        /// True if it has ended, by what was found when it was stored.
         var isEnded: Bool
     }
 
-    /// Whether the order can change at all: a question about a certain time, or in the past tense,
+    /// True if the order can change at all: a question about a certain time, or in the past tense,
     /// is left as it is.
     static func applies(to plan: QuestionPlan, _ request: RecallRequest) -> Bool {
         guard request.mode == .fused, request.at == nil else { return false }

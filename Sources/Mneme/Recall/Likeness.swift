@@ -6,7 +6,7 @@ import MnemeStore
 struct Likeness: Sendable {
     /// Memories in use, the oldest first.
     var neighbours: [Neighbour] = []
-    /// Whether a quarantined memory says the same in much the same words.
+    /// True if a quarantined memory says the same in much the same words.
     var isLikeQuarantined = false
 
     /// Texts of fewer distinct words are like no other.
@@ -86,8 +86,8 @@ extension OwnerIndex: LikenessIndex {
     }
 }
 
-/// What the store says of the words of a few texts, read for one write: who holds which of these
-/// words. Nothing is kept of memories that share fewer than two of them.
+/// Memories in the store by their words, for the words of a few texts, read for one write. Nothing
+/// is kept of memories that share fewer than two of them.
 struct SharedWords: LikenessIndex {
     /// For each word of the texts, the numbers of the documents that hold it, in rising order.
     private var holders: [TermCounts.Term: [Int32]]

@@ -226,7 +226,7 @@ struct OwnerIndex: Sendable {
         return index
     }
 
-    /// What a document is called in the file, whatever its number: a hash of its id, of 63 bits.
+    /// A document's name in the file, whatever its number: a hash of its id, of 63 bits.
     private static func name(of id: CubeID) -> Int { name(of: id.description) }
 
     private static func name(of text: String) -> Int { Int(TermCounts.wideHash(text) >> 1) }
@@ -427,7 +427,7 @@ struct OwnerIndex: Sendable {
         writer.add(Column(Array(try JSONEncoder().encode(small))))
     }
 
-    /// What is read whole, as there is little of it.
+    /// Small tables of the file, read whole.
     private struct SmallTables: Codable {
         var speakers: [String: Int], successors: [String: String]
         var position: Int64, vectorPosition: Int64

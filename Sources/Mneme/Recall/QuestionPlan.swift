@@ -17,7 +17,7 @@ struct QuestionPlan: Sendable {
     var asksWhen, asksNumber, asksName, asksLatest: Bool
     /// The question asks for what held once, rather than for what holds.
     var asksPast: Bool
-    /// Whether what held before something else is asked for: "before", "then", "used to".
+    /// True if the question is for a former state: "before", "then", "used to".
     var asksFormer: Bool
 
     /// Plans a question by rule, in English; of other languages terms, speakers, and by their tables

@@ -13,7 +13,7 @@ struct Statement {
         /// Somebody else, by name or kinship.
         case other(String)
 
-        /// Whether two memories can speak of the same.
+        /// True if two memories can speak of the same.
         func fits(_ other: Subject) -> Bool {
             if case .other = self { return self == other }
             if case .other = other { return false }
@@ -27,8 +27,8 @@ struct Statement {
     let subject: Subject
     /// Stems of what it is about, without words of change, numbers and times.
     let topics: Set<String>
-    /// Whether it tells that something ended or became another; whether only that something is so
-    /// now.
+    /// True if it tells that something ended or became another; true if it tells only that
+    /// something is so now.
     let statesChange: Bool, statesPresent: Bool
     /// A negation anywhere in it.
     let isDenied: Bool
@@ -86,7 +86,7 @@ struct Statement {
         return isName ? .other(word) : .thing
     }
 
-    /// Whether this, said later, is the latest word on what an earlier memory says.
+    /// True if this, said later, is the latest word on what an earlier memory says.
     ///
     /// - Parameters:
     ///   - asked: terms of the question that this one holds; `earlierAsked`: that the other one
@@ -121,7 +121,7 @@ struct Statement {
         return hasSameFrame(as: earlier) && earlierAsked == asked
     }
 
-    /// Whether what is called by name here is a topic there: "We have standup at nine", "Standup is
+    /// True if a name of this one is a topic of the other: "We have standup at nine", "Standup is
     /// at ten now".
     private func isAbout(_ other: Statement) -> Bool {
         if case .other(let name) = subject, case .own = other.subject {
@@ -130,7 +130,7 @@ struct Statement {
         return false
     }
 
-    /// Whether two say the same sentence with another value: "I weigh 80 kg", "I weigh 75 kg". What
+    /// True if two say the same sentence with another value: "I weigh 80 kg", "I weigh 75 kg". What
     /// is liked is a list, and what has a date is one of many.
     private func hasSameFrame(as earlier: Statement) -> Bool {
         let common = zip(words, earlier.words).prefix { $0 == $1 }.count

@@ -140,7 +140,7 @@ package enum InjectionGuard {
         return []
     }
 
-    /// Whether a line is "system: …" and goes on like one. "System: Windows 11" tells what somebody
+    /// True if a line is "system: …" and goes on like one. "System: Windows 11" tells what somebody
     /// has; what follows decides.
     private static func isTurn(_ line: ArraySlice<Unicode.Scalar>) -> Bool {
         guard let colon = line.firstIndex(of: ":") else { return false }

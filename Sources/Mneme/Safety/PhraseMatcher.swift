@@ -24,7 +24,7 @@ struct PhraseMatcher: Sendable {
     struct Word: Sendable {
         /// The word's number; 0 is any word that no pattern names.
         fileprivate var id: Int
-        /// Whether a command may begin there.
+        /// True if a command may begin there.
         fileprivate var isCommand: Bool
     }
     /// The words of one sentence, a slice of the words of the text.

@@ -17,7 +17,7 @@ enum DateNames {
         .union(TimeWords.weekdayAbbreviations.keys)
         .subtracting(certain)
 
-    /// Whether a run of capitalised words names months and weekdays only.
+    /// True if a run of capitalised words names months and weekdays only.
     ///
     /// A run of several words is one name ("June Carter") unless each of them is a time
     /// ("Friday, May" has been cut at the comma before).

@@ -59,7 +59,7 @@ package enum TextFacts {
         return sentences.map { $0.drop(while: \.isSpace) }.filter { !$0.isEmpty }
     }
 
-    /// Whether a sentence asks, rather than says something and asks back ("I love it, do you?").
+    /// True if a sentence asks, rather than says something and asks back ("I love it, do you?").
     private static func isQuestion(_ sentence: ArraySlice<Unicode.Scalar>) -> Bool {
         guard sentence.last == "?" else { return false }
         return questionWords.contains(
@@ -196,7 +196,7 @@ package enum TextFacts {
         private(set) var found: [String] = []
         /// Capitalised words that stand side by side: one name.
         private var run: [Substring] = []
-        /// Whether the next word opens a sentence, where a capital says nothing.
+        /// True if the next word opens a sentence, where a capital says nothing.
         private var isSentenceStart = true
 
         init(text: String, limit: Int) {
@@ -219,7 +219,7 @@ package enum TextFacts {
             run = []
         }
 
-        /// Whether a word can be no name: without capitals, signs of addresses and letters beyond
+        /// True if a word can be no name: without capitals, signs of addresses and letters beyond
         /// ASCII.
         static func isPlain(_ word: Substring.UTF8View) -> Bool {
             word.allSatisfy {
@@ -344,7 +344,7 @@ extension UnsafeBufferPointer<UInt8> {
 }
 
 extension [UInt8] {
-    /// Whether `needle` stands somewhere in the bytes.
+    /// True if `needle` stands somewhere in the bytes.
     func holds(_ needle: [UInt8]) -> Bool {
         withUnsafeBufferPointer { bytes in
             needle.withUnsafeBufferPointer { bytes.count(of: $0, atMost: 1) }

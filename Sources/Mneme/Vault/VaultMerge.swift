@@ -5,7 +5,8 @@ import MnemeStore
 
 /// Takes lines of a package into a vault.
 ///
-/// What comes is not trusted: each memory is bounded, redacted and screened as if it were said here.
+/// The lines are not trusted: each memory is bounded, redacted and screened as if it were said
+/// here.
 ///
 /// A memory keeps its id where that is free. Ids are unique in a store, so one that another owner
 /// has gets a derived id, which repeats: a second import finds the first one's memories. Links and

@@ -8,7 +8,7 @@ extension SchemaGrammar {
         case node(Int)
         /// A number from a state of one of ``automata``.
         case number(Int, Int32)
-        /// What one of ``texts`` lacks up to the closing quote.
+        /// The rest of one of ``texts`` up to the closing quote.
         case text(Int, TextRule.Progress)
 
         static func string(_ text: String) -> Part { .bytes(Array(text.utf8)) }
@@ -91,7 +91,7 @@ extension SchemaGrammar {
         }
     }
 
-    /// What an object lacks: members that it must have, and its bracket.
+    /// The rest of an object: members that it must have, and its bracket.
     ///
     /// - Parameters:
     ///   - next: the next property that may come.
@@ -129,7 +129,7 @@ extension SchemaGrammar {
         return separated(members, isFirst: count == 0 || isMember) + [.string("}")]
     }
 
-    /// What an array lacks: elements that it must have, and its bracket.
+    /// The rest of an array: elements that it must have, and its bracket.
     ///
     /// - Parameters:
     ///   - count: elements that there are.

@@ -186,7 +186,7 @@ struct SchemaMachine: Sendable {
         return ends[Int(way)]
     }
 
-    /// What an open element lacks.
+    /// The rest of an open element.
     private func parts(_ frame: Frame) -> [SchemaGrammar.Part]? {
         switch frame {
         case .value(let node): [.node(node)]

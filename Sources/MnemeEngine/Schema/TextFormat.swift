@@ -1,8 +1,8 @@
 /// Forms of strings that `format` names and that are kept while they are written, each as a
 /// pattern.
 ///
-/// What fits a pattern is valid by the standard that it follows; of what is valid the patterns may
-/// leave rare forms out (a time's leap second, a literal address inside of a URI).
+/// Strings that fit a pattern are valid by the standard that it follows; the patterns may leave
+/// rare valid forms out (a time's leap second, a literal address inside of a URI).
 enum TextFormat: String, CaseIterable, Sendable {
     /// RFC 3339, `full-date`.
     case date

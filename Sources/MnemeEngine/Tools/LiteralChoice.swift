@@ -32,12 +32,12 @@ struct LiteralChoice: Sendable, Hashable {
     /// The option that is read to its end; nil if none is.
     var completed: Int? { options.indices.first(where: isComplete) }
 
-    /// What the option that is nearest to its end lacks; nil if none can come any more.
+    /// The rest of the option that is nearest to its end; nil if none can come any more.
     var shortestRest: [UInt8]? {
         options.indices.compactMap { rest($0) }.min { $0.count < $1.count }
     }
 
-    /// What an option lacks; nil if it cannot come any more.
+    /// The rest of an option; nil if it cannot come any more.
     func rest(_ option: Int) -> [UInt8]? {
         // By bytes: a character may be cut.
         places[option].map { place in

@@ -172,7 +172,7 @@ struct ToolArguments: Sendable {
         return (isQuoted ? Self.unquoted(rest) : Self.value(rest)) + Array(mark.utf8)
     }
 
-    /// What JSON holds up to the end of an open string, without escapes.
+    /// The bytes up to the end of an open string, without escapes.
     private static func unquoted(_ json: [UInt8]) -> [UInt8] {
         var isEscaped = false
         let end = json.firstIndex { byte in
@@ -183,7 +183,7 @@ struct ToolArguments: Sendable {
         return Array(((try? OrderedJSON(text))?.string ?? "").utf8)
     }
 
-    /// What JSON holds up to the end of an object's member.
+    /// The bytes up to the end of an object's member.
     private static func value(_ json: [UInt8]) -> [UInt8] {
         var height = 0, isString = false, isEscaped = false
         return Array(

@@ -107,7 +107,7 @@ package struct TableReader {
         return Column(UnsafeMutableRawBufferPointer(rebasing: bytes), of: mapping)
     }
 
-    /// What a file is that is not what was written.
+    /// The error for a file that is not as it was written.
     private static func damaged(_ path: String) -> IndexError {
         IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
     }

@@ -6,8 +6,8 @@ import NIOConcurrencyHelpers
 /// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than
 /// memory is to hold lie on disk.
 ///
-/// What is new is scanned at first, so that it is found at once; ``maintain()``, which the owner
-/// calls in the background, moves it to the graph when there is enough. Searches ask both. Saved
+/// New vectors are scanned at first, so that they are found at once; ``maintain()``, which the owner
+/// calls in the background, moves them to the graph when there is enough. Searches ask both. Saved
 /// they are one file; lists on disk lie beside it, at `path.lists`.
 public final class TieredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `state` guards what changes; the parts guard themselves.

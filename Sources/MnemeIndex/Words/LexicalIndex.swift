@@ -96,7 +96,7 @@ public struct LexicalIndex: Sendable {
         return low
     }
 
-    /// Whether a document is at a place of these postings.
+    /// True if a document is at a place of these postings.
     private func holds(_ document: Int32, at place: Int, under term: TermCounts.Term) -> Bool {
         guard let list = postings[term] else { return false }
         return place < list.count && list[place].document == document
@@ -140,7 +140,7 @@ public struct LexicalIndex: Sendable {
         return list
     }
 
-    /// Whether a document holds a term.
+    /// True if a document holds a term.
     private func holds(_ document: Int32, _ term: TermCounts.Term) -> Bool {
         if Int(document) < isReplaced.count, !isReplaced[Int(document)] {
             return filed.holds(document, in: filed.range(of: term))

@@ -50,7 +50,7 @@ struct PostingTable: Sendable {
         }
     }
 
-    /// Whether a list holds a document.
+    /// True if a list holds a document.
     func holds(_ document: Int32, in range: Range<Int>) -> Bool {
         let place = documents.place(of: document, in: range)
         return place < range.upperBound && documents[place] == document

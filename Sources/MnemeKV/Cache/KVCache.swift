@@ -5,9 +5,9 @@ import NIOConcurrencyHelpers
 /// The KV cache of one model: blocks in use, blocks kept in memory by the prefixes that lead to
 /// them, and blocks in the tiers beyond.
 ///
-/// What a request needs is found by its tokens; what it computed is kept when it ends. Memory never
-/// exceeds the arena: what is worth least to the evictor is evicted, and a sequence that finds no
-/// more room is told so.
+/// A request's prefix is found by its tokens; blocks that it computed are kept when it ends. Memory
+/// never exceeds the arena: what is worth least to the evictor is evicted, and a sequence that
+/// finds no more room is told so.
 ///
 /// One lock, `state`, guards the tree, the statistics and the fields of sessions that other threads
 /// read. Files are read and written on queues of their own, without it.
@@ -30,7 +30,7 @@ package final class KVCache: Sendable {
         var tree: PrefixTree
         var statistics = KVStatistics()
         /// Open sessions with memories in their texts.
-        var tainted: [ObjectIdentifier: Session] = [:]
+        var sessionsWithMemories: [ObjectIdentifier: Session] = [:]
     }
 
     /// - Parameters:
@@ -125,7 +125,8 @@ package final class KVCache: Sendable {
                 }
             }
             for node in erased { for block in state.tree.detach(node) { arena.free(block) } }
-            for session in state.tainted.values where !session.sources.isDisjoint(with: sources) {
+            for session in state.sessionsWithMemories.values
+            where !session.sources.isDisjoint(with: sources) {
                 session.isErased = true
             }
         }
@@ -278,7 +279,7 @@ package final class KVCache: Sendable {
         }
     }
 
-    /// Begins a sequence with what is known of its tokens.
+    /// Begins a sequence with the cached prefix of its tokens.
     ///
     /// - Parameters:
     ///   - tokens: all that are to be computed. One at least is left to compute, so that there are
@@ -331,7 +332,7 @@ package final class KVCache: Sendable {
         }
     }
 
-    /// Gives a session what is known in memory.
+    /// Gives a session the prefix that is cached in memory.
     ///
     /// - Returns: what is on disk behind it, with blocks to read it into.
     private func begin(_ session: Session, _ tokens: [Int32], _ limit: Int, _ scope: String) throws
@@ -341,7 +342,9 @@ package final class KVCache: Sendable {
             state.statistics.tokens += tokens.count
             let now = Self.now, root = state.tree.root(scope)
             session.root = root
-            if !session.sources.isEmpty { state.tainted[ObjectIdentifier(session)] = session }
+            if !session.sources.isEmpty {
+                state.sessionsWithMemories[ObjectIdentifier(session)] = session
+            }
             let (path, partial) = state.tree.match(tokens[..<limit], from: root)
             try session.range!.map(path.map(\.block), at: 0, writable: false)
             for node in path {
@@ -384,7 +387,7 @@ package final class KVCache: Sendable {
 
     func release(_ session: Session, _ tokens: (Int) -> Int32, _ computed: Int) {
         state.withLockedValue { state in
-            state.tainted[ObjectIdentifier(session)] = nil
+            state.sessionsWithMemories[ObjectIdentifier(session)] = nil
             try? session.publish(&state, tokens, computed)
             // Nothing may map a block that is freed.
             session.range = nil

@@ -1,9 +1,9 @@
 /// A place beyond memory where blocks are kept by their names: a folder of this machine (the local
 /// tier), a server that several machines share (the remote tier).
 ///
-/// What it hands out was checked: a block that is damaged, cut off or another's is refused with an
-/// error, and computed again. A tier may forget blocks at any time, except that it must not keep
-/// what it was told to erase.
+/// Every block is checked before it is handed out: one that is damaged, cut off or another's is
+/// refused with an error, and computed again. A tier may forget blocks at any time, except that it
+/// must not keep what it was told to erase.
 public protocol KVTier: Sendable {
     /// The number of these blocks that are there, from the first on without a gap.
     func count(of hashes: [KVHash]) -> Int

@@ -51,7 +51,7 @@ public struct Adapter: Sendable, Equatable {
     /// An adapter of these terms.
     public init(_ terms: [Place: Term]) { self.terms = terms }
 
-    /// Whether it can be used with a model of this shape.
+    /// Checks that it fits a model of this shape.
     ///
     /// - Throws: ``AdapterError`` that names the first term that does not fit, or whose values are
     ///   not finite.

@@ -1,7 +1,7 @@
 import Foundation
 import MnemeBase
 
-/// What PEFT's `adapter_config.json` says: ranks and scales by module. Settings that would make an
+/// PEFT's `adapter_config.json`: ranks and scales by module. Settings that would make an
 /// adapter more than a sum of low-rank terms are refused by name.
 ///
 /// Format: https://huggingface.co/docs/peft/package_reference/lora
@@ -99,7 +99,7 @@ struct AdapterConfiguration {
         "ensure_weight_tying",
     ]
 
-    /// Whether a setting leaves the adapter a sum of low-rank terms. A setting that is not known
+    /// True if a setting leaves the adapter a sum of low-rank terms. A setting that is not known
     /// does if it is off.
     private static func isHarmless(_ key: String, _ value: OrderedJSON) -> Bool {
         switch (key, value) {
@@ -131,7 +131,7 @@ enum ModulePattern {
             }
     }
 
-    /// Whether a name is what the pattern says, or ends with it behind a point. A point in a pattern
+    /// True if a name equals the pattern, or ends with it behind a point. A point in a pattern
     /// stands for any character, as it does in regular expressions.
     static func matches(_ pattern: String, _ name: String) -> Bool {
         // `^` inside of the group fits the beginning of the name alone.

@@ -15,7 +15,7 @@ public struct AdapterFolder: Sendable {
     /// A folder; nothing is read yet.
     public init(path: String) { self.path = path }
 
-    /// Whether there is an adapter as PEFT has it.
+    /// True if there is an adapter as PEFT has it.
     public var holdsAdapter: Bool {
         FileManager.default.fileExists(atPath: path + "/" + Self.configurationFile)
     }

@@ -1,7 +1,7 @@
 public import Foundation
 import MnemeBase
 
-/// What Mneme knows of an adapter besides its weights: `mneme.json` in the adapter's folder.
+/// Facts of an adapter besides its weights: `mneme.json` in the adapter's folder.
 ///
 /// Only name and base are always there.
 public struct AdapterRecord: Sendable, Equatable, Codable {

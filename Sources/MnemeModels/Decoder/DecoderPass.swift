@@ -21,9 +21,9 @@ struct DecoderPass {
     private(set) var rows: Int
     /// This thread's share of ``rows``.
     private(set) var mine: Range<Int>
-    /// Whether a segment has an adapter.
+    /// True if a segment has an adapter.
     let hasAdapters: Bool
-    /// Whether only the rows that get logits are left.
+    /// True if only the rows that get logits are left.
     private var keepsLastRows = false
 
     init(

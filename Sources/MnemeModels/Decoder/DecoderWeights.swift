@@ -147,7 +147,7 @@ struct DecoderWeights: Sendable {
 }
 
 extension DecoderWeights {
-    /// What a workspace for these weights has to hold.
+    /// The sizes of a workspace for these weights.
     var workspaceNeeds: DecoderWorkspace.Needs {
         DecoderWorkspace.Needs(
             logitStride: output.matrix.paddedOutputs,

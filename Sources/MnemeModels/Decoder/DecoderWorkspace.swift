@@ -33,7 +33,7 @@ final class DecoderWorkspace: Sendable {
     /// Floats from row to row.
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
-    /// What the weights ask of a workspace.
+    /// Sizes that the weights ask of a workspace.
     struct Needs {
         /// Logits of a row, with padding.
         var logitStride: Int
@@ -42,7 +42,7 @@ final class DecoderWorkspace: Sendable {
         var input: DecoderRows.Forms
         var attended: DecoderRows.Forms
         var gated: DecoderRows.Forms
-        /// Whether a layer norms what it adds to the residual stream, and needs room for it.
+        /// True if a layer norms what it adds to the residual stream, and needs room for it.
         var hasPostNorms: Bool
     }
 

@@ -61,7 +61,7 @@ final class ClientWatch: ChannelInboundHandler, RemovableChannelHandler {
 @available(*, unavailable)
 extension ClientWatch: Sendable {}
 
-/// What belongs to a request besides itself: Hummingbird's part, and its connection.
+/// The context of a request: Hummingbird's part, and its connection.
 struct ConnectionContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The request's connection.
@@ -72,7 +72,8 @@ struct ConnectionContext: RequestContext {
         channel = source.channel
     }
 
-    /// What `work` gives; it is cancelled when the client closes its side of the connection.
+    /// Runs `work` and gives its value; it is cancelled when the client closes its side of the
+    /// connection.
     ///
     /// - Throws: what `work` throws.
     func whileConnected<R: Sendable>(_ work: @escaping @Sendable () async throws -> R) async throws

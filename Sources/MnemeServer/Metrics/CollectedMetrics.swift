@@ -2,7 +2,7 @@ import MnemeEngine
 import MnemeKV
 import MnemeStore
 
-/// What a store and an engine tell of themselves when they are asked.
+/// Metrics of a store and an engine, read when they are asked for.
 enum CollectedMetrics {
     /// Figures of a store: what it holds, and what waits to be done in it.
     static func of(_ store: StoreStatistics, _ jobs: [Job.State: Int]) -> [MetricFamily] {
@@ -34,7 +34,7 @@ enum CollectedMetrics {
                 "mneme_llm_running", .gauge, "Requests that the language model answers.",
                 Double(engine.running)),
             MetricFamily(
-                "mneme_llm_preempted", .counter, "Sequences put back as others needed their memory.",
+                "mneme_llm_preempted", .counter, "Sequences preempted as others needed their memory.",
                 Double(engine.preempted)),
             MetricFamily(
                 "mneme_llm_compressed", .counter, "Sequences that went on with a part of their rows.",
@@ -48,7 +48,7 @@ enum CollectedMetrics {
                 "mneme_kv_limit_bytes", .gauge, "The most bytes of keys and values in memory.",
                 Double(engine.kv.limit)),
             MetricFamily(
-                "mneme_kv_tokens", .counter, "Tokens that requests asked for.", Double(engine.kv.tokens)),
+                "mneme_kv_tokens", .counter, "Tokens that were looked up in the KV cache.", Double(engine.kv.tokens)),
             MetricFamily(
                 "mneme_kv_memory_tokens", .counter, "Tokens whose keys and values were found in memory.",
                 Double(engine.kv.tokensFromMemory)),
@@ -63,7 +63,7 @@ enum CollectedMetrics {
                 "mneme_kv_disk_tokens", .counter, "Tokens whose keys and values were found on disk.",
                 Double(engine.kv.tokensFromDisk)),
             MetricFamily(
-                "mneme_kv_evicted_blocks", .counter, "Blocks given up for others.", Double(engine.kv.evicted)),
+                "mneme_kv_evicted_blocks", .counter, "Blocks evicted for others.", Double(engine.kv.evicted)),
             MetricFamily(
                 "mneme_kv_written_blocks", .counter, "Blocks written to disk.", Double(engine.kv.written)),
             MetricFamily(

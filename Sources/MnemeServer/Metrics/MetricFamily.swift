@@ -1,6 +1,6 @@
 /// A metric with all its samples, and its Prometheus text (exposition format 0.0.4).
 struct MetricFamily: Sendable {
-    /// What the values of a family may do.
+    /// How the values of a family may change.
     enum Kind: String, Sendable {
         /// Only rises, until the process ends.
         case counter
@@ -17,7 +17,7 @@ struct MetricFamily: Sendable {
     }
     var name: String
     var kind: Kind
-    /// What is measured, and its unit.
+    /// The measured quantity, and its unit.
     var help: String
     var samples: [Sample]
 

@@ -23,7 +23,7 @@ final class MetricsRegistry: MetricsFactory, Sendable {
     private let counters = NIOLockedValueBox<[Key: CounterCell]>([:])
     private let gauges = NIOLockedValueBox<[Key: GaugeCell]>([:])
     private let histograms = NIOLockedValueBox<[Key: HistogramCell]>([:])
-    /// What the metrics mean, by name.
+    /// The meanings of the metrics, by name.
     private let help: [String: String]
     /// Upper bounds of all histograms' buckets.
     private let bounds: [Double]

@@ -22,7 +22,7 @@ enum EmbeddingsFields {
     /// Only the model's own number of dimensions can be had: its vectors are not made to be cut.
     static let dimensions = RequestField<Int>("dimensions")
 
-    /// What is to be embedded.
+    /// The input of a request.
     enum Input {
         /// Texts as they are.
         case texts([String])

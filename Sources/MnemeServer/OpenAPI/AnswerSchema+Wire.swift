@@ -1,6 +1,6 @@
 import Mneme
 
-/// What other APIs' routes answer, as far as this server writes it.
+/// The answers of other APIs' routes, as far as this server writes them.
 extension AnswerSchema {
     /// The answer of a route that is no stream.
     static func answer(of route: WireRoute) -> JSONValue {

@@ -191,7 +191,7 @@ enum OpenAPI {
     private static let json = "application/json"
     private static let lines = "application/x-ndjson"
 
-    /// What a route answers, by its content types.
+    /// The answers of a route, by their content types.
     private static func answers(of route: WireRoute) -> [String: JSONValue] {
         var answers = [json: AnswerSchema.answer(of: route)]
         if let type = AnswerSchema.streamType(of: route) {

@@ -17,7 +17,7 @@ public struct TraceSettings: Sendable, Equatable {
     public var headers: [String: String] = [:]
     /// Seconds that the collector has for an answer.
     public var timeout: Int64 = 5
-    /// What the spans are of: `service.name` and others.
+    /// The resource that the spans are of: `service.name` and others.
     public var resource: [String: String] = ["service.name": "mneme"]
     /// Which traces are recorded.
     public var sampler = TraceSampler()

@@ -15,7 +15,7 @@ struct ViewerFile: Sendable {
     let path: String
     /// Its content type.
     private let type: String
-    /// What is sent.
+    /// The bytes that are sent.
     private let body: ByteBuffer
     /// Changes with the content, so that a browser asks again and is sent only what is new.
     private let tag: String
@@ -47,9 +47,9 @@ struct ViewerFile: Sendable {
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 
-    /// What a browser may do with a page: nothing but run the server's own scripts, use its own
-    /// styles and ask the server itself. Memories are texts of strangers; should one ever become
-    /// markup, it loads nothing, runs nothing and sends nothing.
+    /// The policy of a page's content: the browser may do nothing but run the server's own scripts,
+    /// use its own styles and ask the server itself. Memories are texts of strangers; should one
+    /// ever become markup, it loads nothing, runs nothing and sends nothing.
     static let policy = [
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
         "img-src 'self' data:", "base-uri 'none'", "form-action 'none'",

@@ -77,7 +77,7 @@ package final class CommitPlanner<Rows: CommitRows> {
         return cubes
     }
 
-    // MARK: Sight
+    // MARK: Visibility
 
     /// The part that the caller reaches for a permission; there is one for each that a mutation of
     /// the request needs.

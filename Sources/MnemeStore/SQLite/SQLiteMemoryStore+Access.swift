@@ -286,7 +286,7 @@ extension SQLiteMemoryStore {
         return try read { try AuditLog.entries(after: position, limit: limit, $0) }
     }
 
-    /// What waits is written before, so that the position counts it.
+    /// Entries that wait are written before, so that the position counts them.
     public func auditPosition(by caller: Caller) throws -> Int64 {
         try requireAll(.admin, caller)
         try flush()

@@ -16,7 +16,7 @@ public struct StoreBackup: Sendable, Codable, Equatable {
     public var position: Int64
     /// True if only a key opens it.
     public var isEncrypted: Bool
-    /// What is wrong with it; empty if it is sound.
+    /// The faults of the copy; empty if it is sound.
     public var findings: [String]
 }
 

@@ -19,7 +19,7 @@ extension BackupCommand {
         @Argument(help: "The copy.") var file: String
         @Flag(help: "Print JSON.") var json = false
 
-        /// What was done.
+        /// The outcome, as `--json` prints it.
         private struct Report: Codable {
             var store: String
             var restored: StoreBackup

@@ -17,7 +17,7 @@ struct BackupCommand: AsyncParsableCommand {
             """,
         subcommands: [Make.self, Verify.self, Restore.self])
 
-    /// What a copy holds, in a line.
+    /// The content of a copy, in a line.
     static func line(_ backup: StoreBackup) -> String {
         let size = ByteCountFormatter.string(
             fromByteCount: Int64(backup.bytes), countStyle: .binary)

@@ -3,8 +3,8 @@ import ArgumentParser
 /// `mneme bench`: the measurements behind docs/measured.md, each a command. They are here
 /// so that anybody can repeat a claim on a machine of their own.
 ///
-/// What is measured is in the module MnemeBench, which nothing but this folder imports; here stand
-/// options and tables. Each takes `--json`.
+/// The measurements are in the module MnemeBench, which nothing but this folder imports; here
+/// stand options and tables. Each takes `--json`.
 ///
 /// Figures depend on the processor and on whatever else runs: compare those of one machine only.
 struct BenchCommand: AsyncParsableCommand {

@@ -7,7 +7,8 @@ import MnemeBench
 /// whether it pays on their machine and model.
 ///
 /// A row a kind of chat: tokens a second with and without drafts, their ratio, the share of drafted
-/// tokens that held, and whether the answers are the same. Rounds go to standard error as they end.
+/// tokens that were accepted, and whether the answers are the same. Rounds go to standard error as
+/// they end.
 struct BenchDraftsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drafts",
@@ -32,12 +33,12 @@ struct BenchDraftsCommand: AsyncParsableCommand {
             model, answer: max(2, answer), rounds: max(1, rounds), temperature: temperature
         ) { FileHandle.standardError.write(Data(($0 + "\n").utf8)) }
         if json { return print(try OperationTable.encode(rows, pretty: true)) }
-        print("chats      without    with  tokens/s   times  drafted  held   same answers")
+        print("chats      without    with  tokens/s   times  drafted  accepted  same answers")
         for row in rows {
             print(
                 row.chats.padded(to: 9)
                     + String(
-                        format: "%9.1f %7.1f           %6.2f  %7.2f  %3.0f%%   %@", row.plain,
+                        format: "%9.1f %7.1f           %6.2f  %7.2f  %7.0f%%  %@", row.plain,
                         row.drafted, row.drafted / row.plain, row.drafts, row.held * 100,
                         row.same ? "yes" : "no"))
         }

@@ -15,7 +15,7 @@ extension KVCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete KV blocks, and all that follow them.")
         /// A text by the beginning of its name; blocks that other texts share stay.
-        @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
+        @Argument(help: "The name of a text, or its prefix: what it alone has is deleted.")
         var name: String?
         @Flag(help: "Delete all.") var all = false
         /// The whole id of a memory: blocks of every text that it was recalled into are deleted.

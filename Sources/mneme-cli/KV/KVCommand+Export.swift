@@ -10,7 +10,7 @@ extension KVCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a text's KV blocks into one file, for another machine.")
-        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The name, or its prefix.") var name: String
         @Argument(help: "The file to write.") var file: String
         func run() async throws {
             let folder = try KVCommand.folder()

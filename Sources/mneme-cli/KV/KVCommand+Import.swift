@@ -9,7 +9,7 @@ extension KVCommand {
     /// them.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take over an exported file.",
+            abstract: "Import an exported file.",
             discussion: """
                 It is used by the same model file on any processor; other models compute anew. Import only what you trust: \
                 checksums show damage, not whether keys and values are really those of the text.

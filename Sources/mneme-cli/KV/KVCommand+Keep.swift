@@ -19,7 +19,7 @@ extension KVCommand {
                 They are not evicted any more. `mneme get`, `list` and `history` show the memory; it is no saying, so `recall` does not. \
                 `mneme erase` of it, or of a memory that it was made of, deletes the keys and values, too.
                 """)
-        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The name, or its prefix.") var name: String
         /// The owner of the memory: who sees it, and who may erase it.
         @Option(help: "Whose memory it is.") var user = "default"
         @Option(help: "An organisation or deployment.") var tenant = "default"

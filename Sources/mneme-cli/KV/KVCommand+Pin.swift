@@ -8,7 +8,7 @@ extension KVCommand {
     /// name that fits no text or several.
     struct Pin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keep a text from being evicted.")
-        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The name, or its prefix.") var name: String
         func run() async throws {
             let folder = try KVCommand.folder()
             try folder.setPinned(folder.find(name), true)

@@ -12,7 +12,7 @@ extension KVCommand {
     /// it.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "A text, and what is kept of it.")
-        @Argument(help: "The name, or its beginning, as `mneme kv list` shows it.") var name: String
+        @Argument(help: "The name, or its prefix, as `mneme kv list` shows it.") var name: String
         @Flag(help: "Print JSON.") var json = false
 
         /// A text for `--json`, with all its token ids; `bytes` is what its blocks take on disk.

@@ -8,7 +8,7 @@ extension KVCommand {
     /// memory (`mneme kv keep`) is unpinned too.
     struct Unpin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Let a text be evicted again.")
-        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The name, or its prefix.") var name: String
         /// Changes the mark of the text; its blocks are not touched.
         func run() async throws {
             let folder = try KVCommand.folder()

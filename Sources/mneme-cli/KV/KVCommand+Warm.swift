@@ -5,8 +5,8 @@ import MnemeEngine
 import MnemeKV
 
 extension KVCommand {
-    /// `mneme kv warm`: computes a text's KV blocks before somebody asks about it: a long document,
-    /// or the system message of an assistant.
+    /// `mneme kv warm`: prefills a text and caches its KV blocks before somebody asks about it: a
+    /// long document, or the system message of an assistant.
     ///
     /// Exit code 2 for a text of under 32 tokens, 1 if the blocks could not be written.
     ///
@@ -14,7 +14,7 @@ extension KVCommand {
     /// The cache is of this model file: another model, or other weights of it, computes anew.
     struct Warm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute the KV cache of a text before it is asked about.",
+            abstract: "Prefill and cache a text before it is asked about.",
             discussion: """
                 A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \
                 chat, as `mneme chat --system` and the chat endpoint write it.

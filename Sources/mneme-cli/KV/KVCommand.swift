@@ -2,7 +2,7 @@ import ArgumentParser
 import MnemeKV
 
 /// `mneme kv`: looks after the KV cache on disk. It is a cache: all of it can be computed again.
-/// What is kept for good is a memory (`keep`), or pinned.
+/// Texts that are kept for good are memories (`keep`), or pinned.
 ///
 /// Blocks are files of one format for all models; each names the model that computed it. The three
 /// last commands measure and change nothing of the cache.

@@ -6,9 +6,9 @@ import MnemeHub
 /// `mneme pull`: fetches a model into `$MNEME_HOME/models`, for `chat`, `generate`, `serve --model`
 /// and the embedder.
 ///
-/// What was begun is continued, and each file is compared with its checksum before it gets its
-/// name. Repeating it changes nothing. Exit code 1 if a server cannot be reached or a checksum
-/// differs.
+/// A download that was begun is continued, and each file is compared with its checksum before it
+/// gets its name. Repeating it changes nothing. Exit code 1 if a server cannot be reached or a
+/// checksum differs.
 ///
 /// The only command that fetches models. It prints the folder; progress is on standard error.
 struct PullCommand: AsyncParsableCommand {

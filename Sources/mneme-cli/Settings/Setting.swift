@@ -4,7 +4,7 @@ import MnemeRecipes
 /// A setting: a key of the settings' file, a variable of the environment, and an option of the
 /// commands that use it.
 struct Setting: Sendable {
-    /// What a value may be.
+    /// The kind of a value.
     enum Kind: Sendable {
         case text
         case whole(ClosedRange<Int>)
@@ -31,7 +31,7 @@ struct Setting: Sendable {
     /// The variable of the environment: `MNEME_RATE_LIMIT`.
     var variable: String { "MNEME_" + name.uppercased() }
 
-    /// What a value must be, if this is none; nil if it is right.
+    /// The form that a value must have, if this is none; nil if it is right.
     func complaint(_ text: String) -> String? {
         switch kind {
         case .text: text.isEmpty ? "a text" : nil

@@ -37,7 +37,7 @@ export async function show(view) {
         field("Ranked by", choice("mode", modes, view.query.get("mode") ?? "")),
         field("At most", choice("limit", [["5", "5"], ["", "10"], ["30", "30"], ["100", "100"]],
           view.query.get("limit") ?? "")),
-        text("at", "What held on", "date"), text("as_of", "What was known on", "date"),
+        text("at", "Facts valid on", "date"), text("as_of", "What was known on", "date"),
         text("also", "Vaults besides", "text", "Users, with commas between them."))));
   const result = el("div", { class: "page", "aria-live": "polite" });
   form.addEventListener("submit", (event) => {
@@ -64,7 +64,7 @@ export async function show(view) {
     result.replaceChildren(
       figures([["Came", number(found.memories.length)], ["Considered", number(found.considered)],
         ["Took", `${found.milliseconds.toFixed(1)} ms`],
-        ["Tokens", number(found.tokens)], ["Left out as held", number(found.held)]]),
+        ["Tokens", number(found.tokens)], ["Quarantined and left out", number(found.held)]]),
       found.pendingEmbeddings > 0 ? el("p", { class: "note" },
         `${count(found.pendingEmbeddings, "memory has", "memories have")} no vector yet and can be found by words only.`) : "",
       answers(found));

@@ -55,8 +55,8 @@ async function addMemory(again) {
     text: text.value, speaker: speaker.value.trim() || undefined,
     tag: list.length ? list : undefined, time: time.value ? new Date(time.value).toISOString() : undefined,
   }));
-  const held = memories.filter((m) => m.memory.state === "quarantined").length;
-  toast(held ? "Remembered, and held: it reads like an instruction to a model."
+  const quarantined = memories.filter((m) => m.memory.state === "quarantined").length;
+  toast(quarantined ? "Remembered, and quarantined: it reads like an instruction to a model."
     : memories.every((m) => m.duplicate) ? "This was known already." : "Remembered.");
   again();
 }
@@ -72,8 +72,8 @@ async function search(view, text) {
       explanation(recalled)) })));
   view.body.replaceChildren(filterForm(view.query),
     found.held > 0 ? el("p", { class: "note" },
-      `${count(found.held, "memory", "memories")} left out: they read like instructions to a model. `,
-      el("a", { href: "#/held" }, "Look at them")) : "",
+      `${count(found.held, "memory", "memories")} quarantined and left out: they read like instructions to a model. `,
+      el("a", { href: "#/quarantine" }, "Look at them")) : "",
     found.memories.length ? list : empty("Nothing answers that.",
       "Try other words, or take filters away."));
 }

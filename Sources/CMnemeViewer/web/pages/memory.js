@@ -10,7 +10,7 @@ const changes = {
     invalidate: "said to be outdated",
   confirm: "confirmed", move: "moved", adopt: "imported from another store", merge: "merged",
     freeze: "frozen",
-  quarantine: "held", release: "released",
+  quarantine: "quarantined", release: "released",
 };
 const linkNames = {
   derivedFrom: ["made of", "source of"], supersedes: ["supersedes", "superseded by"],
@@ -32,7 +32,7 @@ function facts(memory) {
   return el("dl", { class: "facts" },
     row("Happened", time(memory.eventTime, true)), row("Recorded", time(memory.recordedTime, true)),
     memory.version > 1 && row("Changed", time(memory.updatedTime, true)),
-    memory.validUntil && row("Held until", time(memory.validUntil, true)),
+    memory.validUntil && row("Valid until", time(memory.validUntil, true)),
       memory.expires && row("Expires", time(memory.expires, true)),
     row("Kind", memory.type), row("Tier", memory.tier ?? "short-term"), row("Label", memory.sensitivity),
     row("Said by", memory.speaker && said(memory.speaker)),
@@ -129,8 +129,8 @@ async function actions(view, memory) {
           { done: "Forgotten.", send: (reason) => remove(memoryPath(view.id), scoped({ reason })) }),
         step("Freeze …", "freeze", "Freeze this memory?",
           "It is recalled as it is, and nobody changes it until it is restored.", { done: "Frozen." }),
-        step("Hold …", "quarantine", "Hold this memory?",
-          "It stays out of recall and of every prompt until it is released.", { done: "Held." }));
+        step("Quarantine …", "quarantine", "Quarantine this memory?",
+          "It stays out of recall and of every prompt until it is released.", { done: "Quarantined." }));
     }
     if (["archived", "merged", "frozen"].includes(memory.state)) list.push(step("Restore …", "restore",
       "Restore this memory?", "It comes back into use.", { done: "Restored." }));

@@ -96,7 +96,7 @@ extension ClaimSentence {
         return Claim(subject: what, attribute: "time", value: value)
     }
 
-    /// Whether a word begins a time: a weekday, a month, "tomorrow", a number.
+    /// True if a word begins a time: a weekday, a month, "tomorrow", a number.
     static func isTime(_ word: String) -> Bool {
         ClaimWords.times.contains(word) || ["today", "tomorrow", "next"].contains(word)
             || word.first?.isNumber ?? false

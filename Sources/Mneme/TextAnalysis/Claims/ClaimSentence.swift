@@ -8,9 +8,9 @@ struct ClaimSentence {
         var text: Substring
         /// The word in lower case, with a straight apostrophe.
         var lower: String
-        /// Whether a comma or the like stands behind it.
+        /// True if a comma or the like stands behind it.
         var endsClause: Bool
-        /// Whether it begins with a capital letter.
+        /// True if it begins with a capital letter.
         var isCapital: Bool { text.unicodeScalars.first?.isUppercase ?? false }
         /// The word without `'s`, if it has one.
         var possessor: String? {
@@ -25,7 +25,7 @@ struct ClaimSentence {
     let tokens: [Token]
     /// The speaker, whom "I" means, in lower case.
     let speaker: String
-    /// Whether there is no capital at all: who writes none writes names without them, too.
+    /// True if there is no capital at all: who writes none writes names without them, too.
     let isLower: Bool
 
     /// - Parameter tokens: at least one.
@@ -67,7 +67,7 @@ struct ClaimSentence {
         return sentences
     }
 
-    /// Whether words stand at a place, side by side in one clause.
+    /// True if words stand at a place, side by side in one clause.
     func starts(at index: Int, with words: [String]) -> Bool {
         index + words.count <= tokens.count
             && words.indices.allSatisfy {

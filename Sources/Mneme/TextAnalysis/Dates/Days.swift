@@ -7,7 +7,7 @@ struct DaySpan: Equatable {
     /// See ``TimeExpression/fixesYear``.
     var fixesYear = true
 
-    /// Whether it is one day.
+    /// True if it is one day.
     var isDay: Bool { end.timeIntervalSince(start) == 86_400 }
 
     /// The same days of any year.

@@ -91,14 +91,14 @@ struct TenseReader {
         return .past
     }
 
-    /// Whether one of the two words before is one of `words`.
+    /// True if one of the two words before is one of `words`.
     private func isBehind(_ i: Int, _ words: Set<String>) -> Bool {
         (max(0, i - 2)..<i).contains {
             words.contains(tokens[$0].text) && tokens[$0].sentence == tokens[i].sentence
         }
     }
 
-    /// Whether a word ends like a regular past form and is none of the words that only look so.
+    /// True if a word ends like a regular past form and is none of the words that only look so.
     private func isRegularPast(_ i: Int) -> Bool {
         let word = tokens[i].text
         guard word.utf8.count > 3, word.hasSuffix("ed"), !Self.notPasts.contains(word) else {

@@ -6,7 +6,7 @@ public struct TimeExpression: Sendable, Equatable {
     public var text: String
     /// The span; the end is not part of it.
     public var start, end: Date
-    /// Whether the text fixed the year; otherwise the same days of any year are meant.
+    /// True if the text fixed the year; otherwise the same days of any year are meant.
     public var fixesYear: Bool
 
     /// The proximity of `date` to the expression, 0…1: 1 inside a short span, 0.6 inside a longer

@@ -183,7 +183,7 @@ extension TimeMatcher {
         return Match(distance(amount, 1, from: today, isExact: false), count)
     }
 
-    /// Whether "every" or the like stands before a distance: "every two weeks" is no date.
+    /// True if "every" or the like stands before a distance: "every two weeks" is no date.
     private func recursBefore(_ i: Int) -> Bool {
         (max(0, i - 6)..<i).contains {
             tokens[$0].sentence == tokens[i].sentence

@@ -87,7 +87,7 @@ extension TimeMatcher {
         return Match(span, 2)
     }
 
-    /// Whether a word names a span that has parts: a month, a year, a season.
+    /// True if a word names a span that has parts: a month, a year, a season.
     private func isPeriod(_ word: String) -> Bool {
         TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil
             || TimeWords.months[word] != nil
@@ -178,7 +178,7 @@ extension TimeMatcher {
         return Match(cut(period, part), index - i + used)
     }
 
-    /// Whether a part belongs to what recurs: "at the end of every month".
+    /// True if a part belongs to what recurs: "at the end of every month".
     private func recursBeforePart(_ i: Int) -> Bool {
         (max(0, i - 6)..<i).contains { TimeWords.recurrences.contains(tokens[$0].text) }
     }

@@ -16,7 +16,7 @@ struct TimeMatcher {
         var spans: [DaySpan]
         /// Words that were read.
         var count: Int
-        /// Whether it is one among many alike, such as a weekday: of something that recurs it is no
+        /// True if it is one among many alike, such as a weekday: of something that recurs it is no
         /// date.
         var isBare = false
 
@@ -54,7 +54,7 @@ struct TimeMatcher {
         return words.union(TimeWords.holidayOpeners).union(["q1", "q2", "q3", "q4", "h1", "h2"])
     }()
 
-    /// Whether an expression can begin with a word.
+    /// True if an expression can begin with a word.
     static func canOpen(_ word: String) -> Bool {
         word.unicodeScalars.first?.isDigit ?? false || openers.contains(word)
     }
@@ -67,7 +67,7 @@ struct TimeMatcher {
         return tokens[index].text
     }
 
-    /// Whether it is said not to be then: "not last week", "not on Friday".
+    /// True if it is said not to be then: "not last week", "not on Friday".
     func isDenied(_ i: Int) -> Bool {
         let previous = word(i - 1, from: i)
         return previous == "not"
@@ -147,7 +147,7 @@ struct TimeMatcher {
         return Match(shifted(near, direction * steps.0, steps.1), 3)
     }
 
-    /// Whether a word names a unit, a weekday, a month or a season.
+    /// True if a word names a unit, a weekday, a month or a season.
     private func isTimeName(_ word: String) -> Bool {
         TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil
             || TimeWords.months[word] != nil
@@ -330,7 +330,7 @@ struct TimeMatcher {
         return nil
     }
 
-    /// Whether the clause says that something happens again and again.
+    /// True if the clause says that something happens again and again.
     private func recurs(_ start: Int, _ end: Int) -> Bool {
         for i in stride(from: start - 1, through: max(0, start - 12), by: -1) where i >= 0 {
             if tokens[i].endsClause { break }

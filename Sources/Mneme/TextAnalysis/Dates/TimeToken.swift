@@ -3,9 +3,9 @@ struct TimeToken {
     /// Lower-cased, without a possessive ending; numbers keep what joins them: `31.12.2026`,
     /// `2026-w48`, `9:30`.
     var text: String
-    /// Whether it begins with a capital letter in the text.
+    /// True if it begins with a capital letter in the text.
     var isCapital = false
-    /// Whether a comma or the like stands behind it, or the sentence ends.
+    /// True if a comma or the like stands behind it, or the sentence ends.
     var endsClause = false
     /// The number of its sentence.
     var sentence = 0
@@ -57,7 +57,7 @@ struct TimeToken {
         private(set) var length = 0
         /// The last scalar that is kept, as it stands in the text.
         private(set) var last: Unicode.Scalar?
-        /// Whether its first scalar was a capital.
+        /// True if its first scalar was a capital.
         private var isCapital = false
         /// Its scalars in lower case, as far as they are kept.
         private var utf8: [UInt8] = []
@@ -93,7 +93,7 @@ struct TimeToken {
         }
     }
 
-    /// Whether a mark inside a word belongs to it.
+    /// True if a mark inside a word belongs to it.
     private static func joins(
         _ mark: Unicode.Scalar, _ last: Unicode.Scalar, _ next: Unicode.Scalar
     ) -> Bool {
@@ -103,14 +103,14 @@ struct TimeToken {
         return next.isDigit && (mark == "." || mark == "/" || mark == "-" || mark == ":")
     }
 
-    /// Whether a stop ends a sentence; it does not in "p.m." and "Dec. 24".
+    /// True if a stop ends a sentence; it does not in "p.m." and "Dec. 24".
     private static func isFullStop(after word: String, before next: Unicode.Scalar?) -> Bool {
         guard let next else { return true }
         return !next.isWordPart && (word.utf8.count > 1 || Int(word) != nil)
             && !TimeWords.isAbbreviation(word)
     }
 
-    /// Whether a sign ends a clause, and does not stand within a number or a time.
+    /// True if a sign ends a clause, and does not stand within a number or a time.
     private static func marksClause(
         _ mark: Unicode.Scalar, before next: Unicode.Scalar?, after previous: Unicode.Scalar?
     ) -> Bool {

@@ -145,7 +145,7 @@ enum TimeWords {
         "3", "4", "2-3",
     ]
 
-    /// Whether a point behind the word belongs to it, and does not end the sentence.
+    /// True if a point behind the word belongs to it, and does not end the sentence.
     static func isAbbreviation(_ word: String) -> Bool {
         word.utf8.count <= 5
             && (word.utf8.count <= 4 && months[word] != nil && word != "may" && word != "june"

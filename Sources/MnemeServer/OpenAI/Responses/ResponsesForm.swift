@@ -6,7 +6,7 @@ import MnemeEngine
 /// The form of an answer of the Responses API, which grows with each piece, and the events that tell
 /// of it: https://platform.openai.com/docs/api-reference/responses-streaming
 ///
-/// Whether events are sent or not, the response is made of them, so that both are the same.
+/// The response is made of the events, also where none are sent, so that both are the same.
 struct ResponsesForm: Sendable {
     /// The response's name, under which it is kept.
     private let id = ResponseStore.newResponse()

@@ -37,7 +37,7 @@ extension RecallOperation: TextRendering {
             withUser ? "of " + Answer.string(memory?["scope"], "user") : "",
             Answer.day(memory, "eventTime"), Answer.string(memory?["scope"], "session"),
             Answer.string(memory?["provenance"], "reference"), Answer.string(memory, "type"),
-            memory?["validUntil"] == nil ? "" : "held until \(Answer.day(memory, "validUntil"))",
+            memory?["validUntil"] == nil ? "" : "valid until \(Answer.day(memory, "validUntil"))",
         ].filter { !$0.isEmpty }
         var lines = [
             "\(rank). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ")

@@ -17,7 +17,7 @@ extension RememberOperation: TextRendering {
             let signs = Answer.strings(memory, "caution")
             return Terminal.styled("Quarantined", .yellow)
                 + " \(Answer.string(item, "id")): it reads like an instruction to a model (\(signs.joined(separator: ", "))).\n"
-                + "  It is not recalled. `mneme release \(Answer.string(item, "id"))` lets it be; `--trusted` would have done so at once."
+                + "  It is not recalled. `mneme release \(Answer.string(item, "id"))` makes it recallable; `--trusted` would have done so at once."
         }
         var text =
             Terminal.styled("Remembered", .green)

@@ -14,7 +14,7 @@ const signs = {
     disguise: "is hidden or disguised",
   command: "tells the reader to do something", agent: "speaks to an agent",
     audience: "speaks of users as of others",
-  lesson: "is like a text that was held before", dissent: "contradicts what several others agree on",
+  lesson: "is like a text that was quarantined before", dissent: "contradicts what several others agree on",
 };
 
 export async function show(view) {
@@ -48,7 +48,7 @@ export async function show(view) {
         scoped({ state: "quarantined", limit: 50, after }), view.signal);
       return { items: memories, next };
     },
-    nothing: empty("Nothing is held.",
+    nothing: empty("Nothing is quarantined.",
       "Whatever reads like an instruction to a model is shown here when it comes in."),
   }));
 }
