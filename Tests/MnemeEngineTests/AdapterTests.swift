@@ -237,7 +237,7 @@ import Testing
             path = try golden.folder(), gguf = Self.temporary("lora") + ".gguf"
         try Data(Golden.bytes(golden.gguf ?? "")).write(to: URL(fileURLWithPath: gguf))
         defer { for file in [path, gguf] { try? FileManager.default.removeItem(atPath: file) } }
-        for name in ["llama-tied", "gemma3", "qwen3", "phi3"] {
+        for name in ["llama-tied", "gemma3", "qwen3"] {
             let model = try #require(DecoderTests.models.first { $0.name == name }),
                 c = try Self.decoder(model).configuration
             for file in [path, gguf] {
