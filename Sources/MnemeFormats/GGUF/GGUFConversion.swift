@@ -34,15 +34,15 @@ public enum GGUFConversion {
     /// numbers.
     ///
     /// - Parameters:
-    ///   - change: may change a tensor's weights before they are written; it is given its name.
     ///   - progress: called with the share that is done.
+    ///   - change: may change a tensor's weights before they are written; it is given its name.
     /// - Throws: ``ModelError`` if `path` is there already or cannot be written, or a weight is not
     ///   finite; then nothing is left behind.
     /// - Complexity: one pass; a tensor of floats at a time in memory.
     public static func convert(
         _ file: GGUFFile, to target: Target, path: String,
-        change: (_ name: String, _ weights: inout [Float]) -> Void = { _, _ in },
-        progress: (Double) -> Void = { _ in }
+        progress: (Double) -> Void = { _ in },
+        change: (_ name: String, _ weights: inout [Float]) -> Void = { _, _ in }
     ) throws {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw ModelError(

@@ -11,7 +11,7 @@ extension Adapter {
     ///   - path: the file to write, which must not be there.
     ///   - progress: called with the share that is done.
     /// - Throws: ``AdapterError`` if it does not fit; ``ModelError`` as
-    ///   ``MnemeFormats/GGUFConversion/convert(_:to:path:change:progress:)``.
+    ///   ``MnemeFormats/GGUFConversion/convert(_:to:path:progress:change:)``.
     /// - Complexity: one pass over the model; a tensor of floats at a time in memory.
     public func merge(
         into file: GGUFFile, as target: GGUFConversion.Target, path: String,
@@ -20,7 +20,7 @@ extension Adapter {
         let c = try file.decoderConfiguration()
         try check(c)
         try GGUFConversion.convert(
-            file, to: target, path: path, change: { add(to: $0, &$1, c) }, progress: progress)
+            file, to: target, path: path, progress: progress, change: { add(to: $0, &$1, c) })
     }
 
     /// Adds scale·B·A to a tensor of a GGUF file, if it is a matrix that has a term.
