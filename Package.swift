@@ -159,7 +159,7 @@ let package = Package(
         .target(
             name: "MnemeTrain",
             dependencies: [
-                "MnemeBase", "MnemeFormats", "MnemeModels", "MnemeNumerics", "MnemeText",
+                "MnemeBase", "MnemeModels", "MnemeNumerics", "MnemeText",
                 "CMnemeKernels", crypto,
             ]),
         .target(
@@ -198,7 +198,7 @@ let package = Package(
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeRecipes", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
-                "MnemeBench", "MnemeEmbedding", "MnemeModels",
+                "MnemeBench", "MnemeEmbedding", "MnemeFormats", "MnemeModels",
                 "MnemeStore", "MnemeText", "MnemeTrain", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),

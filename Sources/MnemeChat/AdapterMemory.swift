@@ -1,6 +1,6 @@
 public import Mneme
 public import MnemeModels
-public import MnemeStore
+import MnemeStore
 
 /// The adapters of this machine, as memory that was derived from memories: one that was made from an
 /// erased memory is out of use from then on, and its weights are erased.

@@ -1,4 +1,5 @@
 import Foundation
+public import MnemeCube
 public import MnemeStore
 public import MnemeTrain
 
@@ -74,7 +75,7 @@ extension MemCube {
     /// What is learned of a memory: its text, and the questions that its claims answer.
     public var trainingExamples: [TrainingExample] {
         [TrainingExample(completion: text)]
-            + claims.filter { !$0.isDenied }.map { claim in
+            + self.claims.filter { !$0.isDenied }.map { claim in
                 // A subject that the text does not name is the one who says "I".
                 let name = text.range(of: claim.subject, options: .caseInsensitive).map {
                     String(text[$0])

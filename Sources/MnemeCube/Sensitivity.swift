@@ -4,7 +4,9 @@ public enum Sensitivity: Int, Sendable, CaseIterable, Comparable {
     case `public` = 0
     /// The label of memories that have none.
     case `internal` = 1
+    /// Above what grants share unless they say `up_to`.
     case confidential = 2
+    /// The highest label: originals of redacted texts have it.
     case restricted = 3
 
     /// A lower label may go further.

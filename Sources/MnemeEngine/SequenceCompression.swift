@@ -106,7 +106,9 @@ extension Engine {
         guard end == heads else { return true }
         sequence.taken = nil
         compressed.pages.holdsBlocks = false
-        reuse?.keep(sequence.request, of: session, except: sequence.moved)
+        if sequence.adapter == nil {
+            reuse?.keep(sequence.request, of: session, except: sequence.moved)
+        }
         session.close(sequence.token, computed: rows)
         sequence.session = nil
         shared.withLockedValue { $0.statistics.compressed += 1 }

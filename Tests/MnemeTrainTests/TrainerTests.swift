@@ -156,12 +156,13 @@ import Testing
                     TrainingExample(completion: "# One\nfirst"),
                     TrainingExample(completion: "second"),
                 ])
+            let pairs = try read(
+                "pairs.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n\n{\"completion\":\"c\"}")
             #expect(
-                try read("pairs.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n\n{\"completion\":\"c\"}")
-                    == [
-                        TrainingExample(prompt: "a", completion: "b"),
-                        TrainingExample(completion: "c"),
-                    ])
+                pairs == [
+                    TrainingExample(prompt: "a", completion: "b"),
+                    TrainingExample(completion: "c"),
+                ])
             for text in ["{", "{\"prompt\":\"a\"}", "{\"prompt\":1,\"completion\":\"b\"}", "[1]"] {
                 let error = #expect(throws: TrainingError.self) { try read("bad.jsonl", text) }
                 #expect(error?.code == .invalidFile && error?.message.contains("Line 1") == true)

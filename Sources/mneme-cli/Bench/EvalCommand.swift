@@ -50,7 +50,8 @@ struct EvalCommand: AsyncParsableCommand {
         let asked = try oracle.remote()
         let folder = Home.folder + "/eval/" + key(file, asked)
         let evaluation = RecipeEvaluation(
-            Array(conversations), embedder: noEmbedder ? nil : try Home.embedder(), oracle: asked)
+            Array(conversations), embedder: try embedderName.map { try Home.embedder($0) },
+            oracle: asked)
         var rows: [RecipeEvaluation.Row] = []
         let line = ProgressLine(), start = ContinuousClock.now
         // Those that are measured in this run tell how long the rest will take.
@@ -100,6 +101,12 @@ struct EvalCommand: AsyncParsableCommand {
         seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"
     }
 
+    /// The embedding model's name; nil if there is to be none.
+    private var embedderName: String? {
+        let name = noEmbedder ? "none" : Settings.current.text(.embedder) ?? "minilm"
+        return name == "none" ? nil : name
+    }
+
     /// Names what results depend on: the program, the data, and what is asked of it.
     private func key(_ file: Data, _ oracle: (any Oracle)?) -> String {
         let program = Bundle.main.executablePath.flatMap {
@@ -107,7 +114,7 @@ struct EvalCommand: AsyncParsableCommand {
         }
         let built = (program?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
         let parts = [
-            "\(built)", "\(limit ?? 0)", "\(noEmbedder)", oracle?.name ?? "",
+            "\(built)", "\(limit ?? 0)", embedderName ?? "", oracle?.name ?? "",
         ]
         var hash = SHA256()
         hash.update(data: Data(parts.joined(separator: "\n").utf8))
