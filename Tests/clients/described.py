@@ -3,8 +3,9 @@
 
     python3 Tests/clients/described.py .build/release/mneme [--seconds 300 [--seed N]] [--model smollm2]
 
-Without --seconds the same requests are made every time, about ten to a route. Every route is asked with values that its
-schema allows and such that it does not. What is wrong: a status of 500 and above, and a status, content type, header, method or body that the document does not name; a route that a wrong key opens.
+Without --seconds the same requests are made every time: every value that the document's schemas mark as an edge, and ten more
+of each route. Every route is asked with values that its schema allows and such that it does not. What is wrong: a status of 500
+and above, and a status, content type, header, method or body that the document does not name; a route that a wrong key opens.
 Needs the packages in requirements.txt. Without a model its routes are asked, too, and refuse what is asked.
 """
 import argparse, os, re, subprocess, sys
