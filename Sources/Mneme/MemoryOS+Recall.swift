@@ -168,7 +168,7 @@ extension MemoryOS {
         /// The part of its score that it lost by being superseded, or gained from what it
         /// supersedes.
         var validity: Float
-        /// What the recipe's plan added to the ranker's score.
+        /// The part of the score that the recipe's plan added to the ranker's.
         var adjustment: Float
         /// Memories that say the same and were folded into it.
         var duplicates: [CubeID]

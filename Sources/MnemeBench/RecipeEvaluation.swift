@@ -6,15 +6,15 @@ public import MnemePipeline
 import MnemeStore
 import NIOConcurrencyHelpers
 
-/// What recipes find of LoCoMo's evidence, and what they cost: each stores the conversations
-/// session by session as they were held, does its maintenance once behind the last, and is asked
-/// every question of categories 1 to 4.
+/// Measures how much of LoCoMo's evidence recipes find, and their cost: each stores the
+/// conversations session by session as they were held, does its maintenance once behind the last,
+/// and is asked every question of categories 1 to 4.
 ///
 /// A question is answered at k if any (or all) of its evidence turns are among the first k
 /// memories. What a recipe derives counts for the turn that it was made of if there is one, and for
 /// none if it sums several up. No language model answers.
 public struct RecipeEvaluation: Sendable {
-    /// What one recipe found and cost.
+    /// The recall and cost of one recipe.
     public struct Row: Sendable, Codable, Equatable {
         /// The recipe's name.
         public var recipe: String

@@ -12,6 +12,7 @@ public struct AdapterMemory: DerivedMemory {
     /// Adapters in a store, whether an engine serves them now or not.
     public init(_ store: AdapterStore) { self.store = store }
 
+    /// Takes adapters that were made from any of these memories out of use, and erases their weights.
     public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         for name in store.names() {
             let folder = try store.folder(name)

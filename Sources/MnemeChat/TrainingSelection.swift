@@ -72,7 +72,7 @@ public struct TrainingSelection: Sendable, Equatable {
 }
 
 extension MemCube {
-    /// What is learned of a memory: its text, and the questions that its claims answer.
+    /// The training examples of a memory: its text, and the questions that its claims answer.
     public var trainingExamples: [TrainingExample] {
         [TrainingExample(completion: text)]
             + self.claims.filter { !$0.isDenied }.map { claim in

@@ -58,7 +58,7 @@ public struct KVCompression: Sendable, Hashable {
     }
 }
 
-/// What an answer was given from.
+/// The rows that an answer was given from.
 public struct KeptRows: Sendable, Equatable {
     /// The policy and format.
     public var policy: String, type: KVCodec

@@ -8,7 +8,7 @@ public import MnemeCube
 /// more people than what it was made of. It may run again at any time: what was done already is not
 /// asked for again.
 public protocol MemoryMaintainer: Sendable {
-    /// What it does, in a few words.
+    /// The work in a few words.
     var summary: String { get }
     /// Changes to make, in order.
     ///
@@ -20,7 +20,7 @@ public protocol MemoryMaintainer: Sendable {
         -> [MemoryOperation]
 }
 
-/// What a ``MemoryMaintainer`` may ask for besides the memories.
+/// The context of a ``MemoryMaintainer``, besides the memories.
 public struct MaintenanceContext: Sendable {
     /// The time that counts as now.
     public var now: Date

@@ -36,9 +36,9 @@ public struct RetrievalQuery: Sendable {
     public var weights: [Float] = []
     /// The only speaker that the question names, in lower case.
     public var speaker: String?
-    /// Whether the question asks for a time, or names one.
+    /// True if the question asks for a time, or names one.
     public var asksWhen = false, namesTime = false
-    /// Whether dense search finds anything: false without an embedding model.
+    /// True if dense search finds anything: false without an embedding model.
     public var hasVector = false
 
     /// A question that is about to be planned.
@@ -144,7 +144,7 @@ public struct RetrievalHit: Sendable {
         (self.number, self.score, self.features) = (number, score, features)
     }
 
-    /// Whether it holds a word of the question.
+    /// True if it holds a word of the question.
     public func holds(_ word: Int) -> Bool { word < 64 && matches & (1 << UInt64(word)) != 0 }
 }
 

@@ -8,7 +8,7 @@ public protocol PublishedRecipe: Sendable {
     static func recipe(over standard: Recipe) -> Recipe
 }
 
-/// What a recipe is, for whoever chooses one.
+/// A description of a recipe, for whoever chooses one.
 public struct RecipeCard: Sendable, Codable, Equatable {
     /// The name by which `--recipe` takes it, in lower case.
     public var name: String
@@ -16,9 +16,9 @@ public struct RecipeCard: Sendable, Codable, Equatable {
     public var paper: String
     /// The idea, in one line.
     public var idea: String
-    /// What is simpler here than in the paper, or done by rule instead of a model.
+    /// Parts that are simpler here than in the paper, or done by rule instead of a model.
     public var simplified: String
-    /// What the paper claims, in its own measure.
+    /// The paper's claim, in its own measure.
     public var claim: String
 
     /// A card with all five texts.

@@ -10,7 +10,7 @@ public enum RecipeCatalog {
         TradingGPT.self,
     ]
 
-    /// What the default is, beside the others.
+    /// The card of the default recipe.
     public static let standardCard = RecipeCard(
         name: "standard", paper: "none: Mneme's own",
         idea: "BM25, dense similarity, dates and a walk of the graph, fused by fitted weights",

@@ -4,7 +4,7 @@ import MnemePipeline
 import MnemeRecipes
 import Testing
 
-/// What published recipes do with memories as time goes by, by values alone.
+/// Published recipes' changes of memories as time goes by, by values alone.
 @Suite struct PublishedMaintainerTests {
     private static let start = Date(timeIntervalSince1970: 1_700_000_000)
 

@@ -39,7 +39,7 @@ import Testing
         return request
     }
 
-    /// What a policy's own cache answers, token by token, and the rows that it keeps.
+    /// The answer from a policy's own cache, token by token, and the rows that it keeps.
     private func expected(_ model: LanguageModel, _ request: GenerationRequest) throws -> (
         tokens: [Int32], rows: Double
     ) {

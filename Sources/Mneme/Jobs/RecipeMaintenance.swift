@@ -172,7 +172,7 @@ extension MemoryOS {
 }
 
 extension MemoryOperation {
-    /// What was done, for people.
+    /// The word for what was done.
     fileprivate var name: String {
         switch self {
         case .add: "added"

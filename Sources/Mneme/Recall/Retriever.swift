@@ -32,7 +32,7 @@ struct Retriever {
         var matches: UInt64
         /// The loss for being superseded (negative), or the gain from what it supersedes.
         var validity: Float = 0
-        /// What the plan's score differs by from the ranker's.
+        /// The plan's score less the ranker's.
         var adjustment: Float = 0
         /// The round of probes that found it first, and its share of the best in a probing search.
         var round = 0, probed: Float = 0

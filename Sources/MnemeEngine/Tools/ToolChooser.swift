@@ -61,7 +61,7 @@ struct ToolChooser {
         return (tokens, places.first)
     }
 
-    /// What the user said last, without the middle of a long text; nil if the user did not speak
+    /// The user's last message, without the middle of a long text; nil if the user did not speak
     /// last.
     static func words(of messages: [ChatMessage]) -> String? {
         guard let last = messages.last, last.role == "user", case let text = last.content,

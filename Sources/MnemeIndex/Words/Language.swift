@@ -1,4 +1,4 @@
-/// What the index knows of a language: a table in `Sources/CMnemeLanguages/tables`, one file each.
+/// A language as the index knows it: a table in `Sources/CMnemeLanguages/tables`, one file each.
 ///
 /// Words in it are as ``TextAnalyzer/words(_:)`` gives them: in small letters, `ß` as `ss`.
 public struct Language: Sendable {

@@ -71,7 +71,7 @@ public enum AMem: PublishedRecipe {
     struct LinkedRetrieval: RetrievalPlan {
         let roundLimit = 3
         let hitLimit = 300
-        /// What a link is worth beside the cosine.
+        /// The weight of a link beside the cosine.
         var linkWeight: Float = 0.1
 
         func first(_ query: RetrievalQuery) -> [Probe] { [query.nearest(50, among: nil)] }

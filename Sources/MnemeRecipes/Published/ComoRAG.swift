@@ -27,9 +27,9 @@ public enum ComoRAG: PublishedRecipe {
         var enough: Float = 0.6
         /// Memories that are probed from in a cycle.
         var width = 3
-        /// What a cycle later costs.
+        /// The cost of a cycle later.
         var lateness: Float = 0.05
-        /// What being found by a probe is worth beside the cosine.
+        /// The weight of being found by a probe beside the cosine.
         var weight: Float = 0.25
 
         func first(_ query: RetrievalQuery) -> [Probe] { [query.nearest(40, among: nil)] }

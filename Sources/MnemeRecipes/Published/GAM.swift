@@ -22,7 +22,7 @@ public enum GAM: PublishedRecipe {
         let hitLimit = 400
         /// Hits that are looked at for what is still open.
         var width = 5
-        /// What being found by a later search is worth.
+        /// The weight of being found by a later search.
         var weight: Float = 0.5
 
         func first(_ query: RetrievalQuery) -> [Probe] {

@@ -44,7 +44,7 @@ public enum HEMA: PublishedRecipe {
             return summaries + weighed.prefix(count).map { .archive($0.id) }
         }
 
-        /// What a memory holds, halved with age and raised by use.
+        /// The value of a memory, halved with age and raised by use.
         func weight(of cube: MemCube, _ now: Date) -> Double {
             let detail = Double(cube.keywords.count + cube.entities.count + cube.dates.count)
             return (1 + detail) * (1 + Double(cube.usage?.count ?? 0))

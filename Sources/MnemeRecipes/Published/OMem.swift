@@ -23,7 +23,7 @@ public enum OMem: PublishedRecipe {
     struct ThreeWays: RetrievalPlan {
         let roundLimit = 2
         let hitLimit = 3_000
-        /// What the clue and the right person are worth beside the cosine.
+        /// The weights of the clue and the right person beside the cosine.
         var clueWeight: Float = 0.2, speakerWeight: Float = 0.1
 
         static let persona = ProbeFilter(types: [.core, .preference])

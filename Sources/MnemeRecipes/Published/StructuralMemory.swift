@@ -24,7 +24,7 @@ public enum StructuralMemory: PublishedRecipe {
         let hitLimit = 300
         /// Memories that a question is refined with.
         var width = 2
-        /// What being found again is worth beside the cosine.
+        /// The weight of being found again beside the cosine.
         var weight: Float = 0.2
 
         func first(_ query: RetrievalQuery) -> [Probe] { [query.nearest(50, among: nil)] }

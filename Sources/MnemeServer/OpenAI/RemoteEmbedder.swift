@@ -169,7 +169,7 @@ public final class RemoteEmbedder: TextEmbedder {
             throw error("was not asked")
         }
 
-        /// What an error's body says, for the message.
+        /// The text of an error's body, for the message.
         private func said(_ body: Data) -> String {
             let value = try? JSONValue(parsing: Array(body.prefix(65_536)))
             let text =

@@ -6,7 +6,7 @@ public import MnemeText
 /// template, texts by themselves.
 public struct ExampleEncoder: Sendable {
     private let tokenizer: any Tokenizer
-    /// What the template puts before and behind a user's message, up to the answer.
+    /// Tokens that the template puts before and behind a user's message, up to the answer.
     private let frame: (before: [Int32], after: [Int32])?
     private let end: Int32?
     /// Tokens of a sequence at most; the rest is cut off.

@@ -5,7 +5,7 @@ import MnemeBase
 public struct TrainingExample: Sendable, Equatable {
     /// Stands before the completion and is not learned; empty for a text by itself.
     public var prompt: String
-    /// What is learned.
+    /// The text that is learned.
     public var completion: String
 
     /// An example.

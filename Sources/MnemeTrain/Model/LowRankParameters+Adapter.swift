@@ -49,7 +49,7 @@ extension LowRankParameters {
         }
     }
 
-    /// Whether the base has the rows of this map pair after pair, as GGUF files of llama do.
+    /// True if the base has the rows of this map pair after pair, as GGUF files of llama do.
     private func isPaired(_ slot: LowRankSlot, _ c: DecoderConfiguration) -> Bool {
         c.rope.interleaved && (slot.linear == .query || slot.linear == .key)
     }

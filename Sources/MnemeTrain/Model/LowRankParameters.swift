@@ -54,7 +54,7 @@ package struct LowRankSlot: Sendable, Equatable {
     package let b: Int
 }
 
-/// What is learned, and its gradient: all terms in one run of floats each.
+/// The parameters, and their gradient: all terms in one run of floats each.
 package final class LowRankParameters {
     package let slots: [LowRankSlot]
     package let values: AlignedBuffer<Float>

@@ -123,7 +123,7 @@ public final class AdapterTrainer {
         ).write(to: checkpoint)
     }
 
-    /// What has been learned so far.
+    /// The adapter as it is so far.
     public var adapter: Adapter {
         model.parameters.adapter(settings.shape, model.configuration)
     }

@@ -52,7 +52,7 @@ extension AdaptersCommand {
         var resume = false
         @Flag(help: "Replace an adapter of this name.") var replace = false
 
-        /// What a training is resumed with, besides its checkpoint.
+        /// The settings that a training is resumed with, besides its checkpoint.
         private struct Plan: Codable {
             var model: String
             var from: String?
@@ -138,7 +138,7 @@ extension AdaptersCommand {
             return settings
         }
 
-        /// What is learned, and the ids of the memories that it comes from.
+        /// The training examples, and the ids of the memories that they come from.
         private func examples(_ plan: Plan) throws -> ([TrainingExample], [String]) {
             var examples = try plan.files.flatMap { try TrainingExample.read($0) }
             guard let from = plan.from else { return (examples, []) }

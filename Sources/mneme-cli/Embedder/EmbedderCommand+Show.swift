@@ -12,7 +12,7 @@ extension EmbedderCommand {
         @OptionGroup var store: StoreOptions
         @Flag(help: "Print JSON.") var json = false
 
-        /// What is shown.
+        /// A model, as it is shown.
         struct Row: Encodable {
             var name, source: String
             var identifier: String?
