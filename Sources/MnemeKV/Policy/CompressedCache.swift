@@ -95,10 +95,17 @@ public final class CompressedCache {
         _ tokens: [Int32], _ buffer: KVBuffer, endsPrompt: Bool,
         _ logits: UnsafeMutablePointer<Float>
     ) throws {
-        for start in stride(from: 0, to: tokens.count, by: decoder.stepTokens) {
-            let part = tokens[start..<min(tokens.count, start + decoder.stepTokens)]
-            step(part, at: fed, buffer.view, logits, isLast: part.endIndex == tokens.count)
-            fed += part.count
+        var start = 0, least = 1
+        if case .last(let window) = policy.scorer.needs { least = min(window, decoder.stepTokens) }
+        while start < tokens.count {
+            // The last step has all tokens whose attention is asked for.
+            let left = tokens.count - start, most = decoder.stepTokens,
+                count = left > most && left - most < least ? left - least : min(left, most)
+            step(
+                tokens[start..<start + count], at: fed, buffer.view, logits,
+                isLast: count == left)
+            fed += count
+            start += count
         }
         peakBytes = fed * KVShape(decoder.configuration).tokenBytes
         guard endsPrompt else { return }
