@@ -189,7 +189,7 @@ import Testing
         asked.speaker = "ana"
         var said = hit(2, 0.5)
         said.speaker = "Ana"
-        let hits = [hit(1, 0.55), said, hit(3, 0.4, probed: 1)]
+        let hits = [hit(1, 0.55), said, hit(3, 0.4, probed: 0.9)]
         #expect(try order(plan("o-mem").next(asked, after: hits)) == [2, 3, 1])
     }
 
