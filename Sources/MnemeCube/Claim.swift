@@ -33,7 +33,7 @@ public struct Claim: Hashable, Sendable, Codable {
 
 extension KeyedDecodingContainer {
     /// Reads claims; cubes from before there were any have none.
-    func decode(_ type: [Claim].Type, forKey key: Key) throws -> [Claim] {
+    package func decode(_ type: [Claim].Type, forKey key: Key) throws -> [Claim] {
         try decodeIfPresent(type, forKey: key) ?? []
     }
 }

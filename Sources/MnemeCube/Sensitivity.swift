@@ -42,7 +42,7 @@ extension Sensitivity: Codable {
 
 extension KeyedDecodingContainer {
     /// Reads a label; cubes from before there were any have none.
-    func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity {
+    package func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity {
         try decodeIfPresent(type, forKey: key) ?? .internal
     }
 }
