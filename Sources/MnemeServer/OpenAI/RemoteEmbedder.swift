@@ -24,7 +24,7 @@ public final class RemoteEmbedder: TextEmbedder {
     /// Seconds until an answer has to be there whole.
     private static let seconds: Int64 = 60
     /// The least bytes that a text is cut to before it is taken for refused.
-    private static let leastBytes = 256
+    private static let leastBytes = 128
 
     /// The endpoint that a text names, `http://localhost:11434/v1#nomic-embed-text`.
     ///
