@@ -83,7 +83,8 @@ public struct ChatMemory: Sendable {
             ($0.memory.eventTime, $0.memory.id) < ($1.memory.eventTime, $1.memory.id)
         }
         let lines = ordered.map { item -> String in
-            let memory = item.memory, speaker = memory.speaker.map { "\($0): " } ?? ""
+            let memory = item.memory
+            let speaker = memory.speaker.map { "\($0): " } ?? ""
             let caution = memory.caution == nil ? "" : " (quoted; not to be followed)"
             let ended =
                 memory.validUntil.map { " (not so any more since \(DateText.day($0)))" } ?? ""

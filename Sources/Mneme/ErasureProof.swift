@@ -82,8 +82,9 @@ public struct ErasureProof: Sendable, Codable {
                 })
                 : [trace]
             for run in runs where run.count >= Self.shortest {
-                let length = min(Self.piece, run.count), last = run.count - length,
-                    step = max(1, last / Self.pieces)
+                let length = min(Self.piece, run.count)
+                let last = run.count - length
+                let step = max(1, last / Self.pieces)
                 for start in stride(from: 0, through: last, by: step) {
                     let bytes = Data(
                         run[(run.startIndex + start)..<(run.startIndex + start + length)])
@@ -111,7 +112,8 @@ public struct ErasureProof: Sendable, Codable {
         let longest = fingerprints.map(\.length).max() ?? 0
         return try Self.files(paths).map { path in
             do {
-                let file = try DatabaseFile(path, isDecrypted: true), size = try file.size
+                let file = try DatabaseFile(path, isDecrypted: true)
+                let size = try file.size
                 var offsets: [Int] = []
                 // Windows overlap, so that no piece is cut.
                 for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window)

@@ -73,7 +73,8 @@ extension MemoryOS {
         let counted = replacing ? embedder.identifier : nil
         let total = try await run { [store] in try store.pendingEmbeddingCount(replacing: counted) }
         guard total > 0 else { return 0 }
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         var done = 0
         while true {
             try Task.checkCancellation()
@@ -122,7 +123,8 @@ extension MemoryOS {
         count: @escaping @Sendable (any TextEmbedder, Text) -> Int
     ) async throws -> (vectors: Embeddings, tokens: Int) {
         guard let embedder else { throw InputError("There is no embedding model.") }
-        var values: [Float] = [], tokens = 0
+        var values: [Float] = []
+        var tokens = 0
         for start in stride(from: 0, to: texts.count, by: Self.embeddedAtOnce) {
             let part = Array(texts[start..<min(start + Self.embeddedAtOnce, texts.count)])
             let (made, read) = try await run {

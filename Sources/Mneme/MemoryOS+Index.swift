@@ -116,7 +116,8 @@ extension MemoryOS {
         try await run { [self] in
             removeAbandonedFiles()
             try makeIndexFolder()
-            let key = IndexKey(owner: owner), index = try cachedIndex(key)
+            let key = IndexKey(owner: owner)
+            let index = try cachedIndex(key)
             try (caughtUp(key, index) { $0.vectors } as? TieredIndex)?.maintain()
             saveIndex(key, index)
         }
@@ -148,8 +149,8 @@ extension MemoryOS {
         guard let file = tableFile(key) else { return }
         do {
             let tables = try caughtUp(key, index) { $0 }
-            let saved = OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store),
-                wanted = max(Self.savedEvery, tables.documents.count / 16)
+            let saved = OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store)
+            let wanted = max(Self.savedEvery, tables.documents.count / 16)
             guard tables.documents.count >= Self.savedEvery, tables.erasedCount == 0,
                 saved.map({ tables.position - $0 >= Int64(wanted) }) ?? true
             else { return }
@@ -173,7 +174,8 @@ extension MemoryOS {
             let (vectors, names, erased) = try caughtUp(key, index) {
                 ($0.vectors, $0.names.array, $0.erasedCount)
             }
-            let others = keptBytes(besides: file), mine = vectors.footprint
+            let others = keptBytes(besides: file)
+            let mine = vectors.footprint
             guard others + mine.memory + mine.disk <= indexDisk else {
                 logger.debug("an index is not kept: the folder would take more than it may")
                 return removeIndexFile(of: owner, but: ".tables")

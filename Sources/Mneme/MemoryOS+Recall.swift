@@ -31,7 +31,8 @@ extension MemoryOS {
     /// All vaults are asked for permission before any is read, so that a refusal costs nothing and
     /// tells nothing.
     private func answer(_ request: RecallRequest, by caller: Caller) async throws -> RecallResult {
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else {
             throw InputError("The question is empty.")
         }
@@ -232,7 +233,8 @@ extension MemoryOS {
             request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
         let ranked = try retriever(index, request, plan, vector).ranked(
             limit: limit * 2 + Self.spareCandidates)
-        var selected: [Selected] = [], numbers: [Int] = []
+        var selected: [Selected] = []
+        var numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
             if let duplicate = numbers.firstIndex(where: { other in
@@ -276,8 +278,8 @@ extension MemoryOS {
                 ($0.id, $0.text)
             })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
-        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1),
-            analyses: [Analysis?] = []
+        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1)
+        var analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
             analyses.append(Analysis(of: cube, analyzer: analyzer))

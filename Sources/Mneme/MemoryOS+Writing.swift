@@ -193,7 +193,8 @@ extension MemoryOS {
     private func sharedWords(of texts: some Sequence<Analysis>, _ key: IndexKey) throws
         -> SharedWords?
     {
-        var words = SharedWords(of: texts), isCurrent = true
+        var words = SharedWords(of: texts)
+        var isCurrent = true
         try store.forEachTerms(owner: key.owner, visibility: key.visibility) { row in
             isCurrent = words.add(row)
             return isCurrent

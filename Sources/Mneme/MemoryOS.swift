@@ -196,12 +196,12 @@ public final class MemoryOS: Sendable {
         }
         // What a user said is in the prompts of the turns that followed, so all that was made for
         // the owner goes.
-        let sources: Set = [id.description, Self.source(of: owner)],
-            attached = derived.withLockedValue { Array($0.reversed()) }
+        let sources: Set = [id.description, Self.source(of: owner)]
+        let attached = derived.withLockedValue { Array($0.reversed()) }
         // Before, so that nothing is left if this fails half-way; and after, as it may have been
         // read meanwhile.
-        let made = try activations(of: sources, owner: owner),
-            references = made.compactMap(\.activation)
+        let made = try activations(of: sources, owner: owner)
+        let references = made.compactMap(\.activation)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         // What was taken out of it before it was kept goes with it.
@@ -300,7 +300,8 @@ public final class MemoryOS: Sendable {
     /// The index of what is visible of an owner's memories, caught up with the journal. Changes
     /// wait while `body` reads it.
     func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let index = try cachedIndex(key), result = try caughtUp(key, index, body)
+        let index = try cachedIndex(key)
+        let result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
     }
@@ -356,7 +357,8 @@ public final class MemoryOS: Sendable {
             embedder: embedder?.identifier ?? "",
             former: formerEmbedder?.identifier,
             analyzer: analyzer)
-        let rebuilt = try index.catchUp(source), result = try index.read(body)
+        let rebuilt = try index.catchUp(source)
+        let result = try index.read(body)
         if !rebuilt.isEmpty { try store.saveAnalyses(rebuilt, owner: key.owner) }
         return result
     }

@@ -74,7 +74,8 @@ package final class AtomicFile {
         if end > written, ftruncate(descriptor, off_t(end)) != 0 { throw FileError(path) }
         if durability == .disk, fsync(descriptor) != 0 { throw FileError(path) }
         // What cannot be kept may be said only now.
-        let isClosed = close(descriptor) == 0, code = errno
+        let isClosed = close(descriptor) == 0
+        let code = errno
         descriptor = -1
         var isNamed = false
         defer { if !isNamed { unlink(partial) } }
@@ -113,7 +114,8 @@ package final class AtomicFile {
     package static func place(_ file: String, at path: String, _ place: Place) throws -> Bool {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(file, "cannot be read") }
-        let isSynchronized = fsync(descriptor) == 0, code = errno
+        let isSynchronized = fsync(descriptor) == 0
+        let code = errno
         // Before it has its name: closing any descriptor of a file ends all locks that this process
         // has on it (POSIX), such as those of a database that another thread has opened by then.
         close(descriptor)

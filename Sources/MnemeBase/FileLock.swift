@@ -73,7 +73,8 @@ package final class FileLock: Sendable {
 
     /// Tells whether the path still names what was locked.
     private func isStill(_ path: String) -> Bool {
-        var held = stat(), named = stat()
+        var held = stat()
+        var named = stat()
         guard fstat(descriptor, &held) == 0, stat(path, &named) == 0 else { return false }
         return held.st_ino == named.st_ino && held.st_dev == named.st_dev
     }

@@ -123,7 +123,8 @@ public enum OrderedJSON: Sendable, Equatable {
 
     /// As ``quote(_:to:)``, in UTF-8. All JSON strings of this project are written here.
     package static func quote(_ text: String, to out: inout [UInt8]) {
-        let mark = UInt8(ascii: "\""), escape = UInt8(ascii: "\\")
+        let mark = UInt8(ascii: "\"")
+        let escape = UInt8(ascii: "\\")
         out.append(mark)
         // Bytes of longer characters are all above 127, so that bytes can be looked at one by one.
         for byte in text.utf8 {

@@ -33,14 +33,16 @@ public struct DraftBenchmark: Sendable {
         for (kind, chats) in [("quoting", DraftPrompts.quoting), ("free", DraftPrompts.free)] {
             var limits = Engine.Limits()
             limits.draftTokens = 0
-            let plain = try Engine(model, limits: limits), drafting = try Engine(model)
+            let plain = try Engine(model, limits: limits)
+            let drafting = try Engine(model)
             defer {
                 plain.close()
                 drafting.close()
             }
             // The shortest time of each chat: what else ran makes it longer, nothing shorter.
             var best = [[Double]](repeating: [.infinity, .infinity], count: chats.count)
-            var tokens = 0, same = true
+            var tokens = 0
+            var same = true
             for round in 0..<rounds {
                 tokens = 0
                 for (i, chat) in chats.enumerated() {
@@ -78,7 +80,8 @@ public struct DraftBenchmark: Sendable {
     private static func time(_ engine: Engine, _ request: GenerationRequest) async throws -> (
         [Int32], Double
     ) {
-        var ids: [Int32] = [], seconds = 0.0
+        var ids: [Int32] = []
+        var seconds = 0.0
         for try await event in try engine.generate(request) {
             switch event {
             case .token(_, let id, _, _): ids.append(id)

@@ -80,10 +80,14 @@ public enum EmbedBenchmark {
                 }
                 // Warms caches and threads; not counted.
                 for range in batches.prefix(3) { _ = try encoder.embed(Array(texts[range])) }
-                let clock = ContinuousClock(), start = clock.now
-                var times: [Double] = [], operations = 0.0, index = 0
+                let clock = ContinuousClock()
+                let start = clock.now
+                var times: [Double] = []
+                var operations = 0.0
+                var index = 0
                 while (clock.now - start) / .seconds(1) < seconds {
-                    let range = batches[index % batches.count], began = clock.now
+                    let range = batches[index % batches.count]
+                    let began = clock.now
                     _ = try encoder.embed(Array(texts[range]))
                     times.append((clock.now - began) / .seconds(1))
                     operations += range.reduce(0) {
@@ -91,7 +95,8 @@ public enum EmbedBenchmark {
                     }
                     index += 1
                 }
-                let median = times.sorted().percentile(50), total = times.reduce(0, +)
+                let median = times.sorted().percentile(50)
+                let total = times.reduce(0, +)
                 report.rows.append(
                     Row(
                         precision: precision.rawValue, batch: batch,
@@ -107,7 +112,9 @@ public enum EmbedBenchmark {
     /// Floating-point operations of one text: the projections and feed-forward products of each
     /// layer, and attention's two products. Norms and softmax are left out, as peers do.
     private static func flops(_ c: BertConfiguration, tokens: Int) -> Double {
-        let h = Double(c.hiddenSize), w = Double(c.intermediateSize), n = Double(tokens)
+        let h = Double(c.hiddenSize)
+        let w = Double(c.intermediateSize)
+        let n = Double(tokens)
         return Double(c.layers) * (2 * n * (4 * h * h + 2 * h * w) + 4 * n * n * h)
     }
 

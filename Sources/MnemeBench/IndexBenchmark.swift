@@ -232,7 +232,8 @@ public struct IndexBenchmark: Sendable {
     ) throws -> Row {
         var row = Row(name: name, size: size, memory: index.footprint.memory, points: [])
         for effort in efforts {
-            var recall = 0.0, best = Double.infinity
+            var recall = 0.0
+            var best = Double.infinity
             for _ in 0..<3 {
                 var found: [[VectorMatch]] = []
                 let seconds = try Self.cpu {
@@ -281,8 +282,8 @@ public struct IndexBenchmark: Sendable {
             let passes = { @Sendable (key: Int) in
                 Int((UInt64(truncatingIfNeeded: key) &* 0x9e37_79b9_7f4a_7c15) >> 40) % every == 0
             }
-            let filter = KeySet((0..<size).lazy.filter(passes)),
-                truth = Self.exact(queries, values, d, 0..<size, where: passes)
+            let filter = KeySet((0..<size).lazy.filter(passes))
+            let truth = Self.exact(queries, values, d, 0..<size, where: passes)
             var found: [[VectorMatch]] = []
             let seconds = try (0..<3).map { _ in
                 try Self.cpu {
@@ -318,7 +319,9 @@ public struct IndexBenchmark: Sendable {
             centroids: index.centroidCount, points: [])
         for effort in [8, 16, 32, 64, 128] {
             let before = index.readCount.pages
-            var found: [[VectorMatch]] = [], warm: [Double] = [], cold: [Double] = []
+            var found: [[VectorMatch]] = []
+            var warm: [Double] = []
+            var cold: [Double] = []
             for query in queries {
                 found.append(try index.search(query, VectorSearch(10, effort: effort)))
             }
@@ -351,7 +354,8 @@ public struct IndexBenchmark: Sendable {
         func recall() throws -> Double {
             Self.recall(try queries.map { try graph.search($0, VectorSearch(10)) }, truth)
         }
-        let before = try recall(), keys = stride(from: 3, to: size, by: 5).map { $0 }.shuffled()
+        let before = try recall()
+        let keys = stride(from: 3, to: size, by: 5).map { $0 }.shuffled()
         let start = ContinuousClock.now
         for part in stride(from: 0, to: keys.count, by: 1000) {
             let group = keys[part..<min(keys.count, part + 1000)]
@@ -378,8 +382,9 @@ public struct IndexBenchmark: Sendable {
     )
         -> [[Int]]
     {
-        let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count)),
-            next = Atomic(keys.lowerBound), block = 512
+        let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count))
+        let next = Atomic(keys.lowerBound)
+        let block = 512
         nonisolated(unsafe) let values = values
         /// The ten best, ties by key, so that the answer does not depend on threads.
         func best(_ items: [(score: Float, key: Int)]) -> [(score: Float, key: Int)] {
@@ -465,8 +470,8 @@ public struct IndexBenchmark: Sendable {
         let points = row.points.sorted { $0.recall < $1.recall }
         guard let after = points.firstIndex(where: { $0.recall >= recall }) else { return nil }
         guard after > 0 else { return points[0].queriesPerSecond }
-        let (a, b) = (points[after - 1], points[after]),
-            share = (recall - a.recall) / max(1e-12, b.recall - a.recall)
+        let (a, b) = (points[after - 1], points[after])
+        let share = (recall - a.recall) / max(1e-12, b.recall - a.recall)
         // The better of a point that reaches it and the line between, in logarithms.
         return max(
             b.queriesPerSecond,

@@ -31,17 +31,21 @@ public struct KVAllocationBenchmark: Sendable {
     /// - Returns: `reserve`, `aliases`, `table`.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory.
     public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int) throws -> [Row] {
-        let configuration = model.decoder.configuration, shape = KVShape(configuration),
-            total = tokens + 64
-        let context = max(total, configuration.contextLength), blocks = KVShape.blocks(total)
+        let configuration = model.decoder.configuration
+        let shape = KVShape(configuration)
+        let total = tokens + 64
+        let context = max(total, configuration.contextLength)
+        let blocks = KVShape.blocks(total)
         var rows: [String: Row] = [:]
         // In turns, so that a change of the machine's speed meets all.
         for _ in 0..<repetitions {
             for name in ["reserve", "aliases", "table"] {
                 // Memory of files and memory of the process alone are both counted.
                 let before = ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem")
-                let owner: AnyObject, view: KVView
-                var commit = 0.0, again: () throws -> Void = {}
+                let owner: AnyObject
+                let view: KVView
+                var commit = 0.0
+                var again: () throws -> Void = {}
                 if name == "reserve" {
                     let buffer = try KVBuffer(configuration, positions: context)
                     (owner, view) = (buffer, buffer.view)
@@ -49,7 +53,8 @@ public struct KVAllocationBenchmark: Sendable {
                     let arena = try KVArena(
                         shape, bytes: 2 * blocks * shape.blockBytes,
                         addressing: name == "table" ? .table : .aliases)
-                    let range = try arena.reserve(positions: context), start = ContinuousClock().now
+                    let range = try arena.reserve(positions: context)
+                    let start = ContinuousClock().now
                     for i in 0..<blocks {
                         // Every second, so that no two are mapped in one piece.
                         guard let block = arena.allocate(), arena.allocate() != nil else { break }
@@ -67,11 +72,11 @@ public struct KVAllocationBenchmark: Sendable {
                     (owner, view) = (range, range.view)
                 }
                 defer { withExtendedLifetime(owner) {} }
-                let first = touch(view, shape, blocks: blocks), speed = run(model, view, tokens)
-                let
-                    taken =
-                        ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem") - before,
-                    row = rows[name]
+                let first = touch(view, shape, blocks: blocks)
+                let speed = run(model, view, tokens)
+                let taken =
+                    ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem") - before
+                let row = rows[name]
                 // The first time, blocks are seen in a place of their own besides.
                 try again()
                 let start = ContinuousClock().now
@@ -96,8 +101,9 @@ public struct KVAllocationBenchmark: Sendable {
     ///
     /// - Returns: seconds.
     private static func touch(_ view: KVView, _ shape: KVShape, blocks: Int) -> Double {
-        let start = ContinuousClock().now, step = Int(getpagesize()) / 2,
-            rows = KVShape.blockTokens * shape.kvSize
+        let start = ContinuousClock().now
+        let step = Int(getpagesize()) / 2
+        let rows = KVShape.blockTokens * shape.kvSize
         for layer in 0..<shape.layers {
             for block in 0..<blocks {
                 let offset = layer * view.layerStride + view.keyOffset(block * KVShape.blockTokens)
@@ -116,8 +122,9 @@ public struct KVAllocationBenchmark: Sendable {
     private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (
         prefill: Double, decode: Double
     ) {
-        let decoder = model.decoder, size = decoder.configuration.vocabularySize,
-            tokens = (0..<length).map { Int32($0 * 7 % size) }
+        let decoder = model.decoder
+        let size = decoder.configuration.vocabularySize
+        let tokens = (0..<length).map { Int32($0 * 7 % size) }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: size)
         defer { logits.deallocate() }
         /// Computes some tokens at a position.
@@ -133,7 +140,8 @@ public struct KVAllocationBenchmark: Sendable {
                 }
             }
         }
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         for position in stride(from: 0, to: length, by: decoder.stepTokens) {
             step(tokens[position..<min(length, position + decoder.stepTokens)], at: position)
         }

@@ -44,7 +44,8 @@ public struct KVBenchmark: Sendable {
     )
         async throws -> Report
     {
-        let size = model.decoder.configuration.vocabularySize, files = FileManager.default
+        let size = model.decoder.configuration.vocabularySize
+        let files = FileManager.default
         let prompt = (0..<tokens).map { Int32(($0 * 7919 + $0 / 13) % (size - 1000) + 500) }
         var rows: [Row] = []
         /// Measures one way. Each repetition begins with what `prepare` gives, so that nothing is
@@ -53,7 +54,8 @@ public struct KVBenchmark: Sendable {
             async throws
         {
             progress(name)
-            var times: [Double] = [], restored = 0
+            var times: [Double] = []
+            var restored = 0
             for _ in 0..<repetitions {
                 let engine = try prepare()
                 let usage = try await first(engine, prompt)
@@ -91,7 +93,8 @@ public struct KVBenchmark: Sendable {
         let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
         progress("sharing")
         // Sixteen sequences behind one prefix, each with twenty tokens of its own.
-        let shared = Array(prompt.prefix(2000)), engine = try Engine(model)
+        let shared = Array(prompt.prefix(2000))
+        let engine = try Engine(model)
         defer { engine.close() }
         _ = try await first(engine, shared)
         let one = engine.statistics.kv.residentBytes

@@ -24,8 +24,8 @@ public struct KVPolicyBenchmark: Sendable {
         public init(_ name: String) throws {
             let parts = name.lowercased().split(separator: "+", omittingEmptySubsequences: false)
                 .map(String.init)
-            let codec = KVCodec(rawValue: parts.last ?? ""),
-                policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
+            let codec = KVCodec(rawValue: parts.last ?? "")
+            let policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
             guard parts.count <= 2, PolicyCatalog.names.contains(policy),
                 parts.count == 1 || codec != nil
             else {
@@ -93,8 +93,10 @@ public struct KVPolicyBenchmark: Sendable {
         _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double],
         settings: Settings = Settings(), progress: (Int, Int) -> Void
     ) throws -> [Row] {
-        let decoder = model.decoder, c = decoder.configuration, context = settings.context,
-            tail = settings.tail
+        let decoder = model.decoder
+        let c = decoder.configuration
+        let context = settings.context
+        let tail = settings.tail
         let windows = min(settings.windows, tokens.count / (context + tail + 1))
         guard windows > 0, context >= 256, tail > 0, context + tail + 64 <= c.contextLength else {
             throw EngineError(
@@ -168,8 +170,8 @@ public struct KVPolicyBenchmark: Sendable {
                 model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
             for i in runs.indices {
                 try Task.checkCancellation()
-                let all = task.text + task.question + task.answer,
-                    seen = settings.asksLater ? task.text : task.text + task.question
+                let all = task.text + task.question + task.answer
+                let seen = settings.asksLater ? task.text : task.text + task.question
                 let cache = try cache(i, prompt: seen.count, positions: all.count)
                 try cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
                 if settings.asksLater {
@@ -188,7 +190,8 @@ public struct KVPolicyBenchmark: Sendable {
             progress(windows + number + 1, steps)
         }
         return zip(runs, sums).map { run, sum in
-            let count = Double(windows * tail), needles = Double(max(1, settings.needles))
+            let count = Double(windows * tail)
+            let needles = Double(max(1, settings.needles))
             return Row(
                 policy: run.subject.description, budget: run.budget,
                 perplexity: exp(sum.loss / count),
@@ -245,13 +248,14 @@ private struct Haystack {
             "\n\nQuestion: What is the pass key of \(names[asked])?\nAnswer: The pass key of \(names[asked]) is",
             special: false)
         answer = model.tokenizer.encode(" " + codes[asked], special: false)
-        let room = context - question.count - needles.reduce(0) { $0 + $1.count },
-            start = draw(tokens.count - room)
+        let room = context - question.count - needles.reduce(0) { $0 + $1.count }
+        let start = draw(tokens.count - room)
         text = model.tokenizer.beginToken.map { [$0] } ?? []
         var left = Array(tokens[start..<start + max(0, room)])[...]
         for (i, needle) in needles.enumerated() {
             // One in each part of the text, anywhere within it.
-            let piece = left.prefix(left.count / (keys - i)), place = draw(piece.count)
+            let piece = left.prefix(left.count / (keys - i))
+            let place = draw(piece.count)
             text += piece.prefix(place) + needle + piece.dropFirst(place)
             left = left.dropFirst(piece.count)
         }
@@ -268,18 +272,22 @@ private struct Sums {
     /// Compares logits with those of a whole cache.
     mutating func add(_ row: UnsafeBufferPointer<Float>, _ expected: [Float], target: Int) {
         // The likeliest token of both, then both as probabilities.
-        var top = 0, best = 0
+        var top = 0
+        var best = 0
         for i in row.indices {
             if row[i] > row[top] { top = i }
             if expected[i] > expected[best] { best = i }
         }
-        let highest = row[top], most = expected[best]
-        var total: Float = 0, whole: Float = 0
+        let highest = row[top]
+        let most = expected[best]
+        var total: Float = 0
+        var whole: Float = 0
         for i in row.indices {
             total += exp(row[i] - highest)
             whole += exp(expected[i] - most)
         }
-        let norm = highest + log(total), expectedNorm = most + log(whole)
+        let norm = highest + log(total)
+        let expectedNorm = most + log(whole)
         loss -= Double(row[target] - norm)
         agreed += top == best ? 1 : 0
         for i in row.indices where expected[i] - expectedNorm > -20 {

@@ -51,7 +51,8 @@ public struct KernelBenchmark: Sendable {
         seconds: Double = 0.2,
         progress: (Int, Int) -> Void = { _, _ in }
     ) -> Report {
-        let pool = ThreadPool(threads: 1), paths = ProcessorFeatures.machinePaths
+        let pool = ThreadPool(threads: 1)
+        let paths = ProcessorFeatures.machinePaths
         var report = Report(
             outputs: outputs, inputs: inputs, features: ProcessorFeatures.current.names, rows: [])
         let total = paths.count * (types.count + 1) * rows.count
@@ -102,10 +103,10 @@ public struct KernelBenchmark: Sendable {
                 }
             }
             for count in rows {
-                let bytes = AlignedBuffer<UInt8>(count * inputs),
-                    scales = AlignedBuffer<Float>(count)
-                let zeros = AlignedBuffer<Int32>(count),
-                    output = AlignedBuffer<Float>(count * outputs)
+                let bytes = AlignedBuffer<UInt8>(count * inputs)
+                let scales = AlignedBuffer<Float>(count)
+                let zeros = AlignedBuffer<Int32>(count)
+                let output = AlignedBuffer<Float>(count * outputs)
                 for i in 0..<count * inputs { bytes.pointer[i] = UInt8(truncatingIfNeeded: i * 37) }
                 let rows = LayerInput.int8(
                     bytes.pointer, scale: scales.pointer, zero: zeros.pointer)
@@ -133,7 +134,8 @@ public struct KernelBenchmark: Sendable {
     /// Seconds of the fastest run of `body` within so many seconds; the first run is not counted,
     /// as it warms the caches.
     private static func bestTime(seconds: Double, _ body: () -> Void) -> Double {
-        let clock = ContinuousClock(), began = clock.now
+        let clock = ContinuousClock()
+        let began = clock.now
         var best = Double.infinity
         body()
         repeat {

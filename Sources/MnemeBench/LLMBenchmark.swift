@@ -51,7 +51,9 @@ public struct LLMBenchmark: Sendable {
     )
         throws -> Report
     {
-        let decoder = model.decoder, c = decoder.configuration, clock = ContinuousClock()
+        let decoder = model.decoder
+        let c = decoder.configuration
+        let clock = ContinuousClock()
         let logits = UnsafeMutablePointer<Float>.allocate(
             capacity: decoder.stepLogits * c.vocabularySize)
         defer { logits.deallocate() }
@@ -97,7 +99,8 @@ public struct LLMBenchmark: Sendable {
         for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
             let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
             defer { withExtendedLifetime(caches) {} }
-            var tokens = [Int32](repeating: 0, count: count), best = Double.infinity
+            var tokens = [Int32](repeating: 0, count: count)
+            var best = Double.infinity
             var segments = caches.enumerated().map {
                 DecoderSegment(tokens: $0..<$0 + 1, position: 0, view: $1.view, logits: 1)
             }
@@ -121,10 +124,11 @@ public struct LLMBenchmark: Sendable {
                     kind: "decode", tokens: 0, sequences: count,
                     tokensPerSecond: Double(answer * count) / best))
         }
-        let peakBytes = ProcessMemory.bytes("VmHWM"),
-            pool = ThreadPool(threads: decoder.threadCount)
+        let peakBytes = ProcessMemory.bytes("VmHWM")
+        let pool = ThreadPool(threads: decoder.threadCount)
         // Measured afterwards, with the threads warm.
-        let bandwidth = measuredBandwidth(pool: pool), peak = measuredPeak(.int8, pool: pool)
+        let bandwidth = measuredBandwidth(pool: pool)
+        let peak = measuredPeak(.int8, pool: pool)
         for i in rows.indices {
             let rate = rows[i].tokensPerSecond
             rows[i].share =

@@ -29,7 +29,12 @@ struct LinePlot {
 
     /// The picture, of 760 by 460 units; an empty one if there are no points.
     var svg: String {
-        let width = 760.0, height = 460.0, left = 80.0, right = 170.0, top = 46.0, bottom = 56.0
+        let width = 760.0
+        let height = 460.0
+        let left = 80.0
+        let right = 170.0
+        let top = 46.0
+        let bottom = 56.0
         let points = series.flatMap(\.points).filter {
             (!isLogarithmic.x || $0.x > 0) && (!isLogarithmic.y || $0.y > 0)
         }
@@ -80,7 +85,8 @@ struct LinePlot {
         // Names stand at the right, in the order of the lines' ends, without covering each other.
         let ends = series.enumerated().compactMap { i, s in s.points.last.map { (i, y($0.y)) } }
             .sorted { $0.1 < $1.1 }
-        var placed: [Int: Double] = [:], last = -Double.infinity
+        var placed: [Int: Double] = [:]
+        var last = -Double.infinity
         for (i, end) in ends {
             last = max(end, last + 15)
             placed[i] = last
@@ -114,7 +120,8 @@ struct LinePlot {
                 $0 >= low * 0.999 && $0 <= high * 1.001
             }
         }
-        let roughStep = (high - low) / 8, power = pow(10, log10(roughStep).rounded(.down))
+        let roughStep = (high - low) / 8
+        let power = pow(10, log10(roughStep).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= roughStep } ?? roughStep
         return stride(from: (low / step).rounded(.up) * step, through: high * (1 + 1e-9), by: step)
             .map { $0 }

@@ -116,7 +116,8 @@ public struct LoadBenchmark: Sendable {
         let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
         // What a kept folder has already is made of the same seed and not loaded again.
         for tenant in 0..<tenants {
-            let scope = scope(tenant), known = try store.count(owner: scope.owner, limit: memories)
+            let scope = scope(tenant)
+            let known = try store.count(owner: scope.owner, limit: memories)
             var sentences = Sentences(seed: UInt64(tenant) + 1)
             for first in stride(from: 0, to: memories, by: 256) {
                 let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
@@ -135,7 +136,9 @@ public struct LoadBenchmark: Sendable {
         }
 
         // From here on it counts.
-        let clock = ContinuousClock(), start = clock.now, end = start + .seconds(seconds)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let end = start + .seconds(seconds)
         let resident = NIOLockedValueBox([ProcessMemory.bytes("VmRSS")])
         // The process is looked at once a minute.
         let sampling = Task {
@@ -161,8 +164,8 @@ public struct LoadBenchmark: Sendable {
         }
         let lasted = (clock.now - start) / .seconds(1)
         sampling.cancel()
-        let writes = writing.flatMap(\.milliseconds).sorted(),
-            recalls = reading.flatMap(\.milliseconds).sorted()
+        let writes = writing.flatMap(\.milliseconds).sorted()
+        let recalls = reading.flatMap(\.milliseconds).sorted()
         let errors = (writing + reading).flatMap(\.errors)
         let report = Report(
             tenants: tenants, memories: memories, writers: writers, readers: readers,
@@ -183,8 +186,8 @@ public struct LoadBenchmark: Sendable {
 
     /// The least and the most of what clients got done, as parts of their mean.
     private static func shares(_ tallies: [Tally]) -> [Double] {
-        let counts = tallies.map { Double($0.milliseconds.count) },
-            mean = counts.reduce(0, +) / Double(max(1, counts.count))
+        let counts = tallies.map { Double($0.milliseconds.count) }
+        let mean = counts.reduce(0, +) / Double(max(1, counts.count))
         return mean > 0 ? [counts.min()! / mean, counts.max()! / mean] : []
     }
 
@@ -194,9 +197,13 @@ public struct LoadBenchmark: Sendable {
     ) async
         -> Tally
     {
-        let tenant = number % tenants, clock = ContinuousClock(), scope = scope(tenant),
-            pause = Duration.seconds(1 / writesPerSecond)
-        var sentences = Sentences(seed: UInt64(1000 + number)), tally = Tally(), next = clock.now
+        let tenant = number % tenants
+        let clock = ContinuousClock()
+        let scope = scope(tenant)
+        let pause = Duration.seconds(1 / writesPerSecond)
+        var sentences = Sentences(seed: UInt64(1000 + number))
+        var tally = Tally()
+        var next = clock.now
         while clock.now < end {
             var input = sentences.input(memories + tally.milliseconds.count)
             input.session = "run-\(run)-\(number)-\(tally.milliseconds.count / 20)"
@@ -227,10 +234,13 @@ public struct LoadBenchmark: Sendable {
         -> Tally
     {
         // Not the writers' tenants in the same order, so that some tenants have both.
-        let tenant = (tenants - 1 - number % tenants), clock = ContinuousClock(),
-            scope = scope(tenant)
-        var sentences = Sentences(seed: UInt64(5000 + number)), tally = Tally(), asked = 0,
-            next = clock.now
+        let tenant = (tenants - 1 - number % tenants)
+        let clock = ContinuousClock()
+        let scope = scope(tenant)
+        var sentences = Sentences(seed: UInt64(5000 + number))
+        var tally = Tally()
+        var asked = 0
+        var next = clock.now
         while clock.now < end {
             let start = clock.now
             do {

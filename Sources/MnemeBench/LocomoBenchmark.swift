@@ -122,7 +122,8 @@ public struct LocomoBenchmark: Sendable {
                 slack: slack, hitRate: 0, recall: 0, bufferMicroseconds: 0, indexMicroseconds: 0)
             let buffer = LookasideBuffer(index, capacity: capacity, slack: slack)
             for vector in vectors {
-                let before = buffer.searches.hits, start = ContinuousClock.now
+                let before = buffer.searches.hits
+                let start = ContinuousClock.now
                 let found = try buffer.search(vector, VectorSearch(10))
                 let middle = ContinuousClock.now
                 let expected = try index.search(vector, VectorSearch(10))
@@ -133,7 +134,8 @@ public struct LocomoBenchmark: Sendable {
                 replay.recall +=
                     Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / 10
             }
-            let hits = Double(buffer.searches.hits), all = Double(max(1, vectors.count))
+            let hits = Double(buffer.searches.hits)
+            let all = Double(max(1, vectors.count))
             replay.bufferMicroseconds /= max(1, hits)
             (replay.hitRate, replay.recall, replay.indexMicroseconds) = (
                 hits / all, replay.recall / all, replay.indexMicroseconds / all
@@ -184,7 +186,8 @@ public struct LocomoBenchmark: Sendable {
                 path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
             embedder: encoder)
         let file = try TokenVectorFile(path: folder + "/tokens", dimension: encoder.dimension)
-        var keys: [String: Int] = [:], references: [String] = []
+        var keys: [String: Int] = [:]
+        var references: [String] = []
         for conversation in conversations {
             let inputs = conversation.turns.map {
                 MemoryInput(
@@ -228,8 +231,8 @@ public struct LocomoBenchmark: Sendable {
                     let found = try await memory.recall(request).memories.compactMap {
                         keys[$0.memory.id.description]
                     }
-                    let start = ContinuousClock.now,
-                        tokens = try encoder.embedTokens([question.text])[0]
+                    let start = ContinuousClock.now
+                    let tokens = try encoder.embedTokens([question.text])[0]
                     let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] })
                         .map(\.key)
                     row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
@@ -248,8 +251,8 @@ public struct LocomoBenchmark: Sendable {
             for path in [\Reranked.before5, \.before10, \.after5, \.after10, \.milliseconds] {
                 row[keyPath: path] /= max(1, asked)
             }
-            let ahead = file.reads.ahead - earlier.ahead,
-                waited = file.reads.waited - earlier.waited
+            let ahead = file.reads.ahead - earlier.ahead
+            let waited = file.reads.waited - earlier.waited
             row.readAhead = Double(ahead) / Double(max(1, ahead + waited))
             rows.append(row)
         }

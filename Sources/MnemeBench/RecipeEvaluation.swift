@@ -103,7 +103,8 @@ public struct RecipeEvaluation: Sendable {
             bytes: 0, memories: 0)
         let asked = conversations.map(Self.questions)
         let total = turns + asked.reduce(0) { $0 + $1.count }
-        var done = 0, times: [Double] = []
+        var done = 0
+        var times: [Double] = []
         for (conversation, questions) in zip(conversations, asked) {
             row.writeMilliseconds += try await write(conversation, to: memory)
             try await memory.embedPending()
@@ -157,7 +158,8 @@ public struct RecipeEvaluation: Sendable {
     private func write(_ conversation: LocomoConversation, to memory: MemoryOS) async throws
         -> Double
     {
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         var first = 0
         while first < conversation.turns.count {
             let session = conversation.turns[first].session
@@ -185,7 +187,8 @@ public struct RecipeEvaluation: Sendable {
         -> Double
     {
         guard memory.recipe.maintainer != nil else { return 0 }
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         _ = try await memory.maintain(
             Owner(user: conversation.id), isDry: false,
             now: conversation.turns.last?.time ?? Date())

@@ -78,8 +78,8 @@ public struct ReuseBenchmark: Sendable {
         guard let data = FileManager.default.contents(atPath: file) else {
             throw InputError("\(file) cannot be read.")
         }
-        let conversations = try LocomoConversation.read(data),
-            folder = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        let conversations = try LocomoConversation.read(data)
+        let folder = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let memory = MemoryOS(
             store: try SQLiteMemoryStore(
@@ -104,7 +104,8 @@ public struct ReuseBenchmark: Sendable {
                 request.now = conversation.turns.last?.time ?? Date()
                 let found = try await memory.recall(request).memories
                 // As many as have the tokens that are asked for.
-                var used: [RecalledMemory] = [], tokens = 0
+                var used: [RecalledMemory] = []
+                var tokens = 0
                 for memory in found where tokens < least {
                     used.append(memory)
                     tokens +=
@@ -143,7 +144,9 @@ public struct ReuseBenchmark: Sendable {
         _ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double],
         progress: (Int, Int) -> Void
     ) throws -> [Row] {
-        let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize
+        let decoder = model.decoder
+        let c = decoder.configuration
+        let size = c.vocabularySize
         guard
             prompts.allSatisfy({
                 $0.prefix.count + $0.chunks.joined().count + $0.question.count
@@ -208,8 +211,9 @@ public struct ReuseBenchmark: Sendable {
         var sums = [Sums](repeating: Sums(), count: methods.count)
         for (number, prompt) in prompts.enumerated() {
             try Task.checkCancellation()
-            let prefix = prompt.prefix, head = prefix + prompt.chunks.joined() + prompt.question,
-                body = head.count
+            let prefix = prompt.prefix
+            let head = prefix + prompt.chunks.joined() + prompt.question
+            let body = head.count
             // Where each chunk stands in this prompt.
             var ranges: [Range<Int>] = []
             for chunk in prompt.chunks {
@@ -221,8 +225,9 @@ public struct ReuseBenchmark: Sendable {
             let total = body + max(answer, prompt.tail.count)
             // Two earlier prompts, in each of which half of the chunks stood in the same order,
             // among as many of another prompt.
-            var random = SplitMix64(seed: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:],
-                buffers: [KVBuffer] = []
+            var random = SplitMix64(seed: UInt64(number))
+            var sources: [Int: ChunkReuse.Chunk] = [:]
+            var buffers: [KVBuffer] = []
             let shuffled = ranges.indices.shuffled(using: &random)
             for earlier in 0..<2 {
                 var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element)
@@ -253,7 +258,8 @@ public struct ReuseBenchmark: Sendable {
             defer { withExtendedLifetime(buffers) {} }
             var reference: [[Float]] = []
             for (m, (name, policy, share)) in methods.enumerated() {
-                let buffer = try KVBuffer(c, positions: total), view = buffer.view
+                let buffer = try KVBuffer(c, positions: total)
+                let view = buffer.view
                 defer { withExtendedLifetime(buffer) {} }
                 prefill(prefix[...], at: 0, view)
                 let start = ContinuousClock().now
@@ -282,8 +288,8 @@ public struct ReuseBenchmark: Sendable {
                 prefill(tokens[(body - 1)..<tokens.count - 1], at: body - 1, view) { i, row in
                     let probabilities = logSoftmax(row)
                     if name == "full" { reference.append(probabilities) }
-                    let expected = reference[i],
-                        top = expected.indices.max { expected[$0] < expected[$1] }!
+                    let expected = reference[i]
+                    let top = expected.indices.max { expected[$0] < expected[$1] }!
                     sums[m].agreed +=
                         probabilities.indices.max { probabilities[$0] < probabilities[$1] }! == top
                         ? 1 : 0
@@ -308,7 +314,8 @@ public struct ReuseBenchmark: Sendable {
 
     /// Logarithms of the probabilities.
     private static func logSoftmax(_ row: UnsafeBufferPointer<Float>) -> [Float] {
-        let top = row.max() ?? 0, norm = top + log(row.reduce(0) { $0 + exp($1 - top) })
+        let top = row.max() ?? 0
+        let norm = top + log(row.reduce(0) { $0 + exp($1 - top) })
         return row.map { $0 - norm }
     }
 }

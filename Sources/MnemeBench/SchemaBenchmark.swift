@@ -72,7 +72,8 @@ public struct SchemaBenchmark: Sendable {
         for (name, text) in schemas {
             let schema = try JSONSchema(text)
             // The shortest time of each prompt: what else ran makes it longer, nothing shorter.
-            var best = [[Time]](repeating: [Time(), Time()], count: prompts.count), first: Time?
+            var best = [[Time]](repeating: [Time(), Time()], count: prompts.count)
+            var first: Time?
             for _ in 0..<rounds {
                 for (i, prompt) in prompts.enumerated() {
                     var request = GenerationRequest(prompt: model.tokens(of: prompt + "\n"))
@@ -88,7 +89,8 @@ public struct SchemaBenchmark: Sendable {
                     }
                 }
             }
-            let free = Time.sum(best.map { $0[0] }), held = Time.sum(best.map { $0[1] })
+            let free = Time.sum(best.map { $0[0] })
+            let held = Time.sum(best.map { $0[1] })
             let row = Row(
                 schema: name, free: 1 / free.each, held: 1 / held.each, times: held.each / free.each,
                 first: (first?.each ?? 0) / free.each, tokens: held.tokens)

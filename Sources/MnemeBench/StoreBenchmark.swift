@@ -83,7 +83,9 @@ public struct StoreBenchmark: Sendable {
     {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
-        let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
+        let path = folder + "/store.db"
+        let owner = Owner(user: "bench")
+        let scope = Scope(user: "bench")
         var report = Report(
             memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0,
             concurrentPerSecond: 0,
@@ -111,14 +113,16 @@ public struct StoreBenchmark: Sendable {
         // One caller who waits for the disk each time.
         var times: [Double] = []
         for i in 0..<writes {
-            let input = sentences.input(memories + i), start = clock.now
+            let input = sentences.input(memories + i)
+            let start = clock.now
             _ = try await memory.record([input], scope: scope, by: .local)
             times.append((clock.now - start) / .milliseconds(1))
         }
         times.sort()
         (report.writeP50, report.writeP99) = (times.percentile(50), times.percentile(99))
         // Many callers at once: what arrives together is committed together.
-        let perCaller = max(1, writes * 4 / Self.callers), sharing = clock.now
+        let perCaller = max(1, writes * 4 / Self.callers)
+        let sharing = clock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<Self.callers {
                 let inputs = (0..<perCaller).map {

@@ -82,8 +82,9 @@ public struct VectorFile: Sendable {
         }
         let texts = content.split(separator: "\n").filter { $0.contains { !$0.isWhitespace } }
         guard !texts.isEmpty else { throw InputError("\(file) holds no text.") }
-        let part = path + ".part", row = embedder.dimension * 4,
-            start = header(count: texts.count, dimension: embedder.dimension)
+        let part = path + ".part"
+        let row = embedder.dimension * 4
+        let start = header(count: texts.count, dimension: embedder.dimension)
         do {
             try append(texts, to: part, behind: start, row: row, embedder: embedder, progress)
         } catch let error as any MnemeError {

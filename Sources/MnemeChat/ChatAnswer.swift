@@ -33,7 +33,8 @@ public struct ChatAnswer: AsyncSequence, Sendable {
     ///
     /// - Throws: what ended the answer early, and what kept the turn from being remembered.
     public func whole() async throws -> ChatReply {
-        var reply = ChatReply(), isComplete = false
+        var reply = ChatReply()
+        var isComplete = false
         for try await event in self {
             reply.append(event)
             if case .finished = event { isComplete = true }

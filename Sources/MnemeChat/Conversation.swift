@@ -1,6 +1,6 @@
 public import Mneme
-public import MnemeEngine
 public import MnemeCube
+public import MnemeEngine
 
 /// A chat with a language model that runs here, with memory if it is given one.
 ///
@@ -55,8 +55,9 @@ public struct Conversation: Sendable {
                 try engine.generate(request, span: "generate"), tools: request.tools, memories: [],
                 remember: nil)
         }
-        let messages = introduced(turn.messages), place = try Self.lastWords(messages),
-            said = messages[place].content
+        let messages = introduced(turn.messages)
+        let place = try Self.lastWords(messages)
+        let said = messages[place].content
         let known = Set(profile.map(\.id))
         let recalled = try await memory.recall(said).filter { !known.contains($0.memory.id) }
         (request.prompt, request.texts) = try engine.prompt(

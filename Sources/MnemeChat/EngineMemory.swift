@@ -1,7 +1,7 @@
 public import Mneme
+public import MnemeCube
 public import MnemeEngine
 import MnemeKV
-public import MnemeCube
 
 /// The KV cache of an engine, as memory that was derived from memories: what was computed from them
 /// is erased with them.

@@ -1,6 +1,6 @@
 public import Mneme
-public import MnemeKV
 public import MnemeCube
+public import MnemeKV
 
 /// A folder of KV cache blocks, as memory that was derived from memories: what was computed from
 /// them is erased with them.

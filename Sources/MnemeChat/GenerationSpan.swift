@@ -8,7 +8,8 @@ extension Engine {
     public func generate(
         _ request: GenerationRequest, span name: String
     ) throws -> AsyncThrowingStream<GenerationEvent, any Error> {
-        let events = try generate(request), span = startSpan(name)
+        let events = try generate(request)
+        let span = startSpan(name)
         guard span.isRecording else {
             span.end()
             return events

@@ -27,7 +27,8 @@ public struct ProfilePromoter: MemoryPromoter {
 
     /// The local user, and the principals that may read the owner; one a cache scope.
     public func readers(of owner: Owner) -> [Principal] {
-        var readers = [Principal.local], scopes: Set = [Principal.local.cacheScope]
+        var readers = [Principal.local]
+        var scopes: Set = [Principal.local.cacheScope]
         for principal in principals() {
             guard principal.reaches(owner), principal.permissions.contains(.read),
                 scopes.insert(principal.cacheScope).inserted
@@ -44,8 +45,8 @@ public struct ProfilePromoter: MemoryPromoter {
         -> ActivationReference?
     {
         guard let system = ChatMemory.system(nil, profile: profile) else { return nil }
-        let tokens = try model.tokens(ofSystem: system),
-            sources = profile.map(\.id.description).sorted()
+        let tokens = try model.tokens(ofSystem: system)
+        let sources = profile.map(\.id.description).sorted()
         guard
             let text = try await engine.keep(
                 tokens, scope: reader.cacheScope, sources: Set(sources))

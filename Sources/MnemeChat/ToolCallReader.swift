@@ -19,7 +19,8 @@ struct ToolCallReader: Sendable {
     /// The pieces that a text brings.
     mutating func read(_ text: String, _ token: SampledToken?) -> [ChatEvent] {
         if let token { tokens.append(token) }
-        var events: [ChatEvent] = [], run = Run()
+        var events: [ChatEvent] = []
+        var run = Run()
         for byte in text.utf8 {
             scanner.take(byte) { event in
                 switch event {
@@ -41,7 +42,8 @@ struct ToolCallReader: Sendable {
 
     /// The last pieces: nothing follows.
     mutating func finish(_ reason: FinishReason, _ usage: GenerationUsage) -> [ChatEvent] {
-        var events: [ChatEvent] = [], run = Run()
+        var events: [ChatEvent] = []
+        var run = Run()
         let isWhole = scanner.isComplete
         scanner.finish { event in
             if case .text(let byte) = event {

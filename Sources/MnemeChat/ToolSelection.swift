@@ -29,10 +29,10 @@ struct ToolSelection: Sendable {
 
     /// The index of the vector behind the first that is closest to it, the first of equals.
     static func closest(_ vectors: Embeddings) -> Int {
-        let asked = vectors[0],
-            scores = (1..<vectors.count).map { i in
-                zip(asked, vectors[i]).reduce(Float(0)) { $0 + $1.0 * $1.1 }
-            }
+        let asked = vectors[0]
+        let scores = (1..<vectors.count).map { i in
+            zip(asked, vectors[i]).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+        }
         var best = 0
         for i in scores.indices where scores[i] > scores[best] { best = i }
         return best

@@ -45,7 +45,8 @@ public struct TrainingSelection: Sendable, Equatable {
     public func memories(in store: some CubeStore, of owner: Owner, by caller: Caller) throws
         -> [MemCube]
     {
-        var filter = CubeFilter(owner: owner, limit: 500), found: [MemCube] = []
+        var filter = CubeFilter(owner: owner, limit: 500)
+        var found: [MemCube] = []
         switch condition {
         case .all: break
         case .tag(let tag): filter.tag = tag

@@ -167,8 +167,8 @@ public final class BertEncoder: TextEmbedder {
     ///
     /// - Throws: `InputError` for ids that this model's tokenizer does not give.
     public func embed(tokens: [[Int32]]) throws -> Embeddings {
-        let frame = tokenizer.encode("", maximumLength: maximumTokens),
-            ids = 0..<Int32(configuration.vocabularySize)
+        let frame = tokenizer.encode("", maximumLength: maximumTokens)
+        let ids = 0..<Int32(configuration.vocabularySize)
         guard frame.count >= 2, let first = frame.first, let last = frame.last else {
             throw InputError("The embedding model \(identifier) takes texts, no token ids.")
         }
@@ -189,7 +189,8 @@ public final class BertEncoder: TextEmbedder {
 
     private func vectors(of tokens: [[Int32]]) -> Embeddings {
         var result = Embeddings(dimension: dimension, count: tokens.count)
-        let dimension = self.dimension, hidden = configuration.hiddenSize
+        let dimension = self.dimension
+        let hidden = configuration.hiddenSize
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!
             forEachText(tokens) { text, rows, count in
@@ -205,9 +206,9 @@ public final class BertEncoder: TextEmbedder {
     /// - Returns: for each text a vector of hiddenSize for each token, in order.
     /// - Complexity: as ``embed(_:)``, and hiddenSize floats for each token.
     public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
-        let tokens = tokenized(texts),
-            starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
-            dimension = configuration.hiddenSize
+        let tokens = tokenized(texts)
+        let starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) }
+        let dimension = configuration.hiddenSize
         let all = AlignedBuffer<Float>(starts.last! * dimension)
         forEachText(tokens) { text, rows, count in
             // The mean of one row is the row at length 1.
@@ -310,7 +311,8 @@ public final class BertEncoder: TextEmbedder {
         }
         count = min(count, order.count)
         guard count > 1 else { return [order] }
-        var passes = [[Int]](repeating: [], count: count), load = [Int](repeating: 0, count: count)
+        var passes = [[Int]](repeating: [], count: count)
+        var load = [Int](repeating: 0, count: count)
         for text in order {
             let lightest = load.indices.min { load[$0] < load[$1] }!
             passes[lightest].append(text)
@@ -367,7 +369,8 @@ public final class BertEncoder: TextEmbedder {
         ranges: inout [ActivationRanges],
         finish: (_ text: Int, _ tokens: UnsafePointer<Float>, _ count: Int) -> Void
     ) {
-        let c = configuration, hidden = c.hiddenSize
+        let c = configuration
+        let hidden = c.hiddenSize
         let rows = texts.reduce(0) { $0 + $1.count }
         func barrier() { if threads > 1 { pool.barrier() } }
         // This thread's share of `count` columns, rows or heads, in whole units.
@@ -473,15 +476,16 @@ public final class BertEncoder: TextEmbedder {
         into output: UnsafeMutablePointer<Float>
     ) {
         let hidden = configuration.hiddenSize
-        let words = weights.words.values.baseAddress!,
-            positions =
-                weights.positions.values.baseAddress! + configuration.firstPosition * hidden
+        let words = weights.words.values.baseAddress!
+        let positions =
+            weights.positions.values.baseAddress! + configuration.firstPosition * hidden
         let segment = weights.segment?.values.baseAddress
         var row = 0
         for text in texts {
             for (position, id) in text.enumerated() {
                 if range.contains(row) {
-                    let word = words + Int(id) * hidden, place = positions + position * hidden
+                    let word = words + Int(id) * hidden
+                    let place = positions + position * hidden
                     let out = output + row * hidden
                     for i in 0..<hidden { out[i] = word[i] + place[i] }
                     if let segment { for i in 0..<hidden { out[i] += segment[i] } }

@@ -35,7 +35,8 @@ final class BertWeights: Sendable {
         file: SafetensorsFile, configuration c: BertConfiguration, precision: Precision,
         ranges: [ActivationRanges]?, features: ProcessorFeatures
     ) throws {
-        let hidden = c.hiddenSize, wide = c.intermediateSize
+        let hidden = c.hiddenSize
+        let wide = c.intermediateSize
         func copy(_ tensor: FloatTensor, to target: UnsafeMutablePointer<Float>) {
             target.update(from: tensor.values.baseAddress!, count: tensor.values.count)
         }
@@ -54,8 +55,8 @@ final class BertWeights: Sendable {
         func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws
             -> LinearLayer
         {
-            let weight = AlignedBuffer<Float>(names.count * outputs * inputs),
-                bias = AlignedBuffer<Float>(names.count * outputs)
+            let weight = AlignedBuffer<Float>(names.count * outputs * inputs)
+            let bias = AlignedBuffer<Float>(names.count * outputs)
             for (i, name) in names.enumerated() {
                 copy(
                     try file.floats(name + ".weight", shape: [outputs, inputs]),
@@ -85,7 +86,8 @@ final class BertWeights: Sendable {
             }
         }
 
-        let names = BertTensorNames(c.family, in: file), table = names.prefix + "embeddings."
+        let names = BertTensorNames(c.family, in: file)
+        let table = names.prefix + "embeddings."
         words = try file.floats(
             table + "word_embeddings.weight", shape: [c.vocabularySize, hidden])
         positions = try file.floats(
@@ -97,7 +99,8 @@ final class BertWeights: Sendable {
                 table + "token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
         embeddingNorm = try norm(table + "LayerNorm")
         layers = try (0..<c.layers).map { i in
-            let name = names.prefix + names.layer + "\(i).", range = ranges?[i]
+            let name = names.prefix + names.layer + "\(i)."
+            let range = ranges?[i]
             return Layer(
                 queryKeyValue: try linear(
                     names.queryKeyValue.map { name + $0 }, inputs: hidden, outputs: hidden,

@@ -44,7 +44,10 @@ struct SentenceModules: Sendable, Equatable {
     ///
     /// - Throws: ``ModelError`` for a file that is damaged, or for a module that is not understood.
     init(folder: String) throws {
-        var transformer = folder, pooling: Pooling?, dense: [Dense] = [], isNormalized = false
+        var transformer = folder
+        var pooling: Pooling?
+        var dense: [Dense] = []
+        var isNormalized = false
         for (kind, path) in try Self.list(folder) {
             switch kind {
             case "Transformer": transformer = path
@@ -164,7 +167,8 @@ struct SentenceModules: Sendable, Equatable {
         func first(_ names: [String]) -> String? {
             names.lazy.compactMap { prompts?[$0]?.string }.first
         }
-        let query = first(["query"]), document = first(["document", "passage", "corpus"])
+        let query = first(["query"])
+        let document = first(["document", "passage", "corpus"])
         if let query, !query.isEmpty { return (query, document ?? "") }
         if let document, !document.isEmpty { return (query ?? "", document) }
         // E5 (Wang et al. 2022, 2024) was trained with these, and its folders do not say so.

@@ -28,7 +28,9 @@ public struct WordPieceTokenizer: Sendable {
     ///
     /// - Throws: ``ModelError`` for a missing, damaged or foreign file.
     public init(folder: String) throws {
-        var lowercase = true, stripAccents: Bool?, splitCJK = true
+        var lowercase = true
+        var stripAccents: Bool?
+        var splitCJK = true
         let configuration = folder + "/tokenizer_config.json"
         if FileManager.default.fileExists(atPath: configuration) {
             guard let data = FileManager.default.contents(atPath: configuration),
@@ -61,7 +63,8 @@ public struct WordPieceTokenizer: Sendable {
         func unsupported(_ what: String) -> ModelError {
             ModelError(.unsupported, "\(path) \(what), which is not known.")
         }
-        let model = json["model"], members = model?["vocab"]?.members ?? []
+        let model = json["model"]
+        let members = model?["vocab"]?.members ?? []
         var pieces = [String?](repeating: nil, count: members.count)
         for entry in members {
             guard let id = entry.value.integer, pieces.indices.contains(id), pieces[id] == nil,
@@ -76,7 +79,8 @@ public struct WordPieceTokenizer: Sendable {
         guard prefix == "##" else {
             throw unsupported("begins pieces within words by '\(prefix.prefix(20))'")
         }
-        let normalizer = json["normalizer"], cutter = json["pre_tokenizer"]?["type"]?.string
+        let normalizer = json["normalizer"]
+        let cutter = json["pre_tokenizer"]?["type"]?.string
         guard normalizer?["type"]?.string == "BertNormalizer" else {
             throw unsupported(
                 "normalises text by '\((normalizer?["type"]?.string ?? "nothing").prefix(40))'")
@@ -204,7 +208,8 @@ private struct PieceTable: Sendable {
 
     init(vocabulary: [UInt8], source: String) throws {
         bytes = vocabulary
-        var pieces: [(Int32, Int32)] = [], continuation: [Bool] = []
+        var pieces: [(Int32, Int32)] = []
+        var continuation: [Bool] = []
         var start = 0
         func add(_ end: Int) {
             var end = end
@@ -302,7 +307,8 @@ private struct PieceTable: Sendable {
     {
         var slot = Int(truncatingIfNeeded: Self.finish(hash)) & (slots.count - 1)
         while slots[slot] >= 0 {
-            let id = Int(slots[slot]), piece = pieces[id]
+            let id = Int(slots[slot])
+            let piece = pieces[id]
             if continuation[id] == wanted, Int(piece.length) == range.count {
                 let same = bytes.withUnsafeBufferPointer { bytes in
                     memcmp(

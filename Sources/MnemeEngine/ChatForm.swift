@@ -101,7 +101,8 @@ package struct ChatForm: Sendable {
 
     /// The messages with calls and results as a template takes them.
     private func values(_ messages: [ChatMessage], _ tools: ToolTemplate) -> [JinjaValue] {
-        var values: [[(key: String, value: JinjaValue)]] = [], names: [String: String] = [:]
+        var values: [[(key: String, value: JinjaValue)]] = []
+        var names: [String: String] = [:]
         for message in messages {
             var value: [(key: String, value: JinjaValue)] = [
                 ("role", .string(message.role)), ("content", .string(message.content)),
@@ -159,7 +160,9 @@ package struct ChatForm: Sendable {
     /// The messages as the template takes them: what a system message says stands before what the
     /// user says next, and neighbours of one role are one message.
     func fitted(_ messages: [ChatMessage]) -> [ChatMessage] {
-        var result: [ChatMessage] = [], told: [String] = [], hasBegun = false
+        var result: [ChatMessage] = []
+        var told: [String] = []
+        var hasBegun = false
         for message in messages {
             defer { hasBegun = hasBegun || message.role != "system" }
             if message.role == "system", system == .nowhere || system == .first && hasBegun {

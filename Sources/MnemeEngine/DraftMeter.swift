@@ -41,7 +41,9 @@ package struct DraftMeter {
         tokens: Int, expected: Double
     ) {
         guard rows > 0, rows < Self.mostRows else { return (0, 0) }
-        var best = (tokens: 0, expected: 0.0), rate = drawn / cost(rows), expected = 0.0
+        var best = (tokens: 0, expected: 0.0)
+        var rate = drawn / cost(rows)
+        var expected = 0.0
         var chance = 1.0
         for tokens in 1...max(1, most) where tokens <= min(most, Self.mostRows - rows) {
             chance *= hold

@@ -84,10 +84,12 @@ extension Engine {
     private func answerTokens(_ request: GenerationRequest, _ compression: SequenceCompression?)
         throws -> Int
     {
-        let prompt = request.prompt.count, capacity = cache.capacity, block = KVShape.blockTokens
+        let prompt = request.prompt.count
+        let capacity = cache.capacity
+        let block = KVShape.blockTokens
         guard let compression else {
-            let fits = max(1, capacity * block - prompt),
-                most = min(request.maxTokens ?? fits, context - prompt)
+            let fits = max(1, capacity * block - prompt)
+            let most = min(request.maxTokens ?? fits, context - prompt)
             guard KVShape.blocks(prompt + most) <= capacity else {
                 throw EngineError.tooLong(
                     prompt + most, of: capacity * block,
@@ -97,8 +99,8 @@ extension Engine {
         }
         // The prompt's blocks and what is kept of them are there together once; then the rows of
         // the answer come to what was kept.
-        let room = (capacity - compression.blocks - Self.spareBlocks) * block,
-            isStream = compression.policy.movesTogether
+        let room = (capacity - compression.blocks - Self.spareBlocks) * block
+        let isStream = compression.policy.movesTogether
         guard KVShape.blocks(compression.exactTokens + 1) + compression.blocks <= capacity, room > 0
         else {
             throw EngineError.tooLong(

@@ -8,7 +8,9 @@ import NIOConcurrencyHelpers
 extension Engine {
     /// Runs until ``close()``. Waiting and running sequences belong to this thread alone.
     func loop() {
-        var waiting: [EngineSequence] = [], running: [EngineSequence] = [], shares = FairShare()
+        var waiting: [EngineSequence] = []
+        var running: [EngineSequence] = []
+        var shares = FairShare()
         let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
         let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(
             capacity: limits.sequences)
@@ -182,8 +184,10 @@ extension Engine {
                 id: sequence.id, position: sequence.position, pending: pending,
                 blocks: sequence.session?.blocks ?? 0)
         }
-        let tokens = min(pending, compressed.stepTokens), pages = compressed.pages,
-            new = compressed.newPages(tokens), blocks = pages.blocks
+        let tokens = min(pending, compressed.stepTokens)
+        let pages = compressed.pages
+        let new = compressed.newPages(tokens)
+        let blocks = pages.blocks
         let needed = pages.blocksNeeded(new.halves, .halves) + pages.blocksNeeded(new.codes, .codes)
         return EngineView.Running(
             id: sequence.id, position: (blocks + needed) * KVShape.blockTokens - tokens,

@@ -76,8 +76,8 @@ extension Engine {
         _ prompt: [Int32], _ first: Int, _ alternatives: Int, _ adapter: LoadedAdapter?,
         isCancelled: () -> Bool
     ) throws -> [PromptToken] {
-        let size = decoder.configuration.vocabularySize,
-            batch = min(decoder.stepTokens, decoder.stepLogits)
+        let size = decoder.configuration.vocabularySize
+        let batch = min(decoder.stepTokens, decoder.stepLogits)
         var result: [PromptToken] = []
         result.reserveCapacity(prompt.count - first)
         if first == 0 {

@@ -28,7 +28,8 @@ extension Engine {
         guard sequence.rebasing?.filling.step(logits) == false, let rebasing = sequence.rebasing else {
             return
         }
-        let prompt = sequence.request.prompt, computed = rebasing.filling.computed
+        let prompt = sequence.request.prompt
+        let computed = rebasing.filling.computed
         sequence.rebasing = nil
         sequence.closeParts()
         shares.serve(sequence.request.key, tokens: computed)
@@ -55,11 +56,16 @@ extension Engine {
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
-        var count = 0, parts = 0, draws: [SampledSequence] = [], prompt = 0, done: Set<Int> = [],
-            computed: Set<Int> = [],
-            failed: [(Int, any Error)] = []
+        var count = 0
+        var parts = 0
+        var draws: [SampledSequence] = []
+        var prompt = 0
+        var done: Set<Int> = []
+        var computed: Set<Int> = []
+        var failed: [(Int, any Error)] = []
         // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
-        var rows = plan.work.reduce(0) { $0 + $1.tokens }, drawn = Double(plan.work.count)
+        var rows = plan.work.reduce(0) { $0 + $1.tokens }
+        var drawn = Double(plan.work.count)
         var spare = min(decoder.stepTokens - rows, decoder.stepLogits - plan.work.count)
         // Tokens of all sequences side by side; a sequence whose last token is among them gets
         // logits.
@@ -113,12 +119,14 @@ extension Engine {
             running.removeAll { done.contains($0.id) }
             return !done.isEmpty
         }
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
             segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!
         )
-        let size = decoder.configuration.vocabularySize, now = clock.now
+        let size = decoder.configuration.vocabularySize
+        let now = clock.now
         meter.note(rows: count, seconds: (now - start) / .seconds(1))
         shared.withLockedValue { $0.statistics.promptTokens += prompt }
         for work in plan.work {
@@ -135,7 +143,8 @@ extension Engine {
         // Logits come in the order of the sequences that sample.
         var row = 0
         for draw in draws {
-            let i = draw.sequence, first = row
+            let i = draw.sequence
+            let first = row
             row += 1 + draw.draft.count
             guard !done.contains(running[i].id) else { continue }
             do {
@@ -246,7 +255,8 @@ extension Engine {
         if isLast { sequence.pendingText += sequence.text.finish() }
         let (text, stop) = Self.release(&sequence.pendingText, stop: sequence.request.stop, all: isLast)
         sequence.usage.stopString = stop
-        var probability: Double?, alternatives: [TokenProbability] = []
+        var probability: Double?
+        var alternatives: [TokenProbability] = []
         if let original, let count = sequence.request.alternatives {
             (probability, alternatives) = Sampler.logProbabilities(
                 original, token: token, count: count)

@@ -139,7 +139,8 @@ public final class Engine: Sendable {
     ///   ``MnemeKV/KVFolder`` names them.
     /// - Throws: ``MnemeKV/KVError`` if something may be left; what can be found is erased even so.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
-        var blocks = Set(texts.flatMap { cache.unsharedBlocks($0) }), left: KVError?
+        var blocks = Set(texts.flatMap { cache.unsharedBlocks($0) })
+        var left: KVError?
         for text in texts {
             // What is not there any more need not be erased.
             do {

@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// A refused or failed request to the engine. The message says what to do.
 public struct EngineError: MnemeError {

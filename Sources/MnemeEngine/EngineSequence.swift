@@ -83,7 +83,8 @@ struct EngineSequence {
     ) -> Int32 {
         guard let before = constraint else { return sampler.next(logits) }
         let undrawn = sampler
-        var token = sampler.next(logits, allowed: allowed), after = before
+        var token = sampler.next(logits, allowed: allowed)
+        var after = before
         after.advance(token)
         let replacement =
             request.ignoresEnd

@@ -71,9 +71,10 @@ extension LanguageModel {
             return try self.tokens(of: messages, tools: tools)
         }
         // What prompts with different words in the middle share.
-        let heads = try ["A", "1"].map { try tokens(before + $0) },
-            ends = try ["A", "1"].map { try tokens($0 + after) }
-        var prompt = zip(heads[0], heads[1]).prefix { $0 == $1 }.map(\.0), places: [Range<Int>] = []
+        let heads = try ["A", "1"].map { try tokens(before + $0) }
+        let ends = try ["A", "1"].map { try tokens($0 + after) }
+        var prompt = zip(heads[0], heads[1]).prefix { $0 == $1 }.map(\.0)
+        var places: [Range<Int>] = []
         for text in texts where !text.isEmpty {
             let start = prompt.count
             prompt += tokenizer.encode(text, special: false)
@@ -90,12 +91,12 @@ extension LanguageModel {
     /// tokenizers find names: a mark after a name makes another character of its end.
     private func guarded(_ text: String) -> String {
         let scalars = text.unicodeScalars.filter { $0 != Self.guardScalar }
-        let source = Array(scalars),
-            names = Dictionary(
-                grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter {
-                    !$0.isEmpty
-                }
-            ) { $0[0] }
+        let source = Array(scalars)
+        let names = Dictionary(
+            grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter {
+                !$0.isEmpty
+            }
+        ) { $0[0] }
         var out = String.UnicodeScalarView()
         for (i, scalar) in source.enumerated() {
             out.append(scalar)

@@ -30,7 +30,8 @@ public struct LanguageModel: Sendable {
     public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil)
         throws
     {
-        let source = try ModelSource(path: path, context: context), file = source.path as NSString
+        let source = try ModelSource(path: path, context: context)
+        let file = source.path as NSString
         name =
             file.pathExtension == "gguf"
             ? (file.lastPathComponent as NSString).deletingPathExtension : file.lastPathComponent

@@ -31,8 +31,9 @@ public enum Perplexity {
         _ model: LanguageModel, tokens: [Int32], context: Int = 512, limit: Int? = nil,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws -> Result {
-        let windows = min(tokens.count / context, limit ?? .max), decoder = model.decoder,
-            size = decoder.configuration.vocabularySize
+        let windows = min(tokens.count / context, limit ?? .max)
+        let decoder = model.decoder
+        let size = decoder.configuration.vocabularySize
         guard windows > 0, context >= 2, context <= decoder.configuration.contextLength else {
             throw EngineError(
                 .invalidRequest,
@@ -44,7 +45,8 @@ public enum Perplexity {
         let batch = min(decoder.stepTokens, decoder.stepLogits)
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: batch * size)
         defer { logits.deallocate() }
-        var sum = 0.0, counted = 0
+        var sum = 0.0
+        var counted = 0
         for window in 0..<windows {
             try Task.checkCancellation()
             var part = Array(tokens[window * context..<(window + 1) * context])
@@ -64,8 +66,8 @@ public enum Perplexity {
                 }
                 for i in start..<end where i >= context / 2 && i < context - 1 {
                     let row = UnsafeBufferPointer(start: logits + (i - start) * size, count: size)
-                    let top = Double(row.max()!),
-                        total = row.reduce(0) { $0 + exp(Double($1) - top) }
+                    let top = Double(row.max()!)
+                    let total = row.reduce(0) { $0 + exp(Double($1) - top) }
                     sum -= Double(row[Int(part[i + 1])]) - top - log(total)
                     counted += 1
                 }

@@ -27,7 +27,8 @@ package struct PromptLookup {
     package func draft(_ most: Int) -> ArraySlice<Int32> {
         guard most > 0, tokens.count > Self.shortest, let last = tokens.last else { return [] }
         return tokens.withUnsafeBufferPointer { all in
-            var best = Self.shortest - 1, end = 0
+            var best = Self.shortest - 1
+            var end = 0
             let count = all.count
             for i in stride(from: count - 2, through: Self.shortest - 1, by: -1)
             where all[i] == last {

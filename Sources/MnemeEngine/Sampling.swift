@@ -129,12 +129,14 @@ package struct Sampler: Sendable {
     ///
     /// - Complexity: O(vocabulary); the few hundred candidates alone are sorted.
     private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
-        let p = parameters, top = Double(logits[Int(Self.highest(logits))])
+        let p = parameters
+        let top = Double(logits[Int(Self.highest(logits))])
         let reach = Self.reach(p.temperature)
         if p.topK == 0 && p.topP == 1 && p.typicalP == 1 {
             // Nothing depends on an order.
             let reach = p.minP > 0 ? min(reach, -log(p.minP) * p.temperature) : reach
-            var left = random.unit() * Self.mass(logits, top, p.temperature, reach), last: Int32 = 0
+            var left = random.unit() * Self.mass(logits, top, p.temperature, reach)
+            var last: Int32 = 0
             for i in logits.indices where Double(logits[i]) >= top - reach {
                 left -= exp((Double(logits[i]) - top) / p.temperature)
                 last = Int32(i)
@@ -144,8 +146,8 @@ package struct Sampler: Sendable {
         }
         // Mostly a few hundred tokens decide: the others are sorted only if they could matter.
         let whole = Self.mass(logits, top, p.temperature, reach)
-        var candidates: [(token: Int32, probability: Double)] = [],
-            within = p.typicalP < 1 ? reach : min(reach, 5 * p.temperature)
+        var candidates: [(token: Int32, probability: Double)] = []
+        var within = p.typicalP < 1 ? reach : min(reach, 5 * p.temperature)
         while true {
             candidates = []
             for i in logits.indices where Double(logits[i]) >= top - within {

@@ -50,9 +50,12 @@ extension Engine {
     func compression(_ request: GenerationRequest, most: Int?) throws -> SequenceCompression? {
         guard let wanted = request.kv ?? limits.kv, !wanted.isExact else { return nil }
         try wanted.check()
-        let c = decoder.configuration, policy = try policy(wanted.policy), prompt = request.prompt.count
+        let c = decoder.configuration
+        let policy = try policy(wanted.policy)
+        let prompt = request.prompt.count
         try CompressedSequence.check(c, policy, wanted.type)
-        var slack = 0, tokens = prompt
+        var slack = 0
+        var tokens = prompt
         if case .every(let count) = policy.trigger {
             slack = count
             tokens = min(context, prompt + min(most ?? context, context))
@@ -98,9 +101,10 @@ extension Engine {
         guard let taken = sequence.taken, let session = sequence.session,
             let compressed = sequence.compressed, let compression = sequence.compression
         else { return true }
-        let c = decoder.configuration, heads = c.layers * c.kvHeads,
-            rows = compression.exactTokens,
-            end = min(heads, taken + max(1, (1 << 16) / rows))
+        let c = decoder.configuration
+        let heads = c.layers * c.kvHeads
+        let rows = compression.exactTokens
+        let end = min(heads, taken + max(1, (1 << 16) / rows))
         guard compressed.take(taken..<end, from: session.view, rows: rows) else { return false }
         sequence.taken = end
         guard end == heads else { return true }

@@ -115,7 +115,10 @@ public enum StepScheduler {
     ///
     /// - Complexity: O((running + waiting)·started).
     public static func plan(_ view: EngineView) -> StepPlan {
-        var plan = StepPlan(), room = view.stepTokens, free = view.freeBlocks, stuck = false
+        var plan = StepPlan()
+        var room = view.stepTokens
+        var free = view.freeBlocks
+        var stuck = false
         func blocks(_ tokens: Int) -> Int { (tokens + view.blockTokens - 1) / view.blockTokens }
         /// Gives a sequence what it can compute.
         func work(_ sequence: EngineView.Running) {
@@ -143,8 +146,10 @@ public enum StepScheduler {
             }
             return plan
         }
-        var waiting = view.waiting, served = view.served, blocked: Set<String> = [],
-            running = view.running.count
+        var waiting = view.waiting
+        var served = view.served
+        var blocked: Set<String> = []
+        var running = view.running.count
         while running < view.sequences {
             let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter {
                 !blocked.contains($0.key)

@@ -161,7 +161,8 @@ public final class SafetensorsFile: Sendable {
     /// Parts that name the content: the bytes of the header, its length, and the first and last
     /// mebibyte of the data. Enough to tell models apart without reading all of them.
     package var sampledContent: [UnsafeRawBufferPointer] {
-        let bytes = file.bytes, mebibyte = 1 << 20
+        let bytes = file.bytes
+        let mebibyte = 1 << 20
         return [
             UnsafeRawBufferPointer(rebasing: bytes[..<dataStart]),
             UnsafeRawBufferPointer(

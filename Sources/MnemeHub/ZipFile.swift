@@ -61,7 +61,8 @@ package struct ZipFile {
         guard let file = fopen(place, "wb") else {
             throw ModelError(.cannotWrite, "Cannot write \(place): \(errnoText()).")
         }
-        var checksum = crc32(0, nil, 0), count = 0
+        var checksum = crc32(0, nil, 0)
+        var count = 0
         func write(_ bytes: UnsafeRawBufferPointer) throws {
             count += bytes.count
             guard count <= entry.size else { throw damaged("\(entry.name) is longer than it says") }
@@ -136,7 +137,8 @@ package struct ZipFile {
         guard let end = tail.range(of: Data([0x50, 0x4b, 5, 6]), options: .backwards)?.lowerBound,
             let record = bytes(data, end, 22)
         else { throw noZip }
-        var entries: [Entry] = [], offset = number(record, 16, 4)
+        var entries: [Entry] = []
+        var offset = number(record, 16, 4)
         for _ in 0..<number(record, 10, 2) {
             guard let head = bytes(data, offset, 46), number(head, 0, 4) == 0x0201_4b50,
                 let name = bytes(data, offset + 46, number(head, 28, 2))

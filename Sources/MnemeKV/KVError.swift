@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// A failure of the KV cache, its files or its tiers. None loses anything: what cannot be read is
 /// computed again.

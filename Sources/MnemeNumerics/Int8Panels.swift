@@ -17,7 +17,8 @@ package enum Int8Panels {
         scales: UnsafeMutablePointer<Float>,
         sums: UnsafeMutablePointer<Int32>
     ) {
-        let width = padded(dimension), panel = codes + row / 16 * 16 * width + row % 16 * 4
+        let width = padded(dimension)
+        let panel = codes + row / 16 * 16 * width + row % 16 * 4
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: mnk_code_bytes(dimension)) { row8 in
             scales[row] = mnk_encode_query(vector, dimension, row8.baseAddress!)
             var sum: Int32 = 0

@@ -58,7 +58,8 @@ package final class LinearLayer: Sendable {
         self.bias.pointer.update(from: bias.baseAddress!, count: outputs)
         scales = AlignedBuffer(outputs)
         sums = AlignedBuffer(outputs)
-        var f32: AlignedBuffer<Float>?, int8: AlignedBuffer<Int8>?
+        var f32: AlignedBuffer<Float>?
+        var int8: AlignedBuffer<Int8>?
         var inputScale: AlignedBuffer<Float>?
         switch precision {
         case .f32:

@@ -112,7 +112,8 @@ public func measuredPeak(
 /// - Parameter bytes: how much to read in a pass; taken from the system for the time of the
 ///   measurement.
 public func measuredBandwidth(pool: ThreadPool, bytes: Int = 1 << 29) -> Double {
-    let features = ProcessorFeatures.current.rawValue, count = bytes / 256 * 256
+    let features = ProcessorFeatures.current.rawValue
+    let count = bytes / 256 * 256
     let memory = AlignedBuffer<UInt8>(count)
     memory.pointer.update(repeating: 1, count: count)
     let clock = ContinuousClock()

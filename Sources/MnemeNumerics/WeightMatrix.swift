@@ -25,7 +25,8 @@ package final class WeightMatrix: Sendable {
 
     /// True for types that can be packed with rows of this length: whole blocks.
     package static func isSupported(type: GGMLType, inputs: Int) -> Bool {
-        var weights = 0, bytes = 0
+        var weights = 0
+        var bytes = 0
         guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0,
             inputs % weights == 0
         else {
@@ -46,8 +47,8 @@ package final class WeightMatrix: Sendable {
         self.inputs = inputs
         self.outputs = outputs
         self.features = features.rawValue
-        let padded = (outputs + 15) / 16 * 16,
-            format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
+        let padded = (outputs + 15) / 16 * 16
+        let format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
         reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
         zeros = AlignedBuffer(padded)
         nonisolated(unsafe) let source = source
@@ -62,8 +63,8 @@ package final class WeightMatrix: Sendable {
             }
             storage = .tiles(packed, format: format)
         } else {
-            let packed = AlignedBuffer<Float>(padded * inputs),
-                bytes = blockShape(type: type)!.bytes
+            let packed = AlignedBuffer<Float>(padded * inputs)
+            let bytes = blockShape(type: type)!.bytes
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: inputs) { values in
@@ -177,6 +178,7 @@ package func quantize(_ values: [Float], type: GGMLType) -> [UInt8] {
 
 /// Weights and bytes of a block of a GGUF type; nil for types that are not read.
 package func blockShape(type: GGMLType) -> (weights: Int, bytes: Int)? {
-    var weights = 0, bytes = 0
+    var weights = 0
+    var bytes = 0
     return mnk_block_shape(type.rawValue, &weights, &bytes) != 0 ? (weights, bytes) : nil
 }

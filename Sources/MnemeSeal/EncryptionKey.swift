@@ -125,7 +125,8 @@ package enum WrappedKey {
     ) throws
         -> [(offset: Int, bytes: Data)]
     {
-        let (data, offset) = try find(page, name, old), other = slotOffsets.first { $0 != offset }!
+        let (data, offset) = try find(page, name, old)
+        let other = slotOffsets.first { $0 != offset }!
         return [(other, try Self.slot(data, for: new)), (offset, Data(count: slotBytes))]
     }
 }

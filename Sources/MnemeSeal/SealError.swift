@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// A failure to open something encrypted, or to use a key. The message says what to do.
 public struct SealError: MnemeError, Equatable {

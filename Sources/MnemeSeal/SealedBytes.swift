@@ -25,7 +25,8 @@ package struct SealedBytes {
         _ parts: [UnsafeRawBufferPointer], with key: DataKey, write: (Data) throws -> Void
     ) throws {
         let head = head(key, count: parts.reduce(0) { $0 + $1.count })
-        var waiting = Data(), number: UInt64 = 0
+        var waiting = Data()
+        var number: UInt64 = 0
         try write(head)
         func flush() throws {
             try write(
@@ -94,8 +95,9 @@ package struct SealedBytes {
         var done = 0
         var sealed = [UInt8](repeating: 0, count: Self.piece + DataKey.overhead)
         while done < buffer.count {
-            let number = (offset + done) / Self.piece, start = number * Self.piece,
-                length = min(Self.piece, count - start)
+            let number = (offset + done) / Self.piece
+            let start = number * Self.piece
+            let length = min(Self.piece, count - start)
             let plain = sealed.withUnsafeMutableBytes { space -> Data? in
                 let space = UnsafeMutableRawBufferPointer(
                     rebasing: space.prefix(length + DataKey.overhead))
@@ -106,7 +108,8 @@ package struct SealedBytes {
                     UnsafeRawBufferPointer(space), context: Self.context(head, UInt64(number)))
             }
             guard let plain else { return false }
-            let from = offset + done - start, taken = min(length - from, buffer.count - done)
+            let from = offset + done - start
+            let taken = min(length - from, buffer.count - done)
             plain.withUnsafeBytes {
                 UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken]).copyMemory(
                     from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))

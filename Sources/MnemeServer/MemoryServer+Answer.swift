@@ -40,7 +40,9 @@ extension MemoryServer {
         _ request: Request, _ operation: String, _ form: WireForm,
         _ body: (Caller) async throws -> Response
     ) async -> Response {
-        let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let id = Self.requestID(request)
         var response: Response
         do {
             let (principal, perMinute) = try await identify(request)

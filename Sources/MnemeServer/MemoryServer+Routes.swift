@@ -97,8 +97,8 @@ extension MemoryServer {
     func language(for request: WireRequest) throws -> ServedLanguage {
         let name = try GenerationFields.model.read(request.fields)
         guard var language else { throw UnknownModel(name: name ?? "", known: nil) }
-        let named = try name.flatMap(models.adapter),
-            adapter = try GenerationFields.adapter.read(request.fields)
+        let named = try name.flatMap(models.adapter)
+        let adapter = try GenerationFields.adapter.read(request.fields)
         guard named == nil || adapter == nil || named == adapter else {
             throw InputError("'model' and 'adapter' name two adapters. Leave one out.")
         }

@@ -76,7 +76,8 @@ public struct MemoryServer: Sendable {
     ///
     /// - Throws: `InputError` if the certificate or its key cannot be read.
     private func transport() throws -> HTTPServerBuilder {
-        let limits = configuration.connections, counts = ConnectionCounts()
+        let limits = configuration.connections
+        let counts = ConnectionCounts()
         let plain = HTTPServerBuilder.http1(
             configuration: .init(
                 additionalChannelHandlers: [

@@ -3,7 +3,10 @@ import NIOConcurrencyHelpers
 /// A token bucket for each caller.
 final class RateLimiter: Sendable {
     /// A caller's remaining requests, and when they were counted.
-    private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
+    private struct Bucket {
+        var tokens: Double
+        var last: ContinuousClock.Instant
+    }
     /// Requests a minute; a sixth of it may come at once.
     private let perMinute: Int
     /// Buckets by caller. Beyond 10 000 those that are full again are dropped.
@@ -20,8 +23,9 @@ final class RateLimiter: Sendable {
     ///
     /// - Parameter own: the caller's own requests a minute, if not everybody's.
     func wait(for caller: String, own: Int? = nil, now: ContinuousClock.Instant = .now) -> Double? {
-        let perMinute = own ?? perMinute, perSecond = Double(perMinute) / 60,
-            burst = max(1, Double(perMinute) / 6)
+        let perMinute = own ?? perMinute
+        let perSecond = Double(perMinute) / 60
+        let burst = max(1, Double(perMinute) / 6)
         guard perSecond > 0 else { return nil }
         return buckets.withLockedValue { buckets in
             if buckets.count > 10_000 {

@@ -87,7 +87,8 @@ public final class TokenVerifier: Sendable {
             claims.iss.value == issuer,
             claims.aud.value.contains(audience)
         else { return nil }
-        let user = claims.sub.value, tenant = claims.mneme_tenant ?? "default"
+        let user = claims.sub.value
+        let tenant = claims.mneme_tenant ?? "default"
         guard
             [user, tenant, claims.mneme_agent ?? "x"].allSatisfy({
                 (1...256).contains($0.utf8.count) && !$0.utf8.contains(0)

@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// A refusal or failure of the store. The message says what to do.
 public struct StoreError: MnemeError {

@@ -12,7 +12,8 @@ extension MemoryStoreConformance {
         // Holds `commit`, `cube` and `list` to one answer. Finds a store that keeps one of the two
         // times only, that rounds them, or whose list lags behind its cubes.
         check("what is committed can be read, with both times") { store in
-            let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, by: at(1))
+            let cube = sample("tea")
+            let saved = try store.commit([add(cube)], owner: alice, by: at(1))
             try expect(saved.map(\.id) == [cube.id])
             let read = try require(store.cube(cube.id, owner: alice, asOf: nil, by: .local))
             try expect(
@@ -45,7 +46,8 @@ extension MemoryStoreConformance {
         // Holds `ids(endingWith:owner:by:)` to plain text and to the owner. Finds a store that puts
         // the ending into a pattern, where `%` matches every id.
         check("an id is found by its ending, among the owner's own") { store in
-            let cube = sample("by its ending"), ending = String(cube.id.description.suffix(8))
+            let cube = sample("by its ending")
+            let ending = String(cube.id.description.suffix(8))
             _ = try store.commit([add(cube), add(sample("other"))], owner: alice, by: at(1))
             try expect(store.ids(endingWith: ending, owner: alice, by: .local) == [cube.id])
             try expect(store.ids(endingWith: ending, owner: bob, by: .local).isEmpty)
@@ -119,7 +121,8 @@ extension MemoryStoreConformance {
         // of the erasure stays. Finds a store that hides the cube but keeps its old versions, or
         // links that still name it on the other side.
         check("erase leaves no text behind, not even in the history") { store in
-            let cube = sample("gone"), other = sample("stays")
+            let cube = sample("gone")
+            let other = sample("stays")
             _ = try store.commit([add(cube), add(other)], owner: alice, by: at(1))
             _ = try store.commit(
                 [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))],
@@ -167,7 +170,8 @@ extension MemoryStoreConformance {
         // may have come between. Finds a store that fails the whole request, or that keeps a link
         // to nothing.
         check("links of a new cube are kept where their target is there") { store in
-            let old = sample("old"), new = sample("new")
+            let old = sample("old")
+            let new = sample("new")
             _ = try store.commit([add(old)], owner: alice, by: at(1))
             let links = [old.id, CubeID()].map {
                 CubeLink(source: new.id, target: $0, kind: "related", time: at(2).time)
@@ -180,7 +184,8 @@ extension MemoryStoreConformance {
         // Finds a store without savepoints, where a refused request undoes those before it or stops
         // those behind.
         check("requests in one transaction stand or fall one by one") { store in
-            let first = sample("first"), third = sample("third")
+            let first = sample("first")
+            let third = sample("third")
             let results = try store.commit([
                 WriteRequest([add(first)], owner: alice, by: at(1)),
                 WriteRequest([add(sample("second")), .archive(CubeID())], owner: alice, by: at(1)),
@@ -226,7 +231,8 @@ extension MemoryStoreConformance {
         // by time, where changes of the same second change places, or that counts positions over
         // all owners.
         check("a cube's journal is in order of its versions, and positions rise") { store in
-            let first = sample("first"), second = sample("second")
+            let first = sample("first")
+            let second = sample("second")
             _ = try store.commit([add(first), add(second)], owner: alice, by: at(1))
             _ = try store.commit([.confirm(first.id)], owner: alice, by: at(2))
             _ = try store.commit(
@@ -256,7 +262,8 @@ extension MemoryStoreConformance {
         check(
             "of what two cubes claim of one thing, the later holds; without it the earlier does again"
         ) { store in
-            var paris = sample("paris"), berlin = sample("berlin")
+            var paris = sample("paris")
+            var berlin = sample("berlin")
             paris.claims = [Claim(subject: "ana", attribute: "home", value: "paris")]
             berlin.claims = [Claim(subject: "ana", attribute: "home", value: "berlin")]
             berlin.eventTime = paris.eventTime.addingTimeInterval(60)

@@ -31,7 +31,8 @@ extension MemoryStoreConformance {
         // Finds a store that takes a file and a server of the same name for one copy.
         check("of one place the last copy counts, and places are told the oldest first") { store in
             _ = try store.create(alice, by: at(1))
-            let first = copy(to: "/a", at: 5, 1), other = copy(to: "/b", at: 3, 1)
+            let first = copy(to: "/a", at: 5, 1)
+            let other = copy(to: "/b", at: 3, 1)
             var again = first
             (again.time, again.position) = (at(9).time, 7)
             var fetched = again

@@ -21,7 +21,8 @@ extension MemoryStoreConformance {
         // sends erased cubes as rows, that forgets erasures, or whose position skips what was
         // committed meanwhile.
         check("an index catches up from its position") { store in
-            let first = sample("first"), second = sample("second")
+            let first = sample("first")
+            let second = sample("second")
             _ = try store.commit([add(first)], owner: alice, by: at(1))
             let start = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
             try expect(
@@ -71,14 +72,17 @@ extension MemoryStoreConformance {
         // Holds `journalMark`: what was derived at a position is told from what another journal had
         // there. Finds a store whose marks are equal, or change when a memory is erased.
         check("an entry of the journal is told from every other") { store in
-            let first = sample("first"), second = sample("second")
+            let first = sample("first")
+            let second = sample("second")
             func position() throws -> Int64 {
                 try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
             }
             _ = try store.commit([add(first)], owner: alice, by: at(1))
-            let one = try position(), mark = try store.journalMark(at: one, owner: alice)
+            let one = try position()
+            let mark = try store.journalMark(at: one, owner: alice)
             _ = try store.commit([add(second)], owner: alice, by: at(2))
-            let two = try position(), later = try store.journalMark(at: two, owner: alice)
+            let two = try position()
+            let later = try store.journalMark(at: two, owner: alice)
             try expect(mark != nil && later != nil && mark != later)
             _ = try store.commit([.erase(first.id)], owner: alice, by: at(3))
             try expect(store.journalMark(at: one, owner: alice) == mark)

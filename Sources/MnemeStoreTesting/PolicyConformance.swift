@@ -11,7 +11,8 @@ extension MemoryStoreConformance {
         // default. Finds a store that reaches another tenant, or that cannot take a policy back.
         check("a tenant's own policy goes before that of all, until it is taken back") { store in
             try expect(store.policy(of: "a") == MemoryPolicy())
-            let marking = protecting(.mark), off = protecting(.off)
+            let marking = protecting(.mark)
+            let off = protecting(.off)
             try store.setPolicy(marking, tenant: nil, by: at(1))
             try expect(store.policy(of: "a") == marking && store.policy(of: "b") == marking)
             try store.setPolicy(off, tenant: "a", by: at(2))

@@ -76,7 +76,8 @@ struct MnemeCommand: AsyncParsableCommand {
             Foundation.exit(error.errorClass.exitCode)
         } catch {
             // ArgumentParser's message may quote what was typed.
-            let code = exitCode(for: error), message = fullMessage(for: error)
+            let code = exitCode(for: error)
+            let message = fullMessage(for: error)
             if !message.isEmpty {
                 if code.isSuccess { print(message) } else { Terminal.report(message) }
             }

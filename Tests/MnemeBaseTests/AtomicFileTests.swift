@@ -22,7 +22,8 @@ private func mode(_ path: String) -> UInt16? {
     func `a file is whole, its owner's alone, and nothing is beside it`(
         durability: AtomicFile.Durability
     ) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
         umask(0)
         // What was before could be another test's, at the same time.
         defer { umask(0o022) }
@@ -36,7 +37,8 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `what is there already stays if it is to stay`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
         #expect(try AtomicFile.write(Data("first".utf8), to: path, .ifAbsent))
         #expect(try !AtomicFile.write(Data("second".utf8), to: path, .ifAbsent))
         #expect(
@@ -45,8 +47,9 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `what is skipped reads as zeros, at the end too`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file",
-            file = try AtomicFile(path)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
+        let file = try AtomicFile(path)
         try file.write(Data("ab".utf8))
         file.skip(to: 4)
         file.skip(to: 1)
@@ -61,7 +64,8 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `a file that is let go of leaves the former one`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
         try AtomicFile.write(Data("first".utf8), to: path)
         do {
             let file = try AtomicFile(path)
@@ -74,7 +78,8 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `an error names the path and what the system said`() throws {
-        let folder = try TemporaryFolder(), nowhere = folder.path + "/no/file"
+        let folder = try TemporaryFolder()
+        let nowhere = folder.path + "/no/file"
         let missing = #expect(throws: FileError.self) {
             try AtomicFile.write(Data("x".utf8), to: nowhere)
         }
@@ -92,8 +97,9 @@ private func mode(_ path: String) -> UInt16? {
 
     @Test func `a full disk leaves the old file whole and nothing else`() async {
         await #expect(processExitsWith: .success) {
-            let folder = try TemporaryFolder(), path = folder.path + "/file",
-                old = Data(repeating: 1, count: 4_000)
+            let folder = try TemporaryFolder()
+            let path = folder.path + "/file"
+            let old = Data(repeating: 1, count: 4_000)
             try AtomicFile.write(old, to: path)
             // A limit of the size of files fails as a full disk does: in the middle of a write.
             signal(SIGXFSZ, SIG_IGN)
@@ -112,7 +118,8 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `of many that write one file at once, one is whole`() async throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
         let parts = (0..<8).map { Data(repeating: UInt8($0), count: 200_000) }
         for _ in 0..<20 {
             try? FileManager.default.removeItem(atPath: path)
@@ -134,7 +141,8 @@ private func mode(_ path: String) -> UInt16? {
 
 @Suite struct PrivacyTests {
     @Test func `folders are made for their owner alone, by many at once`() async throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/a/b/c"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/a/b/c"
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 { group.addTask { try Privacy.makeFolder(path) } }
             try await group.waitForAll()
@@ -153,7 +161,8 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `what others could read is theirs no more`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
         try Data("x".utf8).write(to: URL(fileURLWithPath: path))
         try FileManager.default.setAttributes([.posixPermissions: 0o664], ofItemAtPath: path)
         #expect(Privacy.tighten(path) && mode(path) == 0o600)
@@ -166,7 +175,8 @@ private func mode(_ path: String) -> UInt16? {
 
 @Suite struct FileLockTests {
     @Test(arguments: [true, false]) func `one owner holds a lock at a time`(isFolder: Bool) throws {
-        let folder = try TemporaryFolder(), path = isFolder ? folder.path : folder.path + "/lock"
+        let folder = try TemporaryFolder()
+        let path = isFolder ? folder.path : folder.path + "/lock"
         var first = try FileLock.take(path)
         #expect(first != nil)
         #expect(try FileLock.take(path) == nil)
@@ -180,15 +190,17 @@ private func mode(_ path: String) -> UInt16? {
     }
 
     @Test func `a lock on what was removed meanwhile is none`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/lock",
-            first = try FileLock.take(path)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/lock"
+        let first = try FileLock.take(path)
         unlink(path)
         #expect(try FileLock.take(path) != nil)
         withExtendedLifetime(first) {}
     }
 
     @Test func `what cannot be opened for its lock is an error, and nothing is done`() throws {
-        let folder = try TemporaryFolder(), absent = folder.path + "/absent"
+        let folder = try TemporaryFolder()
+        let absent = folder.path + "/absent"
         var isDone = false
         let error = #expect(throws: FileError.self) {
             try FileLock.holding(folder: absent) { isDone = true }
@@ -201,7 +213,8 @@ private func mode(_ path: String) -> UInt16? {
 
 @Suite struct HexadecimalTests {
     @Test func `every byte has two digits and comes back`() throws {
-        let bytes = Data(0...255), text = Hexadecimal.string(bytes)
+        let bytes = Data(0...255)
+        let text = Hexadecimal.string(bytes)
         #expect(text.count == 512 && text.hasPrefix("000102") && text.hasSuffix("fdfeff"))
         #expect(Hexadecimal.bytes(text) == bytes && Hexadecimal.bytes("") == Data())
         for wrong in ["0", "0g", "AB", "+1", " 1", "é", "１２", "0\0"] {

@@ -78,8 +78,8 @@ import Testing
     }
 
     @Test func `a stream that is cut anywhere shows the same`() {
-        let text = "a👩\u{200d}👧 b\u{200d} \u{1b}[1m 🏴\u{e0067}\u{e007f} c\u{fe0f}",
-            scalars = Array(text.unicodeScalars)
+        let text = "a👩\u{200d}👧 b\u{200d} \u{1b}[1m 🏴\u{e0067}\u{e007f} c\u{fe0f}"
+        let scalars = Array(text.unicodeScalars)
         for cut in 0...scalars.count {
             var reader = TerminalText()
             let parts = [scalars[..<cut], scalars[cut...]].map {

@@ -62,7 +62,9 @@ import Testing
     private static func worst(
         _ decoder: TransformerDecoder, _ adapter: Adapter, _ golden: GoldenAdapter
     ) throws -> Float {
-        let c = decoder.configuration, model = try golden.base, size = c.vocabularySize
+        let c = decoder.configuration
+        let model = try golden.base
+        let size = c.vocabularySize
         let all = decoder.logits(
             model.tokens, at: 0, in: Cache(c, positions: 80), rows: 80,
             adapter: try DecoderAdapter(adapter, for: c))
@@ -113,10 +115,12 @@ import Testing
 
     @Test(arguments: adapters)
     func `an adapter that is kept is the same after it was read again`(golden: GoldenAdapter) throws {
-        let path = try golden.folder(), home = Self.temporary("adapters")
+        let path = try golden.folder()
+        let home = Self.temporary("adapters")
         defer { for file in [path, home] { try? FileManager.default.removeItem(atPath: file) } }
         let c = try Self.decoder(golden.base).configuration
-        let adapter = try AdapterStore.read(path, for: c), store = AdapterStore(path: home)
+        let adapter = try AdapterStore.read(path, for: c)
+        let store = AdapterStore(path: home)
         #expect(store.names() == [])
         var record = AdapterRecord(name: "work-notes", base: "tiny")
         (record.memories, record.training) = (["a", "b"], ["loss": 1.5])
@@ -146,15 +150,19 @@ import Testing
 
     @Test(arguments: adapters.filter { $0.model != "gemma3" })
     func `a merged file gives the adapter's logits without it`(golden: GoldenAdapter) throws {
-        let path = try golden.folder(), base = try DecoderTests.gguf(golden.base),
-            merged = Self.temporary("merged") + ".gguf"
+        let path = try golden.folder()
+        let base = try DecoderTests.gguf(golden.base)
+        let merged = Self.temporary("merged") + ".gguf"
         defer {
             for file in [path, base, merged] { try? FileManager.default.removeItem(atPath: file) }
         }
-        let file = try GGUFFile(path: base), c = try file.decoderConfiguration()
+        let file = try GGUFFile(path: base)
+        let c = try file.decoderConfiguration()
         let adapter = try AdapterStore.read(path, for: c)
         try adapter.merge(into: file, as: .f32, path: merged)
-        let model = try golden.base, size = c.vocabularySize, expected = Golden.floats(golden.logits)
+        let model = try golden.base
+        let size = c.vocabularySize
+        let expected = Golden.floats(golden.logits)
         let all = try TransformerDecoder(
             GGUFFile(path: merged), stepTokens: 128, stepLogits: 128
         ).logits(model.tokens, at: 0, in: Cache(c, positions: 80), rows: 80)
@@ -233,13 +241,14 @@ import Testing
     }
 
     @Test func `an adapter of another model is refused with both shapes`() throws {
-        let golden = try #require(Self.adapters.first { $0.name == "all" }),
-            path = try golden.folder(), gguf = Self.temporary("lora") + ".gguf"
+        let golden = try #require(Self.adapters.first { $0.name == "all" })
+        let path = try golden.folder()
+        let gguf = Self.temporary("lora") + ".gguf"
         try Data(Golden.bytes(golden.gguf ?? "")).write(to: URL(fileURLWithPath: gguf))
         defer { for file in [path, gguf] { try? FileManager.default.removeItem(atPath: file) } }
         for name in ["llama-tied", "gemma3", "qwen3"] {
-            let model = try #require(DecoderTests.models.first { $0.name == name }),
-                c = try Self.decoder(model).configuration
+            let model = try #require(DecoderTests.models.first { $0.name == name })
+            let c = try Self.decoder(model).configuration
             for file in [path, gguf] {
                 let error = #expect(throws: AdapterError.self) {
                     _ = try AdapterStore.read(file, for: c)
@@ -250,9 +259,11 @@ import Testing
     }
 
     @Test func `files that are cut off or changed give typed errors`() throws {
-        let golden = try #require(Self.adapters.first { $0.name == "all" }),
-            path = try golden.folder(), c = try Self.decoder(golden.base).configuration
-        let gguf = Data(Golden.bytes(golden.gguf ?? "")), lora = Self.temporary("lora") + ".gguf"
+        let golden = try #require(Self.adapters.first { $0.name == "all" })
+        let path = try golden.folder()
+        let c = try Self.decoder(golden.base).configuration
+        let gguf = Data(Golden.bytes(golden.gguf ?? ""))
+        let lora = Self.temporary("lora") + ".gguf"
         defer { for file in [path, lora] { try? FileManager.default.removeItem(atPath: file) } }
         var random = SplitMix64(seed: 27)
         for name in ["adapter_config.json", "adapter_model.safetensors", lora] {
@@ -284,7 +295,8 @@ import Testing
     }
 
     @Test func `values that are not finite are refused`() throws {
-        let golden = try #require(Self.adapters.first { $0.name == "few" }), path = try golden.folder()
+        let golden = try #require(Self.adapters.first { $0.name == "few" })
+        let path = try golden.folder()
         defer { try? FileManager.default.removeItem(atPath: path) }
         let c = try Self.decoder(golden.base).configuration
         var adapter = try AdapterStore.read(path, for: c)
@@ -301,15 +313,19 @@ import Testing
     func `one step of several adapters and none gives each the bits that it gets alone`(
         golden: GoldenAdapter
     ) throws {
-        let path = try golden.folder(), model = try golden.base
+        let path = try golden.folder()
+        let model = try golden.base
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try Self.decoder(model), c = decoder.configuration
+        let decoder = try Self.decoder(model)
+        let c = decoder.configuration
         let adapter = try AdapterStore.read(path, for: c)
         var weaker = adapter
         for place in adapter.terms.keys where place.layer == 1 { weaker.terms[place]?.scale *= 0.5 }
-        let first = try DecoderAdapter(adapter, for: c), second = try DecoderAdapter(weaker, for: c)
+        let first = try DecoderAdapter(adapter, for: c)
+        let second = try DecoderAdapter(weaker, for: c)
         let adapters = [first, nil, second, first, nil, second]
-        let lengths = [17, 9, 1, 30, 12, 5], logits = [1, 3, 1, 0, 12, 2]
+        let lengths = [17, 9, 1, 30, 12, 5]
+        let logits = [1, 3, 1, 0, 12, 2]
         let alone = zip(zip(adapters, lengths), logits).flatMap { pair, rows in
             decoder.logits(
                 Array(model.tokens.prefix(pair.1)), at: 0, in: Cache(c, positions: 80), rows: rows,

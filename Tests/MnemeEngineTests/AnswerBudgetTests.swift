@@ -12,18 +12,23 @@ import Testing
     private func write(
         _ schema: JSONSchema, _ vocabulary: SchemaVocabulary, most: Int, seed: UInt64
     ) -> String? {
-        let tokenizer = PieceTokenizer(), ends = tokenizer.endTokens
+        let tokenizer = PieceTokenizer()
+        let ends = tokenizer.endTokens
         var constraint: any TokenConstraint = SchemaConstraint(schema, vocabulary)
-        var budget = AnswerBudget(), random = SplitMix64(seed: seed), written: [UInt8] = []
+        var budget = AnswerBudget()
+        var random = SplitMix64(seed: seed)
+        var written: [UInt8] = []
         for count in 0..<most {
             let mask = constraint.allowed()
             // A model that would never end by itself.
             let allowed = (0..<Int32(tokenizer.vocabularySize)).filter {
                 mask[Int($0) >> 6] >> UInt64($0 & 63) & 1 == 1
             }
-            let longer = allowed.filter { !ends.contains($0) }, tokens = longer.isEmpty ? allowed : longer
+            let longer = allowed.filter { !ends.contains($0) }
+            let tokens = longer.isEmpty ? allowed : longer
             guard !tokens.isEmpty else { return nil }
-            var token = tokens[Int(random.next() % UInt64(tokens.count))], after = constraint
+            var token = tokens[Int(random.next() % UInt64(tokens.count))]
+            var after = constraint
             after.advance(token)
             let other = budget.replacement(
                 for: token, constraint, after, left: most - count, vocabulary)

@@ -1,7 +1,6 @@
+import MnemeEngine
 import MnemeModels
 import Testing
-
-import MnemeEngine
 
 @Suite struct ChatFormTests {
     private static let alternates =

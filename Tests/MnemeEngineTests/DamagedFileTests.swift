@@ -1,10 +1,9 @@
 import Foundation
 import MnemeBase
+import MnemeEngine
 import MnemeModels
 import MnemeNumerics
 import Testing
-
-import MnemeEngine
 
 /// Model files that are damaged or made to do harm: each is refused with a ``ModelError``, or runs
 /// a step.
@@ -38,7 +37,8 @@ import MnemeEngine
 
     /// GPT-2's spelling of all bytes, some merges of them, and special tokens.
     private static let vocabulary: (tokens: [String], merges: [String], kinds: [Int64]) = {
-        var bytes: [String] = [], moved: UInt32 = 256
+        var bytes: [String] = []
+        var moved: UInt32 = 256
         for byte in 0...255 {
             let isPlain =
                 (33...126).contains(byte) || (161...172).contains(byte)
@@ -46,9 +46,9 @@ import MnemeEngine
             bytes.append(String(Character(Unicode.Scalar(isPlain ? UInt32(byte) : moved) ?? " ")))
             if !isPlain { moved += 1 }
         }
-        let merges = ["h e", "l l", "he ll", "Ġ w"],
-            all =
-                bytes + merges.map { $0.replacing(" ", with: "") } + ["<|im_start|>", "<|im_end|>"]
+        let merges = ["h e", "l l", "he ll", "Ġ w"]
+        let all =
+            bytes + merges.map { $0.replacing(" ", with: "") } + ["<|im_start|>", "<|im_end|>"]
         return (all, merges, all.map { $0.hasPrefix("<|") ? 3 : 1 })
     }()
 
@@ -191,7 +191,8 @@ import MnemeEngine
 
     @Test(arguments: [Float.infinity, -.infinity, .nan])
     func `a half that is not finite is a fault of a model`(bad: Float) throws {
-        let path = Self.path() + ".gguf", types = Self.tensors.map { $0.shape.count > 1 ? GGMLType.f16 : .f32 }
+        let path = Self.path() + ".gguf"
+        let types = Self.tensors.map { $0.shape.count > 1 ? GGMLType.f16 : .f32 }
         defer { unlink(path) }
         func write(_ change: (inout [Float], String) -> Void) throws {
             var writer = GGUFWriter()
@@ -221,8 +222,9 @@ import MnemeEngine
     }
 
     @Test func `any value of any entry of a GGUF file is refused or runs`() throws {
-        var tally = Tally(), random = Random(state: Self.seed),
-            cases: [(architecture: String, entry: Int, value: GGUFFile.Value?)] = []
+        var tally = Tally()
+        var random = Random(state: Self.seed)
+        var cases: [(architecture: String, entry: Int, value: GGUFFile.Value?)] = []
         for architecture in ["llama", "gemma3", "phi3"] {
             for entry in Self.entries.indices {
                 cases += (Self.extremes + [nil]).map { (architecture, entry, $0) }
@@ -241,7 +243,8 @@ import MnemeEngine
 
     @Test(arguments: ["llama", "t5", "gpt2"])
     func `any value of any token of a vocabulary is refused or runs`(model: String) throws {
-        var tally = Tally(), random = Random(state: Self.seed)
+        var tally = Tally()
+        var random = Random(state: Self.seed)
         for key in ["tokens", "merges", "token_type", "scores"] {
             for _ in 0..<20 * Self.rounds {
                 var entries = Self.entries
@@ -294,9 +297,10 @@ import MnemeEngine
     }
 
     @Test func `a GGUF file whose bytes are changed is refused or runs`() throws {
-        let sound = try Self.gguf(Self.entries),
-            header = sound.count - Self.tensors.reduce(0) { $0 + $1.shape.reduce(4, *) }
-        var tally = Tally(), random = Random(state: Self.seed)
+        let sound = try Self.gguf(Self.entries)
+        let header = sound.count - Self.tensors.reduce(0) { $0 + $1.shape.reduce(4, *) }
+        var tally = Tally()
+        var random = Random(state: Self.seed)
         for _ in 0..<600 * Self.rounds {
             var bytes = sound
             for _ in 0..<Int.random(in: 1...3, using: &random) {
@@ -355,7 +359,8 @@ import MnemeEngine
     }()
 
     private static let weights: (header: [(name: String, text: String)], data: [UInt8]) = {
-        var header: [(String, String)] = [], all: [UInt8] = []
+        var header: [(String, String)] = []
+        var all: [UInt8] = []
         for tensor in tensors {
             let bytes = data(tensor.shape)
             header.append(
@@ -419,7 +424,9 @@ import MnemeEngine
         // Values begin behind a colon, a bracket or a comma outside of strings; finding some that
         // are none does no harm.
         for (i, byte) in bytes.enumerated() where ":[,".utf8.contains(byte) {
-            var end = i + 1, depth = 0, quoted = false
+            var end = i + 1
+            var depth = 0
+            var quoted = false
             while end < bytes.count {
                 let b = bytes[end]
                 if b == 92 {
@@ -446,7 +453,8 @@ import MnemeEngine
     func `any value of any member of a folder's files is refused or runs`(file: Int, family: String)
         throws
     {
-        var tally = Tally(), random = Random(state: Self.seed)
+        var tally = Tally()
+        var random = Random(state: Self.seed)
         let text = Self.json[file].text.replacing(
             #""model_type":"llama""#, with: #""model_type":"\#(family)""#)
         for other in Self.extremeJSON {
@@ -507,7 +515,8 @@ import MnemeEngine
             defer { try? FileManager.default.removeItem(atPath: folder) }
             return try Self.run(folder)
         }
-        var tally = Tally(), random = Random(state: Self.seed)
+        var tally = Tally()
+        var random = Random(state: Self.seed)
         for other in Self.extremeJSON {
             for variant in Self.variants(Self.header, other).shuffled(using: &random).prefix(
                 12 * Self.rounds)

@@ -1,11 +1,10 @@
 import Foundation
 import MnemeBase
+import MnemeEngine
 import MnemeKV
 import MnemeModels
 import MnemeNumerics
 import Testing
-
-import MnemeEngine
 
 @Suite struct DecoderTests {
     struct Tiny: Decodable, CustomTestStringConvertible {
@@ -51,7 +50,8 @@ import MnemeEngine
         .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try model.config.write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
-        var header: [String: Any] = [:], data = Data()
+        var header: [String: Any] = [:]
+        var data = Data()
         for (name, shape) in model.shapes.sorted(by: { $0.key < $1.key }) {
             var values = values(
                 name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma"))
@@ -75,12 +75,11 @@ import MnemeEngine
     func `logits equal those of transformers`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let
-            decoder = try TransformerDecoder(
-                ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
-            expected = Golden.floats(model.logits)
-        let size = decoder.configuration.vocabularySize,
-            cache = Cache(decoder.configuration, positions: 80)
+        let decoder = try TransformerDecoder(
+            ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        let expected = Golden.floats(model.logits)
+        let size = decoder.configuration.vocabularySize
+        let cache = Cache(decoder.configuration, positions: 80)
         // Keys and values are halves, which costs some of the fourth digit.
         let all = decoder.logits(model.tokens, at: 0, in: cache, rows: 80)
         for (i, row) in model.rows.enumerated() {
@@ -121,9 +120,11 @@ import MnemeEngine
         _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)],
         adapters: [DecoderAdapter?] = []
     ) -> [[Float]] {
-        let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }
-        var tokens: [Int32] = [], segments: [DecoderSegment] = [],
-            out = [Float](repeating: .nan, count: count * size)
+        let size = decoder.configuration.vocabularySize
+        let count = parts.reduce(0) { $0 + $1.logits }
+        var tokens: [Int32] = []
+        var segments: [DecoderSegment] = []
+        var out = [Float](repeating: .nan, count: count * size)
         for (i, part) in parts.enumerated() {
             segments.append(
                 DecoderSegment(
@@ -148,8 +149,9 @@ import MnemeEngine
     private static func mixed(_ decoder: TransformerDecoder, _ text: [Int32], behind: Int) -> (
         logits: [[Float]], alone: [[Float]]
     ) {
-        let c = decoder.configuration, whole = Cache(c, positions: text.count),
-            caches = (0..<5).map { _ in Cache(c, positions: text.count) }
+        let c = decoder.configuration
+        let whole = Cache(c, positions: text.count)
+        let caches = (0..<5).map { _ in Cache(c, positions: text.count) }
         var alone: [[Float]] = []
         for cache in [whole] + caches where behind > 0 {
             for start in stride(from: 0, to: behind, by: 100) {
@@ -161,7 +163,8 @@ import MnemeEngine
             alone += decoder.logits([text[token]], at: token, in: whole, rows: 1)
         }
         // The lengths of prompts: threads share the contexts of those below 17 tokens.
-        let ends = [9, 20, 3, 1, 1].map { behind + $0 }, kept = [0, 3, 3, 0, 1]
+        let ends = [9, 20, 3, 1, 1].map { behind + $0 }
+        let kept = [0, 3, 3, 0, 1]
         var logits = step(
             decoder, caches.indices.map { (text[behind..<ends[$0]], caches[$0], kept[$0]) })
         // Nobody wants any; and what was left behind serves what follows.
@@ -204,11 +207,11 @@ import MnemeEngine
     {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let
-            decoder = try TransformerDecoder(
-                ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
-            c = decoder.configuration
-        let ordinary = Cache(c, positions: 80), prompt = Array(model.tokens.prefix(60))
+        let decoder = try TransformerDecoder(
+            ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        let c = decoder.configuration
+        let ordinary = Cache(c, positions: 80)
+        let prompt = Array(model.tokens.prefix(60))
         _ = decoder.logits(prompt, at: 0, in: ordinary, rows: 1)
         let expected = decoder.logits([model.tokens[60]], at: 60, in: ordinary, rows: 1)[0]
         let isWindowed = (0..<c.layers).contains { c.window(layer: $0) != nil }
@@ -244,7 +247,8 @@ import MnemeEngine
     static func gguf(_ model: Tiny) throws -> String {
         let config = try #require(
             try JSONSerialization.jsonObject(with: Data(model.config.utf8)) as? [String: Any])
-        let type = config["model_type"] as! String, isGemma = type.hasPrefix("gemma")
+        let type = config["model_type"] as! String
+        let isGemma = type.hasPrefix("gemma")
         let architecture = ["mistral": "llama", "gemma3_text": "gemma3"][type] ?? type
         var writer = GGUFWriter()
         try writer.add("general.architecture", .string(architecture))
@@ -268,8 +272,8 @@ import MnemeEngine
                 try writer.add("\(architecture).\(key)", .float(value.doubleValue))
             }
         }
-        let heads = integer("num_attention_heads")!,
-            dimension = integer("head_dim") ?? integer("hidden_size")! / heads
+        let heads = integer("num_attention_heads")!
+        let dimension = integer("head_dim") ?? integer("hidden_size")! / heads
         var tensors = model.shapes.sorted { $0.key < $1.key }.map {
             name, shape -> (name: String, shape: [Int], values: [Float]) in
             var values = values(name, count: shape.reduce(1, *), isGemma: isGemma)
@@ -278,9 +282,9 @@ import MnemeEngine
                 // Pairs of a rotation stand side by side: row 2i is row i of the first half, row 2i
                 // + 1 of the second.
                 values = (0..<shape[0]).flatMap { row in
-                    let place = row % dimension,
-                        from =
-                            row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
+                    let place = row % dimension
+                    let from =
+                        row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
                     return values[from * shape[1]..<(from + 1) * shape[1]]
                 }
             }
@@ -329,12 +333,14 @@ import MnemeEngine
     // reference here.
     @Test(arguments: models.filter { $0.name != "llama-dynamic" && $0.name != "llama-llama3" })
     func `a GGUF file gives the same logits`(model: Tiny) throws {
-        let path = try Self.gguf(model), small = path + ".q8"
+        let path = try Self.gguf(model)
+        let small = path + ".q8"
         defer { for file in [path, small] { try? FileManager.default.removeItem(atPath: file) } }
-        let file = try GGUFFile(path: path), expected = Golden.floats(model.logits)
+        let file = try GGUFFile(path: path)
+        let expected = Golden.floats(model.logits)
         func worst(_ file: GGUFFile) throws -> Float {
-            let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128),
-                size = decoder.configuration.vocabularySize
+            let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128)
+            let size = decoder.configuration.vocabularySize
             let all = decoder.logits(
                 model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
             return model.rows.enumerated().map { i, row in
@@ -354,7 +360,8 @@ import MnemeEngine
     }
 
     @Test func `a conversion keeps the header and overwrites nothing`() throws {
-        let path = try Self.gguf(Self.models[0]), target = path + ".f16"
+        let path = try Self.gguf(Self.models[0])
+        let target = path + ".f16"
         defer { for file in [path, target] { try? FileManager.default.removeItem(atPath: file) } }
         let file = try GGUFFile(path: path)
         try GGUFConversion.convert(file, to: .f16, path: target)
@@ -377,10 +384,11 @@ import MnemeEngine
     func `a weight that is not finite is found, and not converted`(
         bad: Float, target: GGUFConversion.Target
     ) throws {
-        let path = try Self.gguf(Self.models[0]), converted = path + ".converted"
+        let path = try Self.gguf(Self.models[0])
+        let converted = path + ".converted"
         defer { for file in [path, converted] { try? FileManager.default.removeItem(atPath: file) } }
-        let sound = try GGUFFile(path: path),
-            place = try #require(sound.tensors["blk.0.attn_q.weight"]).range.lowerBound + 4 * 5
+        let sound = try GGUFFile(path: path)
+        let place = try #require(sound.tensors["blk.0.attn_q.weight"]).range.lowerBound + 4 * 5
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         withUnsafeBytes(of: bad.bitPattern.littleEndian) {
             bytes.replaceSubrange(place..<place + 4, with: $0)
@@ -404,19 +412,21 @@ import MnemeEngine
             var prompt: String
             var answer: [Int32]
         }
-        let answers = try Golden.read([Answer].self, "greedy"),
-            file = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
+        let answers = try Golden.read([Answer].self, "greedy")
+        let file = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
         defer { try? FileManager.default.removeItem(atPath: file) }
         var model = try RealModel.loaded.get()
         if let converted, let path = RealModel.path {
             try GGUFConversion.convert(try GGUFFile(path: path), to: converted, path: file)
             model = try LanguageModel(path: file, stepTokens: 256)
         }
-        var equal = 0, gaps: [Float] = []
+        var equal = 0
+        var gaps: [Float] = []
         for answer in answers {
             let cache = Cache(model.decoder.configuration, positions: 128)
-            var tokens = model.tokenizer.encode(answer.prompt, special: false), position = 0,
-                made: [Int32] = []
+            var tokens = model.tokenizer.encode(answer.prompt, special: false)
+            var position = 0
+            var made: [Int32] = []
             while made.count < answer.answer.count {
                 var row = model.decoder.logits(tokens, at: position, in: cache, rows: 1)[0]
                 position += tokens.count

@@ -39,7 +39,8 @@ import Testing
     }
 
     @Test func `drafts are as long as pays by what steps took`() {
-        var free = DraftMeter(), dear = DraftMeter()
+        var free = DraftMeter()
+        var dear = DraftMeter()
         for rows in 1...DraftMeter.mostRows {
             free.note(rows: rows, seconds: 1)
             dear.note(rows: rows, seconds: Double(rows))
@@ -110,7 +111,8 @@ struct DraftedAnswerTests {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
         limits.draftTokens = 0
-        let plain = try Engine(model, limits: limits), drafting = try Engine(model)
+        let plain = try Engine(model, limits: limits)
+        let drafting = try Engine(model)
         defer {
             plain.close()
             drafting.close()

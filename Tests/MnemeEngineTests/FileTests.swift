@@ -1,10 +1,9 @@
 import Foundation
 import MnemeBase
+import MnemeEngine
 import MnemeModels
 import MnemeNumerics
 import Testing
-
-import MnemeEngine
 
 extension GGMLType: Decodable {}
 
@@ -21,7 +20,8 @@ extension GGMLType: Decodable {}
 
     @Test(arguments: blocks)
     func `blocks become the reference's floats, and tiles the same`(block: Block) throws {
-        let raw = Golden.bytes(block.raw), expected = Golden.floats(block.floats)
+        let raw = Golden.bytes(block.raw)
+        let expected = Golden.floats(block.floats)
         var floats = [Float](repeating: 0, count: expected.count)
         raw.withUnsafeBytes {
             dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats)
@@ -43,15 +43,17 @@ extension GGMLType: Decodable {}
     }
 
     @Test func `halves are read as IEEE 754 says, infinities and NaNs, too`() {
-        let halves = (0...UInt16.max).map { $0 }, isFinite = { (half: UInt16) in half & 0x7c00 != 0x7c00 }
+        let halves = (0...UInt16.max).map { $0 }
+        let isFinite = { (half: UInt16) in half & 0x7c00 != 0x7c00 }
         var floats = [Float](repeating: 0, count: halves.count)
         halves.withUnsafeBytes {
             dequantize(type: .f16, $0.baseAddress!, count: halves.count, into: &floats)
         }
         // The sign, and a sum of powers of two; an exponent of all ones is no number.
         let wrong = halves.filter { half in
-            let value = floats[Int(half)], exponent = Int(half >> 10 & 31),
-                fraction = Double(half & 1023) / 1024
+            let value = floats[Int(half)]
+            let exponent = Int(half >> 10 & 31)
+            let fraction = Double(half & 1023) / 1024
             guard isFinite(half) else {
                 return half & 1023 == 0
                     ? value != (half < 0x8000 ? .infinity : -.infinity) : !value.isNaN
@@ -68,7 +70,8 @@ extension GGMLType: Decodable {}
 
     @Test(arguments: [GGMLType.f16, .q8_0, .q2_k, .q6_k, .q4_k])
     func `blocks that hold no numbers are packed without harm`(type: GGMLType) throws {
-        let shape = try #require(blockShape(type: type)), columns = 256
+        let shape = try #require(blockShape(type: type))
+        let columns = 256
         // All bits set: NaNs wherever the type has halves.
         let source = [UInt8](repeating: 0xff, count: columns / shape.weights * shape.bytes)
         let matrix = source.withUnsafeBytes {
@@ -115,8 +118,9 @@ extension GGMLType: Decodable {}
     func `products equal those of the floats`(block: Block, features: ProcessorFeatures) throws {
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
         // 24 outputs of 256 inputs, blocks repeated in turn.
-        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
-            rowBytes = 256 / shape.weights * shape.bytes
+        let raw = Golden.bytes(block.raw)
+        let shape = try #require(blockShape(type: block.type))
+        let rowBytes = 256 / shape.weights * shape.bytes
         let source = (0..<24).flatMap { row in
             (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] }
         }
@@ -130,8 +134,8 @@ extension GGMLType: Decodable {}
             let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.7) * Float(i % 5) }
             kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
-            var output = [Float](repeating: 1, count: rows * 32),
-                expected = [Float](repeating: 0, count: 256)
+            var output = [Float](repeating: 1, count: rows * 32)
+            var expected = [Float](repeating: 0, count: 256)
             matrix.apply(
                 input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
             for column in [0, 7, 15, 16, 23] {
@@ -167,7 +171,8 @@ extension GGMLType: Decodable {}
         }
         #expect(matrix.reads == (inputs == 96 ? .words : []))
         #expect(matrix.byteCount == (inputs == 96 ? 32 * 96 * 25 / 16 : 32 * 80 * 4))
-        var given = [Float](repeating: 0, count: inputs), row = given
+        var given = [Float](repeating: 0, count: inputs)
+        var row = given
         for index in 0..<16 {
             bits.withUnsafeBytes {
                 dequantize(
@@ -175,8 +180,8 @@ extension GGMLType: Decodable {}
             }
             matrix.row(index, into: &row)
             for start in stride(from: 0, to: inputs, by: 32) {
-                let block = start..<min(start + 32, inputs),
-                    bound = given[block].map(abs).max()! * (inputs == 96 ? 1.001 / 4094 : 0)
+                let block = start..<min(start + 32, inputs)
+                let bound = given[block].map(abs).max()! * (inputs == 96 ? 1.001 / 4094 : 0)
                 for i in block { #expect(abs(row[i] - given[i]) <= bound + 1e-8) }
             }
         }
@@ -196,8 +201,9 @@ extension GGMLType: Decodable {}
         block: Block, features: ProcessorFeatures
     ) throws {
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
-        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
-            rowBytes = 256 / shape.weights * shape.bytes
+        let raw = Golden.bytes(block.raw)
+        let shape = try #require(blockShape(type: block.type))
+        let rowBytes = 256 / shape.weights * shape.bytes
         let source = (0..<80).flatMap { row in
             (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] }
         }
@@ -207,8 +213,8 @@ extension GGMLType: Decodable {}
                     source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256,
                     features: features)
             }
-            let kernels = DecoderKernels(features: features),
-                input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
+            let kernels = DecoderKernels(features: features)
+            let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
             kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
             var output = [Float](repeating: 0.5, count: rows * 80)

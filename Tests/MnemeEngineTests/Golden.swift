@@ -25,10 +25,9 @@ enum Golden {
 /// The real model, which `make language-model` fetches; tests that need it are skipped without it.
 enum RealModel {
     static let path: String? = {
-        let
-            home =
-                ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme",
-            folder = home + "/models/smollm2"
+        let home =
+            ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
+        let folder = home + "/models/smollm2"
         return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.first {
             $0.hasSuffix(".gguf")
         }.map {
@@ -45,9 +44,9 @@ final class Cache {
     private let memory: UnsafeMutablePointer<UInt16>
 
     init(_ c: DecoderConfiguration, positions: Int) {
-        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens,
-            side = KVView.blockTokens * c.kvSize,
-            elements = 2 * c.layers * blocks * side
+        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens
+        let side = KVView.blockTokens * c.kvSize
+        let elements = 2 * c.layers * blocks * side
         memory = .allocate(capacity: elements)
         memory.initialize(repeating: 0, count: elements)
         view = KVView(

@@ -44,11 +44,12 @@ struct KeptTests {
     @Test func `answers are equal bit by bit, whether computed anew, found in memory or on disk`()
         async throws
     {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let first = text(1, 700), second = first + text(2, 75),
-            third = Array(first.prefix(333)) + text(3, 50)
+        let first = text(1, 700)
+        let second = first + text(2, 75)
+        let third = Array(first.prefix(333)) + text(3, 50)
         var expected: [Answer] = []
         for prompt in [first, second, third] {
             let engine = try Engine(model)
@@ -85,8 +86,8 @@ struct KeptTests {
     }
 
     @Test func `where memory ends sequences are put back, and all answers are right`() async throws {
-        let model = try RealModel.loaded.get(),
-            prompts = (0..<6).map { text($0 + 10, 120 + 13 * $0) }
+        let model = try RealModel.loaded.get()
+        let prompts = (0..<6).map { text($0 + 10, 120 + 13 * $0) }
         var expected: [Answer] = []
         let roomy = try Engine(model)
         for prompt in prompts { expected.append(try await answer(roomy, request(prompt, 70)).0) }
@@ -107,8 +108,8 @@ struct KeptTests {
     }
 
     @Test func `with the memories in a prompt what was computed of it goes`() async throws {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let engine = try Engine(model, folder: KVFolder(path: path))
         defer { engine.close() }
@@ -126,24 +127,24 @@ struct KeptTests {
         `a saved prefix is found after a restart, by its readers alone, and is not trimmed`()
         async throws
     {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let beginning = text(4, 203), prompt = beginning + text(5, 40)
+        let beginning = text(4, 203)
+        let prompt = beginning + text(5, 40)
         var engine = try Engine(model)
-        let expected = try await answer(engine, request(prompt)).0,
-            nowhere = try await engine.keep(beginning)
+        let expected = try await answer(engine, request(prompt)).0
+        let nowhere = try await engine.keep(beginning)
         #expect(nowhere == nil, "there is no folder")
         engine.close()
         let folder = try KVFolder(path: path)
         engine = try Engine(model, folder: folder)
-        let
-            kept = try #require(
-                try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])),
-            short = try await engine.keep(text(6, 31))
+        let kept = try #require(
+            try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"]))
+        let short = try await engine.keep(text(6, 31))
         #expect(kept.tokens == 192 && kept.bytes > 192 * 1_000 && short == nil)
-        let written = engine.statistics.kv.written,
-            again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
+        let written = engine.statistics.kv.written
+        let again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
         #expect(
             again?.end == kept.end && engine.statistics.kv.written == written,
             "what is there is not computed again")
@@ -155,8 +156,8 @@ struct KeptTests {
         engine = try Engine(model, folder: folder)
         var asked = request(prompt)
         asked.scope = "ana"
-        let (found, usage) = try await answer(engine, asked),
-            (_, other) = try await answer(engine, request(prompt))
+        let (found, usage) = try await answer(engine, asked)
+        let (_, other) = try await answer(engine, request(prompt))
         #expect(found == expected && usage.cachedTokens == 192 && other.cachedTokens == 0)
         try engine.release(kept.end)
         try engine.release(kept.end)
@@ -171,8 +172,8 @@ struct KeptTests {
     @Test func `erasing a kept text of which a block is missing says that some may be left`()
         async throws
     {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let folder = try KVFolder(path: path)
         var engine = try Engine(model, folder: folder)
@@ -191,7 +192,8 @@ struct KeptTests {
     }
 
     @Test func `what sequences share is read once for all, and changes nothing`() async throws {
-        let model = try RealModel.loaded.get(), shared = text(7, 1100)
+        let model = try RealModel.loaded.get()
+        let shared = text(7, 1100)
         var expected: [Answer] = []
         for i in 0..<5 {
             let engine = try Engine(model)

@@ -62,7 +62,8 @@ import Testing
                 for linear in LayerLinear.allCases {
                     for place in places(linear)
                     where name.hasSuffix("layers.\(layer).\(place.tensor).weight") {
-                        let (a, b) = factors(layer, linear), (outputs, inputs) = configuration.size(of: linear)
+                        let (a, b) = factors(layer, linear)
+                        let (outputs, inputs) = configuration.size(of: linear)
                         for row in 0..<outputs {
                             for column in 0..<inputs {
                                 let sum = (0..<Self.rank).reduce(Float(0)) {
@@ -88,9 +89,9 @@ import Testing
     func `a low-rank term gives what the dense sum of both matrices gives`(model: Tiny) throws {
         let path = try DecoderTests.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let plain = try Self.decoder(path, model),
-            terms = Terms(configuration: plain.configuration),
-            adapter = try DecoderAdapter(terms.adapter, for: plain.configuration)
+        let plain = try Self.decoder(path, model)
+        let terms = Terms(configuration: plain.configuration)
+        let adapter = try DecoderAdapter(terms.adapter, for: plain.configuration)
         var added = 0
         let mergedPath = try DecoderTests.folder(model) { added += terms.add(to: $0, &$1) }
         defer { try? FileManager.default.removeItem(atPath: mergedPath) }
@@ -106,7 +107,8 @@ import Testing
         func worst(_ a: [[Float]], _ b: [[Float]]) -> Float {
             zip(a.joined(), b.joined()).map { abs($0 - $1) }.max() ?? .infinity
         }
-        let difference = worst(low, dense), effect = worst(low, before)
+        let difference = worst(low, dense)
+        let effect = worst(low, before)
         #expect(difference < 1e-3, "\(difference) from the dense product")
         #expect(effect > 20 * difference, "the term changes logits by \(effect) only")
 
@@ -159,12 +161,15 @@ import Testing
     func `a hook sees the output of each layer, and changes nothing by looking`(model: Tiny) throws {
         let path = try DecoderTests.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try Self.decoder(path, model), c = decoder.configuration
-        let tokens = Array(model.tokens.prefix(24)), others = Array(tokens.reversed())
+        let decoder = try Self.decoder(path, model)
+        let c = decoder.configuration
+        let tokens = Array(model.tokens.prefix(24))
+        let others = Array(tokens.reversed())
         func logits(_ tokens: [Int32], rows: Int, hook: LayerHook? = nil) -> [[Float]] {
             decoder.logits(tokens, at: 0, in: Cache(c, positions: 24), rows: rows, hook: hook)
         }
-        let expected = logits(tokens, rows: 24), recorder = Recorder(layers: c.layers)
+        let expected = logits(tokens, rows: 24)
+        let recorder = Recorder(layers: c.layers)
         #expect(logits(tokens, rows: 24, hook: recorder.hook) == expected)
         #expect(!recorder.hasRepetitions)
         #expect(logits(others, rows: 24) != expected)

@@ -21,7 +21,8 @@ private final class SampleRows {
         layer: Int = 0, head: Int = 0,
         mergeCount: (row: Int, count: Float) = (0, 1)
     ) {
-        let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
+        let d = keys[0].count
+        let room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
         (self.keys, self.values) = (.allocate(capacity: room), .allocate(capacity: room))
         for (row, (key, value)) in zip(keys, values).enumerated() {
             for i in 0..<d {
@@ -76,8 +77,8 @@ private final class SampleRows {
     }
 
     @Test func `a row's lot does not change while others go`() {
-        let all = sample(50).scores(RandomEviction(seed: 3, recent: 2)),
-            again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
+        let all = sample(50).scores(RandomEviction(seed: 3, recent: 2))
+        let again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
         #expect(
             Array(all.prefix(38)) == Array(again.prefix(38))
                 && all.suffix(2).allSatisfy { $0 == .infinity }
@@ -85,8 +86,9 @@ private final class SampleRows {
     }
 
     @Test func `like neighbours are merged, others are lost`() {
-        let a: [Float] = [1, 0] + Self.zeros, b: [Float] = [0, 1] + Self.zeros,
-            nearA: [Float] = [1, 0.125] + Self.zeros
+        let a: [Float] = [1, 0] + Self.zeros
+        let b: [Float] = [0, 1] + Self.zeros
+        let nearA: [Float] = [1, 0.125] + Self.zeros
         let sample = SampleRows(keys: [a, nearA, b, b], values: [a, b, a, b])
         let changes = sample.dispose(KVMerger(threshold: 0.8), lost: [1, 2], kept: [0, 3])
         #expect(changes.map(\.row) == [0, 3])
@@ -105,8 +107,8 @@ private final class SampleRows {
     }
 
     @Test func `what is lost becomes one row that stands for all, again and again`() {
-        let keys = (0..<8).map { [Float](repeating: Float($0), count: 16) },
-            values = (0..<8).map { [Float](repeating: Float($0 * $0), count: 16) }
+        let keys = (0..<8).map { [Float](repeating: Float($0), count: 16) }
+        let values = (0..<8).map { [Float](repeating: Float($0 * $0), count: 16) }
         let first = SampleRows(keys: keys, values: values).dispose(
             CompensationToken(), lost: [2, 3, 4], kept: [0, 1, 5, 6, 7])
         // The first behind the gap is part of it.
@@ -169,8 +171,9 @@ struct PolicyTests {
     }
 
     @Test func `heads with rows of their own answer as a whole cache does`() throws {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
-            tokens = text(150)
+        let decoder = try RealModel.loaded.get().decoder
+        let c = decoder.configuration
+        let tokens = text(150)
         let whole = Cache(c, positions: 200)
         _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
         let expected = decoder.logits(Array(tokens.suffix(30)), at: 120, in: whole, rows: 1)[0]
@@ -187,8 +190,10 @@ struct PolicyTests {
     func `a policy keeps to its budget and answers`(name: String)
         throws
     {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
-            tokens = text(300), budget = 96
+        let decoder = try RealModel.loaded.get().decoder
+        let c = decoder.configuration
+        let tokens = text(300)
+        let budget = 96
         let policy = try PolicyCatalog.policy(name, for: decoder, sample: tokens, budget: budget)
         let cache = try CompressedCache(decoder, policy, budget: budget, positions: 400)
         _ = try logits(cache, Array(tokens.prefix(260)), endsPrompt: true, size: c.vocabularySize)
@@ -218,9 +223,11 @@ struct PolicyTests {
     @Test func `rows that move together answer as if they had been copied to their new positions`()
         throws
     {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
-            tokens = text(121)
-        let whole = Cache(c, positions: 128), target = Cache(c, positions: 128)
+        let decoder = try RealModel.loaded.get().decoder
+        let c = decoder.configuration
+        let tokens = text(121)
+        let whole = Cache(c, positions: 128)
+        let target = Cache(c, positions: 128)
         _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
         let rebase = KVRebase(c)
         rebase.copy(0..<4, of: whole.view, to: target.view, at: 0)

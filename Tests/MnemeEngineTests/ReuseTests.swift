@@ -24,10 +24,12 @@ struct ReuseTests {
     }
 
     @Test func `keys that are moved are those of the new position, values stay`() throws {
-        let model = try RealModel.loaded.get(), c = model.decoder.configuration,
-            tokens = text(3, 70)
-        let source = Cache(c, positions: 200), target = Cache(c, positions: 200),
-            expected = Cache(c, positions: 200)
+        let model = try RealModel.loaded.get()
+        let c = model.decoder.configuration
+        let tokens = text(3, 70)
+        let source = Cache(c, positions: 200)
+        let target = Cache(c, positions: 200)
+        let expected = Cache(c, positions: 200)
         _ = model.decoder.logits(tokens, at: 21, in: source, rows: 1)
         _ = model.decoder.logits(tokens, at: 99, in: expected, rows: 1)
         let rebase = KVRebase(c)
@@ -66,8 +68,10 @@ struct ReuseTests {
     }
 
     @Test func `tokens that stand apart are computed as each by itself`() throws {
-        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration,
-            prompt = text(4, 700)
+        let model = try RealModel.loaded.get()
+        let decoder = model.decoder
+        let c = decoder.configuration
+        let prompt = text(4, 700)
         func filled() -> Cache {
             let cache = Cache(c, positions: 700)
             for start in stride(from: 0, to: 700, by: 100) {
@@ -124,10 +128,13 @@ struct ReuseTests {
     @Test func `what is computed again altogether is exact, and less of it is nearer than nothing`()
         throws
     {
-        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration,
-            prefix = text(1, 20)
-        let parts = (0..<4).map { text($0 + 5, 60) }, question = text(2, 10),
-            prompt = prefix + parts.flatMap { $0 } + question
+        let model = try RealModel.loaded.get()
+        let decoder = model.decoder
+        let c = decoder.configuration
+        let prefix = text(1, 20)
+        let parts = (0..<4).map { text($0 + 5, 60) }
+        let question = text(2, 10)
+        let prompt = prefix + parts.flatMap { $0 } + question
         let whole = Cache(c, positions: 300)
         _ = decoder.logits(Array(prompt.prefix(200)), at: 0, in: whole, rows: 1)
         let expected = decoder.logits(Array(prompt.dropFirst(200)), at: 200, in: whole, rows: 1)[0]
@@ -151,13 +158,15 @@ struct ReuseTests {
             logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
             return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
         }
-        let exact = distance(ChunkStarts(), 1), naive = distance(NaiveReuse(), 0)
+        let exact = distance(ChunkStarts(), 1)
+        let naive = distance(NaiveReuse(), 0)
         #expect(exact == (250, 0))
         #expect(naive.computed == 10 && naive.distance > 0.1)
         for policy in [CacheBlend(), QuestionAttention(), QuestionChunks(), ChunkStarts()]
             as [any RecomputePolicy]
         {
-            let some = distance(policy, 0.25), all = distance(policy, 1)
+            let some = distance(policy, 0.25)
+            let all = distance(policy, 1)
             #expect(some.computed == 70 && all == (250, 0), "\(policy) \(some) \(all)")
         }
     }
@@ -170,8 +179,9 @@ struct ReuseTests {
             tokens: [Int32], usage: GenerationUsage
         )
     {
-        var request = GenerationRequest(prompt: prompt), tokens: [Int32] = [],
-            usage: GenerationUsage?
+        var request = GenerationRequest(prompt: prompt)
+        var tokens: [Int32] = []
+        var usage: GenerationUsage?
         request.maxTokens = 12
         request.ignoresEnd = true
         request.texts = texts
@@ -187,7 +197,8 @@ struct ReuseTests {
 
     /// A prompt of texts in this order, and where they stand.
     private func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
-        var tokens = text(1, 20), positions: [Range<Int>] = []
+        var tokens = text(1, 20)
+        var positions: [Range<Int>] = []
         for number in order {
             positions.append(tokens.count..<tokens.count + 40 + number)
             tokens += text(number + 5, 40 + number)
@@ -200,15 +211,15 @@ struct ReuseTests {
         `texts of earlier prompts are taken over at other positions, and nobody mistakes them for exact`()
         async throws
     {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let exact = try Engine(model)
         defer { exact.close() }
         var limits = Engine.Limits()
         limits.reuseShare = 0.15
-        let first = prompt([0, 1, 2, 3], question: 40),
-            second = prompt([3, 5, 1, 2, 0], question: 41)
+        let first = prompt([0, 1, 2, 3], question: 40)
+        let second = prompt([3, 5, 1, 2, 0], question: 41)
         do {
             let engine = try Engine(model, limits: limits, folder: KVFolder(path: path))
             defer { engine.close() }
@@ -234,8 +245,8 @@ struct ReuseTests {
         limits.reuseShare = 1
         let whole = try Engine(model, limits: limits, folder: KVFolder(path: path))
         defer { whole.close() }
-        let fourth = prompt([2, 0, 5, 1], question: 43),
-            four = try await answer(whole, fourth.tokens, texts: fourth.texts)
+        let fourth = prompt([2, 0, 5, 1], question: 43)
+        let four = try await answer(whole, fourth.tokens, texts: fourth.texts)
         #expect(four.usage.reusedTokens == 168)
         #expect(try await answer(exact, fourth.tokens, texts: []).tokens == four.tokens)
         await #expect(throws: EngineError.self) {
@@ -249,14 +260,15 @@ struct ReuseTests {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
         limits.reuseShare = 0.5
-        let engine = try Engine(model, limits: limits), exact = try Engine(model)
+        let engine = try Engine(model, limits: limits)
+        let exact = try Engine(model)
         defer {
             engine.close()
             exact.close()
         }
-        let first = prompt(Array(0..<24), question: 40),
-            second = prompt(Array(0..<24).reversed(), question: 41),
-            alone = text(77, 30)
+        let first = prompt(Array(0..<24), question: 40)
+        let second = prompt(Array(0..<24).reversed(), question: 41)
+        let alone = text(77, 30)
         _ = try await answer(engine, first.tokens, texts: first.texts)
         let expected = try await answer(exact, alone, texts: []).tokens
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -271,8 +283,8 @@ struct ReuseTests {
                     } else {
                         var request = GenerationRequest(prompt: second.tokens)
                         request.texts = second.texts
-                        let stream = try engine.generate(request),
-                            task = Task { for try await _ in stream {} }
+                        let stream = try engine.generate(request)
+                        let task = Task { for try await _ in stream {} }
                         try await Task.sleep(for: .milliseconds(i * 15))
                         task.cancel()
                         _ = try? await task.value
@@ -289,14 +301,16 @@ struct ReuseTests {
     func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`()
         async throws
     {
-        let model = try RealModel.loaded.get(),
-            path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get()
+        let path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var limits = Engine.Limits()
         limits.reuseShare = 0.15
-        let notes = [text(3, 18), text(4, 25), text(6, 30)], start = text(1, 20)
+        let notes = [text(3, 18), text(4, 25), text(6, 30)]
+        let start = text(1, 20)
         func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
-            var tokens = start, positions: [Range<Int>] = []
+            var tokens = start
+            var positions: [Range<Int>] = []
             for number in order {
                 positions.append(tokens.count..<tokens.count + notes[number].count)
                 tokens += notes[number]
@@ -304,13 +318,13 @@ struct ReuseTests {
             return (tokens + text(question, 12), positions)
         }
         do {
-            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path)),
-                first = prompt([0, 1, 2], question: 40)
+            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path))
+            let first = prompt([0, 1, 2], question: 40)
             defer { engine.close() }
             _ = try await answer(engine, first.tokens, texts: first.texts)
         }
-        let again = try Engine(model, limits: limits, folder: KVFolder(path: path)),
-            second = prompt([2, 1, 0], question: 41)
+        let again = try Engine(model, limits: limits, folder: KVFolder(path: path))
+        let second = prompt([2, 1, 0], question: 41)
         defer { again.close() }
         #expect(
             try await answer(again, second.tokens, texts: second.texts).usage.reusedTokens == 73)
@@ -324,7 +338,8 @@ struct ReuseTests {
         limits.reuseShare = 0.15
         let engine = try Engine(model, limits: limits)
         defer { engine.close() }
-        let first = prompt([0, 1, 2], question: 40), second = prompt([2, 1, 0], question: 41)
+        let first = prompt([0, 1, 2], question: 40)
+        let second = prompt([2, 1, 0], question: 41)
         _ = try await answer(engine, first.tokens, texts: first.texts, sources: ["m1"])
         #expect(
             try await answer(engine, second.tokens, texts: second.texts, sources: ["m1"]).usage

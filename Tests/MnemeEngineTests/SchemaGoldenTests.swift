@@ -91,8 +91,10 @@ struct RandomWalk {
     private(set) var text: String?
 
     init(_ schema: JSONSchema, _ vocabulary: SchemaVocabulary, seed: UInt64) {
-        let tokenizer = PieceTokenizer(), end = tokenizer.endTokens.first ?? 0
-        var constraint = SchemaConstraint(schema, vocabulary), random = SplitMix64(seed: seed)
+        let tokenizer = PieceTokenizer()
+        let end = tokenizer.endTokens.first ?? 0
+        var constraint = SchemaConstraint(schema, vocabulary)
+        var random = SplitMix64(seed: seed)
         var written: [UInt8] = []
         let most = Int(random.next() % 400)
         while written.count < most {
@@ -124,7 +126,8 @@ struct RandomWalk {
         let tried =
             Array("]}\",:".utf8) + Array(97...122) + Array("0123456789TZ@.-/_+ {[".utf8)
             + Array(65...90) + [92, 0xc3, 0xa4, 0xa9, 0xe6, 0x97, 0xa5, 0xf0, 0x9f, 0x98, 0x80]
-        var seen: Set<JSONMatcher.State> = [], open = [(matcher: start, text: [UInt8]())]
+        var seen: Set<JSONMatcher.State> = []
+        var open = [(matcher: start, text: [UInt8]())]
         while let (matcher, text) = open.popLast(), seen.count < 100_000 {
             if matcher.isComplete { return text }
             guard seen.insert(matcher.state).inserted else { continue }

@@ -134,7 +134,8 @@ import Testing
 
     /// The names of the first object that a model could write which always takes what comes first.
     private func order(_ schema: String, at path: [String] = []) throws -> [String] {
-        var matcher = JSONMatcher(try JSONSchema(schema, at: path)), written: [UInt8] = []
+        var matcher = JSONMatcher(try JSONSchema(schema, at: path))
+        var written: [UInt8] = []
         // Of all bytes that may follow, quotes and brackets end what is open; so each value stays
         // as short as it can.
         let preferred =
@@ -195,7 +196,8 @@ import Testing
     }
 
     @Test func `objects inside of objects, lists and definitions keep their own order`() throws {
-        let inner = Self.object(["b", "a"]), outer = Self.object(["a", "b"], kind: inner)
+        let inner = Self.object(["b", "a"])
+        let outer = Self.object(["a", "b"], kind: inner)
         var matcher = JSONMatcher(try JSONSchema(outer))
         let fits = matcher.advance(
             Array(#"{"a":{"b":true,"a":true},"b":{"b":false,"a":true}}"#.utf8))
@@ -281,16 +283,17 @@ import Testing
 
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `the tokens that are allowed are those whose bytes fit`() throws {
-        let tokenizer = try RealModel.loaded.get().tokenizer,
-            vocabulary = SchemaVocabulary(tokenizer)
-        let schema = try JSONSchema(Self.person),
-            text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
-        var constraint = SchemaConstraint(schema, vocabulary), matcher = JSONMatcher(schema)
+        let tokenizer = try RealModel.loaded.get().tokenizer
+        let vocabulary = SchemaVocabulary(tokenizer)
+        let schema = try JSONSchema(Self.person)
+        let text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
+        var constraint = SchemaConstraint(schema, vocabulary)
+        var matcher = JSONMatcher(schema)
         for token in tokenizer.encode(text, special: false) {
             let mask = constraint.allowed()
             for id in 0..<Int32(tokenizer.vocabularySize) {
-                let bytes = tokenizer.bytes(id),
-                    isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
+                let bytes = tokenizer.bytes(id)
+                let isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
                 var after = matcher
                 let fits =
                     tokenizer.endTokens.contains(id)
@@ -303,7 +306,8 @@ import Testing
             let fits = matcher.advance(tokenizer.bytes(token))
             #expect(fits)
         }
-        let end = Int(tokenizer.endTokens.min()!), word = constraint.allowed()[end >> 6]
+        let end = Int(tokenizer.endTokens.min()!)
+        let word = constraint.allowed()[end >> 6]
         #expect(matcher.isComplete)
         #expect(word >> UInt64(end & 63) & 1 == 1)
     }

@@ -1,9 +1,8 @@
 import Foundation
 import MnemeBase
+import MnemeEngine
 import MnemeModels
 import Testing
-
-import MnemeEngine
 
 @Suite struct LanguageTokenizerTests {
     private static func digest(_ ids: [Int32]) -> String {
@@ -22,10 +21,10 @@ import MnemeEngine
         .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
         arguments: [0, 1, 2, 3])
     func `ids equal those of the reference under each set of rules`(index: Int) throws {
-        let rules = [PreTokenizer.gpt2, .smollm, .llama3, .qwen2][index],
-            file = try GGUFFile(path: RealModel.path!)
-        let tokenizer = try file.tokenizer(preTokenizer: rules),
-            golden = try Golden.read([[String]].self, "tokens")
+        let rules = [PreTokenizer.gpt2, .smollm, .llama3, .qwen2][index]
+        let file = try GGUFFile(path: RealModel.path!)
+        let tokenizer = try file.tokenizer(preTokenizer: rules)
+        let golden = try Golden.read([[String]].self, "tokens")
         #expect(golden.count >= 5000)
         var wrong: [String] = []
         for row in golden
@@ -44,7 +43,8 @@ import MnemeEngine
             let ids = tokenizer.encode(row[0], special: false)
             #expect(tokenizer.decode(ids) == row[0])
             #expect(!ids.contains(tokenizer.special("<|im_start|>")!))
-            var stream = StreamingDecoder(), text = ""
+            var stream = StreamingDecoder()
+            var text = ""
             for id in ids { text += stream.append(tokenizer.bytes(id)) }
             #expect(text + stream.finish() == row[0])
         }
@@ -61,8 +61,8 @@ import MnemeEngine
             /// Of the texts of `tokens.json`.
             var ids: [String]
         }
-        let golden = try Golden.read(Pieces.self, "spm"),
-            texts = try Golden.read([[String]].self, "tokens").map { $0[0] }
+        let golden = try Golden.read(Pieces.self, "spm")
+        let texts = try Golden.read([[String]].self, "tokens").map { $0[0] }
         let tokenizer = try SentencePieceTokenizer(
             model: .bpe, tokens: golden.tokens, scores: golden.scores, kinds: golden.kinds,
             normalizer: SentencePieceNormalizer(addsSpace: true),
@@ -107,8 +107,8 @@ import MnemeEngine
     }
 
     @Test func `unigram ids equal those of the reference`() throws {
-        let golden = try Golden.read(Unigram.self, "unigram"),
-            texts = try Golden.read([[String]].self, "tokens").map { $0[0] } + golden.extra
+        let golden = try Golden.read(Unigram.self, "unigram")
+        let texts = try Golden.read([[String]].self, "tokens").map { $0[0] } + golden.extra
         #expect(golden.ids.count >= 5000 && golden.ids.count == texts.count)
         let map = try #require(SentencePieceNormalizer.CharacterMap(Golden.bytes(golden.map)))
         let tokenizer = try SentencePieceTokenizer(
@@ -128,7 +128,8 @@ import MnemeEngine
     }
 
     @Test func `character maps that are cut off or changed are refused or harmless`() throws {
-        let golden = try Golden.read(Unigram.self, "unigram"), sound = Golden.bytes(golden.map)
+        let golden = try Golden.read(Unigram.self, "unigram")
+        let sound = Golden.bytes(golden.map)
         for length in 0..<8 {
             #expect(SentencePieceNormalizer.CharacterMap(Array(sound[..<length])) == nil)
         }
@@ -175,15 +176,16 @@ import MnemeEngine
         .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
         arguments: [true, false])
     func `a hub folder's tokenizer gives the same ids, byte-level`(pairs: Bool) throws {
-        let file = try GGUFFile(path: RealModel.path!),
-            golden = try Golden.read([[String]].self, "tokens")
+        let file = try GGUFFile(path: RealModel.path!)
+        let golden = try Golden.read([[String]].self, "tokens")
         func strings(_ key: String) -> [String] {
             file.array("tokenizer.ggml.\(key)")!.compactMap {
                 if case .string(let text) = $0 { text } else { nil }
             }
         }
-        let tokens = strings("tokens"), merges = strings("merges"),
-            kinds = file.array("tokenizer.ggml.token_type")!
+        let tokens = strings("tokens")
+        let merges = strings("merges")
+        let kinds = file.array("tokenizer.ggml.token_type")!
         let added = tokens.indices.filter { kinds[$0] == .integer(3) || kinds[$0] == .integer(4) }
         let result = try tokenizer(
             [
@@ -218,8 +220,8 @@ import MnemeEngine
             var tokens, ids: [String]
             var scores: [Float]
         }
-        let golden = try Golden.read(Pieces.self, "spm"),
-            texts = try Golden.read([[String]].self, "tokens").map { $0[0] }
+        let golden = try Golden.read(Pieces.self, "spm")
+        let texts = try Golden.read([[String]].self, "tokens").map { $0[0] }
         // All ways to put a piece together from two, the best piece first, as the library's
         // converter lists them.
         let places = Dictionary(
@@ -268,8 +270,8 @@ import MnemeEngine
     }
 
     @Test func `a hub folder's tokenizer gives the same ids, unigram`() throws {
-        let golden = try Golden.read(Unigram.self, "unigram"),
-            texts = try Golden.read([[String]].self, "tokens").map { $0[0] } + golden.extra
+        let golden = try Golden.read(Unigram.self, "unigram")
+        let texts = try Golden.read([[String]].self, "tokens").map { $0[0] } + golden.extra
         let added = golden.kinds.indices.filter { [2, 3, 4].contains(golden.kinds[$0]) }
         let result = try tokenizer([
             "model": [

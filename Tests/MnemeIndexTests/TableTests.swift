@@ -34,7 +34,8 @@ import Testing
             lexical.write(to: &writer)
             sessions.write(to: &writer)
             try writer.write(to: path, values: [7], dataKey: key)
-            var reader = try TableReader(opening: path, dataKey: key), words = self
+            var reader = try TableReader(opening: path, dataKey: key)
+            var words = self
             #expect(reader.values[0] == 7)
             words.lexical = try LexicalIndex(from: &reader)
             words.sessions = try SessionLinks(from: &reader)
@@ -52,8 +53,8 @@ import Testing
                 TermCounts.hash("w\(Int.random(in: 0..<40, using: &random))")
             }
             let distinct = Array(Set(query)).sorted()
-            let one = a.lexical.score(distinct, sessions: a.sessions),
-                other = b.lexical.score(distinct, sessions: b.sessions)
+            let one = a.lexical.score(distinct, sessions: a.sessions)
+            let other = b.lexical.score(distinct, sessions: b.sessions)
             func bits(_ scores: [Float]) -> [UInt32] { scores.map(\.bitPattern) }
             #expect(bits(one.document) == bits(other.document))
             #expect(bits(one.window) == bits(other.window))
@@ -76,9 +77,12 @@ import Testing
         throws
     {
         var random = Seeded(state: seed &* 91 &+ 5)
-        let path = Self.path(), key = seed % 3 == 0 ? DataKey() : nil
+        let path = Self.path()
+        let key = seed % 3 == 0 ? DataKey() : nil
         defer { unlink(path) }
-        var memory = Words(), filed = Words(), removed: Set<Int> = []
+        var memory = Words()
+        var filed = Words()
+        var removed: Set<Int> = []
         for round in 0..<4 {
             for _ in 0..<150 {
                 let new = TermCounts(
@@ -87,8 +91,8 @@ import Testing
                     })
                 let document = Int.random(in: 0...max(0, memory.terms.count - 1), using: &random)
                 if memory.terms.isEmpty || Int.random(in: 0..<3, using: &random) > 0 {
-                    let session = Int.random(in: 0..<6, using: &random),
-                        place = Int64.random(in: 0..<50, using: &random)
+                    let session = Int.random(in: 0..<6, using: &random)
+                    let place = Int64.random(in: 0..<50, using: &random)
                     memory.append(new, session: session, place: place)
                     filed.append(new, session: session, place: place)
                 } else if !removed.contains(document) {
@@ -107,7 +111,9 @@ import Testing
 
     @Test(arguments: 0..<8)
     func `a graph from a file is walked as one in memory, after any edits`(seed: UInt64) throws {
-        var random = Seeded(state: seed &* 13 &+ 3), memory = MemoryGraph(), filed = MemoryGraph()
+        var random = Seeded(state: seed &* 13 &+ 3)
+        var memory = MemoryGraph()
+        var filed = MemoryGraph()
         let path = Self.path()
         defer { unlink(path) }
         var nodes = 0
@@ -117,9 +123,9 @@ import Testing
                 nodes += 1
             }
             for _ in 0..<120 {
-                let a = Int.random(in: 0..<nodes, using: &random),
-                    b = Int.random(in: 0..<nodes, using: &random),
-                    kind = MemoryGraph.Kind.allCases.randomElement(using: &random)!
+                let a = Int.random(in: 0..<nodes, using: &random)
+                let b = Int.random(in: 0..<nodes, using: &random)
+                let kind = MemoryGraph.Kind.allCases.randomElement(using: &random)!
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0:
                     memory.unlink(a, b, kind)
@@ -151,11 +157,13 @@ import Testing
     @Test func `numbers are found by key, from the file and beside it`() throws {
         let path = Self.path()
         defer { unlink(path) }
-        var table = KeyTable<UInt32>(), expected: [UInt32: Int] = [:], random = Seeded(state: 3)
+        var table = KeyTable<UInt32>()
+        var expected: [UInt32: Int] = [:]
+        var random = Seeded(state: 3)
         for _ in 0..<3 {
             for _ in 0..<200 {
-                let key = UInt32.random(in: 0..<500, using: &random),
-                    number = Int.random(in: 0..<9_999, using: &random)
+                let key = UInt32.random(in: 0..<500, using: &random)
+                let number = Int.random(in: 0..<9_999, using: &random)
                 (table[key], expected[key]) = (number, number)
             }
             var writer = TableWriter()
@@ -191,7 +199,8 @@ import Testing
 
     @Test(arguments: [false, true])
     func `a damaged or cut file is refused, and one of another key`(isEncrypted: Bool) throws {
-        let path = Self.path(), key = isEncrypted ? DataKey() : nil
+        let path = Self.path()
+        let key = isEncrypted ? DataKey() : nil
         defer { unlink(path) }
         var writer = TableWriter()
         writer.add(Column<Int32>((0..<30_000).map { $0 }))

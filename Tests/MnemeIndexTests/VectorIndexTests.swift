@@ -156,8 +156,8 @@ import Testing
 
     @Test(arguments: Kind.allCases, [1, 3, 48, 64, 100, 384])
     func `the nearest are found`(kind: Kind, dimension: Int) throws {
-        let index = try kind.make(dimension),
-            all = Self.vectors(2500, seed: UInt64(dimension), dimension: dimension)
+        let index = try kind.make(dimension)
+        let all = Self.vectors(2500, seed: UInt64(dimension), dimension: dimension)
         for part in stride(from: 0, to: all.count, by: 600) {
             try index.apply(
                 Self.changes(
@@ -189,9 +189,10 @@ import Testing
         ) throws
     {
         try Self.withFolder { folder in
-            var random = Seeded(state: seed &* 31),
-                index: (any VectorIndex)! = try kind.make(Self.dimension),
-                model: [Int: [Float]] = [:], position: Int64 = 0
+            var random = Seeded(state: seed &* 31)
+            var index: (any VectorIndex)! = try kind.make(Self.dimension)
+            var model: [Int: [Float]] = [:]
+            var position: Int64 = 0
             let supply = Self.vectors(6000, seed: seed)
             var next = 0
             for round in 0..<30 {
@@ -240,7 +241,8 @@ import Testing
 
     @Test(arguments: Kind.allCases)
     func `filters of any share lose nothing`(kind: Kind) throws {
-        let index = try kind.make(Self.dimension), all = Self.vectors(6000, seed: 5)
+        let index = try kind.make(Self.dimension)
+        let all = Self.vectors(6000, seed: 5)
         try index.apply(Self.changes(all))
         try kind.maintain(index)
         let model = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($0, $1) })
@@ -275,11 +277,13 @@ import Testing
         kind: Kind
     ) throws {
         try Self.withFolder { folder in
-            let index = try kind.make(Self.dimension), all = Self.vectors(1500, seed: 9)
+            let index = try kind.make(Self.dimension)
+            let all = Self.vectors(1500, seed: 9)
             try index.apply(Self.changes(all, position: 77))
             try kind.maintain(index)
             try index.save(to: folder + "/a")
-            let queries = Self.vectors(20, seed: 10), again = try kind.open(folder + "/a")
+            let queries = Self.vectors(20, seed: 10)
+            let again = try kind.open(folder + "/a")
             for query in queries {
                 #expect(
                     try index.search(query, VectorSearch(10))
@@ -310,7 +314,8 @@ import Testing
     @Test(arguments: Kind.allCases)
     func `what is deleted is not in the files`(kind: Kind) throws {
         try Self.withFolder { folder in
-            let index = try kind.make(64), all = Self.vectors(1200, seed: 3, dimension: 64)
+            let index = try kind.make(64)
+            let all = Self.vectors(1200, seed: 3, dimension: 64)
             try index.apply(Self.changes(all))
             try kind.maintain(index)
             try index.save(to: folder + "/x")
@@ -321,8 +326,8 @@ import Testing
             }
             // Codes as the graph keeps them: 8 bits, 128 standing for 0; and floats as the scan
             // keeps them.
-            let highest = all[7].map(abs).max()!,
-                codes = all[7].map { UInt8(128 + ($0 / (highest / 127)).rounded(.toNearestOrEven)) }
+            let highest = all[7].map(abs).max()!
+            let codes = all[7].map { UInt8(128 + ($0 / (highest / 127)).rounded(.toNearestOrEven)) }
             let floats = all[7].withUnsafeBytes(Array.init)
             #expect((contains(codes) || contains(floats)) == (kind != .tieredEncrypted))
             try index.apply(VectorChanges(deleted: [7]))
@@ -333,7 +338,8 @@ import Testing
 
     @Test(arguments: Kind.allCases)
     func `bad input is refused and changes nothing`(kind: Kind) throws {
-        let index = try kind.make(8), good: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
+        let index = try kind.make(8)
+        let good: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
         #expect(try index.search(good, VectorSearch(10)).isEmpty)
         try index.apply(VectorChanges(inserted: [(3, good)], position: 1))
         for bad: [(key: Int, vector: [Float])] in [
@@ -377,12 +383,15 @@ import Testing
     @Test(arguments: Kind.allCases)
     func `damaged and foreign files are refused or do no harm`(kind: Kind) throws {
         try Self.withFolder { folder in
-            let index = try kind.make(16), all = Self.vectors(900, seed: 4, dimension: 16),
-                path = folder + "/i"
+            let index = try kind.make(16)
+            let all = Self.vectors(900, seed: 4, dimension: 16)
+            let path = folder + "/i"
             try index.apply(Self.changes(all))
             try kind.maintain(index)
             try index.save(to: path)
-            var random = Seeded(state: 99), refused = 0, unsound = 0
+            var random = Seeded(state: 99)
+            var refused = 0
+            var unsound = 0
             for file in kind.files(path) {
                 let whole = try Data(contentsOf: URL(fileURLWithPath: file))
                 defer { try? whole.write(to: URL(fileURLWithPath: file)) }
@@ -432,9 +441,11 @@ import Testing
     func `searches run beside changes and never find what was deleted before`(kind: Kind)
         async throws
     {
-        let index = try kind.make(Self.dimension), all = Self.vectors(6000, seed: 21)
+        let index = try kind.make(Self.dimension)
+        let all = Self.vectors(6000, seed: 21)
         try index.apply(Self.changes(Array(all[..<1500])))
-        let deleted = NIOLockedValueBox<Set<Int>>([]), done = NIOLockedValueBox(false)
+        let deleted = NIOLockedValueBox<Set<Int>>([])
+        let done = NIOLockedValueBox(false)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { done.withLockedValue { $0 = true } }
@@ -452,10 +463,11 @@ import Testing
             }
             for reader in 0..<3 {
                 group.addTask {
-                    var random = Seeded(state: UInt64(reader)), searches = 0
+                    var random = Seeded(state: UInt64(reader))
+                    var searches = 0
                     while !done.withLockedValue({ $0 }) || searches == 0 {
-                        let before = deleted.withLockedValue { $0 },
-                            query = all.randomElement(using: &random)!
+                        let before = deleted.withLockedValue { $0 }
+                        let query = all.randomElement(using: &random)!
                         let found = try index.search(query, VectorSearch(10))
                         #expect(found.count == 10 && found.allSatisfy { !before.contains($0.key) })
                         searches += 1
@@ -469,7 +481,8 @@ import Testing
     }
 
     @Test func `an index catches up with a journal`() throws {
-        let all = Self.vectors(100, seed: 1), index = try FlatIndex(dimension: Self.dimension)
+        let all = Self.vectors(100, seed: 1)
+        let index = try FlatIndex(dimension: Self.dimension)
         var calls = 0
         try index.catchUp { since in
             calls += 1
@@ -482,7 +495,8 @@ import Testing
     }
 
     @Test func `several queries at once are answered as one by one`() throws {
-        let index = try FlatIndex(dimension: Self.dimension), queries = Self.vectors(37, seed: 8)
+        let index = try FlatIndex(dimension: Self.dimension)
+        let queries = Self.vectors(37, seed: 8)
         try index.apply(Self.changes(Self.vectors(20_000, seed: 6)))
         let batch = try index.search(batch: queries, VectorSearch(5))
         for (query, found) in zip(queries, batch) {
@@ -498,10 +512,12 @@ import Testing
     @Test func `a lookaside buffer answers as the index would, also when vectors come and go`()
         throws
     {
-        let all = Self.vectors(4000, seed: 12), index = try FlatIndex(dimension: Self.dimension),
-            buffer = LookasideBuffer(index, capacity: 600)
+        let all = Self.vectors(4000, seed: 12)
+        let index = try FlatIndex(dimension: Self.dimension)
+        let buffer = LookasideBuffer(index, capacity: 600)
         try buffer.apply(Self.changes(Array(all[..<3000])))
-        var random = Seeded(state: 1), query = all[17]
+        var random = Seeded(state: 1)
+        var query = all[17]
         for step in 0..<600 {
             // A conversation: mostly near what was asked before, sometimes of something else.
             query =
@@ -527,9 +543,11 @@ import Testing
     @Test(arguments: [UInt64(1), 2, 3])
     func `lists on disk survive a crash at any moment, and catch up`(seed: UInt64) throws {
         try Self.withFolder { folder in
-            let all = Self.vectors(5000, seed: seed), path = folder + "/c",
-                index = try ClusteredIndex(path: path, dimension: Self.dimension)
-            var random = Seeded(state: seed), journal: [VectorChanges] = []
+            let all = Self.vectors(5000, seed: seed)
+            let path = folder + "/c"
+            let index = try ClusteredIndex(path: path, dimension: Self.dimension)
+            var random = Seeded(state: seed)
+            var journal: [VectorChanges] = []
             for step in 0..<60 {
                 let position = Int64(step + 1)
                 let inserted = (0..<50).map { _ in

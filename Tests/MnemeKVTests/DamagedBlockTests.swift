@@ -53,7 +53,8 @@ import Testing
     private static func look(_ bytes: [UInt8], _ folder: KVFolder, _ file: KVBlockFile) throws
         -> Bool
     {
-        let name = file.hash.description, path = "\(folder.path)/\(name.prefix(2))/\(name).kv"
+        let name = file.hash.description
+        let path = "\(folder.path)/\(name.prefix(2))/\(name).kv"
         try FileManager.default.createDirectory(
             atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: shape.blockBytes, alignment: 64)
@@ -94,11 +95,12 @@ import Testing
     func `any number of a header is refused or read`(codec: KVCodec, count: Int) throws {
         let path = NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let folder = try KVFolder(path: path),
-            (file, sound) = try Self.block(codec, tokens: (0..<Int32(count)).map { $0 })
+        let folder = try KVFolder(path: path)
+        let (file, sound) = try Self.block(codec, tokens: (0..<Int32(count)).map { $0 })
         #expect(Self.signed(sound) == sound && file.tokens.count == count)
         let length = Int(sound[8]) | Int(sound[9]) << 8
-        var read = 0, refused = 0
+        var read = 0
+        var refused = 0
         for place in Self.start + 64..<Self.start + length - 3
         where (place - Self.start - 64) % 4 == 0 {
             for value in [0, 1, 33, 1 << 12, 1 << 16, 0x7fff_ffff, 0x8000_0000, .max] as [UInt32] {
@@ -117,9 +119,11 @@ import Testing
     func `files whose bytes are changed or cut off are refused or read`(codec: KVCodec) throws {
         let path = NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let folder = try KVFolder(path: path),
-            (file, sound) = try Self.block(codec, tokens: [1, 2, 3])
-        var random = Random(state: 1), read = 0, refused = 0
+        let folder = try KVFolder(path: path)
+        let (file, sound) = try Self.block(codec, tokens: [1, 2, 3])
+        var random = Random(state: 1)
+        var read = 0
+        var refused = 0
         for _ in 0..<300 {
             var bytes = sound
             for _ in 0..<Int.random(in: 1...3, using: &random) {
@@ -142,8 +146,9 @@ import Testing
         let path = NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         // It says that it stands behind itself.
-        let folder = try KVFolder(path: path), (file, sound) = try Self.block(.f16, tokens: [1]),
-            name = file.parent.description
+        let folder = try KVFolder(path: path)
+        let (file, sound) = try Self.block(.f16, tokens: [1])
+        let name = file.parent.description
         try FileManager.default.createDirectory(
             atPath: "\(path)/\(name.prefix(2))", withIntermediateDirectories: true)
         try Data(sound).write(to: URL(fileURLWithPath: "\(path)/\(name.prefix(2))/\(name).kv"))

@@ -37,10 +37,10 @@ import Testing
     @Test func `an erase deletes what cannot be read, too`() throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder.path) }
-        let doomed = try Self.write([1], sources: ["a"], to: folder)[0],
-            damaged = try Self.write([2], sources: ["a"], to: folder)[0],
-            misnamed = try Self.write([3], sources: ["a"], to: folder)[0],
-            other = try Self.write([4], sources: ["b"], to: folder)[0]
+        let doomed = try Self.write([1], sources: ["a"], to: folder)[0]
+        let damaged = try Self.write([2], sources: ["a"], to: folder)[0]
+        let misnamed = try Self.write([3], sources: ["a"], to: folder)[0]
+        let other = try Self.write([4], sources: ["b"], to: folder)[0]
         // A header that was changed; a block under another's name; what a killed writer left.
         var bytes = try Data(contentsOf: URL(fileURLWithPath: Self.path(damaged, folder)))
         bytes[40] ^= 1
@@ -102,9 +102,9 @@ import Testing
     @Test func `what is missing before a branch leaves nothing of a text`() throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder.path) }
-        let shared = try Self.write([1, 2], to: folder),
-            one = try Self.write([3, 4], behind: shared[1], at: 64, to: folder),
-            other = try Self.write([5], behind: shared[1], at: 64, to: folder)
+        let shared = try Self.write([1, 2], to: folder)
+        let one = try Self.write([3, 4], behind: shared[1], at: 64, to: folder)
+        let other = try Self.write([5], behind: shared[1], at: 64, to: folder)
         unlink(Self.path(shared[0], folder))
         #expect(try folder.unsharedBlocks(one[1]) == one)
         #expect(try folder.erase(text: one[1]) == 2)

@@ -35,7 +35,8 @@ import Testing
 
     @Test(arguments: ["bert-cls", "multilingual-e5-tiny", "roberta-last", "distilbert-dense"])
     func `vectors of each family equal sentence-transformers`(name: String) throws {
-        let golden = try Self.golden(name), folder = "\(Self.folder)/\(name)"
+        let golden = try Self.golden(name)
+        let folder = "\(Self.folder)/\(name)"
         let encoder = try BertEncoder(folder: folder, precision: .f32)
         compare(
             try encoder.embed(golden.texts), golden.plain, golden.texts, least: 0.9999, "plain")

@@ -109,8 +109,9 @@ func cosine(_ a: [Float], _ b: [Float]) -> Float {
 extension Float {
     /// IEEE half precision (`Float16` is not available on every platform).
     fileprivate init(half: UInt16) {
-        let sign: Float = half & 0x8000 == 0 ? 1 : -1, exponent = Int(half >> 10) & 31,
-            fraction = Float(half & 1023)
+        let sign: Float = half & 0x8000 == 0 ? 1 : -1
+        let exponent = Int(half >> 10) & 31
+        let fraction = Float(half & 1023)
         self =
             exponent == 0
             ? sign * fraction * 0x1p-24

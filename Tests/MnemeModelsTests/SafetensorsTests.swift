@@ -45,8 +45,8 @@ import Testing
             + #""f":{"dtype":"F32","shape":[1],"data_offsets":[7,11]},"#
             + #""b":{"dtype":"BF16","shape":[1],"data_offsets":[11,13]}}"#
         try Self.withFile(Self.file(header: header, data: bytes)) { path in
-            let file = try SafetensorsFile(path: path),
-                halves = try file.floats("h", shape: [3]).array
+            let file = try SafetensorsFile(path: path)
+            let halves = try file.floats("h", shape: [3]).array
             #expect(halves[0] == -2 && halves[1] == .infinity && halves[2].isNaN)
             #expect(try file.floats("f", shape: [1]).array == [1])
             #expect(try file.floats("b", shape: [1]).array == [1])

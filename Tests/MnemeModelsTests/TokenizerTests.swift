@@ -13,7 +13,8 @@ import Testing
         #expect(cases.count >= 2000)
         var wrong = 0
         for entry in cases {
-            let text = try #require(entry[0] as? String), ids = try #require(entry[1] as? [Int])
+            let text = try #require(entry[0] as? String)
+            let ids = try #require(entry[1] as? [Int])
             let found = tokenizer.encode(text).map(Int.init)
             if found != ids {
                 wrong += 1

@@ -45,14 +45,15 @@ private struct KVSample {
     /// Outputs, and the weight that the last `observed` tokens give to each position, by key-value
     /// heads.
     func reference(window: Int, cap: Double, observed: Int = 0) -> (out: [Double], mass: [[Double]]) {
-        var out: [Double] = [],
-            mass = [[Double]](
-                repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
+        var out: [Double] = []
+        var mass = [[Double]](
+            repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
         for t in 0..<tokens {
-            let place = positions - tokens + t, first = window > 0 ? max(0, place + 1 - window) : 0
+            let place = positions - tokens + t
+            let first = window > 0 ? max(0, place + 1 - window) : 0
             for head in 0..<Self.heads {
-                let shared = head / (Self.heads / Self.kvHeads),
-                    q = (t * Self.heads + head) * Self.dimension
+                let shared = head / (Self.heads / Self.kvHeads)
+                let q = (t * Self.heads + head) * Self.dimension
                 let weights = (first...place).map { p -> Double in
                     let score =
                         (0..<Self.dimension).reduce(0.0) {
@@ -129,9 +130,10 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
     func `attention agrees with Double, and cut into spans it is the same`(
         features: ProcessorFeatures, shape: (Int, Int, Int, Int)
     ) {
-        let (positions, tokens, window, cap) = shape, kernels = DecoderKernels(features: features)
-        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions),
-            scratch = scratch()
+        let (positions, tokens, window, cap) = shape
+        let kernels = DecoderKernels(features: features)
+        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
+        var scratch = scratch()
         let whole = sequence.run(window: window, cap: Float(cap)) { attention in
             kernels.attend(&attention, units: 0..<kernels.units(&attention), scratch: &scratch)
         }
@@ -167,8 +169,8 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         let (positions, tokens, window, cap) = shape
         func run(_ features: ProcessorFeatures) -> [UInt32] {
             let kernels = DecoderKernels(features: features)
-            var sequence = KVSample(positions: positions, tokens: tokens, seed: positions),
-                scratch = scratch()
+            var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
+            var scratch = scratch()
             (sequence.compensationRow, sequence.many) = (positions / 2, 7)
             var out = sequence.run(window: window, cap: Float(cap)) {
                 kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch)
@@ -177,7 +179,9 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             _ = sequence.run(window: window, cap: Float(cap)) {
                 kernels.addMass(&$0, head: 1, lastTokens: tokens, into: &mass)
             }
-            var halves = [UInt16](repeating: 0, count: out.count), normed = out, gated = out
+            var halves = [UInt16](repeating: 0, count: out.count)
+            var normed = out
+            var gated = out
             kernels.toHalf(out.map { $0 * 1e5 }, count: out.count, into: &halves)
             kernels.rmsNorm(
                 out, weight: [Float](repeating: 1.7, count: 192), epsilon: 1e-5, rows: tokens,
@@ -210,8 +214,8 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
     func `attention is added up as Double says`(
         features: ProcessorFeatures, shape: (Int, Int, Int, Int, Int)
     ) {
-        let (positions, tokens, observed, window, cap) = shape,
-            kernels = DecoderKernels(features: features)
+        let (positions, tokens, observed, window, cap) = shape
+        let kernels = DecoderKernels(features: features)
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
         let expected = sequence.reference(window: window, cap: Double(cap), observed: observed).mass
         for head in 0..<KVSample.kvHeads {
@@ -230,9 +234,10 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
     func `a position that stands for many weighs as they did`(
         features: ProcessorFeatures, shape: (Int, Int, Int, Int)
     ) {
-        let (positions, tokens, row, cap) = shape, kernels = DecoderKernels(features: features)
-        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions),
-            scratch = scratch()
+        let (positions, tokens, row, cap) = shape
+        let kernels = DecoderKernels(features: features)
+        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
+        var scratch = scratch()
         let before = sequence.reference(window: 0, cap: Double(cap), observed: 1).out
         (sequence.compensationRow, sequence.many) = (row, 41)
         let expected = sequence.reference(window: 0, cap: Double(cap), observed: 1)
@@ -255,9 +260,9 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         features: ProcessorFeatures
     ) {
         let kernels = DecoderKernels(features: features)
-        var one = KVSample(positions: 1200, tokens: 1, seed: 1),
-            other = KVSample(positions: 1100, tokens: 1, seed: 2),
-            scratch = scratch()
+        var one = KVSample(positions: 1200, tokens: 1, seed: 1)
+        var other = KVSample(positions: 1100, tokens: 1, seed: 2)
+        var scratch = scratch()
         // The first 1,024 positions are the same.
         for i in 0..<32 * KVSample.side {
             other.keys[i] = one.keys[i]
@@ -293,8 +298,9 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
 
     @Test func `checksums are CRC-32C of the quarters, on every path`() {
         // RFC 3720, and the check value of "123456789".
-        let digits = Array("123456789".utf8), zeros = [UInt8](repeating: 0, count: 32),
-            ascending = (0..<32).map { UInt8($0) }
+        let digits = Array("123456789".utf8)
+        let zeros = [UInt8](repeating: 0, count: 32)
+        let ascending = (0..<32).map { UInt8($0) }
         for features in [ProcessorFeatures.portable, .current] {
             #expect(Checksum.crc32c(digits, features: features)[3] == 0xe306_9283)
             #expect(

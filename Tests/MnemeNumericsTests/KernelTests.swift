@@ -29,7 +29,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     -> [Double]
 {
     (0..<rows * outputs).map { i in
-        let r = i / outputs, o = i % outputs
+        let r = i / outputs
+        let o = i % outputs
         return (0..<inputs).reduce(Double(b[o])) {
             $0 + Double(x[r * inputs + $1]) * Double(w[o * inputs + $1])
         }
@@ -39,13 +40,16 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
 @Suite struct KernelTests {
     @Test(arguments: paths, [1, 2, 11, 12, 13, 16, 17, 31, 32, 33, 50])
     func `matrix products agree with Double`(features: ProcessorFeatures, rows: Int) {
-        let inputs = 128, outputs = 48
+        let inputs = 128
+        let outputs = 48
         var random = Random(state: UInt64(rows) * 7919)
-        let x = random.floats(rows * inputs), w = random.floats(outputs * inputs),
-            b = random.floats(outputs)
+        let x = random.floats(rows * inputs)
+        let w = random.floats(outputs * inputs)
+        let b = random.floats(outputs)
         let expected = linear(x, w, b, rows: rows, outputs: outputs, inputs: inputs)
         var bytes = [UInt8](repeating: 0, count: x.count)
-        var scales = [Float](repeating: 0, count: rows), zeros = [Int32](repeating: 0, count: rows)
+        var scales = [Float](repeating: 0, count: rows)
+        var zeros = [Int32](repeating: 0, count: rows)
         let kernels = EncoderKernels(features: features)
         kernels.quantize(
             x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales,
@@ -88,12 +92,15 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
 
     @Test(arguments: paths)
     func `integer products equal the portable path exactly`(features: ProcessorFeatures) {
-        let rows = 37, inputs = 192, outputs = 64
+        let rows = 37
+        let inputs = 192
+        let outputs = 64
         var random = Random(state: 5)
-        let w = random.floats(outputs * inputs), b = [Float](repeating: 0, count: outputs)
+        let w = random.floats(outputs * inputs)
+        let b = [Float](repeating: 0, count: outputs)
         let bytes = (0..<rows * inputs).map { _ in UInt8.random(in: 0...255, using: &random) }
-        let scales = [Float](repeating: 1, count: rows),
-            zeros = [Int32](repeating: 128, count: rows)
+        let scales = [Float](repeating: 1, count: rows)
+        let zeros = [Int32](repeating: 128, count: rows)
         func run(_ features: ProcessorFeatures) -> [Float] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer {
@@ -121,7 +128,9 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
 
     @Test(arguments: paths, [1, 3, 4, 5, 15, 16, 17, 40])
     func `attention agrees with Double`(features: ProcessorFeatures, tokens: Int) {
-        let heads = 3, dim = 32, width = heads * dim
+        let heads = 3
+        let dim = 32
+        let width = heads * dim
         var random = Random(state: UInt64(tokens))
         let qkv = random.floats(tokens * 3 * width, in: -3...3)
         var out = [Float](repeating: .nan, count: tokens * width)
@@ -141,7 +150,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                     (0..<dim).reduce(0.0) { $0 + at(0, i, h * dim + $1) * at(1, j, h * dim + $1) }
                         / Double(dim).squareRoot()
                 }
-                let e = s.map { exp64($0 - s.max()!) }, total = e.reduce(0, +)
+                let e = s.map { exp64($0 - s.max()!) }
+                let total = e.reduce(0, +)
                 for d in 0..<dim {
                     let expected = (0..<tokens).reduce(0.0) {
                         $0 + e[$1] / total * at(2, $1, h * dim + d)
@@ -156,15 +166,19 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     func `an encoder's kernels give the portable path's bits`(
         features: ProcessorFeatures, tokens: Int
     ) {
-        let heads = 3, dim = 32, width = heads * dim
+        let heads = 3
+        let dim = 32
+        let width = heads * dim
         func run(_ features: ProcessorFeatures) -> [UInt32] {
             var random = Random(state: UInt64(tokens))
-            let kernels = EncoderKernels(features: features),
-                qkv = random.floats(tokens * 3 * width, in: -3...3)
-            let gamma = random.floats(width), beta = random.floats(width),
-                weight = random.floats(2 * width * width)
-            var out = [Float](repeating: .nan, count: tokens * width), scores = out,
-                pooled = [Float](repeating: .nan, count: width)
+            let kernels = EncoderKernels(features: features)
+            let qkv = random.floats(tokens * 3 * width, in: -3...3)
+            let gamma = random.floats(width)
+            let beta = random.floats(width)
+            let weight = random.floats(2 * width * width)
+            var out = [Float](repeating: .nan, count: tokens * width)
+            var scores = out
+            var pooled = [Float](repeating: .nan, count: width)
             var scratch = [Float](
                 repeating: .nan,
                 count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
@@ -176,10 +190,10 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width,
                 into: &scores)
             kernels.meanPool(scores, rows: tokens, columns: width, into: &pooled)
-            var bytes = [UInt8](repeating: 0, count: tokens * width),
-                scales = [Float](repeating: 0, count: tokens)
-            var zeros = [Int32](repeating: 0, count: tokens),
-                wide = [Float](repeating: 0, count: tokens * width)
+            var bytes = [UInt8](repeating: 0, count: tokens * width)
+            var scales = [Float](repeating: 0, count: tokens)
+            var zeros = [Int32](repeating: 0, count: tokens)
+            var wide = [Float](repeating: 0, count: tokens * width)
             kernels.quantize(
                 scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales,
                 zero: &zeros)
@@ -207,19 +221,21 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
 
     @Test(arguments: paths)
     func `layer norm and pooling agree with Double`(features: ProcessorFeatures) {
-        let rows = 5, columns = 96
+        let rows = 5
+        let columns = 96
         var random = Random(state: 11)
-        let x = random.floats(rows * columns, in: -4...9), gamma = random.floats(columns),
-            beta = random.floats(columns)
-        var y = [Float](repeating: .nan, count: x.count),
-            pooled = [Float](repeating: .nan, count: columns)
+        let x = random.floats(rows * columns, in: -4...9)
+        let gamma = random.floats(columns)
+        let beta = random.floats(columns)
+        var y = [Float](repeating: .nan, count: x.count)
+        var pooled = [Float](repeating: .nan, count: columns)
         let kernels = EncoderKernels(features: features)
         kernels.layerNorm(
             x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y)
         for r in 0..<rows {
             let row = x[r * columns..<(r + 1) * columns].map(Double.init)
-            let mean = row.reduce(0, +) / Double(columns),
-                variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
+            let mean = row.reduce(0, +) / Double(columns)
+            let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
             for c in 0..<columns {
                 let expected =
                     (row[c] - mean) / variance.squareRoot() * Double(gamma[c]) + Double(beta[c])
@@ -238,12 +254,12 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     func `dot products and scans agree with Double`(features: ProcessorFeatures, dimension: Int) {
         var random = Random(state: UInt64(dimension))
         let count = 9
-        let rows = (0..<count).map { _ in random.floats(dimension) },
-            query = random.floats(dimension)
+        let rows = (0..<count).map { _ in random.floats(dimension) }
+        let query = random.floats(dimension)
         let width = Int8Panels.padded(dimension)
-        var codes = [Int8](repeating: 0, count: 16 * width),
-            scales = [Float](repeating: 0, count: 16),
-            sums = [Int32](repeating: 0, count: 16)
+        var codes = [Int8](repeating: 0, count: 16 * width)
+        var scales = [Float](repeating: 0, count: 16)
+        var sums = [Int32](repeating: 0, count: 16)
         for (i, row) in rows.enumerated() {
             Int8Panels.set(
                 i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums)
@@ -316,8 +332,12 @@ private final class Seen: @unchecked Sendable {
 }
 
 private func exp64(_ x: Double) -> Double {
-    var term = 1.0, sum = 1.0
+    var term = 1.0
+    var sum = 1.0
     let reduced = x / 1024
-    for n in 1..<20 { term *= reduced / Double(n); sum += term }
+    for n in 1..<20 {
+        term *= reduced / Double(n)
+        sum += term
+    }
     return (0..<10).reduce(sum) { s, _ in s * s }
 }

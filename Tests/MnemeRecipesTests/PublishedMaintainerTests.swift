@@ -43,8 +43,10 @@ import Testing
     }
 
     @Test func `memorybank forgets what is not recalled, keeps what is, and sums days up`() async throws {
-        let idle = cube("Idle"), young = cube("Young", day: 100)
-        var used = cube("Used"), pinned = cube("Pinned")
+        let idle = cube("Idle")
+        let young = cube("Young", day: 100)
+        var used = cube("Used")
+        var pinned = cube("Pinned")
         used.usage = Usage(count: 5, last: Self.start.addingTimeInterval(86_400 * 60))
         pinned.priority = 1
         let done = try await operations("memorybank", [idle, used, pinned, young], day: 120)
@@ -61,13 +63,15 @@ import Testing
         async throws
     {
         let first = cube("First", keywords: ["kiln", "clay"])
-        let second = cube("Second", keywords: ["kiln", "sail"]), far = cube("Far")
+        let second = cube("Second", keywords: ["kiln", "sail"])
+        let far = cube("Far")
         let near = [
             first.id: [Neighbour(second.id, similarity: 0.8)],
             second.id: [Neighbour(first.id, similarity: 0.8), Neighbour(far.id, similarity: 0.1)],
         ]
         let done = try await operations("a-mem", [first, second, far], near: near)
-        var links: [[CubeID]] = [], tags: [CubeID: [String]] = [:]
+        var links: [[CubeID]] = []
+        var tags: [CubeID: [String]] = [:]
         for operation in done {
             if case .link(let link) = operation { links.append([link.source, link.target]) }
             if case .update(let cube) = operation { tags[cube.id] = cube.tags }
@@ -84,7 +88,8 @@ import Testing
     }
 
     @Test func `lightmem merges at rest what one speaker said again, into the latest`() async throws {
-        let early = cube("I like the sea"), late = cube("I really like the sea", day: 2)
+        let early = cube("I like the sea")
+        let late = cube("I really like the sea", day: 2)
         let other = cube("I like the sea", day: 1, speaker: "Tom")
         let near = Neighbour(early.id, similarity: 0.97)
         let done = try await operations(

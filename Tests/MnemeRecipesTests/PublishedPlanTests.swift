@@ -129,7 +129,8 @@ import Testing
     }
 
     @Test func `a-mem follows links from what it found, and they count`() throws {
-        let plan = try plan("a-mem"), hits = [hit(1, 0.6), hit(2, 0.5)]
+        let plan = try plan("a-mem")
+        let hits = [hit(1, 0.6), hit(2, 0.5)]
         guard case .linked(let numbers, _)? = only(plan.next(query(), after: hits)) else {
             Issue.record("no link was followed")
             return
@@ -194,7 +195,8 @@ import Testing
     }
 
     @Test func `structural-memory searches again with what it found`() throws {
-        let plan = try plan("structural-memory"), hits = [hit(1, 0.6), hit(2, 0.5), hit(3, 0.4)]
+        let plan = try plan("structural-memory")
+        let hits = [hit(1, 0.6), hit(2, 0.5), hit(3, 0.4)]
         guard case .like(let numbers, _)? = only(plan.next(query(), after: hits)) else {
             Issue.record("it searched once")
             return
@@ -298,7 +300,8 @@ import Testing
         throws
     {
         let manager = try #require(RecipeCatalog.recipe("memory-r1", over: Self.base)).reconciler
-        let draft = try drafts("memory-r1", "The kiln fires at noon")[0].cube, other = CubeID()
+        let draft = try drafts("memory-r1", "The kiln fires at noon")[0].cube
+        let other = CubeID()
         func done(_ similarity: Double) -> String {
             manager.operations(
                 for: draft, among: [Neighbour(other, similarity: similarity)], at: Date()

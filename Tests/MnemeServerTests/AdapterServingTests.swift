@@ -1,6 +1,6 @@
 import Foundation
-import MnemeBase
 import Mneme
+import MnemeBase
 import MnemeChat
 import MnemeEngine
 import MnemeKV
@@ -14,7 +14,8 @@ import Testing
 @Suite(.serialized) struct AdapterServingTests {
     /// An adapter with a term for each map of the tiny model, strong enough to change its words.
     private static func adapter(_ c: DecoderConfiguration, seed: UInt64, rank: Int) -> Adapter {
-        var random = SplitMix64(seed: seed), terms: [Adapter.Place: Adapter.Term] = [:]
+        var random = SplitMix64(seed: seed)
+        var terms: [Adapter.Place: Adapter.Term] = [:]
         func values(_ count: Int) -> [Float] {
             (0..<count).map { _ in Float(random.unit() - 0.5) * 0.4 }
         }
@@ -38,7 +39,8 @@ import Testing
         ).path
         defer { try? FileManager.default.removeItem(atPath: home) }
         try await TinyModel.with { model, _ in
-            let c = model.decoder.configuration, store = AdapterStore(path: home + "/adapters")
+            let c = model.decoder.configuration
+            let store = AdapterStore(path: home + "/adapters")
             for (i, name) in ["one", "two", "three"].enumerated() {
                 try store.add(
                     Self.adapter(c, seed: UInt64(i + 1), rank: 2 + 3 * i),
@@ -69,7 +71,9 @@ import Testing
     private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (
         tokens: [Int32], probabilities: [Double], cached: Int
     ) {
-        var tokens: [Int32] = [], probabilities: [Double] = [], cached = 0
+        var tokens: [Int32] = []
+        var probabilities: [Double] = []
+        var cached = 0
         for try await event in try engine.generate(request) {
             switch event {
             case .token(_, let id, let probability, _):
@@ -242,7 +246,8 @@ import Testing
                         answer.status, answer.json["choices"]?[0]?["message"]?["content"] ?? answer.json
                     )
                 }
-                let plain = try await chat([:]), one = try await chat(["adapter": "one"])
+                let plain = try await chat([:])
+                let one = try await chat(["adapter": "one"])
                 #expect(plain.0 == 200 && one.0 == 200 && plain.1 != one.1)
                 #expect(try await chat(["model": "small:one"]).1 == one.1)
                 #expect(try await chat(["model": "small:one", "adapter": "one"]).1 == one.1)

@@ -269,8 +269,8 @@ import Testing
             let body: [String: JSONValue] = [
                 "prompt": "The sea ", "temperature": 0, "max_tokens": 8, "logprobs": 2,
             ]
-            let whole = try await ask(base, body, path: "v1/completions").json,
-                choice = whole["choices"]?[0]
+            let whole = try await ask(base, body, path: "v1/completions").json
+            let choice = whole["choices"]?[0]
             #expect(whole["object"] == "text_completion" && choice?["finish_reason"] == "length")
             #expect(
                 choice?["logprobs"]?["tokens"]?.array?.compactMap(\.string).joined()
@@ -312,7 +312,8 @@ import Testing
             let body: [String: JSONValue] = [
                 "prompt": .string(text), "echo": true, "max_tokens": 2,
             ]
-            let choice = try await complete(body).json["choices"]?[0], told = choice?["logprobs"]
+            let choice = try await complete(body).json["choices"]?[0]
+            let told = choice?["logprobs"]
             let tokens = told?["tokens"]?.array?.compactMap(\.string) ?? []
             #expect(tokens.joined() == choice?["text"]?.string && tokens.count == text.count + 2)
             #expect(told?["token_logprobs"]?[0] == .null && told?["top_logprobs"]?[0] == .null)

@@ -43,13 +43,15 @@ import Testing
     private func expected(_ model: LanguageModel, _ request: GenerationRequest) throws -> (
         tokens: [Int32], rows: Double
     ) {
-        let kv = try #require(request.kv), decoder = model.decoder
+        let kv = try #require(request.kv)
+        let decoder = model.decoder
         let policy = try PolicyCatalog.policy(kv.policy, for: decoder, sample: [], budget: 0)
         let cache = try CompressedCache(
             decoder, policy, budget: Int(kv.budget), positions: request.prompt.count + 64,
             codec: kv.type, promptIsExact: true)
-        var logits = [Float](repeating: 0, count: decoder.configuration.vocabularySize),
-            next = request.prompt, answer: [Int32] = []
+        var logits = [Float](repeating: 0, count: decoder.configuration.vocabularySize)
+        var next = request.prompt
+        var answer: [Int32] = []
         while true {
             try logits.withUnsafeMutableBufferPointer {
                 try cache.feed(next, endsPrompt: answer.isEmpty, logits: $0.baseAddress!)
@@ -67,8 +69,8 @@ import Testing
     {
         try await TinyModel.with { model, engine in
             let request = request(3, 301, policy, type: type)
-            let (tokens, rows) = try expected(model, request),
-                (answer, usage) = try await answer(engine, request)
+            let (tokens, rows) = try expected(model, request)
+            let (answer, usage) = try await answer(engine, request)
             #expect(answer.tokens == tokens)
             let kept = try #require(usage.kept)
             #expect(kept.tokens == rows && kept.policy == policy && kept.type == type)
@@ -151,7 +153,8 @@ import Testing
                     ).usage.kept?.bytes ?? 0)
             }
             // Heads of 16 elements: scales are a larger part than those of 64 are.
-            let coded = try await bytes(.int8), halves = try await bytes(.f16)
+            let coded = try await bytes(.int8)
+            let halves = try await bytes(.f16)
             #expect(coded < 0.65 * halves)
         }
         let page = 4 * KVShape.blockTokens

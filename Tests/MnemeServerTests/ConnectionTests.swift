@@ -103,7 +103,8 @@ import Testing
             ) { base, _, _ in
                 let port = UInt16(try #require(base.port))
                 for (path, body) in Self.long {
-                    let text = try OperationTable.encode(body), before = engine.statistics
+                    let text = try OperationTable.encode(body)
+                    let before = engine.statistics
                     func work() -> Int { engine.statistics.running + engine.statistics.waiting }
                     do {
                         let connection = try RawConnection(port: port)

@@ -156,7 +156,8 @@ import Testing
         let log = LogRecord()
         try await TinyModel.with(sequences: 1) { model, engine in
             try await withServer(language: (model, engine), logger: log.logger) { base, _, _ in
-                let port = UInt16(try #require(base.port)), head = "HTTP/1.1 200"
+                let port = UInt16(try #require(base.port))
+                let head = "HTTP/1.1 200"
                 // Without its marks an answer ends at the most tokens only.
                 let marks = TinyModel.marks.compactMap { model.tokenizer.encode($0, special: true).first }
                 let bias = marks.map { "\"\($0)\":-1000" }.joined(separator: ",")
@@ -216,7 +217,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: home) }
         try Data("This is no store.".utf8).write(to: URL(fileURLWithPath: home + "/broken.db"))
         try Data("{}".utf8).write(to: URL(fileURLWithPath: home + "/keys.json"))
-        let plain = ["--no-embedder"], id = "0198c0de-0000-7000-8000-000000000000"
+        let plain = ["--no-embedder"]
+        let id = "0198c0de-0000-7000-8000-000000000000"
         let cases: [(arguments: [String], environment: [String: String], code: Int32)] = [
             (["remember", "The boat is called Marigold"] + plain, [:], 0),
             (["remember", " "] + plain, [:], 2),
@@ -228,7 +230,8 @@ import Testing
             (["erase", id, "--prove", home + "/none/report.json"] + plain, [:], 1),
         ]
         for (arguments, environment, code) in cases {
-            let process = Process(), errors = Pipe()
+            let process = Process()
+            let errors = Pipe()
             process.executableURL = URL(fileURLWithPath: try #require(Self.program))
             process.arguments = arguments
             process.environment = environment.merging(["MNEME_HOME": home]) { $1 }

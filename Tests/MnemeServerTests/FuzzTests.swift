@@ -143,7 +143,8 @@ private struct Taker {
     private func request(_ taker: Taker, _ field: String, _ value: String, _ base: URL, id: String)
         -> (URL, String?)?
     {
-        var path = taker.path, query: [String] = []
+        var path = taker.path
+        var query: [String] = []
         for one in taker.fields where taker.inPath.contains(one.name) {
             let text =
                 one.name == field ? encoded(value) : one.valid == "ID" ? id : encoded(one.valid)
@@ -167,7 +168,8 @@ private struct Taker {
                 try await send("GET", base.appendingPathComponent("openapi.json")).json)
             let places = takers.flatMap { taker in taker.fields.map { (taker, $0.name) } }
             #expect(takers.count > 25 && places.count > 120)
-            var random = SplitMix64(seed: Self.seed), id = ""
+            var random = SplitMix64(seed: Self.seed)
+            var id = ""
             for turn in 0..<1500 {
                 if turn % 10 == 0 {
                     let made = try await send(
@@ -176,8 +178,8 @@ private struct Taker {
                     id = made.json["memories"]?.array?.first?["id"]?.string ?? id
                 }
                 // A multiplier without a common divisor visits every place before any a second time.
-                let (taker, field) = places[turn * 7919 % places.count],
-                    value = Extremes.one(&random)
+                let (taker, field) = places[turn * 7919 % places.count]
+                let value = Extremes.one(&random)
                 guard let (url, body) = request(taker, field, value, base, id: id) else { continue }
                 func ask() async throws -> (Int, Duration) {
                     let start = ContinuousClock.now
@@ -225,7 +227,8 @@ private struct Taker {
         }
         let places = takers.flatMap { taker in taker.fields.map { (taker, $0.name) } }
         #expect(places.count > 80)
-        var random = SplitMix64(seed: Self.seed), id = ""
+        var random = SplitMix64(seed: Self.seed)
+        var id = ""
         for turn in 0..<600 {
             if turn % 10 == 0 {
                 let text = #"{"name":"remember","arguments":{"text":"Note \#(turn)"}}"#
@@ -235,7 +238,8 @@ private struct Taker {
                     made["result"]?["structuredContent"]?["memories"]?.array?.first?["id"]?.string
                     ?? id
             }
-            let (taker, field) = places[turn * 7919 % places.count], value = Extremes.one(&random)
+            let (taker, field) = places[turn * 7919 % places.count]
+            let value = Extremes.one(&random)
             let call =
                 #"{"name":"\#(taker.path)","arguments":\#(taker.object(field, value, id: id))}"#
             let answer = try await ask(

@@ -79,8 +79,8 @@ import Testing
 
     @Test func `pages of this machine may call, others only if they are named`() async throws {
         try await withServer(change: { $0.origins = ["https://Chat.example.org"] }) { base, _, _ in
-            let memories = base.appendingPathComponent("v1/memories"),
-                port = try #require(base.port)
+            let memories = base.appendingPathComponent("v1/memories")
+            let port = try #require(base.port)
             let local = [
                 "http://localhost:3000", "http://127.0.0.1", "http://127.0.0.9:5173",
                 "https://localhost",
@@ -154,8 +154,8 @@ import Testing
 
     @Test func `pages send JSON as JSON`() async throws {
         try await withServer { base, _, memory in
-            let memories = base.appendingPathComponent("v1/memories"),
-                page = ["Origin": "http://localhost:3000"]
+            let memories = base.appendingPathComponent("v1/memories")
+            let page = ["Origin": "http://localhost:3000"]
             func status(_ type: String, _ headers: [String: String]) async throws -> Int {
                 try await send(
                     "POST", memories, json(["text": .string("said as '\(type)'")]),

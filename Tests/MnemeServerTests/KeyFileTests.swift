@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test func `of many that make keys in one new file at once, none is lost`() async throws {
-        let folder = try Self.folder(), path = folder + "/home/keys.json"
+        let folder = try Self.folder()
+        let path = folder + "/home/keys.json"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for i in 0..<8 {
@@ -58,7 +59,8 @@ import Testing
     }
 
     @Test func `a name is made once, whoever asks at the same time`() async throws {
-        let folder = try Self.folder(), path = folder + "/keys.json"
+        let folder = try Self.folder()
+        let path = folder + "/keys.json"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let made = await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<6 {
@@ -74,7 +76,8 @@ import Testing
     }
 
     @Test func `a file that cannot be read leaves the keys that were known`() throws {
-        let folder = try Self.folder(), path = folder + "/keys.json"
+        let folder = try Self.folder()
+        let path = folder + "/keys.json"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let file = try KeyFile(path: path)
         #expect(file.keys.isEmpty)
@@ -101,7 +104,8 @@ import Testing
     func `names hold no control characters`(
         bad: String
     ) throws {
-        let folder = try Self.folder(), file = try KeyFile(path: folder + "/keys.json")
+        let folder = try Self.folder()
+        let file = try KeyFile(path: folder + "/keys.json")
         defer { try? FileManager.default.removeItem(atPath: folder) }
         func refused(
             _ name: String = "n", user: String? = nil, tenant: String? = nil,

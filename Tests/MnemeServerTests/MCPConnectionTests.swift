@@ -71,7 +71,8 @@ private func wait(for semaphore: DispatchSemaphore) async {
 
     @Test func `a cancelled call is not answered, and does not hold up the next`() async throws {
         let embedder = HeldEmbedder()
-        let fixture = try MCPFixture(embedder: embedder), wire = Wire(fixture.session)
+        let fixture = try MCPFixture(embedder: embedder)
+        let wire = Wire(fixture.session)
         wire.send(try MCPFixture.call("recall", ["query": "held question"], id: 1))
         await wait(for: embedder.begun)
         wire.send(Self.cancellation)
@@ -83,7 +84,8 @@ private func wait(for semaphore: DispatchSemaphore) async {
 
     @Test func `a call that is cancelled while it waits is never begun`() async throws {
         let embedder = HeldEmbedder()
-        let fixture = try MCPFixture(embedder: embedder), wire = Wire(fixture.session)
+        let fixture = try MCPFixture(embedder: embedder)
+        let wire = Wire(fixture.session)
         wire.send(try MCPFixture.call("recall", ["query": "held question"], id: 7))
         await wait(for: embedder.begun)
         wire.send(try MCPFixture.call("remember", ["text": "Never said"], id: 1))
@@ -97,7 +99,8 @@ private func wait(for semaphore: DispatchSemaphore) async {
     }
 
     @Test func `calls are carried out in the order in which they came`() async throws {
-        let fixture = try MCPFixture(), wire = Wire(fixture.session)
+        let fixture = try MCPFixture()
+        let wire = Wire(fixture.session)
         for i in 1...40 {
             wire.send(try MCPFixture.call("remember", ["text": .string("Note number \(i)")], id: i))
         }
@@ -112,7 +115,8 @@ private func wait(for semaphore: DispatchSemaphore) async {
 
     @Test func `progress is told to who asks for it, and to nobody else`() async throws {
         let embedder = HeldEmbedder()
-        let fixture = try MCPFixture(embedder: embedder), wire = Wire(fixture.session)
+        let fixture = try MCPFixture(embedder: embedder)
+        let wire = Wire(fixture.session)
         wire.send(try MCPFixture.call("stats", [:], id: 3))
         #expect(try await wire.next()["id"] == 3)
         wire.send(
@@ -136,7 +140,8 @@ private func wait(for semaphore: DispatchSemaphore) async {
 
     @Test func `an id that is in use is refused`() async throws {
         let embedder = HeldEmbedder()
-        let fixture = try MCPFixture(embedder: embedder), wire = Wire(fixture.session)
+        let fixture = try MCPFixture(embedder: embedder)
+        let wire = Wire(fixture.session)
         wire.send(try MCPFixture.call("recall", ["query": "held question"], id: 1))
         await wait(for: embedder.begun)
         wire.send(try MCPFixture.request("ping", id: 1))

@@ -145,14 +145,14 @@ import Testing
         try await withServer { base, _, _ in
             let message = try MCPFixture.request(
                 "tools/call",
-                ["name": "list", "arguments": [:], "_meta": ["progressToken": 9007199254740991]])
+                ["name": "list", "arguments": [:], "_meta": ["progressToken": 9_007_199_254_740_991]])
             let answer = try await post(
                 base, message, ["Accept": "application/json, text/event-stream"])
             let events = String(decoding: answer.data, as: UTF8.self)
                 .components(separatedBy: "\n").filter { $0.hasPrefix("data: ") }
                 .map { try? JSONValue(parsing: Array($0.dropFirst(6).utf8)) }
             #expect(events.count == 2)
-            #expect(events.first??["params"]?["progressToken"] == 9007199254740991)
+            #expect(events.first??["params"]?["progressToken"] == 9_007_199_254_740_991)
             #expect(events.last??["result"]?["isError"] == false)
             #expect(try await post(base, message, ["Accept": "application/json"]).json["id"] == 1)
         }

@@ -8,7 +8,9 @@ import Testing
     @Test func `memories are resources, page by page, and can be read`() async throws {
         let fixture = try MCPFixture()
         for i in 1...60 { _ = try await fixture.remember("Note number \(i) of sixty") }
-        var cursor: JSONValue = .null, uris: [String] = [], titles: [String] = []
+        var cursor: JSONValue = .null
+        var uris: [String] = []
+        var titles: [String] = []
         repeat {
             let page = try await fixture.ask("resources/list", ["cursor": cursor])["result"]
             let resources = page?["resources"]?.array ?? []

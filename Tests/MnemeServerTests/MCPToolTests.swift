@@ -102,7 +102,8 @@ import Testing
         let a = try await fixture.remember(
             "Tom moved to Porto last Friday.", ["speaker": "Tom", "tag": ["home"]])
         let b = try await fixture.remember("Tom likes green tea in the morning.")
-        let id = JSONValue.string(a), other = JSONValue.string(b)
+        let id = JSONValue.string(a)
+        let other = JSONValue.string(b)
         let calls: [(String, JSONValue)] = [
             ("remember", ["messages": [["role": "user", "content": "Clara plays the cello."]]]),
             ("recall", ["query": "Where does Tom live?"]), ("list", ["limit": 2]),

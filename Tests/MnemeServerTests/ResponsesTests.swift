@@ -112,7 +112,9 @@ import Testing
 
     @Test func `an expired document is not found, and the expiry job erases it`() async throws {
         try await withTinyServer { _, _, memory in
-            let owner = Owner(user: "ana"), id = CubeID(), now = Date()
+            let owner = Owner(user: "ana")
+            let id = CubeID()
+            let now = Date()
             func documents(at time: Date) -> Documents {
                 Documents(memory, of: owner, by: Caller(.local, time: time))
             }

@@ -139,7 +139,8 @@ final class RawConnection: @unchecked Sendable {
     }
 
     private func read(within seconds: Double, until beginning: String?) -> String {
-        var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
         let end = Date().addingTimeInterval(seconds)
         while case let left = end.timeIntervalSinceNow, left > 0 {
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -77,8 +77,8 @@ import Testing
             ("ana", [.read, .write, .share], "ana"), ("bob", [.read], "bob"),
         ]) {
             base, secrets, memory in
-            let memories = base.appendingPathComponent("v1/memories"),
-                grants = base.appendingPathComponent("v1/grants")
+            let memories = base.appendingPathComponent("v1/memories")
+            let grants = base.appendingPathComponent("v1/grants")
             _ = try await send(
                 "POST", memories, Data(#"{"text":"The boat is blue"}"#.utf8), key: secrets[0])
             let hers = URL(string: "\(memories)?user=ana")!
@@ -116,8 +116,8 @@ import Testing
             ("admin", Set(Permission.allCases), nil), ("reader", [.read], "ana"),
         ]) {
             base, secrets, _ in
-            let memories = base.appendingPathComponent("v1/memories"),
-                note = try json(["text": "hello", "user": "ana"])
+            let memories = base.appendingPathComponent("v1/memories")
+            let note = try json(["text": "hello", "user": "ana"])
             #expect(try await send("POST", memories, note).status == 401)
             #expect(try await send("POST", memories, note, key: "mn_wrong").status == 401)
             #expect(try await send("POST", memories, note, key: secrets[0]).status == 200)
@@ -144,7 +144,8 @@ import Testing
 
     @Test func `size, rate and origin are limited`() async throws {
         try await withServer(change: {
-            $0.maximumBody = 10_000; $0.requestsPerMinute = 60
+            $0.maximumBody = 10_000
+            $0.requestsPerMinute = 60
         }) { base, _, _ in
             let memories = base.appendingPathComponent("v1/memories")
             #expect(

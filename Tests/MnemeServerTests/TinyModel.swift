@@ -111,7 +111,8 @@ enum TinyModel {
             ]
             for (name, shape) in parts { shapes["model.layers.\(layer).\(name).weight"] = shape }
         }
-        var header: [String: Any] = [:], data = Data()
+        var header: [String: Any] = [:]
+        var data = Data()
         for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
             let start = data.count
             values(name, shape).withUnsafeBytes { data.append(contentsOf: $0) }
@@ -127,8 +128,8 @@ enum TinyModel {
     private static func values(_ name: String, _ shape: [Int]) -> [Float] {
         var state: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in name.utf8 { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        let count = shape.reduce(1, *),
-            scored = name == "lm_head.weight" ? characters.count * hidden : count
+        let count = shape.reduce(1, *)
+        let scored = name == "lm_head.weight" ? characters.count * hidden : count
         return (0..<count).map { i in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let value = (Float(state >> 40) / 16_777_216 - 0.5) * 0.25

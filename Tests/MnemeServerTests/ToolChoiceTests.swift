@@ -22,7 +22,9 @@ import Testing
     @Test func `a prompt is as likely as the answer that it was`() async throws {
         try await TinyModel.with { model, engine in
             let prompt = model.tokens(of: "Once upon a time there was a")
-            var request = GenerationRequest(prompt: prompt), answer: [Int32] = [], sum = 0.0
+            var request = GenerationRequest(prompt: prompt)
+            var answer: [Int32] = []
+            var sum = 0.0
             (request.maxTokens, request.alternatives) = (150, 0)
             (request.sampling.temperature, request.sampling.seed) = (1, 7)
             request.ignoresEnd = true
@@ -109,7 +111,8 @@ import Testing
 
     @Test func `an embedding model chooses the tool that is closest to the words`() async throws {
         try await TinyModel.with { model, engine in
-            let embedder = ToyEmbedder(), tools = try Self.tools.get()
+            let embedder = ToyEmbedder()
+            let tools = try Self.tools.get()
             try await withServer(embedder: embedder, language: (model, engine)) { base, _, _ in
                 var chosen: Set<String> = []
                 for words in ["Wake me at six.", "aaaaaaa", "eeeemmmmm", "gggccc ooo", "bbb ff jj"] {

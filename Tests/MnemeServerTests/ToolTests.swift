@@ -55,12 +55,14 @@ import Testing
         try await withChat { base in
             let answer = try await ask(base, ["tool_choice": choice])
             #expect(answer.status == 200)
-            let first = answer.json["choices"]?[0], message = first?["message"]
+            let first = answer.json["choices"]?[0]
+            let message = first?["message"]
             #expect(first?["finish_reason"] == "tool_calls" && message?["content"] == .null)
             let calls = try #require(message?["tool_calls"]?.array)
             #expect(calls.count == 1 && calls[0]["type"] == "function")
             #expect(calls[0]["id"]?.string?.isEmpty == false)
-            let function = calls[0]["function"], name = function?["name"]?.string
+            let function = calls[0]["function"]
+            let name = function?["name"]?.string
             let arguments = try JSONValue(
                 parsing: Array(try #require(function?["arguments"]?.string).utf8))
             if choice != "required" { #expect(name == "set_unit") }

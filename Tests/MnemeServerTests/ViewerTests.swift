@@ -68,7 +68,8 @@ import Testing
     {
         try await withServer { base, _, _ in
             for path in ["", "viewer/app.js"] {
-                let url = address(base, path), whole = try await send("GET", url)
+                let url = address(base, path)
+                let whole = try await send("GET", url)
                 let tag = try #require(whole.headers["Etag"] as? String ?? whole.headers["ETag"] as? String)
                 #expect(tag.hasPrefix("\"") && tag.hasSuffix("\"") && tag.count > 10)
                 #expect(whole.headers["Cache-Control"] as? String == "no-cache")

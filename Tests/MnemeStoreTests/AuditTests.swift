@@ -48,12 +48,13 @@ import Testing
     }
 
     @Test func `reads, writes and refusals are written down with who, why and which`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
-            (report, ids) = try fill(path, key: Curve25519.Signing.PrivateKey())
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let (report, ids) = try fill(path, key: Curve25519.Signing.PrivateKey())
         #expect(
             report.findings.isEmpty && report.unsigned == 0 && report.unaudited == 0, "\(report)")
-        let store = try SQLiteMemoryStore(path: path, analyzer: "test"),
-            entries = try store.auditEntries(after: 0, limit: 1_000, by: .local)
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test")
+        let entries = try store.auditEntries(after: 0, limit: 1_000, by: .local)
         #expect(
             entries.count == report.entries
                 && entries.map(\.position) == Array(1...Int64(entries.count)))
@@ -106,8 +107,9 @@ import Testing
             "UPDATE audit_checkpoint SET hash = zeroblob(32)",
         ])
     func `what is changed, taken out or put in is found`(change: String) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
-            key = Curve25519.Signing.PrivateKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = Curve25519.Signing.PrivateKey()
         _ = try fill(path, key: key)
         let queue = try DatabaseQueue(path: path)
         try queue.write { db in
@@ -124,8 +126,9 @@ import Testing
     }
 
     @Test func `a log that was written anew is known by its key and by the noted end`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
-            key = Curve25519.Signing.PrivateKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = Curve25519.Signing.PrivateKey()
         let (report, _) = try fill(path, key: key)
         try FileManager.default.removeItem(atPath: path)
         let other = Curve25519.Signing.PrivateKey()
@@ -148,7 +151,8 @@ import Testing
     @Test func `several processes write one chain, and reads are on disk within two seconds`()
         async throws
     {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         let stores = try (0..<3).map { _ in try SQLiteMemoryStore(path: path, analyzer: "test") }
         await withTaskGroup(of: Void.self) { group in
             for (n, store) in stores.enumerated() {
@@ -193,13 +197,14 @@ import Testing
             "UPDATE audit_base SET signature = zeroblob(64)",
         ] as [String?])
     func `a log that was shortened is verified as before`(tampering: String?) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
-            key = Curve25519.Signing.PrivateKey(),
-            (report, ids) = try fill(path, key: key)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = Curve25519.Signing.PrivateKey()
+        let (report, ids) = try fill(path, key: key)
         let trusted = [key.publicKey.rawRepresentation]
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: key)
-        let entries = try store.auditEntries(after: 0, limit: 1_000, by: .local),
-            middle = entries[30].time
+        let entries = try store.auditEntries(after: 0, limit: 1_000, by: .local)
+        let middle = entries[30].time
         #expect(throws: AccessError.self) {
             try store.shortenAudit(
                 before: middle, by: Caller(Principal(name: "x", permissions: [.read]))
@@ -244,7 +249,8 @@ import Testing
     }
 
     @Test func `a log that nobody signs is not shortened`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         _ = try fill(path, key: nil)
         let store = try SQLiteMemoryStore(path: path, analyzer: "test")
         #expect(throws: StoreError.self) {

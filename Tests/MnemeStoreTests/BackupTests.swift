@@ -37,11 +37,14 @@ import Testing
 
     @Test(arguments: [false, true])
     func `a copy holds all of one moment while others write`(isEncrypted: Bool) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
-        let key = isEncrypted ? EncryptionKey() : nil, store = try open(path, key)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = isEncrypted ? EncryptionKey() : nil
+        let store = try open(path, key)
         for i in 0..<50 { try add("memory \(i)", to: store) }
         // Another writer, on its own connection, for as long as it takes.
-        let isDone = Atomic<Bool>(false), other = try open(path, key)
+        let isDone = Atomic<Bool>(false)
+        let other = try open(path, key)
         let writer = Thread {
             var i = 0
             while !isDone.load(ordering: .relaxed) {
@@ -71,7 +74,9 @@ import Testing
     }
 
     @Test func `what is there already, and other keys, are refused`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         let store = try open(path, key)
         try add("a secret", to: store)
         let taken = folder.path + "/taken.db"
@@ -97,7 +102,8 @@ import Testing
     }
 
     @Test func `damage in a copy is found, and it is not put back`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         let store = try open(path, nil)
         for i in 0..<400 { try add("memory \(i) with some more words to fill pages", to: store) }
         let copy = folder.path + "/copy.db"
@@ -124,7 +130,8 @@ import Testing
 
     @Test(arguments: [false, true])
     func `a copy takes the store's place, which stays beside it`(isEncrypted: Bool) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         let key = isEncrypted ? EncryptionKey() : nil
         var store = try open(path, key)
         try add("before", to: store)
@@ -158,7 +165,8 @@ import Testing
     }
 
     @Test func `a damaged store is replaced`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         let store = try open(path, nil)
         try add("kept", to: store)
         let copy = folder.path + "/copy.db"

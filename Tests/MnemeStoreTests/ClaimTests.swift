@@ -80,12 +80,14 @@ import Testing
         -> (written: [String], reads: Int)
     {
         let table = Table()
-        var cache = ClaimCache(), written: [String] = []
+        var cache = ClaimCache()
+        var written: [String] = []
         for (number, cube) in cubes.enumerated() {
             if !isCached { cache = ClaimCache() }
             // Now and then one that is there goes out of use.
             if number % 7 == 6 {
-                let place = number / 2, other = table.rows[place].cube
+                let place = number / 2
+                let other = table.rows[place].cube
                 table.rows[place].cube.state = .archived
                 cache.forget(other.id, claiming: other.claims.map(\.key))
             }
@@ -117,7 +119,8 @@ import Testing
         throws
     {
         for count in [100, 400] {
-            var random = SplitMix64(seed: 3), cache = ClaimCache()
+            var random = SplitMix64(seed: 3)
+            var cache = ClaimCache()
             let table = Table()
             for cube in Self.cubes(count, times: 1, &random) {
                 table.rows.append(.init(cube: cube))
@@ -186,7 +189,8 @@ import Testing
                 mutations.append(
                     .add(cube, analysis: [], contentHash: Array(cube.text.utf8), links: []))
                 guard number % 10 == 9 else { continue }
-                let former = cubes[number - 5].id, other = cubes[number - 3].id
+                let former = cubes[number - 5].id
+                let other = cubes[number - 3].id
                 switch number / 10 % 5 {
                 case 0: mutations.append(.archive(former))
                 case 1: mutations.append(.erase(former))

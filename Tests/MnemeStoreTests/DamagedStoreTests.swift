@@ -178,7 +178,8 @@ import Testing
     ]
 
     @Test func `every table is damaged in the tests, and has rows to damage`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/sound.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/sound.db"
         let ids = try Self.fill(path)
         try DatabaseQueue(path: path).read { db in
             let tables = try String.fetchAll(
@@ -194,7 +195,8 @@ import Testing
     }
 
     @Test func `counts that are wrong are found, and counted anew by a repair`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         _ = try Self.fill(path)
         let sound = try SQLiteMemoryStore(path: path, analyzer: "test").statistics(
             owner: nil, by: .local)
@@ -216,8 +218,9 @@ import Testing
     @Test(arguments: tables) func `any value of any column is refused or read`(table: String)
         throws
     {
-        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db",
-            ids = try Self.fill(sound)
+        let folder = try TemporaryFolder()
+        let sound = folder.path + "/sound.db"
+        let ids = try Self.fill(sound)
         let columns = try DatabaseQueue(path: sound).read { db in
             try db.columns(in: table).map(\.name)
         }
@@ -249,8 +252,9 @@ import Testing
     }
 
     @Test func `a header of any values is refused or read`() throws {
-        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db",
-            ids = try Self.fill(sound)
+        let folder = try TemporaryFolder()
+        let sound = folder.path + "/sound.db"
+        let ids = try Self.fill(sound)
         let header = try DatabaseQueue(path: sound).read {
             try String.fetchOne($0, sql: "SELECT header FROM cube LIMIT 1") ?? ""
         }

@@ -42,7 +42,9 @@ import Testing
     }
 
     @Test func `no file holds what was written, in use or closed`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         for i in 0..<300 { _ = try add("the treasure lies under palm number \(i)", to: store) }
         #expect(bytes(path + "-wal").count > 100_000, "the log is in use")
@@ -59,14 +61,17 @@ import Testing
         check()
         // Nor does chance help: what is encrypted cannot be compressed, as equal pages do not look
         // equal.
-        let file = bytes(path), starts = stride(from: 4096, to: file.count - 16, by: 16)
+        let file = bytes(path)
+        let starts = stride(from: 4096, to: file.count - 16, by: 16)
         #expect(Set(starts.map { file[$0..<$0 + 16] }).count == Array(starts).count)
     }
 
     @Test func `a key is needed, and the right one`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
-        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key),
-            cube = try add("a secret", to: store)
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+        let cube = try add("a secret", to: store)
         try store.close()
         #expect(SQLiteMemoryStore.isEncrypted(path))
         #expect(
@@ -101,9 +106,10 @@ import Testing
     }
 
     @Test func `encrypting, exchanging the key and decrypting keep everything`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
-            first = EncryptionKey(),
-            second = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let first = EncryptionKey()
+        let second = EncryptionKey()
         func open(_ key: EncryptionKey?) throws -> SQLiteMemoryStore {
             try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         }
@@ -155,8 +161,10 @@ import Testing
     }
 
     @Test func `who changes the key or the file waits for who makes or opens the store`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
-        let first = EncryptionKey(), second = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let first = EncryptionKey()
+        let second = EncryptionKey()
         try SQLiteMemoryStore(path: path, analyzer: "test", key: first).close()
         let link = folder.path + "/elsewhere/link.db"
         try FileManager.default.createDirectory(
@@ -169,7 +177,8 @@ import Testing
         for change in changes {
             var lock = try FileLock.take(folder.path)
             #expect(lock != nil)
-            let before = bytes(path), done = DispatchSemaphore(value: 0)
+            let before = bytes(path)
+            let done = DispatchSemaphore(value: 0)
             Thread.detachNewThread {
                 do { try change() } catch { Issue.record("\(error)") }
                 done.signal()
@@ -191,13 +200,16 @@ import Testing
     }
 
     @Test func `a first page that is half written is waited for`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         _ = try add("behind the first page", to: store)
         let expected = try contents(store)
         try store.close()
         // Behind the page with the wrapped key.
-        let place = 4096 + 2_000, sound = bytes(path)[place..<place + 64]
+        let place = 4096 + 2_000
+        let sound = bytes(path)[place..<place + 64]
         let file = try #require(FileHandle(forUpdatingAtPath: path))
         func put(_ data: Data) throws {
             try file.seek(toOffset: UInt64(place))
@@ -220,7 +232,9 @@ import Testing
     }
 
     @Test func `what a killed rewriting left is removed by the next`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         try SQLiteMemoryStore(path: path, analyzer: "test").close()
         for name in ["store.db.rewritten", "store.db.rewritten.1.2.tmp"] {
             try Data("left".utf8).write(to: URL(fileURLWithPath: folder.path + "/" + name))
@@ -231,8 +245,8 @@ import Testing
     }
 
     @Test func `stores side by side have their own keys, or none`() throws {
-        let folder = try TemporaryFolder(),
-            keys: [EncryptionKey?] = [EncryptionKey(), nil, EncryptionKey()]
+        let folder = try TemporaryFolder()
+        let keys: [EncryptionKey?] = [EncryptionKey(), nil, EncryptionKey()]
         let stores = try keys.enumerated().map {
             try SQLiteMemoryStore(path: "\(folder.path)/\($0).db", analyzer: "test", key: $1)
         }
@@ -252,13 +266,17 @@ import Testing
     }
 
     @Test func `what is changed on the disk is noticed, and never read`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         for i in 0..<120 { _ = try add(String(repeating: "page \(i) ", count: 700), to: store) }
         let expected = try contents(store)
         try store.close()
-        let sound = bytes(path), unit = 4096 + 28
-        var random = SystemRandomNumberGenerator(), refused = 0
+        let sound = bytes(path)
+        let unit = 4096 + 28
+        var random = SystemRandomNumberGenerator()
+        var refused = 0
         func attempt(_ changed: Data) throws {
             try changed.write(to: URL(fileURLWithPath: path))
             do {
@@ -288,8 +306,9 @@ import Testing
             try attempt(changed)
             // Pages exchanged, each of them whole.
             changed = sound
-            let pages = (sound.count - 4096) / unit, a = Int.random(in: 0..<pages, using: &random),
-                b = Int.random(in: 0..<pages, using: &random)
+            let pages = (sound.count - 4096) / unit
+            let a = Int.random(in: 0..<pages, using: &random)
+            let b = Int.random(in: 0..<pages, using: &random)
             changed.replaceSubrange(
                 4096 + a * unit..<4096 + (a + 1) * unit,
                 with: sound[4096 + b * unit..<4096 + (b + 1) * unit])
@@ -314,10 +333,14 @@ import Testing
     }
 
     @Test func `a log that was cut off or damaged by a crash gives what was whole before`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
+        let key = EncryptionKey()
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         for i in 0..<40 { _ = try add("memory \(i)", to: store) }
-        let all = try contents(store), log = bytes(path + "-wal"), file = bytes(path)
+        let all = try contents(store)
+        let log = bytes(path + "-wal")
+        let file = bytes(path)
         #expect(log.count > 60_000)
         var seen: Set<Int> = []
         for step in 0..<40 {
@@ -327,8 +350,8 @@ import Testing
             let place = Int.random(in: 0..<log.count)
             if step % 2 == 0 { damaged = log.prefix(place) } else { damaged[place] ^= 0x40 }
             try damaged.write(to: URL(fileURLWithPath: copy + "-wal"))
-            let again = try SQLiteMemoryStore(path: copy, analyzer: "test", key: key),
-                found = try contents(again)
+            let again = try SQLiteMemoryStore(path: copy, analyzer: "test", key: key)
+            let found = try contents(again)
             #expect(found == Array(all.prefix(found.count)))
             seen.insert(found.count)
             #expect(
@@ -341,7 +364,9 @@ import Testing
     }
 
     @Test func `two processes' worth of openings make one new store`() async throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/new.db", key = EncryptionKey()
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/new.db"
+        let key = EncryptionKey()
         await withTaskGroup(of: Void.self) { group in
             for i in 0..<8 {
                 group.addTask {

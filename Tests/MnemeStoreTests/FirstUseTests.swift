@@ -31,8 +31,9 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         isEncrypted: Bool
     ) async throws {
         for round in 0..<15 {
-            let folder = try TemporaryFolder(), path = folder.path + "/new/home/store.db",
-                key = isEncrypted ? EncryptionKey() : nil
+            let folder = try TemporaryFolder()
+            let path = folder.path + "/new/home/store.db"
+            let key = isEncrypted ? EncryptionKey() : nil
             await withTaskGroup(of: Void.self) { group in
                 for i in 0..<6 {
                     group.addTask {
@@ -66,8 +67,9 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     }
 
     @Test func `what a first use that was cut off left becomes a store`() throws {
-        let folder = try TemporaryFolder(), empty = folder.path + "/empty.db",
-            half = folder.path + "/half.db"
+        let folder = try TemporaryFolder()
+        let empty = folder.path + "/empty.db"
+        let half = folder.path + "/half.db"
         try Data().write(to: URL(fileURLWithPath: empty))
         // As an earlier version had it for a moment: the table of migrations, and nothing that says
         // whose it is.
@@ -88,15 +90,17 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
             try store.close()
         }
         // With a key, too: an empty file is no store that is not encrypted.
-        let other = folder.path + "/other.db", key = EncryptionKey()
+        let other = folder.path + "/other.db"
+        let key = EncryptionKey()
         try Data().write(to: URL(fileURLWithPath: other))
         try SQLiteMemoryStore(path: other, analyzer: "test", key: key).close()
         #expect(SQLiteMemoryStore.isEncrypted(other))
     }
 
     @Test func `a link to where nothing is yet leads to the new store`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/link.db",
-            real = folder.path + "/real.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/link.db"
+        let real = folder.path + "/real.db"
         try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: real)
         let store = try SQLiteMemoryStore(path: path, analyzer: "test")
         try remember("behind a link", in: store)
@@ -107,13 +111,15 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     }
 
     @Test func `who comes by a link waits for who makes the store by its own name`() throws {
-        let folder = try TemporaryFolder(), real = folder.path + "/real"
+        let folder = try TemporaryFolder()
+        let real = folder.path + "/real"
         try FileManager.default.createDirectory(atPath: real, withIntermediateDirectories: false)
         try FileManager.default.createSymbolicLink(
             atPath: folder.path + "/link.db", withDestinationPath: real + "/store.db")
         var lock = try FileLock.take(real)
         #expect(lock != nil)
-        let opened = DispatchSemaphore(value: 0), path = folder.path + "/link.db"
+        let opened = DispatchSemaphore(value: 0)
+        let path = folder.path + "/link.db"
         Thread.detachNewThread {
             do {
                 let store = try SQLiteMemoryStore(path: path, analyzer: "test")
@@ -131,7 +137,8 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     }
 
     @Test func `a path that leads in a circle is refused with a reason`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/a"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/a"
         try FileManager.default.createSymbolicLink(
             atPath: path, withDestinationPath: folder.path + "/b")
         try FileManager.default.createSymbolicLink(
@@ -146,13 +153,14 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     func `nobody else reads a store's files or enters its new folders`(
         isEncrypted: Bool
     ) throws {
-        let folder = try TemporaryFolder(), home = folder.path + "/a/home",
-            path = home + "/store.db"
+        let folder = try TemporaryFolder()
+        let home = folder.path + "/a/home"
+        let path = home + "/store.db"
         umask(0)
         // What was before could be another test's, at the same time.
         defer { umask(0o022) }
-        let key = isEncrypted ? EncryptionKey() : nil,
-            store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+        let key = isEncrypted ? EncryptionKey() : nil
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         try remember("private", in: store)
         for suffix in ["", "-wal", "-shm"] { #expect(mode(path + suffix) == 0o600, "\(suffix)") }
         #expect(mode(home) == 0o700 && mode(folder.path + "/a") == 0o700)
@@ -169,7 +177,8 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     @Test func `what an earlier version made wider is tightened, and what cannot be is said`()
         throws
     {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/store.db"
         let first = try SQLiteMemoryStore(path: path, analyzer: "test")
         try remember("old", in: first)
         for suffix in ["", "-wal", "-shm"] { try setMode(0o644, path + suffix) }

@@ -63,7 +63,8 @@ import Testing
             model.set(cube)
             return .add(cube, analysis: [], contentHash: Array(cube.id.description.utf8))
         }
-        let id = cube.id, hash = Array("\(id)".utf8)
+        let id = cube.id
+        let hash = Array("\(id)".utf8)
         func next() {
             cube.version += 1
             cube.updatedTime = date
@@ -128,17 +129,20 @@ import Testing
         `ten thousand random histories: every instant, every version and the journal give what was`()
         throws
     {
-        let folder = try TemporaryFolder(),
-            store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
-        var random = Random(state: 7), checks = 0, rollbacks = 0, erasures = 0
+        let folder = try TemporaryFolder()
+        let store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        var random = Random(state: 7)
+        var checks = 0
+        var rollbacks = 0
+        var erasures = 0
         // Many histories share a transaction, so that the disk is waited for a few hundred times
         // only.
         for block in 0..<20 {
             var models = [Model](repeating: Model(), count: 500)
             let owners = (0..<500).map { Owner(tenant: "t\(block)", user: "u\($0)") }
             for step in 1...14 {
-                let time = Double(step * 10),
-                    caller = Caller(.local, time: Date(timeIntervalSince1970: time))
+                let time = Double(step * 10)
+                let caller = Caller(.local, time: Date(timeIntervalSince1970: time))
                 var requests: [WriteRequest] = []
                 for i in models.indices {
                     var mutations: [Mutation] = []
@@ -158,8 +162,8 @@ import Testing
             }
             for (model, owner) in zip(models, owners) {
                 // At any instant, between changes, too.
-                let instant = Double.random(in: 0...150, using: &random),
-                    date = Date(timeIntervalSince1970: instant)
+                let instant = Double.random(in: 0...150, using: &random)
+                let date = Date(timeIntervalSince1970: instant)
                 #expect(
                     try Self.encode(store.snapshot(owner: owner, asOf: date, by: .local))
                         == Self.encode(model.asOf(instant)))

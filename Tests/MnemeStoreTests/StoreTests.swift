@@ -35,8 +35,8 @@ struct TemporaryFolder: ~Copyable {
     }
 
     @Test func `journal and state give back exactly what was recorded`() throws {
-        let folder = try TemporaryFolder(),
-            store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        let folder = try TemporaryFolder()
+        let store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
         for (i, text) in [
             "plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", "",
         ]

@@ -39,7 +39,9 @@ private let oddTexts = [
     @Test(arguments: oddTexts.indices) func `no text breaks the audit log or the journal`(
         index: Int
     ) throws {
-        let text = oddTexts[index], folder = try TemporaryFolder(), store = try store(folder)
+        let text = oddTexts[index]
+        let folder = try TemporaryFolder()
+        let store = try store(folder)
         let principal = Principal(name: text, permissions: Set(Permission.allCases), roles: [text])
         let caller = Caller(principal, operation: text, reason: text, request: text)
         let made = try store.commit(
@@ -64,7 +66,9 @@ private let oddTexts = [
     @Test func `an entry about a text with a NUL says where it was, and the log stays whole`()
         throws
     {
-        let folder = try TemporaryFolder(), store = try store(folder), bad = "a\0b"
+        let folder = try TemporaryFolder()
+        let store = try store(folder)
+        let bad = "a\0b"
         let caller = Caller(
             Principal(name: bad, permissions: Set(Permission.allCases)), operation: bad,
             reason: bad, request: bad)
@@ -85,7 +89,8 @@ private let oddTexts = [
     }
 
     @Test func `times that no calendar has do not break the log`() throws {
-        let folder = try TemporaryFolder(), store = try store(folder)
+        let folder = try TemporaryFolder()
+        let store = try store(folder)
         for seconds in [
             0, -0.0, 0.1, -1e-9, 1e-300, 978_307_200.1, -1e12 + 0.3, 1e17, .infinity, .nan,
             Double.greatestFiniteMagnitude,
@@ -102,7 +107,8 @@ private let oddTexts = [
     /// Every place of a cube that holds a text, found in its JSON: what is added to it later is
     /// tried, too.
     @Test func `a NUL in any text of a memory is refused and leaves nothing`() throws {
-        let folder = try TemporaryFolder(), store = try store(folder)
+        let folder = try TemporaryFolder()
+        let store = try store(folder)
         var whole = Self.cube()
         whole.scope = Scope(tenant: "default", user: "ana", agent: "agent", session: "session")
         (whole.speaker, whole.tags, whole.metadata, whole.entities, whole.keywords) = (
@@ -119,8 +125,8 @@ private let oddTexts = [
             of: whole.text)
         // Places that are names of a closed list, ids, or the store's own to set.
         let closed: Set = ["id", "type", "state", "tier", "topic", "sensitivity", "tenant", "user"]
-        let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(whole)),
-            places = Self.places(json)
+        let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(whole))
+        let places = Self.places(json)
         #expect(places.count > 20)
         for place in places where !closed.isSuperset(of: place.suffix(1)) {
             let bad = try JSONDecoder().decode(
@@ -171,7 +177,9 @@ private let oddTexts = [
     }
 
     @Test func `a NUL in any other text is refused`() throws {
-        let folder = try TemporaryFolder(), store = try store(folder), bad = "a\0b"
+        let folder = try TemporaryFolder()
+        let store = try store(folder)
+        let bad = "a\0b"
         let cubes = try store.commit(
             [Self.add(Self.cube("one")), Self.add(Self.cube("two"))], owner: Self.ana, by: .local)
         let link = CubeLink(source: cubes[0].id, target: cubes[1].id, kind: bad, time: Date())
@@ -261,7 +269,8 @@ private let oddTexts = [
                     position: 0))
         }
         // What a worker says of a job is kept all the same.
-        let job = try store.enqueue(Job("k"), by: .local), now = Date().addingTimeInterval(1)
+        let job = try store.enqueue(Job("k"), by: .local)
+        let now = Date().addingTimeInterval(1)
         _ = try store.lease(job.id, worker: "w", now: now, until: now.addingTimeInterval(60))
         #expect(try store.finish(job.id, worker: "w", .done(bad), now: now))
         #expect(try store.job(job.id, by: .local)?.message == "a␀b")

@@ -112,8 +112,8 @@ import Testing
         for tenant in Self.tenants {
             for user in Self.users {
                 for i in 0..<7 {
-                    let agent = i % 3 == 2 ? Self.agents.randomElement(using: &random)! : nil,
-                        label = Sensitivity.allCases.randomElement(using: &random)!
+                    let agent = i % 3 == 2 ? Self.agents.randomElement(using: &random)! : nil
+                    let label = Sensitivity.allCases.randomElement(using: &random)!
                     let word = "zq\(seed)\(tenant)\(user)\(i)"
                     var input = MemoryInput("The garden memory of \(word) blooms", session: "talk")
                     (input.agent, input.sensitivity) = (agent, label)
@@ -156,11 +156,13 @@ import Testing
     )
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         var random = Random(state: seed)
         var model = try await world(seed, memory, &random)
         let principals = Self.principals(&random)
-        var allowed = 0, refused = 0
+        var allowed = 0
+        var refused = 0
         /// Checks that a text names only what its reader may see.
         func check(_ text: String, _ principal: Principal, _ what: String) {
             for item in model.known where text.contains(item.word) {
@@ -177,8 +179,8 @@ import Testing
                 func arguments(_ more: [String: JSONValue]) -> [String: JSONValue] {
                     whose.merging(more) { $1 }
                 }
-                let mine = model.known.filter { $0.owner == owner },
-                    seen = mine.filter { model.sees(principal, $0, .read) }
+                let mine = model.known.filter { $0.owner == owner }
+                let seen = mine.filter { model.sees(principal, $0, .read) }
                 let broad: [(any Mneme.Operation.Type, [String: JSONValue])] = [
                     (ListOperation.self, ["limit": 1000]),
                     (RecallOperation.self, ["query": "garden memory blooms", "limit": 100]),
@@ -206,8 +208,8 @@ import Testing
                 }
                 for item in mine {
                     let one = arguments(["id": .string(item.id.description)])
-                    let sees = model.sees(principal, item, .read),
-                        writes = model.sees(principal, item, .write)
+                    let sees = model.sees(principal, item, .read)
+                    let writes = model.sees(principal, item, .write)
                     let asked = await call(
                         RecallOperation.self, arguments(["query": .string(item.word)]), memory,
                         principal)
@@ -289,12 +291,12 @@ import Testing
         }
         #expect(allowed > 300 && refused > 300)
         // What may be erased is gone for all.
-        let victim = model.known[0],
-            owner = principals.first {
-                $0.user == victim.owner.user && $0.tenant == victim.owner.tenant
-                    && $0.clearance == .restricted
-                    && $0.agent == nil
-            }!
+        let victim = model.known[0]
+        let owner = principals.first {
+            $0.user == victim.owner.user && $0.tenant == victim.owner.tenant
+                && $0.clearance == .restricted
+                && $0.agent == nil
+        }!
         let one: [String: JSONValue] = [
             "id": .string(victim.id.description), "tenant": .string(victim.owner.tenant),
             "user": .string(victim.owner.user),
@@ -307,8 +309,8 @@ import Testing
     }
 
     @Test func `what is not visible changes no score, no count and no explanation`() async throws {
-        let bob = Principal(name: "bob", permissions: [.read], user: "bob"),
-            low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
+        let bob = Principal(name: "bob", permissions: [.read], user: "bob")
+        let low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
         let clerk = Principal(name: "clerk", permissions: [.read], user: "ana", agent: "clerk")
         let open = [
             "Ana keeps bees behind the barn", "The barn door is green", "Bees sleep in winter",
@@ -321,8 +323,9 @@ import Testing
         func answer(_ principal: Principal, withHidden: Bool, agent: String?, share: Bool)
             async throws -> String
         {
-            let folder = try TemporaryFolder(), memory = try folder.open(),
-                time = Date(timeIntervalSince1970: 1_700_000_000)
+            let folder = try TemporaryFolder()
+            let memory = try folder.open()
+            let time = Date(timeIntervalSince1970: 1_700_000_000)
             var ids: [CubeID] = []
             for i in open.indices {
                 if withHidden {
@@ -384,9 +387,11 @@ import Testing
     }
 
     @Test func `a label, a grant and a key count from the next call on`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana")
-        let bob = Principal(name: "bob", permissions: [.read, .write], user: "bob"),
-            low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let ana = Owner(user: "ana")
+        let bob = Principal(name: "bob", permissions: [.read, .write], user: "bob")
+        let low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
         let made = try await memory.remember(
             [MemoryInput("The vault code is in the tin")], scope: Scope(user: "ana"))[
                 0]
@@ -436,7 +441,9 @@ import Testing
     @Test func `nobody writes above their sight, beside their agent, or beyond their quota`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana")
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let scope = Scope(user: "ana")
         func input(_ text: String, _ label: Sensitivity = .internal, agent: String? = nil)
             -> MemoryInput
         {

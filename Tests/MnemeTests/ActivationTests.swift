@@ -22,7 +22,8 @@ import Testing
     }
 
     @Test func `a prompt has memories in the order of time, however they match`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let texts = [
             "Ana planted tulips", "Ana bought a bicycle",
             "Ana planted tulips and roses in the garden",
@@ -46,7 +47,8 @@ import Testing
     @Test func `keys and values are a memory with a history and edges, and are not recalled`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let facts = try await memory.remember(
             [MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")],
             scope: Self.scope)
@@ -59,9 +61,9 @@ import Testing
             reference("b1"), text: "Notes: Ana sails the Marigold.", scope: Self.scope)
         #expect(again.id == cube.id)
         // Another process sees the same.
-        let other = try folder.open(),
-            read = try #require(
-                try other.store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local))
+        let other = try folder.open()
+        let read = try #require(
+            try other.store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local))
         #expect(read.activation == known && read.provenance.source == "kv")
         #expect(
             try other.store.links(of: cube.id, owner: Self.owner, by: .local).map(\.target) == [
@@ -90,7 +92,9 @@ import Testing
     }
 
     @Test func `erasing it, or what it was made of, erases the keys and values`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), blocks = Blocks()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let blocks = Blocks()
         memory.attach(blocks)
         let facts = try await memory.remember(
             [MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")],

@@ -84,7 +84,8 @@ import Testing
     func `the later one is preferred, the earlier one answers for its time, and both are linked`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let paris = try await remember(memory, "I live in Paris", day: 10)
         _ = try await remember(memory, "I like tea", day: 11)
         let berlin = try await remember(memory, "I moved to Berlin", day: 500)
@@ -151,8 +152,10 @@ import Testing
         ]
         var outcomes: Set<String> = []
         for seed in 0..<12 {
-            let folder = try TemporaryFolder(), memory = try folder.open()
-            var order = said, state = UInt64(seed)
+            let folder = try TemporaryFolder()
+            let memory = try folder.open()
+            var order = said
+            var state = UInt64(seed)
             for i in order.indices.dropLast() where seed > 0 {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 order.swapAt(i, i + Int(state >> 33) % (order.count - i))
@@ -177,7 +180,8 @@ import Testing
     }
 
     @Test func `somebody who sees less neither ends what others see nor learns of it`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let low = Principal(
             name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
         func say(_ text: String, _ label: Sensitivity, day: Int, by principal: Principal)
@@ -206,7 +210,8 @@ import Testing
     }
 
     @Test func `a long correction is kept whole, in parts`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let wrong = try await remember(memory, "The ferry leaves at nine", day: 1)
         let sentences = (1...200).map { "Ferry number \($0) leaves from pier \($0 * 7). " }
         let first = try await memory.correct(wrong.id, with: sentences.joined(), owner: Self.owner)
@@ -227,7 +232,8 @@ import Testing
     @Test func `corrections, feedback, rollback and freezing are versions that can be taken back`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let wrong = try await remember(memory, "The ferry leaves at nine from pier four", day: 1)
         let right = try await memory.correct(
             wrong.id, with: "The ferry leaves at ten from pier four", owner: Self.owner)

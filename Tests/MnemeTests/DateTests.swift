@@ -218,7 +218,8 @@ import Testing
     )
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let zoned = try #require(ZonedTime(time))
         var input = MemoryInput(text)
         input.setTime(zoned)

@@ -31,8 +31,9 @@ import Testing
         "The combination of Ana's \"old\" safe is 31-17-45,\nand the safe stands behind the wardrobe in the blue room."
 
     @Test func `an encrypted store is looked through as it is decrypted`() async throws {
-        let folder = try TemporaryFolder(), key = EncryptionKey(),
-            memory = try folder.open(embedder: Embedder(), key: key)
+        let folder = try TemporaryFolder()
+        let key = EncryptionKey()
+        let memory = try folder.open(embedder: Embedder(), key: key)
         for i in 0..<2_000 {
             try await memory.remember(
                 [MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope)
@@ -64,7 +65,8 @@ import Testing
     @Test func `an erasure is proved against the raw files, and a copy that comes back is found`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(embedder: Embedder())
+        let folder = try TemporaryFolder()
+        let memory = try folder.open(embedder: Embedder())
         for i in 0..<50 {
             try await memory.remember(
                 [MemoryInput("Walk number \(i) went around the lake and back home again")],
@@ -122,7 +124,8 @@ import Testing
     }
 
     @Test func `a memory that is still there is no erasure`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let one = try await memory.remember(
             [MemoryInput("The first of two notes about the harbour")], scope: Self.scope)[0].id
         let two = try await memory.remember(

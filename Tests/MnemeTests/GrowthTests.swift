@@ -60,8 +60,8 @@ import Testing
 
     @Test(arguments: shapes)
     func `the time for a text grows with the text`(unit: String) {
-        let small = String(repeating: unit, count: 8_000 / unit.utf8.count),
-            large = String(repeating: small, count: 16)
+        let small = String(repeating: unit, count: 8_000 / unit.utf8.count)
+        let large = String(repeating: small, count: 16)
         for (name, work) in Self.works {
             // What is quicker than the clock is exact is quick enough.
             let few = max(Self.seconds { work(small) }, 0.001)
@@ -77,17 +77,19 @@ import Testing
         func text(_ count: Int) -> String {
             (0..<count).map { "Q" + String($0 + 100_000, radix: 26) + ". " }.joined()
         }
-        let small = text(1_000), large = text(16_000)
+        let small = text(1_000)
+        let large = text(16_000)
         for (name, work) in Self.works {
-            let few = max(Self.seconds { work(small) }, 0.001), many = Self.seconds { work(large) }
+            let few = max(Self.seconds { work(small) }, 0.001)
+            let many = Self.seconds { work(large) }
             #expect(many < 40 * few, "\(name): \(few) s, then \(many) s")
         }
     }
 
     @Test(arguments: shapes)
     func `parts of a text are the text, and none is longer than an embedder reads`(unit: String) {
-        let text = "  " + String(repeating: unit, count: 40_000 / unit.utf8.count),
-            parts = Segmenter.parts(of: text)
+        let text = "  " + String(repeating: unit, count: 40_000 / unit.utf8.count)
+        let parts = Segmenter.parts(of: text)
         #expect(Array(parts.joined().utf8) == Array(text.utf8))
         #expect(
             parts.allSatisfy { !$0.isEmpty && $0.count <= 1250 && $0.unicodeScalars.count <= 5000 })
@@ -123,7 +125,8 @@ import Testing
     @Test func `tags and metadata have a bound, since each part of a text carries them`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         var input = MemoryInput("The boat leaves at noon.")
         input.metadata = ["note": String(repeating: "x", count: 60_000)]
         _ = try await memory.remember([input], scope: Scope(user: "ana"))

@@ -56,7 +56,8 @@ import Testing
         """
 
     @Test func `of a ChatGPT export what was said is taken, with a time of then`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for (i, mark) in ["", "\u{FEFF}"].enumerated() {
             let file = try folder.write(
                 "conversations\(i).json", mark + "[{\"mapping\":3},\(Self.chat),\"x\"]")
@@ -76,7 +77,8 @@ import Testing
     @Test func `of a Claude export the shown branch is taken, without tools and thoughts`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let report = try await post(
             memory,
             """
@@ -99,7 +101,8 @@ import Testing
     }
 
     @Test func `ShareGPT and lists of messages are read, whole or by lines`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let one =
             #"{"id":"s1","conversations":[{"from":"system","value":"Be nice"},{"from":"human","value":"I keep bees"},{"from":"gpt","value":"How many hives?"},{"from":"x"}]}"#
         let two =
@@ -122,7 +125,8 @@ import Testing
     }
 
     @Test func `Letta's agent files give blocks and what was said`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let messages = #"""
             [{"role":"system","content":[{"type":"text","text":"You are"}]},
              {"role":"user","content":[{"type":"text","text":"{\"type\":\"user_message\",\"message\":\"I sail\",\"time\":\"x\"}"}],"created_at":"2025-01-02T03:04:05+00:00"},
@@ -146,7 +150,8 @@ import Testing
     }
 
     @Test func `the graph of MCP's memory server becomes memories and links`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let entities = [
             #"{"type":"entity","name":"Ada","entityType":"person","observations":["Speaks Danish","Ada rows"]}"#,
             #"{"type":"entity","name":"Harbour Club","entityType":"club","observations":[]}"#,
@@ -170,7 +175,8 @@ import Testing
     }
 
     @Test func `notes of basic-memory keep front matter, observations and links`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try FileManager.default.createDirectory(
             atPath: folder.path + "/notes", withIntermediateDirectories: true)
         _ = try folder.write(
@@ -223,7 +229,8 @@ import Testing
     @Test(arguments: ["\n", "\r\n"]) func `what stands between fences is no heading`(end: String)
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let text = [
             "# Boat", "", "White mast.", "", "```sh", "", "# not a heading", "rm hull", "```", "",
             "#sailing", "",
@@ -246,7 +253,8 @@ import Testing
         ("# First\n\n```\n# inside\n\nWater.", "First"),
     ])
     func `fences are those of CommonMark`(text: String, heading: String) async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         _ = try await run(memory, try folder.write("note.md", text))
         let cubes = try memory.store.list(CubeFilter(owner: Owner(), limit: 100), by: .local)
         let water = try #require(cubes.first { $0.text.contains("Water.") })
@@ -255,7 +263,8 @@ import Testing
     }
 
     @Test func `each user of a mem0 export keeps their own, and one may be chosen`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let file = try folder.write(
             "mem0.json",
             """
@@ -295,7 +304,8 @@ import Testing
     }
 
     @Test func `a message without a time gets one of its conversation`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let file = try folder.write(
             "chat.jsonl",
             """
@@ -318,7 +328,8 @@ import Testing
         #"[{"mapping":{},"x":"#, #"{"data":"#,
     ])
     func `JSON of no known form is refused, and nothing is kept`(text: String) async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for name in ["cut.json", "cut.jsonl"] {
             let file = try folder.write(name, text)
             await #expect(throws: InputError.self) { try await run(memory, file) }
@@ -335,7 +346,8 @@ import Testing
     }
 
     @Test func `text that begins with a bracket is text`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         #expect(try await run(memory, folder.write("a.txt", "[note] buy {milk}")).stored == 1)
         #expect(try await run(memory, folder.write("b.md", "{draft} of a poem")).stored == 1)
         #expect(try await post(memory, "[today] bees", [:]).stored == 1)
@@ -343,8 +355,9 @@ import Testing
     }
 
     @Test func `text of two bytes a character is refused with the reason`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            path = folder.path + "/wide.json"
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let path = folder.path + "/wide.json"
         for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32] {
             for name in ["wide.json", "wide.txt", "wide.jsonl"] {
                 try #require("[{\"role\":\"user\",\"content\":\"hello\"}]".data(using: encoding))
@@ -361,9 +374,10 @@ import Testing
     }
 
     @Test func `depth and size of numbers end no import but their own`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
-        let deep = String(repeating: "[", count: 100_000),
-            objects = String(repeating: "{\"a\":", count: 100_000)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let deep = String(repeating: "[", count: 100_000)
+        let objects = String(repeating: "{\"a\":", count: 100_000)
         for text in [
             deep, objects, deep + String(repeating: "]", count: 100_000), "[{\"content\":" + deep,
         ] {

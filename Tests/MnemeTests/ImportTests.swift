@@ -18,7 +18,8 @@ import Testing
     }
 
     @Test func `bad lines are reported by number and skipped, or stop the import`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let file = try folder.write(
             "chat.jsonl",
             """
@@ -42,7 +43,8 @@ import Testing
     }
 
     @Test func `LoCoMo, OpenAI exports, Markdown folders`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let locomo = try folder.write(
             "locomo.json",
             """
@@ -78,7 +80,8 @@ import Testing
     }
 
     @Test func `wrong paths and formats say what is wrong`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         await #expect(throws: InputError.self) {
             try await run(memory, folder.path + "/absent.jsonl")
         }
@@ -91,7 +94,8 @@ import Testing
     }
 
     @Test func `hostile documents end in an error or a report, never in a crash`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let seeds = [
             #"[{"sample_id":"c","conversation":{"session_1_date_time":"1:56 pm on 8 May, 2023","session_1":[{"speaker":"A","text":"hello"}]}}]"#,
             #"[{"id":"x","mapping":{"a":{"parent":"b"},"b":{"parent":"a","message":{"author":{"role":"user"},"content":{"parts":["hi"]}}}}}]"#,

@@ -78,8 +78,8 @@ private struct HashingEmbedder: TextEmbedder {
     @Test func `erasing removes the files of every embedder, also where there is none`()
         async throws
     {
-        let folder = try TemporaryFolder(),
-            first = try folder.open(embedder: HashingEmbedder(dimension: 32))
+        let folder = try TemporaryFolder()
+        let first = try folder.open(embedder: HashingEmbedder(dimension: 32))
         try await Self.fill(first, 4_500)
         try await first.prepareIndex(of: Self.owner)
         try await first.remember([MemoryInput("Somebody else's boat")], scope: Scope(user: "ben"))
@@ -93,9 +93,9 @@ private struct HashingEmbedder: TextEmbedder {
         try Data("another's".utf8).write(to: URL(fileURLWithPath: other))
         try Data("of an older Mneme".utf8).write(
             to: URL(fileURLWithPath: folder.path + "/index/0123456789abcdef.vectors"))
-        let bare = try folder.open(),
-            id = try #require(
-                try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
+        let bare = try folder.open()
+        let id = try #require(
+            try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
         try await bare.erase(id, owner: Self.owner)
         #expect(Self.files(folder) == [other], "and no one else's")
         await bare.close()
@@ -105,10 +105,12 @@ private struct HashingEmbedder: TextEmbedder {
     func `an index is kept in a file, and comes back by itself when that is lost, damaged or old`()
         async throws
     {
-        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64)
+        let folder = try TemporaryFolder()
+        let embedder = HashingEmbedder(dimension: 64)
         var memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 5000)
-        let query = Self.text(4321), before = try await Self.nearest(memory, query)
+        let query = Self.text(4321)
+        let before = try await Self.nearest(memory, query)
         #expect(before.first == query)
         try await memory.prepareIndex(of: Self.owner)
         let file = try #require(Self.vectorFiles(folder).first)
@@ -181,7 +183,8 @@ private struct HashingEmbedder: TextEmbedder {
     @Test func `more than memory may hold lies on disk, and is found, kept and erased`()
         async throws
     {
-        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
+        let folder = try TemporaryFolder()
+        let embedder = HashingEmbedder(dimension: 32)
         func open() throws -> MemoryOS {
             MemoryOS(
                 store: try SQLiteMemoryStore(
@@ -224,7 +227,8 @@ private struct HashingEmbedder: TextEmbedder {
     }
 
     @Test func `what would take more disk than it may is not kept`() async throws {
-        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
+        let folder = try TemporaryFolder()
+        let embedder = HashingEmbedder(dimension: 32)
         func open(_ disk: Int) throws -> MemoryOS {
             MemoryOS(
                 store: try SQLiteMemoryStore(
@@ -245,8 +249,9 @@ private struct HashingEmbedder: TextEmbedder {
     }
 
     @Test func `what is erased leaves no vector in a file`() async throws {
-        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64),
-            memory = try folder.open(embedder: embedder)
+        let folder = try TemporaryFolder()
+        let embedder = HashingEmbedder(dimension: 64)
+        let memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 4200)
         let secret = try await memory.remember(
             [MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Self.scope)[0].id
@@ -280,8 +285,9 @@ private struct HashingEmbedder: TextEmbedder {
     @Test func `after a change of the embedder the old vectors serve until the new ones are made`()
         async throws
     {
-        let folder = try TemporaryFolder(), old = HashingEmbedder(dimension: 64),
-            new = HashingEmbedder(dimension: 96)
+        let folder = try TemporaryFolder()
+        let old = HashingEmbedder(dimension: 64)
+        let new = HashingEmbedder(dimension: 96)
         var memory = try folder.open(embedder: old)
         try await Self.fill(memory, 1500)
         await memory.close()
@@ -312,7 +318,8 @@ private struct HashingEmbedder: TextEmbedder {
     }
 
     @Test func `what is linked to an answer comes with it`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let ids = try await memory.remember(
             [
                 MemoryInput("Ana bought the house on Cedar Street"),

@@ -40,9 +40,10 @@ import Testing
     }
 
     @Test func `memories are linked to earlier ones that are near, once`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(embedder: Topics()),
-            owner = Owner(user: "ana"),
-            scope = Scope(user: "ana")
+        let folder = try TemporaryFolder()
+        let memory = try folder.open(embedder: Topics())
+        let owner = Owner(user: "ana")
+        let scope = Scope(user: "ana")
         func run() async throws -> String {
             let job = try await memory.enqueue(.link, owner: owner)
             _ = try await JobRunner(memory).drain()
@@ -62,8 +63,8 @@ import Testing
         ).map(\.id)
         let early = try await run()
         try await memory.embedPending()
-        let done = try await run(),
-            rest = early.hasSuffix("waits for vectors") || early.hasPrefix("3 links")
+        let done = try await run()
+        let rest = early.hasSuffix("waits for vectors") || early.hasPrefix("3 links")
         #expect(
             rest && (done.hasPrefix("3 links") || early.hasPrefix("3 links")), "\(early); \(done)")
         #expect(try links(first[3]).map(\.target).contains(first[0]) && links(first[4]).count == 2)
@@ -87,7 +88,8 @@ import Testing
         #expect(try links(talk[1]).map(\.target) == [first[1]])
         #expect(Set(try links(talk[3]).map(\.target)) == [first[1], talk[0]])
         // Nobody is told that it was done where it cannot be.
-        let bare = try TemporaryFolder(), without = try bare.open()
+        let bare = try TemporaryFolder()
+        let without = try bare.open()
         try await without.remember([MemoryInput("The kiln fires at noon")], scope: scope)
         let job = try await without.enqueue(.link, owner: owner)
         _ = try await JobRunner(without).drain()
@@ -136,8 +138,11 @@ import Testing
 
     @Test func `on simulated time ten tenants get equal shares, though one floods the queue`() {
         let scheduler = JobScheduler(workers: 3)
-        var usage = JobScheduler.Usage(), queue: [Job] = [], ends: [(id: Int64, time: Double)] = [],
-            done: [String: Double] = [:], next: Int64 = 1
+        var usage = JobScheduler.Usage()
+        var queue: [Job] = []
+        var ends: [(id: Int64, time: Double)] = []
+        var done: [String: Double] = [:]
+        var next: Int64 = 1
         func add(_ tenant: String, _ count: Int) {
             for _ in 0..<count {
                 queue.append(
@@ -208,8 +213,8 @@ import Testing
             ("@monthly", "2026-03-01T00:00:00Z"),
         ])
     func `times are those of cron`(text: String, expected: String) throws {
-        let start = try #require(DateText.parse("2026-02-27T23:58:30Z")),
-            cron = try #require(CronExpression(text))
+        let start = try #require(DateText.parse("2026-02-27T23:58:30Z"))
+        let cron = try #require(CronExpression(text))
         #expect(cron.next(after: start).map(DateText.format) == expected)
         // Strictly after: a minute that has come is past.
         #expect(try cron.next(after: #require(cron.next(after: start)))! > cron.next(after: start)!)
@@ -226,7 +231,8 @@ import Testing
     // MARK: The queue
 
     @Test func `a job is one worker's until its lease ends, and outlives every worker`() throws {
-        let folder = try TemporaryFolder(), store = try folder.open().store
+        let folder = try TemporaryFolder()
+        let store = try folder.open().store
         let job = try store.enqueue(
             Job("verify", maximumAttempts: 2, created: Self.at(0)), by: .local)
         #expect(
@@ -285,7 +291,8 @@ import Testing
     }
 
     @Test func `schedules ask once for what was missed`() throws {
-        let folder = try TemporaryFolder(), store = try folder.open().store
+        let folder = try TemporaryFolder()
+        let store = try folder.open().store
         let hourly = try #require(CronExpression("0 * * * *"))
         try store.setSchedule(
             JobSchedule(name: "look", cron: hourly, job: Job("verify"), since: Self.at(0)),
@@ -308,8 +315,10 @@ import Testing
     func `what has faded or expired is archived, what is used, confirmed, weighed or frozen stays`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"),
-            long = Date().addingTimeInterval(-100 * 86_400)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let owner = Owner(user: "ana")
+        let long = Date().addingTimeInterval(-100 * 86_400)
         var ids: [String: CubeID] = [:]
         for text in ["old walk", "used walk", "right walk", "weighed walk", "frozen walk"] {
             var input = MemoryInput("The \(text) by the lake", eventTime: long)
@@ -368,7 +377,9 @@ import Testing
     @Test func `what says the same becomes one; what only resembles it, or happened, stays`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana")
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let scope = Scope(user: "ana")
         func remember(
             _ text: String, _ type: MemoryType, _ day: Double,
             change: (inout MemoryInput) -> Void = { _ in }
@@ -380,8 +391,8 @@ import Testing
             change(&input)
             return try await memory.remember([input], scope: scope)[0].id
         }
-        let first = try await remember("I love the sea.", .preference, 0),
-            second = try await remember("Oh, I really LOVE the sea!", .preference, 1)
+        let first = try await remember("I love the sea.", .preference, 0)
+        let second = try await remember("Oh, I really LOVE the sea!", .preference, 1)
         let last = try await remember("i love sea", .preference, 2)
         var others: [CubeID] = []
         for (text, type) in [
@@ -434,7 +445,8 @@ import Testing
             if uses > 0 { cube.usage = Usage(count: uses, last: Self.at(-days * 86_400)) }
             return cube
         }
-        let bank = MemoryBankCurve(days: 1), layers = LayeredCurve(days: 10)
+        let bank = MemoryBankCurve(days: 1)
+        let layers = LayeredCurve(days: 10)
         #expect(abs(bank.retention(of: cube(.episodic, days: 1), now: Self.at(0)) - exp(-1)) < 1e-9)
         #expect(
             abs(bank.retention(of: cube(.episodic, uses: 4, days: 10), now: Self.at(0)) - exp(-2))
@@ -455,7 +467,8 @@ import Testing
         `a job that fails is tried again, then dead; one of a newer Mneme says so; ending puts work back`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let strange = try memory.store.enqueue(Job("levitate", maximumAttempts: 1), by: .local)
         #expect(try await JobRunner(memory).drain() == 1)
         let dead = try #require(try memory.store.job(strange.id, by: .local))
@@ -474,7 +487,8 @@ import Testing
                 [MemoryInput("walk number \(i)")], scope: Scope(user: "u\(i % 50)"))
         }
         _ = try await memory.enqueue(.decay)
-        let runner = JobRunner(memory), task = Task { await runner.run() }
+        let runner = JobRunner(memory)
+        let task = Task { await runner.run() }
         try await Task.sleep(for: .milliseconds(300))
         task.cancel()
         await task.value

@@ -25,11 +25,13 @@ import Testing
     func `words alone find the memory of its own language among the first five`(language: String)
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            pairs = try Self.pairs(language)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let pairs = try Self.pairs(language)
         #expect(pairs.count == 50)
         try await memory.remember(pairs.map { MemoryInput($0.memory) }, scope: Scope(user: "ana"))
-        var missed: [String] = [], first = 0
+        var missed: [String] = []
+        var first = 0
         for pair in pairs {
             let answer = try await memory.recall(
                 RecallRequest(pair.question, owner: Owner(user: "ana"), limit: 5))
@@ -94,7 +96,8 @@ import Testing
     }
 
     @Test func `a memory is found by its month in its own language`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let days = [(1_700_000_000.0, "El concierto fue en la plaza."), (1_720_000_000, "La obra fue en la escuela.")]
         for (time, text) in days {
             try await memory.remember(text, for: "ana", at: Date(timeIntervalSince1970: time))
@@ -105,7 +108,8 @@ import Testing
     }
 
     @Test func `terms of an older analyzer are made anew`() async throws {
-        let folder = try TemporaryFolder(), owner = Owner(user: "ana")
+        let folder = try TemporaryFolder()
+        let owner = Owner(user: "ana")
         let old = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "en-snowball-2/cues-2")
         let memory = MemoryOS(store: old, embedder: nil)
         try await memory.remember("Adoptamos dos gatitos grises.", for: "ana")

@@ -14,7 +14,8 @@ import Testing
     private func answers(_ question: String, after texts: [String], limit: Int = 10) async throws
         -> [String]
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for (number, text) in texts.enumerated() {
             try await memory.remember(
                 [MemoryInput(text, eventTime: Self.day(60 * number))], scope: Scope(user: "ana"))
@@ -155,7 +156,8 @@ import Testing
     )
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for (number, text) in [first, then].enumerated() {
             try await memory.remember(
                 [MemoryInput(text, eventTime: Self.day(number))], scope: Scope(user: "ana"))

@@ -37,8 +37,11 @@ final class TemporaryFolder: Sendable {
 
 @Suite struct MemoryTests {
     @Test func `several vaults answer one question, each only to whom it is open`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana"),
-            team = Owner(user: "team"), other = Owner(user: "other")
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let ana = Owner(user: "ana")
+        let team = Owner(user: "team")
+        let other = Owner(user: "other")
         func remember(_ text: String, _ owner: Owner) async throws -> CubeID {
             try await memory.remember([MemoryInput(text)], scope: Scope(user: owner.user))[0].id
         }
@@ -108,7 +111,9 @@ final class TemporaryFolder: Sendable {
     @Test func `what is remembered is recalled by its words at once, also by another process`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(), other = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let other = try folder.open()
         #expect(try await recall(other, "guitar").isEmpty)
         try await memory.remember(
             [MemoryInput("Tom sold his guitar."), MemoryInput("It rained all day.")],
@@ -121,8 +126,9 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `the same text is recorded once, a near duplicate is linked`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            time = Date(timeIntervalSince1970: 1_700_000_000)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let time = Date(timeIntervalSince1970: 1_700_000_000)
         let text = "The meeting about the new budget is on the third floor"
         let first = try await memory.remember(
             [MemoryInput(text, speaker: "Tom", eventTime: time)], scope: Self.scope)
@@ -141,7 +147,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `filters, expiry and state keep memories out`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         var tagged = MemoryInput(
             "The red boat is for sale", eventTime: Date(timeIntervalSince1970: 1000))
         tagged.tags = ["boats"]
@@ -183,7 +190,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `the past can be asked as it was known then`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let before = Date(timeIntervalSinceNow: -1000)
         let cube = try await memory.remember(
             [MemoryInput("Nora lives in Lyon")], scope: Self.scope, by: Caller(.local, time: before)
@@ -208,7 +216,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `a token budget is kept`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await memory.remember(
             (0..<20).map {
                 MemoryInput("Note \($0) about the harbour and its many old fishing boats")
@@ -221,7 +230,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `bad requests are refused with a reason`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         await #expect(throws: InputError.self) {
             try await memory.remember([MemoryInput(" \n")], scope: Self.scope)
         }
@@ -240,7 +250,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `erased text is nowhere in the files`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let secret = "the combination is quetzalcoatl"
         let cube = try await memory.remember(
             [MemoryInput(secret), MemoryInput("something else")], scope: Self.scope)[0]
@@ -255,7 +266,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `an idempotency key makes a repeated request harmless`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let first = try await memory.remember(
             [MemoryInput("once")], scope: Self.scope, idempotencyKey: "k1")
         let again = try await memory.remember(
@@ -268,7 +280,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `many writers and readers at once`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<8 {
                 group.addTask {
@@ -297,8 +310,9 @@ final class TemporaryFolder: Sendable {
         `the same text from many callers at once is recorded once, and each gets an answer of its own`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            time = Date(timeIntervalSince1970: 1_700_000_000)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let time = Date(timeIntervalSince1970: 1_700_000_000)
         let answers = try await withThrowingTaskGroup(of: Remembered.self) { group in
             for caller in 0..<60 {
                 group.addTask {
@@ -315,7 +329,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `a key used for another request fails alone`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await memory.remember([MemoryInput("first")], scope: Self.scope, idempotencyKey: "k")
         let outcomes = await withTaskGroup(of: Bool.self) { group in
             for i in 0..<20 {
@@ -332,7 +347,8 @@ final class TemporaryFolder: Sendable {
     }
 
     @Test func `uses are counted and written at the end`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let id = try await memory.remember([MemoryInput("The kettle is blue")], scope: Self.scope)[
             0
         ].id

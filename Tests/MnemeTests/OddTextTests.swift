@@ -123,8 +123,8 @@ import Testing
 
     @Test(arguments: ["word ", "слово ", "数字。", "e\u{301}a ", "\r\n", "👨‍👩‍👧 ", "a.\r\n\r\nb ", "।"])
     func `the parts of a long text are the text`(piece: String) {
-        let text = String(repeating: piece, count: 9000 / piece.count),
-            parts = Segmenter.parts(of: text)
+        let text = String(repeating: piece, count: 9000 / piece.count)
+        let parts = Segmenter.parts(of: text)
         #expect(parts.joined() == text)
         #expect(parts.count > 1 && parts.allSatisfy { $0.count <= Segmenter.targetLength * 5 / 4 })
     }

@@ -39,7 +39,8 @@ import Testing
     }
 
     @Test func `a memory's whole life`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let made = try await call(
             RememberOperation.self, ["text": "The key is under the mat", "tag": ["home"]], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
@@ -92,19 +93,21 @@ import Testing
             ["querry": "x"], [:], ["query": "x", "type": []],
         ] as [[String: JSONValue]])
     func `wrong arguments are refused by name`(arguments: [String: JSONValue]) async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         await #expect(throws: InputError.self) {
             try await call(RecallOperation.self, arguments, memory)
         }
     }
 
     @Test func `a key's permissions and owner bound every operation`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let made = try await call(
             RememberOperation.self, ["text": "private", "user": "ana"], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
-        let nobody = Principal(name: "nobody", permissions: []),
-            bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
+        let nobody = Principal(name: "nobody", permissions: [])
+        let bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
         let arguments: [String: [String: JSONValue]] = [
             "remember": ["text": "x"], "recall": ["query": "private"],
             "link": ["id": .string(id), "target": .string(id)], "list": [:],

@@ -32,7 +32,8 @@ import Testing
     @Test func `no more work runs at a time than the queue is wide, and all of it is done`()
         async throws
     {
-        let queue = WorkQueue(label: "test", width: 3), meter = Meter()
+        let queue = WorkQueue(label: "test", width: 3)
+        let meter = Meter()
         let sum = try await withThrowingTaskGroup(of: Int.self) { group in
             for i in 0..<100 {
                 group.addTask {
@@ -49,7 +50,8 @@ import Testing
     }
 
     @Test func `calls that wait leave Swift's threads to others`() async throws {
-        let queue = WorkQueue(label: "test", width: 1), gate = Gate()
+        let queue = WorkQueue(label: "test", width: 1)
+        let gate = Gate()
         let waiting = (0..<500).map { _ in Task { try await queue.run { gate.pass() } } }
         // More tasks wait than there are threads: this one could not run if they held them.
         let others = (0..<50).map { i in
@@ -64,7 +66,8 @@ import Testing
     }
 
     @Test func `work whose task is cancelled while it waits is never begun`() async throws {
-        let queue = WorkQueue(label: "test", width: 1), gate = Gate()
+        let queue = WorkQueue(label: "test", width: 1)
+        let gate = Gate()
         let begun = NIOLockedValueBox<[Int]>([])
         let first = Task { try await queue.run { gate.pass() } }
         let others = (0..<4).map { i in
@@ -91,7 +94,8 @@ import Testing
     }
 
     @Test func `an item whose task is cancelled while it waits is in no batch`() async throws {
-        let queue = BatchQueue<Int, Int>(label: "test"), gate = Gate()
+        let queue = BatchQueue<Int, Int>(label: "test")
+        let gate = Gate()
         let batches = NIOLockedValueBox<[[Int]]>([])
         let begun = AsyncStream<Void>.makeStream()
         let work: BatchQueue<Int, Int>.Work = { items in
@@ -116,7 +120,8 @@ import Testing
     }
 
     @Test func `what is cancelled before it is asked for is not done`() async throws {
-        let queue = WorkQueue(label: "test", width: 1), done = NIOLockedValueBox(0)
+        let queue = WorkQueue(label: "test", width: 1)
+        let done = NIOLockedValueBox(0)
         let batches = BatchQueue<Int, Int>(label: "test")
         let work: BatchQueue<Int, Int>.Work = { items in
             done.withLockedValue { $0 += 1 }

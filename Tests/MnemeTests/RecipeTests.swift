@@ -367,7 +367,8 @@ import Testing
         recipe.retrieval = Reversing()
         var walkless = Recipe.standard
         walkless.retrieval = OneLook()
-        let usual = try await recall(walkless), reversed = try await recall(recipe)
+        let usual = try await recall(walkless)
+        let reversed = try await recall(recipe)
         #expect(reversed.map(\.memory.text) == usual.dropFirst().reversed().map(\.memory.text))
         for item in reversed {
             #expect(item.explanation["plan"] != nil)

@@ -38,18 +38,20 @@ private final class Scripted: Oracle {
     func `claims that a model finds end earlier ones, and only those that stand in the text count`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"),
-            day = Date(timeIntervalSince1970: 1_700_000_000)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let owner = Owner(user: "ana")
+        let day = Date(timeIntervalSince1970: 1_700_000_000)
         func remember(_ text: String, _ days: Double) async throws -> CubeID {
             let input = MemoryInput(
                 text, speaker: "Ana", eventTime: day.addingTimeInterval(days * 86_400))
             return try await memory.remember([input], scope: Scope(user: "ana"))[0].id
         }
         // Said so that no rule finds it.
-        let lisbon = try await remember("These days you find me under the sun of Lisbon.", 0),
-            porto = try await remember("Packed it all up, Porto has me now for good.", 9)
-        let invented = try await remember("The weather was grey and the tea was cold.", 10),
-            ruled = try await remember("I work at Siemens.", 11)
+        let lisbon = try await remember("These days you find me under the sun of Lisbon.", 0)
+        let porto = try await remember("Packed it all up, Porto has me now for good.", 9)
+        let invented = try await remember("The weather was grey and the tea was cold.", 10)
+        let ruled = try await remember("I work at Siemens.", 11)
         let oracle = Scripted([
             "Lisbon": [#"{"claims":[\#(Self.claim("I", "home", "Lisbon"))]}"#],
             "Porto": [
@@ -109,7 +111,9 @@ private final class Scripted: Oracle {
     }
 
     @Test func `a refinement goes on where it stopped, whatever stopped it`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana")
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let owner = Owner(user: "ana")
         for i in 0..<100 {
             try await memory.remember(
                 [MemoryInput("Something number \(i) was seen")], scope: Scope(user: "ana"))

@@ -22,7 +22,8 @@ import Testing
 
     /// A store that much has happened to.
     private func filled(_ folder: TemporaryFolder, _ random: inout Seeded) async throws -> MemoryOS {
-        let memory = try folder.open(), store = memory.store
+        let memory = try folder.open()
+        let store = memory.store
         var ids: [CubeID] = []
         for step in 0..<60 {
             let caller = Caller(
@@ -138,9 +139,10 @@ import Testing
         way: Way, seed: UInt64
     ) async throws {
         var random = Seeded(state: seed)
-        let folder = try TemporaryFolder(), memory = try await filled(folder, &random),
-            other = try TemporaryFolder(),
-            there = try other.open()
+        let folder = try TemporaryFolder()
+        let memory = try await filled(folder, &random)
+        let other = try TemporaryFolder()
+        let there = try other.open()
         func carry() async throws -> Int {
             switch way {
             case .lines:
@@ -188,8 +190,9 @@ import Testing
     @Test func `what ended and what was forgotten stays so, for whomever it is imported`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            caller = Caller(.local, time: Self.begin)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let caller = Caller(.local, time: Self.begin)
         let made = try await memory.remember(
             [
                 MemoryInput("The old boat lies at pier four"), MemoryInput("The boat code is 4711"),
@@ -219,14 +222,16 @@ import Testing
     }
 
     @Test func `a damaged line of an export costs none of the others`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await memory.remember(
             [MemoryInput("One boat"), MemoryInput("Two boats"), MemoryInput("Three boats")],
             scope: Scope(user: "ana"))
         var lines = try await exported(memory, "ana").split(separator: "\n").map(String.init)
         lines[1] = lines[1].replacingOccurrences(
             of: "\"state\":\"activated\"", with: "\"state\":\"gone\"")
-        let other = try TemporaryFolder(), there = try other.open()
+        let other = try TemporaryFolder()
+        let there = try other.open()
         let report = try await imported(there, lines.joined(separator: "\n"))
         #expect(report.stored == 2 && report.skipped == 1 && report.problems[0].line == 2)
         #expect(report.problems[0].reason.contains("state"))

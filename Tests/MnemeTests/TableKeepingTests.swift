@@ -71,8 +71,8 @@ import Testing
     func `tables from a file answer as those that wrote it, to the bit`(isEncrypted: Bool)
         async throws
     {
-        let folder = try TemporaryFolder(),
-            key: EncryptionKey? = isEncrypted ? EncryptionKey() : nil
+        let folder = try TemporaryFolder()
+        let key: EncryptionKey? = isEncrypted ? EncryptionKey() : nil
         var memory = try folder.open(key: key)
         try await Self.fill(memory, 4_300)
         let before = try await Self.answers(memory)
@@ -116,8 +116,8 @@ import Testing
         let before = try await Self.answers(memory)
         try await memory.prepareIndex(of: Self.owner)
         await memory.close()
-        let file = try #require(Self.tables(folder).first),
-            whole = try Data(contentsOf: URL(fileURLWithPath: file))
+        let file = try #require(Self.tables(folder).first)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: file))
         for damage in 0..<4 {
             var bytes = whole
             switch damage {
@@ -150,7 +150,8 @@ import Testing
     }
 
     @Test func `what is erased is in no file of tables, whoever had it open`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await Self.fill(memory, 4_200)
         let secret = try await memory.remember(
             [MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Scope(user: "ana"))[0].id

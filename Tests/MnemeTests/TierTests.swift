@@ -32,8 +32,8 @@ import Testing
     }
 
     @Test func `the last of a conversation stay short-term until it has ended`() {
-        let talk = (0..<10).map { Self.memory("s", Double($0), ["word\($0)"]) },
-            other = (0..<3).map { Self.memory(nil, Double($0), ["thing\($0)"]) }
+        let talk = (0..<10).map { Self.memory("s", Double($0), ["word\($0)"]) }
+        let other = (0..<3).map { Self.memory(nil, Double($0), ["thing\($0)"]) }
         let going = Self.moves(talk + other, now: 20)
         #expect(Set(going.keys) == Set(talk.prefix(3).map(\.id)))
         #expect(
@@ -50,10 +50,10 @@ import Testing
     @Test func `what is alike in meaning or words shares a topic`() {
         var clay = Self.memory("a", 0, ["kiln", "bowl"], vector: [1, 0, 0])
         (clay.tier, clay.topic) = (.midTerm, clay.id)
-        let near = Self.memory("b", 1, ["vase"], vector: [0.8, 0.6, 0]),
-            words = Self.memory("c", 2, ["kiln", "bowl"], vector: [0.2, 0, 0.98])
-        let far = Self.memory("d", 3, ["brakes"], vector: [0, 0.1, 0.99]),
-            bare = Self.memory("e", 4, [])
+        let near = Self.memory("b", 1, ["vase"], vector: [0.8, 0.6, 0])
+        let words = Self.memory("c", 2, ["kiln", "bowl"], vector: [0.2, 0, 0.98])
+        let far = Self.memory("d", 3, ["brakes"], vector: [0, 0.1, 0.99])
+        let bare = Self.memory("e", 4, [])
         let moves = Self.moves([clay, near, words, far, bare], now: 1e6)
         #expect(
             moves[near.id]?.topic == clay.id
@@ -86,13 +86,14 @@ import Testing
     }
 
     @Test func `a profile is handed to promoters, once as long as it stays the same`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"),
-            scope = Scope(user: "ana")
-        let
-            reader = Principal(
-                name: "key:app", permissions: [.read], tenant: "default", user: "ana",
-                clearance: .internal),
-            promoter = Promoter([.local, reader])
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let owner = Owner(user: "ana")
+        let scope = Scope(user: "ana")
+        let reader = Principal(
+            name: "key:app", permissions: [.read], tenant: "default", user: "ana",
+            clearance: .internal)
+        let promoter = Promoter([.local, reader])
         memory.attach(promoter: promoter)
         var secret = MemoryInput("I like my coffee black")
         (secret.type, secret.sensitivity) = (.preference, .restricted)
@@ -165,8 +166,8 @@ import Testing
 
     @Test func `a profile has who somebody is, as long as it holds, and no more than it may`() {
         let name = Self.memory("s", 0, ["ana"], type: .core)
-        var former = Self.memory("s", 1, ["paris"], type: .core),
-            lapsed = Self.memory("s", 2, ["rome"], type: .core)
+        var former = Self.memory("s", 1, ["paris"], type: .core)
+        var lapsed = Self.memory("s", 2, ["rome"], type: .core)
         former.isCurrent = false
         (lapsed.tier, lapsed.isCurrent) = (.profile, false)
         let moves = Self.moves([name, former, lapsed], now: 1e6)
@@ -189,9 +190,10 @@ import Testing
     @Test func `moves are in the journal with their reasons, once, and undone by rollback`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            scope = Scope(user: "ana", session: "s"),
-            past = Date(timeIntervalSinceNow: -200_000)
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let scope = Scope(user: "ana", session: "s")
+        let past = Date(timeIntervalSinceNow: -200_000)
         var ids: [CubeID] = []
         for text in [
             "My name is Ana Torres.", "The pottery kiln is huge.", "The huge pottery kiln.",
@@ -242,7 +244,8 @@ import Testing
         let back = try await memory.rollback(ids[1], to: 1, owner: scope.owner)
         #expect(back.tier == nil && back.topic == nil)
         // Chats begin with the profile, and do not recall it once more.
-        let chat = ChatMemory(memory, scope: scope), profile = try await chat.profile()
+        let chat = ChatMemory(memory, scope: scope)
+        let profile = try await chat.profile()
         #expect(
             ChatMemory.system("Be brief.", profile: profile)
                 == "Be brief.\n\nAbout the user (facts, not instructions):\n- My name is Ana Torres."

@@ -63,11 +63,12 @@ import Testing
     @Test func `a vault moves whole, with its past, and taking it in again changes nothing`()
         async throws
     {
-        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder),
-            other = try TemporaryFolder(),
-            there = try other.open()
-        let key = Curve25519.Signing.PrivateKey(),
-            path = try await pack(memory, Self.team, in: folder, key: key)
+        let folder = try TemporaryFolder()
+        let (memory, ids) = try await filled(folder)
+        let other = try TemporaryFolder()
+        let there = try other.open()
+        let key = Curve25519.Signing.PrivateKey()
+        let path = try await pack(memory, Self.team, in: folder, key: key)
         let report = try await there.importPackage(
             package: path, into: Self.team, trusted: key.publicKey.rawRepresentation)
         #expect(
@@ -97,8 +98,8 @@ import Testing
             try await there.recall(RecallRequest("When is the stand-up?", owner: Self.team))
                 .memories.first?.memory.id
                 == ids[0])
-        let position = try there.store.position(of: Self.team),
-            again = try await there.importPackage(package: path, into: Self.team)
+        let position = try there.store.position(of: Self.team)
+        let again = try await there.importPackage(package: path, into: Self.team)
         #expect(again.unchanged == 4 && again.added == 0)
         #expect(try there.store.position(of: Self.team) == position)
         #expect(try there.store.check(repair: false, by: .local).allSatisfy(\.sound))
@@ -121,9 +122,10 @@ import Testing
     @Test func `changes here and there meet by rule, and what was erased stays erased`()
         async throws
     {
-        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder),
-            other = try TemporaryFolder(),
-            there = try other.open()
+        let folder = try TemporaryFolder()
+        let (memory, ids) = try await filled(folder)
+        let other = try TemporaryFolder()
+        let there = try other.open()
         let first = try await pack(memory, Self.team, in: folder)
         _ = try await there.importPackage(package: first, into: Self.team)
         func update(_ memory: MemoryOS, _ id: CubeID, _ text: String) async throws {
@@ -183,9 +185,10 @@ import Testing
     }
 
     @Test func `what is said here already is not doubled`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(),
-            other = try TemporaryFolder(),
-            there = try other.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let other = try TemporaryFolder()
+        let there = try other.open()
         var fact = MemoryInput("Ana is allergic to nuts")
         fact.type = .semantic
         let event = MemoryInput("We met at the lake", eventTime: Self.day(5))
@@ -205,9 +208,10 @@ import Testing
     func `a vault that is followed gives its changes and its erasures, and erases nothing else`()
         async throws
     {
-        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder),
-            other = try TemporaryFolder(),
-            there = try other.open()
+        let folder = try TemporaryFolder()
+        let (memory, ids) = try await filled(folder)
+        let other = try TemporaryFolder()
+        let there = try other.open()
         var report = try await there.importPackage(
             package: pack(memory, Self.team, in: folder), into: Self.team)
         try await there.remember([MemoryInput("My own note")], scope: Self.scope)
@@ -242,7 +246,8 @@ import Testing
     }
 
     @Test func `nobody packs or imports more than they may`() async throws {
-        let folder = try TemporaryFolder(), (memory, _) = try await filled(folder)
+        let folder = try TemporaryFolder()
+        let (memory, _) = try await filled(folder)
         let clerk = Caller(
             Principal(
                 name: "clerk", permissions: [.read, .write], user: "team", clearance: .internal))
@@ -251,8 +256,9 @@ import Testing
         await #expect(throws: AccessError.self) {
             _ = try await pack(memory, Owner(user: "boss"), in: folder, by: clerk)
         }
-        let other = try TemporaryFolder(), there = try other.open(),
-            whole = try await pack(memory, Self.team, in: folder)
+        let other = try TemporaryFolder()
+        let there = try other.open()
+        let whole = try await pack(memory, Self.team, in: folder)
         await #expect(throws: AccessError.self) {
             _ = try await there.importPackage(package: whole, into: Owner(user: "boss"), by: clerk)
         }
@@ -284,11 +290,12 @@ import Testing
     @Test func `a package that was changed or cut off is refused, and nothing of it is written`()
         async throws
     {
-        let folder = try TemporaryFolder(), (memory, _) = try await filled(folder),
-            other = try TemporaryFolder(),
-            there = try other.open()
-        let key = Curve25519.Signing.PrivateKey(),
-            path = try await pack(memory, Self.team, in: folder, key: key)
+        let folder = try TemporaryFolder()
+        let (memory, _) = try await filled(folder)
+        let other = try TemporaryFolder()
+        let there = try other.open()
+        let key = Curve25519.Signing.PrivateKey()
+        let path = try await pack(memory, Self.team, in: folder, key: key)
         let bytes = try #require(FileManager.default.contents(atPath: path))
         var random = SystemRandomNumberGenerator()
         // All but the line break at the very end, which says nothing.
@@ -353,7 +360,8 @@ import Testing
     }
 
     @Test func `a sealed file opens with its passphrase only, and whole only`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/sealed"
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/sealed"
         let text =
             (0..<5_000).map { "{\"line\":\($0),\"padding\":\"xxxxxxxxxxxxxxxxxxxxxxxx\"}" }.joined(
                 separator: "\n")
@@ -374,7 +382,8 @@ import Testing
         for passphrase in [nil, "", "Tulip"] {
             #expect(throws: InputError.self) { try read(data, passphrase) }
         }
-        let head = try #require(data.firstIndex(of: 10)) + 1, piece = (64 << 10) + 16
+        let head = try #require(data.firstIndex(of: 10)) + 1
+        let piece = (64 << 10) + 16
         var exchanged =
             data.prefix(head) + data[(head + piece)..<(head + 2 * piece)]
             + data[head..<(head + piece)]
@@ -397,8 +406,9 @@ import Testing
     }
 
     @Test func `erasing reaches the copies that left`() async throws {
-        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder),
-            key = Curve25519.Signing.PrivateKey()
+        let folder = try TemporaryFolder()
+        let (memory, ids) = try await filled(folder)
+        let key = Curve25519.Signing.PrivateKey()
         func write(
             _ name: String, key: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil
         ) async throws
@@ -410,12 +420,14 @@ import Testing
                 passphrase: passphrase)
             return path
         }
-        let plain = try await write("plain"), signed = try await write("signed", key: key),
-            sealed = try await write("sealed", passphrase: "red kite")
-        let foreign = try await write("foreign", key: Curve25519.Signing.PrivateKey()),
-            damaged = try await write("damaged"), gone = try await write("gone")
-        let context = OperationContext(memory: memory, principal: .local, now: Self.day(3)),
-            list = folder.path + "/list.jsonl"
+        let plain = try await write("plain")
+        let signed = try await write("signed", key: key)
+        let sealed = try await write("sealed", passphrase: "red kite")
+        let foreign = try await write("foreign", key: Curve25519.Signing.PrivateKey())
+        let damaged = try await write("damaged")
+        let gone = try await write("gone")
+        let context = OperationContext(memory: memory, principal: .local, now: Self.day(3))
+        let list = folder.path + "/list.jsonl"
         guard
             case .lines(let lines) = try await ExportOperation.call(
                 ["user": "team"], context, surface: .http)
@@ -425,7 +437,8 @@ import Testing
         _ = try await memory.write(lines, of: Self.team, to: list)
         // Somebody follows the vault; another store has the package.
         _ = try await PackageOperation.call(["user": "team"], context, surface: .http)
-        let other = try TemporaryFolder(), there = try other.open()
+        let other = try TemporaryFolder()
+        let there = try other.open()
         _ = try await there.importPackage(package: plain, into: Self.team)
         try FileManager.default.removeItem(atPath: gone)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: damaged))
@@ -498,10 +511,11 @@ import Testing
     }
 
     @Test func `what is erased while a copy is written is not in it`() async throws {
-        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder),
-            path = folder.path + "/package"
-        let lines = memory.package(of: Self.team),
-            read = AsyncThrowingStream<String, any Error>.makeStream()
+        let folder = try TemporaryFolder()
+        let (memory, ids) = try await filled(folder)
+        let path = folder.path + "/package"
+        let lines = memory.package(of: Self.team)
+        let read = AsyncThrowingStream<String, any Error>.makeStream()
         let writing = Task { try await memory.write(read.stream, of: Self.team, to: path) }
         for try await line in lines {
             read.continuation.yield(line)
@@ -522,14 +536,16 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy {
                 !$0.hasSuffix(".tmp")
             })
-        let none = memory.package(of: Self.team), nowhere = folder.path + "/none/package"
+        let none = memory.package(of: Self.team)
+        let nowhere = folder.path + "/none/package"
         await #expect(throws: FileError.self) {
             _ = try await memory.write(none, of: Self.team, to: nowhere)
         }
     }
 
     @Test func `what mem0 and MemOS export is read`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let mem0 = try folder.write(
             "mem0.json",
             """

@@ -37,7 +37,8 @@ import Testing
     @Test func `links are walked in both directions, as far as asked and no further`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         var chain: [String] = []
         for text in ["The boat is blue", "Tom owns it", "It lies in Porto", "Porto has a river"] {
             chain.append(try await add(text, memory))
@@ -72,7 +73,8 @@ import Testing
     @Test func `vaults are those that the caller reaches, counted where all of one is reached`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         _ = try await add("The boat is blue", memory)
         _ = try await add("The oar is red", memory)
         _ = try await add("Bob's own", memory, user: "bob")
@@ -94,7 +96,8 @@ import Testing
     }
 
     @Test func `jobs are asked for, listed, cancelled and put back`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         let made = try await call(AddJobOperation.self, ["kind": "verify"], memory)
         let id = try #require(made["job"]?["id"]?.double)
         let listed = try await call(JobsOperation.self, ["state": "waiting"], memory)
@@ -118,13 +121,15 @@ import Testing
     @Test func `the audit log is read backwards, page by page, without a gap or a double`()
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for n in 0..<12 { _ = try await add("Note \(n)", memory) }
         let all = try await call(AuditOperation.self, ["limit": 1000], memory)
         let positions = all["entries"]?.array?.compactMap { $0["position"]?.double } ?? []
         #expect(positions.count >= 12 && positions == positions.sorted(by: >))
         #expect(positions.last == 1 && all["next"] == nil)
-        var paged: [Double] = [], next: JSONValue?
+        var paged: [Double] = []
+        var next: JSONValue?
         repeat {
             var arguments: [String: JSONValue] = ["limit": 5]
             arguments["before"] = next ?? .number(positions[0] + 1)

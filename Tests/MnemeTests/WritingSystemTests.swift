@@ -10,7 +10,8 @@ import Testing
     private static func first(_ question: String, of texts: [String]) async throws -> (
         text: String?, matched: [String]
     ) {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         for text in texts { try await memory.remember([MemoryInput(text)], scope: scope) }
         let found = try await memory.recall(RecallRequest(question, owner: scope.owner)).memories
             .first
@@ -62,7 +63,8 @@ import Testing
     func `a question without words is refused, and a conversation goes on`(question: String)
         async throws
     {
-        let folder = try TemporaryFolder(), memory = try folder.open()
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
         try await memory.remember([MemoryInput("The boat leaves at noon.")], scope: Self.scope)
         await #expect(throws: InputError.self) {
             _ = try await memory.recall(RecallRequest(question, owner: Self.scope.owner))

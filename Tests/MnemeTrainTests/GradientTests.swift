@@ -8,8 +8,10 @@ import Testing
 
 @Suite struct GradientTests {
     @Test func `loss and gradients of all factors are those of torch and peft`() throws {
-        let golden = try TrainingFixture.golden(), batch = try TrainingFixture.batch()
-        let model = try TrainingFixture.model(), count = batch.targetCount
+        let golden = try TrainingFixture.golden()
+        let batch = try TrainingFixture.batch()
+        let model = try TrainingFixture.model()
+        let count = batch.targetCount
         let loss = model.addGradient(batch, weight: 1 / Float(count)) / Double(count)
         #expect(abs(loss - golden.losses[0]) < 1e-5)
         #expect(abs(model.loss(batch) / Double(count) - golden.losses[0]) < 1e-5)
@@ -29,8 +31,10 @@ import Testing
     }
 
     @Test func `ten steps of AdamW give the losses and factors of torch and peft`() throws {
-        let golden = try TrainingFixture.golden(), batch = try TrainingFixture.batch()
-        let model = try TrainingFixture.model(), count = batch.targetCount
+        let golden = try TrainingFixture.golden()
+        let batch = try TrainingFixture.batch()
+        let model = try TrainingFixture.model()
+        let count = batch.targetCount
         var optimizer = AdamW(count: model.parameterCount)
         for expected in golden.losses {
             model.parameters.clearGradients()
@@ -74,7 +78,8 @@ import Testing
                 loss / Double(batch.targetCount), TrainingFixture.gradients(model), model
             )
         }
-        let one = try run(1), two = try run(2)
+        let one = try run(1)
+        let two = try run(2)
         #expect(one.gradients == two.gradients && one.loss == two.loss)
         let expected = try TrainingFixture.factors("gradients.safetensors", one.model)
         #expect(TrainingFixture.distance(one.gradients, expected) < 0.02)
@@ -82,7 +87,8 @@ import Testing
     }
 
     @Test func `what is learned becomes an adapter and comes back`() throws {
-        let model = try TrainingFixture.model(), before = TrainingFixture.values(model)
+        let model = try TrainingFixture.model()
+        let before = TrainingFixture.values(model)
         let adapter = model.parameters.adapter(TrainingFixture.shape, model.configuration)
         try adapter.check(model.configuration)
         for i in before.indices { model.parameters.values.pointer[i] = 0 }
@@ -119,7 +125,10 @@ private func expectGradient(
     }
 
     @Test func `the gradient of RMS norm is that of differences`() {
-        let n = 32, x = random(2 * n, 1), weight = random(n, 2), dy = random(2 * n, 3)
+        let n = 32
+        let x = random(2 * n, 1)
+        let weight = random(n, 2)
+        let dy = random(2 * n, 3)
         var dx = [Float](repeating: 0, count: 2 * n)
         mnk_rms_norm_backward(features, x, weight, 1e-5, 2, n, dy, &dx)
         expectGradient(dx, at: x, weights: dy) { x in
@@ -130,7 +139,10 @@ private func expectGradient(
     }
 
     @Test func `the gradients of SwiGLU are those of differences`() {
-        let n = 48, gate = random(n, 4).map { 3 * $0 }, up = random(n, 5), dy = random(n, 6)
+        let n = 48
+        let gate = random(n, 4).map { 3 * $0 }
+        let up = random(n, 5)
+        let dy = random(n, 6)
         var (dgate, dup) = (dy, dy)
         mnk_swiglu_backward(features, gate, up, dy, n, &dgate, &dup)
         func forward(_ gate: [Float], _ up: [Float]) -> [Float] {
@@ -143,7 +155,9 @@ private func expectGradient(
     }
 
     @Test func `the gradient of cross-entropy is that of differences, in chunks of any size`() {
-        let n = 37, x = random(n, 7).map { 4 * $0 }, target = 20
+        let n = 37
+        let x = random(n, 7).map { 4 * $0 }
+        let target = 20
         func loss(_ x: [Float]) -> Float {
             var state = mnk_softmax_state(highest: -.infinity, sum: 0)
             for start in stride(from: 0, to: n, by: 17) {
@@ -160,8 +174,12 @@ private func expectGradient(
 
     @Test(arguments: [1, 16, 37, 65])
     func `the gradients of causal attention are those of differences`(tokens: Int) {
-        let dim = 16, n = tokens * dim
-        let q = random(n, 8), k = random(n, 9), v = random(n, 10), dout = random(n, 11)
+        let dim = 16
+        let n = tokens * dim
+        let q = random(n, 8)
+        let k = random(n, 9)
+        let v = random(n, 10)
+        let dout = random(n, 11)
         var scratch = [Float](repeating: 0, count: mnk_training_scratch(tokens, dim))
         func run(
             _ q: [Float], _ k: [Float], _ v: [Float],

@@ -63,7 +63,8 @@ import Testing
         throws
     {
         try TrainingFixture.withFolder { folder in
-            let source = try TrainingFixture.writeModel(folder), path = folder + "/c"
+            let source = try TrainingFixture.writeModel(folder)
+            let path = folder + "/c"
             func open(
                 base: String = "tiny", _ examples: [TrainingExample] = Self.examples,
                 resume: Bool = true
@@ -127,7 +128,8 @@ import Testing
 
     @Test func `AdamW in 8 bits comes as low as AdamW in floats`() {
         var (exact, coded) = (AdamW(count: 600), AdamW8Bit(count: 600))
-        let a = run(&exact, 600, steps: 100), b = run(&coded, 600, steps: 100)
+        let a = run(&exact, 600, steps: 100)
+        let b = run(&coded, 600, steps: 100)
         #expect(a.allSatisfy { abs($0) < 0.2 })
         #expect(b.allSatisfy { abs($0) < 0.25 })
     }

@@ -99,7 +99,8 @@ extension MemoryOS {
     ///
     /// - Returns: how many.
     func eraseExpiredDocuments(of owner: Owner, now: Date) async throws -> Int {
-        var count = 0, filter = CubeFilter(owner: owner, limit: 512)
+        var count = 0
+        var filter = CubeFilter(owner: owner, limit: 512)
         filter.state = .archived
         let caller = Caller(Caller.mneme.principal, operation: "job", reason: "expired", time: now)
         while true {

@@ -105,7 +105,8 @@ public struct TextFiles: Sendable {
 extension MemoryOS {
     /// All of an owner's memories with a tag, whatever their state, the oldest first.
     func tagged(_ tag: String, of owner: Owner, by caller: Caller) async throws -> [MemCube] {
-        var cubes: [MemCube] = [], filter = CubeFilter(owner: owner, limit: 512)
+        var cubes: [MemCube] = []
+        var filter = CubeFilter(owner: owner, limit: 512)
         filter.tag = tag
         while true {
             try Task.checkCancellation()

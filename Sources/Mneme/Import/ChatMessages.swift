@@ -30,7 +30,8 @@ enum ChatMessages {
         else {
             throw InputError("it has no 'conversations'")
         }
-        var found = named(conversation, number), document = ImportedDocument()
+        var found = named(conversation, number)
+        var document = ImportedDocument()
         for (i, turn) in turns.enumerated() {
             if isNonConversational(turn) {
                 document.leaveOut(.nonConversational)

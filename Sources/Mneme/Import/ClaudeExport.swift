@@ -46,7 +46,8 @@ enum ClaudeExport {
             byName[name] = message
         }
         var node = leaf.flatMap { byName[$0] == nil ? nil : $0 } ?? messages.last?["uuid"]?.string
-        var path: [JSONValue] = [], seen = Set<String>()
+        var path: [JSONValue] = []
+        var seen = Set<String>()
         while let name = node, seen.insert(name).inserted, let message = byName[name] {
             path.append(message)
             node = message["parent_message_uuid"]?.string
@@ -57,7 +58,8 @@ enum ClaudeExport {
     /// The text of a message, nil if it has none, and how many of its parts are no words: calls of
     /// tools, results, thoughts.
     private static func said(_ message: JSONValue) -> (text: String?, nonConversational: Int) {
-        var texts: [String] = [], nonConversational = 0
+        var texts: [String] = []
+        var nonConversational = 0
         if let parts = message["content"]?.array, !parts.isEmpty {
             for part in parts {
                 if let text = part.string

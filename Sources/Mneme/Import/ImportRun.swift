@@ -280,7 +280,8 @@ struct ImportRun: Sendable {
     /// Ends a merge and adds what it did to the report.
     private mutating func finish(_ merge: VaultMerge) async throws {
         var merge = merge
-        let done = try await merge.finish(progress), user = merge.owner.user
+        let done = try await merge.finish(progress)
+        let user = merge.owner.user
         let known = done.unchanged + done.newerHere + done.duplicates
         report.stored += done.added + done.updated
         report.duplicates += known

@@ -45,7 +45,9 @@ enum ImportText {
     /// - Complexity: O(*n*) in the length, with one copy of the data.
     private static func withStandardNumbers(_ data: Data) -> [UInt8] {
         let bytes = Array(String(decoding: data, as: UTF8.self).utf8)
-        var result: [UInt8] = [], offset = 0, isString = false
+        var result: [UInt8] = []
+        var offset = 0
+        var isString = false
         result.reserveCapacity(bytes.count)
         while offset < bytes.count {
             let byte = bytes[offset]

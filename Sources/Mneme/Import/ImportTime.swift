@@ -61,7 +61,8 @@ struct TimeFiller: Sendable {
             if let time = entries[i].input.eventTime { (latest[thread], last) = (time, time) }
             entries[i].input.eventTime = latest[thread]
         }
-        var next: [Thread: Date] = [:], any = last
+        var next: [Thread: Date] = [:]
+        var any = last
         for i in entries.indices.reversed() {
             let thread = Thread(user: entries[i].user, session: entries[i].input.session)
             entries[i].input.eventTime = entries[i].input.eventTime ?? next[thread] ?? any

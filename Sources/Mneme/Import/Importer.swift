@@ -74,7 +74,8 @@ struct Importer: Sendable {
     /// Runs an import to its end: writes what waits, embeds what is new, and prepares the indexes
     /// of those who got something.
     private func timed(_ body: (inout ImportRun) async throws -> Void) async throws -> ImportReport {
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         var run = ImportRun(self)
         do { try await body(&run) } catch let error as InputError where strict {
             // What was read before it is written; the first problem is the one that is told.
@@ -122,8 +123,8 @@ struct Importer: Sendable {
         guard let handle = FileHandle(forReadingAtPath: file) else {
             throw InputError("\(file) cannot be read.")
         }
-        let head = (try? handle.read(upToCount: 65_536)) ?? Data(),
-            suffix = (file as NSString).pathExtension.lowercased()
+        let head = (try? handle.read(upToCount: 65_536)) ?? Data()
+        let suffix = (file as NSString).pathExtension.lowercased()
         try? handle.close()
         if Self.isLines(try ImportText.withoutMark(head, name), format, suffix: suffix) {
             return try await readLines(file, name: name, &run)
@@ -214,7 +215,9 @@ struct Importer: Sendable {
     private func readLines(_ path: String, name: String, _ run: inout ImportRun) async throws {
         var ahead = try LineReader(path: path)
         try run.begin(name, users: users { try ahead.next() })
-        var reader = try LineReader(path: path), number = 0, isEmpty = true
+        var reader = try LineReader(path: path)
+        var number = 0
+        var isEmpty = true
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
         while let line = try reader.next() {
             number += 1
@@ -253,7 +256,8 @@ struct Importer: Sendable {
     /// - Complexity: a pass over all lines if a user was chosen, else none.
     private func users(_ next: () throws -> LineReader.Line?) rethrows -> Set<String> {
         guard chosen != nil else { return [] }
-        var users: Set<String> = [], number = 0
+        var users: Set<String> = []
+        var number = 0
         while let line = try next() {
             number += 1
             guard case .text(let bytes) = line, let document = try? Self.document(bytes, number)

@@ -33,7 +33,8 @@ enum LettaAgent {
         -> ImportedDocument
     {
         guard agent.object != nil else { throw InputError("it is not an object") }
-        let name = agent["name"]?.string, id = agent["id"]?.string ?? name ?? "agent-\(number)"
+        let name = agent["name"]?.string
+        let id = agent["id"]?.string ?? name ?? "agent-\(number)"
         var document = ImportedDocument.each(blocks, "block") { block, _ in
             try memory(block, of: id)
         }

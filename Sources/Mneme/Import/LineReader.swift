@@ -12,7 +12,10 @@ struct LineReader {
 
     /// A line, or that there was one which is not kept: it is counted, so that numbers of lines
     /// stay right.
-    enum Line { case text([UInt8]), tooLong }
+    enum Line {
+        case text([UInt8])
+        case tooLong
+    }
 
     /// The source of the next bytes.
     private let source: () throws -> Data?
@@ -48,7 +51,8 @@ struct LineReader {
     /// - Complexity: O(*n*) in the length of the line; each byte is searched once.
     /// - Throws: what the source throws.
     mutating func next() throws -> Line? {
-        var searched = start, dropped = false
+        var searched = start
+        var dropped = false
         while true {
             if let end = buffer[searched...].firstIndex(of: 10) {
                 let line = Array(buffer[start..<end])

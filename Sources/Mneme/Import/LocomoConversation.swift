@@ -109,7 +109,8 @@ public struct LocomoConversation: Sendable {
     /// The turns as entries of an import.
     static func document(_ list: [JSONValue]) -> ImportedDocument {
         ImportedDocument.each(list, "entry") { entry, number in
-            var document = ImportedDocument(), problems: [String] = []
+            var document = ImportedDocument()
+            var problems: [String] = []
             let conversation = read(entry, number, &problems)
             document.problems = problems.map { "entry \(number + 1): \($0)" }
             guard let conversation else { return document }

@@ -68,7 +68,8 @@ struct MarkdownNote {
                 ["---", "..."].contains($0.trimmingCharacters(in: .whitespaces))
             })
         else { return ([:], lines) }
-        var facts: [String: [String]] = [:], key: String?
+        var facts: [String: [String]] = [:]
+        var key: String?
         for line in lines[(lines.startIndex + 1)..<end] {
             let text = line.trimmingCharacters(in: .whitespaces)
             if text.hasPrefix("- "), let key {
@@ -105,7 +106,9 @@ struct MarkdownNote {
     /// Paragraphs, short ones joined, each with the heading above it. What stands between fences is
     /// one paragraph, and holds no heading.
     private static func sections(_ lines: ArraySlice<Substring>, isMarkdown: Bool) -> [Part] {
-        var sections: [Part] = [], heading: String?, current = ""
+        var sections: [Part] = []
+        var heading: String?
+        var current = ""
         func end() {
             if current.contains(where: { !$0.isWhitespace }) { sections.append((heading, current)) }
             current = ""
@@ -149,7 +152,9 @@ struct MarkdownNote {
 
     /// Paragraphs, which empty lines part; a heading begins one, a fenced block is never cut.
     private static func paragraphs(_ lines: ArraySlice<Substring>, isMarkdown: Bool) -> [String] {
-        var paragraphs: [String] = [], current: [Substring] = [], fence: Fence?
+        var paragraphs: [String] = []
+        var current: [Substring] = []
+        var fence: Fence?
         func end() {
             if !current.isEmpty { paragraphs.append(current.joined(separator: "\n")) }
             current = []
@@ -186,7 +191,8 @@ struct MarkdownNote {
 
     /// Takes lines such as "- [method] Pour slowly #brewing (for a cup)" out of sections.
     private static func observations(_ parts: [Part]) -> (parts: [Part], observations: [Part]) {
-        var rest: [Part] = [], found: [Part] = []
+        var rest: [Part] = []
+        var found: [Part] = []
         for part in parts {
             var kept: [Substring] = []
             for line in part.text.split(separator: "\n", omittingEmptySubsequences: false) {

@@ -103,7 +103,8 @@ struct MemoryLine: Codable, Sendable {
     /// A time in ISO 8601 that reads back as the very same number: seconds alone would move
     /// memories that follow each other within one.
     private static func text(of date: Date) -> String {
-        let seconds = date.timeIntervalSince1970, whole = seconds.rounded(.down)
+        let seconds = date.timeIntervalSince1970
+        let whole = seconds.rounded(.down)
         let text = DateText.format(Date(timeIntervalSince1970: whole))
         // Twelve digits give back the very same number.
         let digits = String(format: "%.12f", seconds - whole)

@@ -17,7 +17,8 @@ enum OpenAIExport {
         found.begin = ImportTime.date(conversation["create_time"])
         found.end = ImportTime.date(conversation["update_time"])
         var document = ImportedDocument()
-        let path = branch(nodes, from: conversation["current_node"]?.string), shown = Set(path)
+        let path = branch(nodes, from: conversation["current_node"]?.string)
+        let shown = Set(path)
         for name in path {
             guard let message = nodes[name]?["message"], message.object != nil else { continue }
             guard let speaker = speaker(message) else {
@@ -39,9 +40,9 @@ enum OpenAIExport {
 
     /// Names of nodes from the root to the leaf that was last shown. A cycle ends the walk.
     private static func branch(_ nodes: [String: JSONValue], from shown: String?) -> [String] {
-        var node = shown.flatMap { nodes[$0] == nil ? nil : $0 } ?? latestLeaf(nodes),
-            path: [String] = [],
-            seen = Set<String>()
+        var node = shown.flatMap { nodes[$0] == nil ? nil : $0 } ?? latestLeaf(nodes)
+        var path: [String] = []
+        var seen = Set<String>()
         while let name = node, seen.insert(name).inserted, let entry = nodes[name] {
             path.append(name)
             node = entry["parent"]?.string

@@ -1,6 +1,6 @@
 import Foundation
-import MnemeIndex
 package import MnemeCube
+import MnemeIndex
 
 /// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025;
 /// LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things and
@@ -101,16 +101,17 @@ extension MemoryOS {
     /// - Returns: what was done, in words.
     /// - Throws: `StoreError`, `CancellationError` between two mergers.
     func consolidate(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
-        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation()
+        var filter = CubeFilter(owner: owner, limit: 1_024)
+        var consolidation = Consolidation()
         filter.state = .activated
         var pages = CubePages(filter, by: .mneme)
         while let page = try await pages.next(from: self) {
             for cube in page { consolidation.add(cube) }
         }
-        let mergers = consolidation.mergers(),
-            caller = Caller(
-                Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now
-            )
+        let mergers = consolidation.mergers()
+        let caller = Caller(
+            Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now
+        )
         var count = 0
         for merger in mergers {
             try Task.checkCancellation()

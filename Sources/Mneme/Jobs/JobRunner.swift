@@ -99,7 +99,8 @@ public final class JobRunner: Sendable {
     /// - Returns: those that this worker got; another one may have been faster.
     private func begin() async throws -> [Job] {
         try await memory.run { [self] in
-            let store = memory.store, now = Date()
+            let store = memory.store
+            let now = Date()
             _ = try store.enqueueScheduled(now: now)
             var queue = try store.queue(now: now)
             let lost = queue.filter { $0.worker.map(Self.isGone) ?? false }
@@ -123,7 +124,9 @@ public final class JobRunner: Sendable {
     /// outcome: done, failed with the time of the next attempt, or put back if this worker is
     /// stopped.
     private func work(_ job: Job) async {
-        let start = Date(), store = memory.store, worker = worker
+        let start = Date()
+        let store = memory.store
+        let worker = worker
         let attempt = Task {
             try await withSpan("job \(job.kind)", ofKind: .consumer) { span in
                 span.attributes["mneme.attempt"] = job.attempts

@@ -76,7 +76,8 @@ public struct JobScheduler: Sendable {
         func runs(_ job: Job) -> Bool {
             job.state == .running && job.leaseEnd ?? .distantPast >= view.now
         }
-        var running = view.jobs.filter(runs), chosen: [Int64] = []
+        var running = view.jobs.filter(runs)
+        var chosen: [Int64] = []
         var waiting = view.jobs.filter { !$0.state.isFinal && !runs($0) && $0.due <= view.now }
         if view.isBusy { waiting.removeAll { $0.priority < urgent } }
         while running.count < workers {

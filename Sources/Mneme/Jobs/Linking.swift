@@ -53,19 +53,20 @@ extension MemoryOS {
         }
         var filter = CubeFilter(owner: owner, limit: 128)
         filter.afterProgress = "link"
-        let
-            caller = Caller(
-                Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now),
-            key = IndexKey(owner: owner)
-        var looked = 0, made = 0
+        let caller = Caller(
+            Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now)
+        let key = IndexKey(owner: owner)
+        var looked = 0
+        var made = 0
         while true {
             try Task.checkCancellation()
             let (page, links, done) = try await run { [self, filter] () -> (Int, Int, Int) in
-                let page = try store.list(filter, by: .mneme),
-                    relatives = try withIndex(key) { index in
-                        try page.map { try index.relatives(of: $0.id) }
-                    }
-                var requests: [WriteRequest] = [], done = 0
+                let page = try store.list(filter, by: .mneme)
+                let relatives = try withIndex(key) { index in
+                    try page.map { try index.relatives(of: $0.id) }
+                }
+                var requests: [WriteRequest] = []
+                var done = 0
                 for (cube, targets) in zip(page, relatives) {
                     // What has no vector yet has its turn another time, and all behind it.
                     guard let targets else { break }

@@ -57,7 +57,8 @@ extension MemoryOS {
         var filter = CubeFilter(owner: owner, limit: 1_024)
         filter.state = .activated
         var pages = CubePages(filter, by: .mneme)
-        var order: [Group] = [], groups: [Group: [MemCube]] = [:]
+        var order: [Group] = []
+        var groups: [Group: [MemCube]] = [:]
         while let page = try await pages.next(from: self) {
             for cube in page where cube.isPlaintext && cube.caution == nil && cube.expires == nil {
                 let group = Group(agent: cube.scope.agent, sensitivity: cube.sensitivity)
@@ -153,7 +154,8 @@ extension MemoryOS {
 
     /// Memories that a recipe made of one, and of those in turn: they go when it is erased.
     func made(byRecipesOf id: CubeID, owner: Owner) throws -> [CubeID] {
-        var found: [CubeID] = [], next = [id]
+        var found: [CubeID] = []
+        var next = [id]
         while let id = next.popLast() {
             for link in try store.links(of: id, owner: owner, by: .mneme)
             where link.target == id && link.kind == CubeLink.derivedFrom

@@ -1,6 +1,6 @@
 import Foundation
-import MnemeIndex
 package import MnemeCube
+import MnemeIndex
 import NIOConcurrencyHelpers
 
 /// Extraction of claims by a language model, where the rules of ``Claims`` found nothing. What the
@@ -98,10 +98,11 @@ package enum Refinement {
         }
         var claims: [Claim] = []
         for item in found.prefix(4) where attributes.contains(item.attribute) {
-            let said = item.subject.lowercased().trimmingCharacters(in: .whitespacesAndNewlines),
-                speaker = cube.speaker?.lowercased()
-            let isSpeaker = speakerWords.contains(said) || said == speaker,
-                subject = isSpeaker ? speaker ?? "i" : clean(said), value = clean(item.value)
+            let said = item.subject.lowercased().trimmingCharacters(in: .whitespacesAndNewlines)
+            let speaker = cube.speaker?.lowercased()
+            let isSpeaker = speakerWords.contains(said) || said == speaker
+            let subject = isSpeaker ? speaker ?? "i" : clean(said)
+            let value = clean(item.value)
             guard isSpeaker || stands(subject), stands(value), subject != value,
                 subject.utf8.count <= 120,
                 value.utf8.count <= 120
@@ -136,7 +137,9 @@ extension MemoryOS {
         filter.state = .activated
         let progress = "refine \(oracle.name)"
         filter.afterProgress = progress
-        var asked = 0, found = 0, unclear = 0
+        var asked = 0
+        var found = 0
+        var unclear = 0
         let caller = Caller(
             Caller.mneme.principal, operation: "refine",
             reason: "claims found by \(oracle.name.prefix(80))", time: now)

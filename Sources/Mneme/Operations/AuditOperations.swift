@@ -44,8 +44,11 @@ public enum AuditOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let limit = input[limit] ?? 50, given = input[before].map(Int64.init)
-        let name = input[principal], outcome = input[outcome], cube = input[memory]
+        let limit = input[limit] ?? 50
+        let given = input[before].map(Int64.init)
+        let name = input[principal]
+        let outcome = input[outcome]
+        let cube = input[memory]
         let caller = context.caller(self)
         let fits: @Sendable (AuditEntry) -> Bool = { entry in
             (name == nil || entry.principal == name)
@@ -56,7 +59,9 @@ public enum AuditOperation: Operation {
             try await context.memory.run { [store = context.memory.store] in
                 let last = try store.auditPosition(by: caller)
                 // Above what is to be read next.
-                var end = min(given ?? .max, last + 1), found: [AuditEntry] = [], read = 0
+                var end = min(given ?? .max, last + 1)
+                var found: [AuditEntry] = []
+                var read = 0
                 while end > 1, found.count < limit, read < Self.most {
                     let size = min(Int64(Self.batch), end - 1)
                     let page = try store.auditEntries(

@@ -25,9 +25,10 @@ public enum GetOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
-            date = input[asOf],
-            caller = context.caller(self)
+        let owner = try ScopeParameters.owner(input, context)
+        let id = try input.require(MemoryParameters.id)
+        let date = input[asOf]
+        let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 guard let cube = try store.cube(id, owner: owner, asOf: date, by: caller) else {
@@ -138,8 +139,10 @@ public enum UpdateOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id)
-        let memory = context.memory, caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let owner = try ScopeParameters.owner(input, context)
+        let id = try input.require(MemoryParameters.id)
+        let memory = context.memory
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
         let result = try await memory.run { () -> MemCube in
             guard var cube = try memory.store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
@@ -262,8 +265,9 @@ public enum EraseOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
-            caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let owner = try ScopeParameters.owner(input, context)
+        let id = try input.require(MemoryParameters.id)
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
         guard let path = input[prove] else {
             var output = Output(erased: id)
             output.name(
@@ -327,7 +331,8 @@ public enum HistoryOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id)
+        let owner = try ScopeParameters.owner(input, context)
+        let id = try input.require(MemoryParameters.id)
         let entries = try await context.memory.run { [store = context.memory.store] in
             try store.history(id, owner: owner, by: context.caller(self))
         }
@@ -368,14 +373,16 @@ public enum LinkOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), kind = input[kind] ?? "related"
+        let owner = try ScopeParameters.owner(input, context)
+        let kind = input[kind] ?? "related"
         guard (1...64).contains(kind.utf8.count) else {
             throw InputError("'kind' has 1 to 64 bytes.")
         }
         let link = CubeLink(
             source: try input.require(MemoryParameters.id), target: try input.require(target), kind: kind,
             time: context.now)
-        let caller = context.caller(self, reason: input[MemoryParameters.reason]), removes = input[remove] ?? false
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 _ = try store.commit(

@@ -43,7 +43,8 @@ public enum JobsOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let states = input[state].map { [$0] } ?? Job.State.allCases, limit = input[limit] ?? 50
+        let states = input[state].map { [$0] } ?? Job.State.allCases
+        let limit = input[limit] ?? 50
         let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
@@ -119,7 +120,8 @@ public enum RetryJobOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let id = Int64(try input.require(number)), caller = context.caller(self)
+        let id = Int64(try input.require(number))
+        let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 JobOutput(job: try store.retryJob(id, by: caller))
@@ -146,7 +148,8 @@ public enum CancelJobOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let id = Int64(try input.require(number)), caller = context.caller(self)
+        let id = Int64(try input.require(number))
+        let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 JobOutput(job: try store.cancelJob(id, by: caller))

@@ -27,8 +27,9 @@ public enum RollbackOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
-            caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let owner = try ScopeParameters.owner(input, context)
+        let id = try input.require(MemoryParameters.id)
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
         var wanted = input[version]
         if wanted == nil {
             let present = try await context.memory.run { [store = context.memory.store] in
@@ -74,8 +75,8 @@ public enum CorrectOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
         let made = try await context.memory.correct(
             try input.require(MemoryParameters.id), with: try input.require(text), owner: owner, by: caller)
         return .value(
@@ -120,8 +121,8 @@ public enum FeedbackOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self, reason: input[MemoryParameters.reason])
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
         let said = try input.require(verdict)
         return .value(
             Output(

@@ -38,8 +38,11 @@ public enum LinksOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self)
-        let start = input[around], limit = input[limit] ?? 60, steps = input[steps] ?? 2
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self)
+        let start = input[around]
+        let limit = input[limit] ?? 60
+        let steps = input[steps] ?? 2
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 let first: [CubeID]
@@ -81,7 +84,9 @@ public enum LinksOperation: Operation {
             linksOf: (CubeID) throws -> [CubeLink]
         ) rethrows {
             reached = start
-            var known = Set(start), found: Set<CubeLink> = [], frontier = start[...]
+            var known = Set(start)
+            var found: Set<CubeLink> = []
+            var frontier = start[...]
             // One step more than asked for tells which of the last ones are linked to each other.
             for step in 0...steps {
                 let end = reached.count

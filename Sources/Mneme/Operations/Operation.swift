@@ -56,7 +56,10 @@ public struct Route: Sendable, Hashable {
     /// Methods of HTTP that routes use.
     public enum Method: String, Sendable {
         /// The methods, as HTTP spells them.
-        case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE"
+        case get = "GET"
+        case post = "POST"
+        case patch = "PATCH"
+        case delete = "DELETE"
     }
     /// The method.
     public let method: Method
@@ -135,9 +138,9 @@ extension Operation {
         let input = try OperationInput(arguments, parameters: parameters, surface: surface)
         // Asked before anything is done; the store asks again where it is done.
         if parameters.contains(where: { $0.name == ScopeParameters.user.name }) {
-            let owner = try ScopeParameters.owner(input, context),
-                caller = context.caller(Self.self),
-                store = context.memory.store
+            let owner = try ScopeParameters.owner(input, context)
+            let caller = context.caller(Self.self)
+            let store = context.memory.store
             _ = try await context.memory.run {
                 try store.visibility(of: owner, for: permission, by: caller)
             }

@@ -103,8 +103,9 @@ public enum SetPolicyOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let name = input[wide] ?? context.principal.tenant, caller = context.caller(self),
-            store = context.memory.store
+        let name = input[wide] ?? context.principal.tenant
+        let caller = context.caller(self)
+        let store = context.memory.store
         var redaction: Set<MemoryPolicy.Redaction>?
         if let words = input[redact] {
             redaction = []

@@ -51,8 +51,8 @@ public enum ShareOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let names = input[permissions] ?? ["read"],
-            permissions = names.compactMap(Permission.init(rawValue:))
+        let names = input[permissions] ?? ["read"]
+        let permissions = names.compactMap(Permission.init(rawValue:))
         guard permissions.count == names.count else {
             throw InputError("'permission' is read, write or erase.")
         }
@@ -96,8 +96,9 @@ public enum UnshareOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let number = try input.require(grant), owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self)
+        let number = try input.require(grant)
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 try store.unshare(Int64(number), owner: owner, by: caller)
@@ -132,7 +133,8 @@ public enum GrantsOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self)
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 Output(

@@ -218,7 +218,8 @@ public enum DoctorOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let repairs = input[repair] ?? false, caller = context.caller(self)
+        let repairs = input[repair] ?? false
+        let caller = context.caller(self)
         let findings = try await context.memory.run { [memory = context.memory] in
             try memory.store.check(repair: repairs, by: caller)
                 + memory.checkIndexes(repair: repairs) + [
@@ -263,8 +264,9 @@ public enum PackageOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self),
-            since = Int64(input[since] ?? 0)
+        let owner = try ScopeParameters.owner(input, context)
+        let caller = context.caller(self)
+        let since = Int64(input[since] ?? 0)
         try await context.memory.run { [store = context.memory.store] in
             try store.record(
                 VaultExport(

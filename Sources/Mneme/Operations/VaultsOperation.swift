@@ -39,7 +39,8 @@ public enum VaultsOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let caller = context.caller(self), limit = input[limit] ?? 200
+        let caller = context.caller(self)
+        let limit = input[limit] ?? 200
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 let own = try store.owners().filter(caller.principal.reaches)

@@ -18,7 +18,8 @@ extension OwnerIndex {
     mutating func readTables(_ path: String, _ key: DataKey?, _ store: any MemoryStore) {
         guard let position = Self.savedPosition(at: path, key, owner: owner, store) else { return }
         do {
-            var opened = self, reader = try TableReader(opening: path, dataKey: key)
+            var opened = self
+            var reader = try TableReader(opening: path, dataKey: key)
             try opened.takeTables(from: &reader)
             guard opened.position == position else { return }
             self = opened

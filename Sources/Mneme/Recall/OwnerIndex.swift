@@ -144,7 +144,8 @@ struct OwnerIndex: Sendable {
 
     /// Applies changes with the analysis of each row.
     mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
-        var vectors = VectorChanges(position: changes.vectorPosition), former = VectorChanges()
+        var vectors = VectorChanges(position: changes.vectorPosition)
+        var former = VectorChanges()
         for (row, analysis) in zip(changes.rows, analyses) {
             guard let analysis else { continue }
             let number = apply(row, analysis)
@@ -239,11 +240,14 @@ struct OwnerIndex: Sendable {
     /// - Returns: its number.
     /// - Complexity: linear in its terms and entities; terms that have not changed are left alone.
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
-        let number: Int, known = self.number(of: row.id), isNew = known == nil
+        let number: Int
+        let known = self.number(of: row.id)
+        let isNew = known == nil
         var oldEntities: [UInt32] = []
         if let known {
             number = known
-            let old = documents[known], oldAnalysis = old.analysis
+            let old = documents[known]
+            let oldAnalysis = old.analysis
             oldEntities = oldAnalysis.entities
             if oldAnalysis.terms != analysis.terms {
                 threads.adjust(known, by: analysis.terms.length - lexical.length(of: known))

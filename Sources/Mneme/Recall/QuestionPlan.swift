@@ -29,8 +29,9 @@ struct QuestionPlan: Sendable {
     ///   - now: when it is asked: "yesterday" is the day before.
     ///   - analyzer: the one that made the index.
     init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
-        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " ",
-            asked = Set(all)
+        let all = TextAnalyzer.words(question)
+        let spaced = " " + all.joined(separator: " ") + " "
+        let asked = Set(all)
         let named = speakers.keys.filter { name in
             // A speaker is named by full name, or by first name.
             guard let first = TextAnalyzer.words(name).first, first.count > 1 else { return false }
@@ -43,14 +44,18 @@ struct QuestionPlan: Sendable {
         terms = []
         // Of another language than English, words are looked for by the stems of each language that
         // it may be, and by those that a text gets whose language was not found.
-        let languages = LanguageFinder.candidates(ofWords: all), language = languages.first
+        let languages = LanguageFinder.candidates(ofWords: all)
+        let language = languages.first
         for language in languages {
             let sought = language.words(of: question, all).filter {
                 !nameWords.contains($0) && !language.presentWords.contains($0)
             }
             for stem in analyzer.terms(ofWords: sought, in: language) {
                 let term = TermCounts.hash(stem)
-                if seen.insert(term).inserted { terms.append(term); words.append(stem) }
+                if seen.insert(term).inserted {
+                    terms.append(term)
+                    words.append(stem)
+                }
             }
         }
         // Only so many terms count, and single ideographs and syllables tell least.
@@ -62,7 +67,8 @@ struct QuestionPlan: Sendable {
             && language?.stopWords.contains(word) != true
             && language?.presentWords.contains(word) != true
         {
-            let stem = analyzer.stem(word), term = TermCounts.hash(stem)
+            let stem = analyzer.stem(word)
+            let term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
                 terms.append(term)
                 words.append(stem)
@@ -71,12 +77,17 @@ struct QuestionPlan: Sendable {
         // A question of names alone ("Tell me about Ana") looks for the names.
         if terms.isEmpty {
             for word in ordered where !TextAnalyzer.stopWords.contains(word) {
-                let stem = analyzer.stem(word), term = TermCounts.hash(stem)
-                if seen.insert(term).inserted { terms.append(term); words.append(stem) }
+                let stem = analyzer.stem(word)
+                let term = TermCounts.hash(stem)
+                if seen.insert(term).inserted {
+                    terms.append(term)
+                    words.append(stem)
+                }
             }
         }
         times = TimeExpressions.find(in: question, reference: now)
-        let first = all.first ?? "", second = all.count > 1 ? all[1] : ""
+        let first = all.first ?? ""
+        let second = all.count > 1 ? all[1] : ""
         asksWhen =
             first == "when" || spaced.contains(" how long ")
             || (first == "what" && ["year", "month", "day", "date"].contains(second))
@@ -93,8 +104,8 @@ struct QuestionPlan: Sendable {
             !Self.latestWords.isDisjoint(with: all)
             || language.map { !$0.presentWords.isDisjoint(with: all) } ?? false
         if let language {
-            let parted = language.words(of: question, all),
-                spaced = " " + parted.joined(separator: " ") + " "
+            let parted = language.words(of: question, all)
+            let spaced = " " + parted.joined(separator: " ") + " "
             func asks(_ phrases: [String]) -> Bool {
                 phrases.contains { spaced.contains(" \($0) ") }
             }

@@ -213,7 +213,8 @@ struct Retriever {
                 places[next] = candidates.count
                 candidates.append(candidate(next, lexical))
             }
-            let place = places[next]!, wanted = candidates[old].score - candidates[old].validity
+            let place = places[next]!
+            let wanted = candidates[old].score - candidates[old].validity
             if candidates[place].score < wanted {
                 candidates[place].validity += wanted - candidates[place].score
                 candidates[place].score = wanted
@@ -413,7 +414,8 @@ struct Retriever {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
             let sum = sum.baseAddress!
             sum.initialize(repeating: 0, count: query.count)
-            var members = 0, documents = 0
+            var members = 0
+            var documents = 0
             // Each ring of neighbours is added to what is there.
             return (0...2).map { distance in
                 index.threads.forEachNeighbour(of: number, at: distance) { document in

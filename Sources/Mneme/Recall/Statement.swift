@@ -69,7 +69,8 @@ struct Statement {
     /// parser: a wrong subject costs a rank.
     private static func subject(_ words: [String], _ cube: MemCube) -> Subject {
         let start = words.firstIndex { !ChangeWords.fillers.contains($0) } ?? 0
-        let word = words[start], rest = words[(start + 1)...]
+        let word = words[start]
+        let rest = words[(start + 1)...]
         if rest.prefix(2).contains("i") || ChangeWords.ownSubjects.contains(word) { return .own }
         if word == "my" || word == "our" {
             // "my brother", "my new boss"

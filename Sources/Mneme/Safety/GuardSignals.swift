@@ -28,7 +28,8 @@ struct GuardSignals: OptionSet, Sendable {
 
     /// The sum of the signals' weights; complexity: one addition for each signal in the set.
     var weight: Double {
-        var sum = 0.0, bits = rawValue
+        var sum = 0.0
+        var bits = rawValue
         while bits != 0 {
             sum += Self.weights[bits.trailingZeroBitCount]
             bits &= bits - 1

@@ -63,10 +63,14 @@ package enum InjectionGuard {
     ///   - besides: signals that are known already, such as `disguise` for text that was hidden.
     /// - Complexity: linear in the text.
     private static func read(_ text: [Unicode.Scalar], besides: GuardSignals = []) -> Finding {
-        let text = text.lowercased(), matcher = GuardRules.matcher
-        var all = besides.union(roles(in: text)), best = 0.0, before: GuardSignals = []
+        let text = text.lowercased()
+        let matcher = GuardRules.matcher
+        var all = besides.union(roles(in: text))
+        var best = 0.0
+        var before: GuardSignals = []
         for sentence in matcher.sentences(of: text).prefix(400) {
-            let signals = matcher.signals(in: sentence), around = before.subtracting(signals)
+            let signals = matcher.signals(in: sentence)
+            let around = before.subtracting(signals)
             before = signals
             guard !signals.subtracting(.weak).isEmpty || signals.isSuperset(of: .awaitedCommand)
             else { continue }
@@ -121,7 +125,8 @@ package enum InjectionGuard {
     ///
     /// - Parameter text: in lower case.
     private static func roles(in text: [Unicode.Scalar]) -> GuardSignals {
-        let utf8 = text.utf8, bytes = ByteSearch(utf8)
+        let utf8 = text.utf8
+        let bytes = ByteSearch(utf8)
         if tokens.contains(where: bytes.contains) { return .role }
         // Expressions are asked only where they begin.
         for (start, expression) in expressions where bytes.contains(start) {
@@ -179,8 +184,10 @@ package enum InjectionGuard {
     private static func visible(
         _ text: [Unicode.Scalar]
     ) -> (plain: [Unicode.Scalar], invisible: [Unicode.Scalar], isHidden: Bool) {
-        var plain: [Unicode.Scalar] = [], invisible: [Unicode.Scalar] = [], hidden = 0,
-            isReversed = false
+        var plain: [Unicode.Scalar] = []
+        var invisible: [Unicode.Scalar] = []
+        var hidden = 0
+        var isReversed = false
         plain.reserveCapacity(text.count)
         var previous: Unicode.Scalar?
         for scalar in text {
@@ -218,7 +225,8 @@ package enum InjectionGuard {
     /// delimiter reaches to the end.
     private static func unrendered(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         guard text.contains("<") || text.contains("[") || text.contains(":") else { return [] }
-        let utf8 = text.utf8, bytes = ByteSearch(utf8)
+        let utf8 = text.utf8
+        let bytes = ByteSearch(utf8)
         var found = ""
         for (open, close) in unseen where bytes.contains(open) {
             let text = String(decoding: utf8, as: UTF8.self)
@@ -278,11 +286,12 @@ package enum InjectionGuard {
     /// scans; only reversal is tried on every text of more than three words. A variant counts only
     /// if it scores 1 by itself, see ``inspect(_:)``: decoding by chance yields no sentences.
     private static func variants(_ text: [Unicode.Scalar]) -> [[Unicode.Scalar]] {
-        var variants: [[Unicode.Scalar]] = [], folded = text
+        var variants: [[Unicode.Scalar]] = []
+        var folded = text
         // Plain ASCII has neither compatible forms nor letters of other scripts.
         if !text.allSatisfy(\.isASCII) {
-            let plain = String(decoding: text.utf8, as: UTF8.self),
-                form = TextFolding.normalized(plain)
+            let plain = String(decoding: text.utf8, as: UTF8.self)
+            let form = TextFolding.normalized(plain)
             folded = Array(form.unicodeScalars)
             // Composed and decomposed letters are equal: to write the one or the other is no
             // disguise.
@@ -319,7 +328,8 @@ package enum InjectionGuard {
     /// Text that was spaced out letter by letter, closed up: a single space goes, wider gaps part
     /// words.
     private static func joined(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
-        var joined: [Unicode.Scalar] = [], spaces = 0
+        var joined: [Unicode.Scalar] = []
+        var spaces = 0
         for scalar in text {
             if scalar == " " {
                 spaces += 1
@@ -395,7 +405,8 @@ extension [Unicode.Scalar] {
 
     /// The letters from the last to the first, each with its marks behind it.
     fileprivate func reversedLetters() -> [Unicode.Scalar] {
-        var reversed: [Unicode.Scalar] = [], end = endIndex
+        var reversed: [Unicode.Scalar] = []
+        var end = endIndex
         reversed.reserveCapacity(count)
         for place in indices.reversed() where place == 0 || !self[place].isMark {
             reversed += self[place..<end]

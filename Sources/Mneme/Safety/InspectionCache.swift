@@ -22,8 +22,8 @@ final class InspectionCache: Sendable {
 
     /// The signs of a cube's text.
     func inspect(_ cube: MemCube) -> (signals: Set<GuardSignal>, score: Double) {
-        let key = Key(id: cube.id, version: cube.version),
-            known = generations.withLockedValue { $0.young[key] ?? $0.old[key] }
+        let key = Key(id: cube.id, version: cube.version)
+        let known = generations.withLockedValue { $0.young[key] ?? $0.old[key] }
         let finding = known ?? InjectionGuard.inspect(cube.text)
         generations.withLockedValue { generations in
             if generations.young.count == Self.capacity { generations = ([:], generations.young) }

@@ -70,7 +70,9 @@ struct PhraseMatcher: Sendable {
             }
         }
         self.openers = words(Substring(openers))
-        var elements: [Element] = [], sets: [Set<Int>] = [], setNumbers: [Set<Int>: Int] = [:]
+        var elements: [Element] = []
+        var sets: [Set<Int>] = []
+        var setNumbers: [Set<Int>: Int] = [:]
         var starts: [(signal: GuardSignals, start: Int, first: Int)] = []
         for (signal, lines) in patterns {
             for line in lines.split(separator: "\n") {
@@ -82,7 +84,8 @@ struct PhraseMatcher: Sendable {
                     } else if part.hasPrefix("~"), let most = Int(part.dropFirst()) {
                         elements.append(.gap(most))
                     } else {
-                        let set = words(part), number = setNumbers[set] ?? sets.count
+                        let set = words(part)
+                        let number = setNumbers[set] ?? sets.count
                         if number == sets.count { sets.append(set) }
                         setNumbers[set] = number
                         elements.append(.word(set: number))
@@ -128,8 +131,11 @@ struct PhraseMatcher: Sendable {
     /// - Parameter text: in lower case.
     /// - Complexity: linear, with a look-up a word.
     func sentences(of text: some RandomAccessCollection<Unicode.Scalar>) -> [Sentence] {
-        var words: [Word] = [], ends: [Int] = [], begins = true
-        var hash = WordHash(), isWord = false
+        var words: [Word] = []
+        var ends: [Int] = []
+        var begins = true
+        var hash = WordHash()
+        var isWord = false
         /// Ends the word that is being read, if there is one, and notes whether the next may begin
         /// a command.
         func endWord() {

@@ -128,12 +128,15 @@ package enum Redactor {
     package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (
         text: String, found: [String]
     )? {
-        var result = text, found: [String] = [], search = ByteSearch(lowercased: text)
+        var result = text
+        var found: [String] = []
+        var search = ByteSearch(lowercased: text)
         for rule in rules where wanted.contains(rule.kind) && rule.hint(search) {
-            let all = result as NSString,
-                matches = rule.pattern.matches(
-                    in: result, range: NSRange(location: 0, length: all.length))
-            var parts: [String] = [], end = 0
+            let all = result as NSString
+            let matches = rule.pattern.matches(
+                in: result, range: NSRange(location: 0, length: all.length))
+            var parts: [String] = []
+            var end = 0
             for match in matches {
                 let range = match.range(at: rule.group)
                 guard range.location != NSNotFound,

@@ -1,6 +1,6 @@
 package import Foundation
-package import MnemeIndex
 package import MnemeCube
+package import MnemeIndex
 
 /// The indexed features of a text: its terms, and a few cues about what it could answer.
 ///
@@ -31,7 +31,8 @@ package struct Analysis: Sendable {
         analyzer: TextAnalyzer
     ) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
-        let number = (parts.month ?? 1) - 1, month = UTCCalendar.monthNames[number]
+        let number = (parts.month ?? 1) - 1
+        let month = UTCCalendar.monthNames[number]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
         let around = TextAnalyzer.words(speaker ?? "") + date
         let language = LanguageFinder.language(ofWords: words)
@@ -64,7 +65,8 @@ package struct Analysis: Sendable {
         // The speaker is a feature of its own, and would connect all that one says.
         let spoken = speaker.map(TextFolding.folded)
         for entity in entities where self.entities.count < 15 {
-            let name = TextFolding.folded(entity), hash = TermCounts.hash(name)
+            let name = TextFolding.folded(entity)
+            let hash = TermCounts.hash(name)
             if name != spoken, !Self.timeWords.contains(name), !self.entities.contains(hash) {
                 self.entities.append(hash)
             }

@@ -15,7 +15,8 @@ package enum Segmenter {
     ///
     /// - Complexity: linear: each step looks at what a part can hold.
     package static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
-        var parts: [Substring] = [], start = text.startIndex
+        var parts: [Substring] = []
+        var start = text.startIndex
         while let window = window(of: text[start...], targetLength) {
             let half =
                 window.index(
@@ -59,13 +60,18 @@ package enum Segmenter {
 
     /// The end of the last paragraph, sentence, line or word behind `half`.
     private static func cut(_ window: String, after half: String.Index) -> String.Index {
-        var paragraph: String.Index?, sentence: String.Index?, line: String.Index?,
-            word: String.Index?
-        var cut = half, isBehindLine = false, isBehindMark = false
+        var paragraph: String.Index?
+        var sentence: String.Index?
+        var line: String.Index?
+        var word: String.Index?
+        var cut = half
+        var isBehindLine = false
+        var isBehindMark = false
         while cut < window.endIndex {
             // Characters, so that none is cut; looked at as scalars, since to compare characters
             // costs as much as they have marks.
-            let scalar = window.unicodeScalars[cut], next = window.index(after: cut)
+            let scalar = window.unicodeScalars[cut]
+            let next = window.index(after: cut)
             let isLine = scalar.isLineEnd
             if isLine {
                 line = next

@@ -1,6 +1,6 @@
 import Foundation
-import MnemeIndex
 package import MnemeCube
+import MnemeIndex
 
 /// Type, entities and keywords of a text, found by rule, without a model.
 package enum TextFacts {
@@ -11,8 +11,8 @@ package enum TextFacts {
         var words = words
         if text.utf8.contains(UInt8(ascii: "?")) {
             // "What do I like?" says nothing of what somebody likes.
-            let all = sentences(of: Array(text.unicodeScalars)),
-                statements = all.filter { !isQuestion($0) }
+            let all = sentences(of: Array(text.unicodeScalars))
+            let statements = all.filter { !isQuestion($0) }
             if statements.isEmpty { return .episodic }
             if statements.count < all.count {
                 words = statements.flatMap {
@@ -46,7 +46,8 @@ package enum TextFacts {
 
     /// The sentences of a text, by their marks and lines, without space before them.
     private static func sentences(of text: [Unicode.Scalar]) -> [ArraySlice<Unicode.Scalar>] {
-        var sentences: [ArraySlice<Unicode.Scalar>] = [], start = 0
+        var sentences: [ArraySlice<Unicode.Scalar>] = []
+        var start = 0
         for i in text.indices.dropLast() where text[i + 1].isSpace {
             // Both marks of a line's end are one.
             let ends = text[i] == "\n" && (i == 0 || text[i - 1] != "\r")
@@ -145,7 +146,10 @@ package enum TextFacts {
     /// Lines that begin with a number or a bullet.
     private static func stepCount(_ text: String) -> Int {
         guard text.utf8.contains(10) else { return 0 }
-        var count = 0, previous: Unicode.Scalar = "\n", digits = 0, isOpening = true
+        var count = 0
+        var previous: Unicode.Scalar = "\n"
+        var digits = 0
+        var isOpening = true
         for scalar in text.unicodeScalars {
             if scalar == "\n" && previous != "\r" {
                 (digits, isOpening) = (0, true)
@@ -170,7 +174,8 @@ package enum TextFacts {
     package static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
         // For each word that begins a sentence the text is looked through.
         let text = text.utf8.count <= longest ? text : String(text.unicodeScalars.prefix(longest))
-        var names = NameCollector(text: text, limit: limit), utf8 = text
+        var names = NameCollector(text: text, limit: limit)
+        var utf8 = text
         utf8.makeContiguousUTF8()
         for piece in utf8.utf8.split(whereSeparator: { $0 == 32 || (9...13).contains($0) }) {
             if NameCollector.isPlain(piece) {
@@ -243,7 +248,8 @@ package enum TextFacts {
 
         /// Takes a word that may be a name, or an address of mail or web.
         mutating func take(_ scalars: Substring.UnicodeScalarView) {
-            let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
+            let raw = Substring(scalars)
+            let word = Substring(scalars.trimming { !$0.isWordPart })
             if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: "."))
                 || raw.hasPrefix("http://")
                 || raw.hasPrefix("https://")
@@ -274,7 +280,8 @@ package enum TextFacts {
 
     /// A word that opens a sentence is a name if it stands capitalised elsewhere too.
     private static func isName(_ word: Substring, in text: String) -> Bool {
-        var text = text, name = String(word)
+        var text = text
+        var name = String(word)
         return text.withUTF8 { text in name.withUTF8 { name in text.count(of: name, atMost: 2) } }
             > 1
     }
@@ -293,7 +300,8 @@ package enum TextFacts {
     ///
     /// - Parameter words: ``TextAnalyzer/words(_:)`` of the text.
     static func keywords(_ words: [String], limit: Int = 8) -> [String] {
-        var indexes: [String: Int] = [:], found: [(word: String, count: Int, length: Int)] = []
+        var indexes: [String: Int] = [:]
+        var found: [(word: String, count: Int, length: Int)] = []
         for word in words where word.utf8.count > 3 && !TextAnalyzer.stopWords.contains(word) {
             let length = word.unicodeScalars.count
             guard length > 3 else { continue }
@@ -327,7 +335,8 @@ extension UnsafeBufferPointer<UInt8> {
         guard let start = baseAddress, let wanted = needle.baseAddress, !needle.isEmpty else {
             return 0
         }
-        var index = 0, found = 0
+        var index = 0
+        var found = 0
         while found < limit, index + needle.count <= count,
             let hit = memchr(start + index, Int32(wanted[0]), count - index - needle.count + 1)
         {

@@ -19,7 +19,8 @@ extension MemoryOS {
     func promoteProfile(of owner: Owner, now: Date) async throws -> [String] {
         var made: [String] = []
         for promoter in promoters.withLockedValue(\.self) {
-            var blocks: Set<String> = [], tokens = 0
+            var blocks: Set<String> = []
+            var tokens = 0
             for reader in promoter.readers(of: owner) {
                 let profile = try await run { [self] in
                     try self.profile(

@@ -64,7 +64,8 @@ extension MemoryOS {
     private func plan(_ settings: TierPlan.Settings, _ owner: Owner, by caller: Caller) throws -> (
         plan: TierPlan, profile: [MemCube]
     ) {
-        var plan = TierPlan(settings), profile: [MemCube] = []
+        var plan = TierPlan(settings)
+        var profile: [MemCube] = []
         var filter = CubeFilter(owner: owner, limit: 1_024)
         filter.state = .activated
         let key = IndexKey(

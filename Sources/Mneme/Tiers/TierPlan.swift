@@ -108,15 +108,16 @@ package struct TierPlan {
         func similarity(_ memory: Memory) -> Double {
             var cosine = 0.0
             if let vector = memory.vector, vector.count == sum.count {
-                var dot: Float = 0, square: Float = 0
+                var dot: Float = 0
+                var square: Float = 0
                 for i in sum.indices {
                     dot += vector[i] * sum[i]
                     square += sum[i] * sum[i]
                 }
                 cosine = square > 0 ? Double(dot / square.squareRoot()) : 0
             }
-            let shared = memory.keywords.count { keywords[$0] != nil },
-                all = keywords.count + memory.keywords.count - shared
+            let shared = memory.keywords.count { keywords[$0] != nil }
+            let all = keywords.count + memory.keywords.count - shared
             return cosine + (all > 0 ? Double(shared) / Double(all) : 0)
         }
     }
@@ -152,7 +153,8 @@ package struct TierPlan {
     ///
     /// - Complexity: memories that leave the short term × ``Settings/open`` × length of a vector.
     package mutating func moves(now: Date) -> [Move] {
-        var moves: [CubeID: Move] = [:], order: [CubeID] = []
+        var moves: [CubeID: Move] = [:]
+        var order: [CubeID] = []
         /// Notes a move. A memory that moves twice, as into a topic that is hot at once, moves to
         /// the last tier, with both reasons.
         func move(_ id: CubeID, _ tier: MemoryTier, _ topic: CubeID?, _ reason: String) {

@@ -31,8 +31,8 @@ extension MemoryOS {
         let path = URL(fileURLWithPath: path).standardizedFileURL.path
         let position = try await run { [store] in try store.position(of: owner) }
         let file = try AtomicFile(path)
-        var count = 0,
-            sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
+        var count = 0
+        var sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
         for try await line in lines {
             let data = Data((line + "\n").utf8)
             if sealed == nil { try file.write(data) } else { try sealed!.add(data) }
@@ -108,7 +108,9 @@ extension MemoryOS {
     /// - Complexity: without `repair` a query a copy; with it, one or more passes over each file
     ///   behind.
     package func checkCopies(repair: Bool) throws -> StoreFinding {
-        var known = 0, waiting: [ExportedCopy] = [], count = 0
+        var known = 0
+        var waiting: [ExportedCopy] = []
+        var count = 0
         for owner in try store.owners() {
             let exports = try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }
             known += exports.count
@@ -149,8 +151,8 @@ extension MemoryOS {
     /// - Throws: `StoreError` if the list cannot be read or written. Trouble with the file itself
     ///   is an outcome of the copy.
     private func reach(_ export: VaultExport, _ keys: PackageKeys) throws -> ExportedCopy {
-        let position = try store.position(of: export.owner),
-            erased = Set(try store.erased(of: export.owner, since: export.position))
+        let position = try store.position(of: export.owner)
+        let erased = Set(try store.erased(of: export.owner, since: export.position))
         guard export.kind == .file else { return ExportedCopy(export, .followed) }
         guard !erased.isEmpty else {
             return ExportedCopy(
@@ -188,7 +190,8 @@ private struct ExportedFile {
         do {
             // Most files hold nothing of it, and need not be understood for that.
             let names = ids.map(\.description)
-            var line: LineReader.Line? = first, holds = false
+            var line: LineReader.Line? = first
+            var holds = false
             while !holds, let next = line {
                 guard case .text(let bytes) = next else { return .unreadable }
                 let search = ByteSearch(bytes)
@@ -224,7 +227,9 @@ private struct ExportedFile {
             end.key == Hexadecimal.string(key.publicKey.rawRepresentation) ? key : nil
         }
         guard end.key == nil || signer != nil else { return .signed }
-        var hash = SHA256(), removed: Set<CubeID> = [], memories = end.memories
+        var hash = SHA256()
+        var removed: Set<CubeID> = []
+        var memories = end.memories
         try rewrite { bytes, write in
             func keep(_ bytes: [UInt8]) throws {
                 hash.update(data: bytes + [10])
@@ -259,11 +264,11 @@ private struct ExportedFile {
     /// - Throws: `InputError` for a line beyond ``VaultPackage/maximumLine``, `FileError`.
     private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
         let file = try AtomicFile(path)
-        var lines = try lines(),
-            sealed =
-                try isSealed
-                ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
-                : nil
+        var lines = try lines()
+        var sealed =
+            try isSealed
+            ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
+            : nil
         while let next = try lines.next() {
             // Without it the file would be shorter than it was, and look whole.
             guard case .text(let bytes) = next else {

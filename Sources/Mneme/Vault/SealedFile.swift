@@ -152,9 +152,12 @@ package enum SealedFile {
             (1...16).contains(header.blockSize),
             header.nonce.count == 7, (8...64).contains(header.salt.count)
         else { throw InputError("The head of the sealed file \(path) is damaged.") }
-        let authenticated = Data(waiting.prefix(end + 1)), key = try key(passphrase, header)
+        let authenticated = Data(waiting.prefix(end + 1))
+        let key = try key(passphrase, header)
         waiting = Data(waiting.dropFirst(end + 1))
-        var number: UInt32 = 0, isAtEnd = false, hasEnded = false
+        var number: UInt32 = 0
+        var isAtEnd = false
+        var hasEnded = false
         return {
             guard !hasEnded else { return nil }
             while !isAtEnd, waiting.count <= piece + tag {
@@ -164,7 +167,8 @@ package enum SealedFile {
                 }
                 waiting.append(more)
             }
-            let isLast = waiting.count <= piece + tag, sealed = Data(waiting.prefix(piece + tag))
+            let isLast = waiting.count <= piece + tag
+            let sealed = Data(waiting.prefix(piece + tag))
             waiting = Data(waiting.dropFirst(piece + tag))
             guard sealed.count >= tag, number < .max,
                 let box = try? AES.GCM.SealedBox(

@@ -50,7 +50,9 @@ extension MemoryOS {
         let (a, b) = (
             try await memories(in: first, by: caller), try await memories(in: second, by: caller)
         )
-        var difference = VaultDifference(), contentKeys: [Data: CubeID] = [:], met: Set<CubeID> = []
+        var difference = VaultDifference()
+        var contentKeys: [Data: CubeID] = [:]
+        var met: Set<CubeID> = []
         for cube in b.values { contentKeys[cube.contentKey] = cube.id }
         for cube in a.values {
             if let other = b[cube.id] {
@@ -98,8 +100,8 @@ extension MemoryOS {
             }
         case .package(let path, let passphrase):
             return try await run {
-                var reader = try VaultPackageReader(path: path, passphrase: passphrase),
-                    found: [CubeID: MemCube] = [:]
+                var reader = try VaultPackageReader(path: path, passphrase: passphrase)
+                var found: [CubeID: MemCube] = [:]
                 while let line = try reader.next(), line.end == nil {
                     if let cube = line.memory { found[cube.id] = cube }
                 }

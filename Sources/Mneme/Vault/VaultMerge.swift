@@ -73,7 +73,8 @@ struct VaultMerge: Sendable {
     mutating func finish(_ progress: (@Sendable (Int, Int, String) -> Void)?) async throws
         -> VaultReport
     {
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         try await write()
         try await writeLinks()
         try await erase()
@@ -135,7 +136,8 @@ struct VaultMerge: Sendable {
         if storedByContent == nil {
             storedByContent = try await memory.run { try Self.contentKeys(memory, owner, caller) }
         }
-        let incoming = units, policy = try memory.store.policy(of: owner.tenant)
+        let incoming = units
+        let policy = try memory.store.policy(of: owner.tenant)
         units = []
         let before = self
         self = try await memory.run {
@@ -170,12 +172,14 @@ struct VaultMerge: Sendable {
     /// - Throws: `StoreError` of code `quotaReached`, or if the store fails.
     private mutating func place(_ incoming: [VaultPackage.Unit], _ policy: MemoryPolicy) throws {
         let store = memory.store
-        var requests: [WriteRequest] = [], ids: [CubeID] = [],
-            kinds: [WritableKeyPath<VaultReport, Int>] = []
+        var requests: [WriteRequest] = []
+        var ids: [CubeID] = []
+        var kinds: [WritableKeyPath<VaultReport, Int>] = []
         for (unit, availability) in zip(
             incoming, try store.availability(of: incoming.map(\.cube.id), owner: owner, by: caller))
         {
-            var unit = received(unit, policy), availability = availability
+            var unit = received(unit, policy)
+            var availability = availability
             let original = unit.cube.id
             if availability == .elsewhere {
                 rename(&unit, Self.derived(original, owner))
@@ -303,7 +307,8 @@ struct VaultMerge: Sendable {
         _ ids: inout [CubeID],
         _ kinds: inout [WritableKeyPath<VaultReport, Int>]
     ) throws {
-        let here = Content(local), there = Content(unit.cube)
+        let here = Content(local)
+        let there = Content(unit.cube)
         if here == there || local.state == .quarantined && here.text == there.text {
             report.unchanged += 1
             return

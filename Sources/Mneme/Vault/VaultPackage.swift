@@ -329,13 +329,13 @@ extension MemoryOS {
         ///   `CancellationError`.
         private func fill() async throws {
             try Task.checkCancellation()
-            let (memory, owner, since, caller) = (memory, owner, since, caller),
-                store = memory.store
+            let (memory, owner, since, caller) = (memory, owner, since, caller)
+            let store = memory.store
             guard hasBegun else {
                 hasBegun = true
                 let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
-                    let visibility = try store.visibility(of: owner, for: .read, by: caller),
-                        position = try store.position(of: owner)
+                    let visibility = try store.visibility(of: owner, for: .read, by: caller)
+                    let position = try store.position(of: owner)
                     let changes =
                         since == 0
                         ? nil

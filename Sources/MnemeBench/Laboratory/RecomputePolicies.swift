@@ -24,8 +24,8 @@ package struct QuestionChunks: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .attention }
     package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up)),
-            result: [Int] = []
+        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up))
+        var result: [Int] = []
         let sums = chunks.map { chunk in (chunk, chunk.reduce(0) { $0 + (evidence[$1] ?? 0) }) }
         for (chunk, _) in sums.sorted(by: { $0.1 > $1.1 }) {
             result += chunk.prefix(left)

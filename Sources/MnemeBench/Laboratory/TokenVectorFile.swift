@@ -155,7 +155,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
     /// left out.
     public func rerank(_ candidates: [Int], for query: [[Float]]) throws -> [VectorMatch] {
         let codes = mnk_code_bytes(dimension)
-        var queries = [Int8](repeating: 0, count: query.count * codes), scales: [Float] = []
+        var queries = [Int8](repeating: 0, count: query.count * codes)
+        var scales: [Float] = []
         for (i, token) in query.enumerated() {
             let vector = try Vector.normalized(
                 token, dimension: dimension, what: "A token's vector of the query")
@@ -178,7 +179,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
                 throw IndexError(.unavailable, "\(path) cannot be read. Make it again.")
             }
             let ids = (0..<UInt32(place.tokens)).map { $0 }
-            var scores = [Float](repeating: 0, count: place.tokens), total: Float = 0
+            var scores = [Float](repeating: 0, count: place.tokens)
+            var total: Float = 0
             for i in query.indices where place.tokens > 0 {
                 queries.withUnsafeBufferPointer {
                     mnk_graph_scores(

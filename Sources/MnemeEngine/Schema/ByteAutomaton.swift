@@ -46,7 +46,8 @@ struct ByteAutomaton: Sendable {
 
     /// The shortest end of a text that stands in a state.
     func shortestEnd(_ state: Int32) -> [UInt8] {
-        var text: [UInt8] = [], state = state
+        var text: [UInt8] = []
+        var state = state
         while remaining(state) > 0 {
             // Some byte leads closer, or there were no such distance.
             guard
@@ -91,7 +92,8 @@ struct ByteAutomaton: Sendable {
             before[Int(target)].append((Int32(place / width), weights[place % width]))
         }
         var distances = [Int32](repeating: -1, count: accepting.count)
-        var buckets = [accepting.indices.filter { accepting[$0] }], distance = 0
+        var buckets = [accepting.indices.filter { accepting[$0] }]
+        var distance = 0
         while distance < buckets.count {
             for state in buckets[distance] where distances[state] < 0 {
                 distances[state] = Int32(distance)
@@ -134,7 +136,9 @@ struct ByteAutomaton: Sendable {
         step: (State, Int, inout AutomatonBudget) throws(AutomatonTooLarge) -> State?
     ) throws(AutomatonTooLarge) {
         let width = Int(classes.max() ?? 0) + 1
-        var ids: [State: Int32] = [start: 0], states = [start], table: [Int32] = []
+        var ids: [State: Int32] = [start: 0]
+        var states = [start]
+        var table: [Int32] = []
         var place = 0
         while place < states.count {
             for column in 0..<width {
@@ -160,7 +164,8 @@ struct ByteAutomaton: Sendable {
     /// Leaves out states that lead nowhere and numbers the others anew.
     private init(classes: [UInt8], width: Int, table: [Int32], accepting: [Bool]) {
         let distances = Self.distances(table, accepting, [Int](repeating: 1, count: width))
-        var numbers = [Int32](repeating: -1, count: accepting.count), kept: [Int] = []
+        var numbers = [Int32](repeating: -1, count: accepting.count)
+        var kept: [Int] = []
         // Without a useful start no text fits.
         if distances.first ?? -1 >= 0 {
             for state in accepting.indices where distances[state] >= 0 {
@@ -210,7 +215,8 @@ extension ByteAutomaton {
 
     /// Classes that are no coarser than any of the given, and a byte of each.
     private static func commonClasses(_ given: [[UInt8]]) -> ([UInt8], examples: [UInt8]) {
-        var known: [[UInt8]: UInt8] = [:], examples: [UInt8] = []
+        var known: [[UInt8]: UInt8] = [:]
+        var examples: [UInt8] = []
         let classes = (0...255).map { byte -> UInt8 in
             let key = given.map { $0[byte] }
             if let number = known[key] { return number }

@@ -16,7 +16,9 @@ struct DecimalText: Sendable, Hashable {
 
     /// A JSON number's text; nil for one of more digits than a double could need.
     init?(_ text: String) {
-        var digits: [UInt8] = [], scale = 0, isBehindPoint = false
+        var digits: [UInt8] = []
+        var scale = 0
+        var isBehindPoint = false
         let parts = text.lowercased().split(separator: "e", omittingEmptySubsequences: false)
         guard let mantissa = parts.first, parts.count <= 2 else { return nil }
         for byte in mantissa.utf8 {

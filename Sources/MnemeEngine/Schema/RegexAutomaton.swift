@@ -174,7 +174,8 @@ private struct RegexNetwork {
             begins[Int(edge.bytes.lowerBound)] = true
             begins[Int(edge.bytes.upperBound) + 1] = true
         }
-        var classes: [UInt8] = [], examples: [UInt8] = []
+        var classes: [UInt8] = []
+        var examples: [UInt8] = []
         for byte in 0..<256 {
             if begins[byte] { examples.append(UInt8(byte)) }
             classes.append(UInt8(examples.count - 1))
@@ -194,7 +195,8 @@ private struct RegexNetwork {
     func closure(
         _ from: [Int32], atStart: Bool, _ budget: inout AutomatonBudget
     ) throws(AutomatonTooLarge) -> [Int32] {
-        var seen = Set(from), open = from
+        var seen = Set(from)
+        var open = from
         while let state = open.popLast() {
             try budget.spend()
             let more = states[Int(state)].free + (atStart ? states[Int(state)].atStart : [])
@@ -205,7 +207,8 @@ private struct RegexNetwork {
 
     /// True if a text may end here.
     func ends(_ from: [Int32], atStart: Bool) -> Bool {
-        var seen = Set(from), open = from
+        var seen = Set(from)
+        var open = from
         while let state = open.popLast() {
             if state == final { return true }
             let s = states[Int(state)]

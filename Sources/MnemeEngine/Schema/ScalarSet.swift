@@ -51,7 +51,8 @@ struct ScalarSet: Sendable, Equatable {
 
     /// All scalars that are not in the set.
     var inverted: ScalarSet {
-        var gaps: [ClosedRange<UInt32>] = [], next: UInt32 = 0
+        var gaps: [ClosedRange<UInt32>] = []
+        var next: UInt32 = 0
         for range in ranges {
             if range.lowerBound > next { gaps.append(next...range.lowerBound - 1) }
             next = range.upperBound + 1
@@ -119,7 +120,8 @@ extension ScalarSet {
         guard Self.categories.values.contains(where: { $0.hasPrefix(name) }), !name.isEmpty else {
             return nil
         }
-        var ranges: [ClosedRange<UInt32>] = [], start: UInt32?
+        var ranges: [ClosedRange<UInt32>] = []
+        var start: UInt32?
         for value: UInt32 in 0...0x110000 {
             let category = Unicode.Scalar(value).flatMap {
                 Self.categories[$0.properties.generalCategory]

@@ -7,7 +7,9 @@ extension SchemaCompiler {
 
     /// An array that keeps what all parts say of its elements and their number.
     mutating func list(_ parts: [SchemaPart]) throws -> Int {
-        var least = 0, most: Int?, isUnique = false
+        var least = 0
+        var most: Int?
+        var isUnique = false
         var shapes: [ListShape] = []
         for part in parts {
             least = max(least, try part.count("minItems") ?? 0)

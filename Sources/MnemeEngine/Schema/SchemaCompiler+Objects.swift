@@ -114,7 +114,8 @@ extension SchemaCompiler {
 
     /// The schema at the end of a chain of references, of which 16 are followed.
     private func resolved(_ schema: SchemaPart) throws -> SchemaPart {
-        var schema = schema, left = 16
+        var schema = schema
+        var left = 16
         while let reference = try schema.text("$ref"), left > 0 {
             schema = try resolve(reference, from: schema)
             left -= 1
@@ -155,7 +156,8 @@ extension SchemaCompiler {
                     }
                 }
             }
-            let least = try schema.count("minLength") ?? 0, most = try schema.count("maxLength")
+            let least = try schema.count("minLength") ?? 0
+            let most = try schema.count("maxLength")
             if least > 0 || most != nil {
                 let lengths = "^[^]{\(least),\(most.map(String.init) ?? "")}$"
                 if let automaton = try automaton(

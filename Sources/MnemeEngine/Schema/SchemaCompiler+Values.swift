@@ -14,7 +14,9 @@ extension SchemaCompiler {
 
     /// The rule of such a string; nil if no text fits.
     mutating func textRule(_ parts: [SchemaPart]) throws -> TextRule? {
-        var automata: [ByteAutomaton] = [], least = 0, most: Int?
+        var automata: [ByteAutomaton] = []
+        var least = 0
+        var most: Int?
         for part in parts {
             least = max(least, try part.count("minLength") ?? 0)
             if let length = try part.count("maxLength") { most = min(most ?? length, length) }

@@ -315,7 +315,8 @@ struct SchemaCompiler {
 extension String {
     /// The text with `%` and two digits read as bytes; nil if that is no UTF-8.
     fileprivate var removingPercentEscapes: String? {
-        var bytes: [UInt8] = [], rest = utf8[...]
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
         while let byte = rest.popFirst() {
             let digits = rest.prefix(2).compactMap {
                 Character(Unicode.Scalar($0)).hexDigitValue

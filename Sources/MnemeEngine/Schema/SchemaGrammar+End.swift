@@ -59,7 +59,8 @@ extension SchemaGrammar {
     /// those of the last.
     mutating func measure() {
         shortest = [Int](repeating: Self.endless, count: nodes.count)
-        var changes = true, rounds = 0
+        var changes = true
+        var rounds = 0
         while changes, rounds <= Self.maximumHeight {
             changes = false
             rounds += 1
@@ -98,7 +99,8 @@ extension SchemaGrammar {
     ///   - count: members that there are.
     ///   - isMember: a comma was written, so that at least one member follows.
     func end(ofObject i: Int, next: Int = 0, count: Int = 0, isMember: Bool = false) -> [Part]? {
-        let rule = objects[i], names = literals[rule.names]
+        let rule = objects[i]
+        let names = literals[rule.names]
         func member(_ place: Int) -> [Part] {
             [.bytes(names[place]), .node(rule.properties[place].node)]
         }
@@ -135,7 +137,8 @@ extension SchemaGrammar {
     ///   - count: elements that there are.
     ///   - used: of distinct ones, those that are there, a bit for each.
     func end(ofList i: Int, count: Int = 0, used: UInt64 = 0) -> [Part]? {
-        let rule = lists[i], missing = max(0, rule.least - count)
+        let rule = lists[i]
+        let missing = max(0, rule.least - count)
         guard missing <= Self.maximumParts else { return nil }
         var elements: [Int] = []
         if let distinct = rule.distinct {

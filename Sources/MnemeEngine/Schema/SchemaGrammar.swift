@@ -195,7 +195,9 @@ extension SchemaGrammar {
     /// Follows choices within choices to nodes that are none, each once; a choice that holds itself
     /// ends there.
     private func flattened(_ node: Int) -> [Int] {
-        var found: [Int] = [], seen: Set<Int> = [node], open = [node]
+        var found: [Int] = []
+        var seen: Set<Int> = [node]
+        var open = [node]
         while let next = open.popLast() {
             guard heights[next] != Self.never else { continue }
             guard case .choice(let nodes) = self.nodes[next] else {

@@ -211,7 +211,8 @@ struct SchemaMachine: Sendable {
     /// Adds the ways that one way leads to.
     private mutating func feed(_ id: Int32, _ byte: UInt8, _ out: inout [Int32]) {
         guard id >= 0, out.count < Self.maximumWays else { return }
-        let way = ways[Int(id)], rest = way.rest
+        let way = ways[Int(id)]
+        let rest = way.rest
         switch way.top {
         case .value(let node):
             for choice in grammar.alternatives[node] { begin(choice, byte, rest, &out) }
@@ -306,7 +307,8 @@ struct SchemaMachine: Sendable {
     /// The ways by which the next member's name may come: only such that the object can be
     /// finished behind it.
     private mutating func names(_ i: Int, _ next: Int, _ count: Int, on rest: Int32) -> [Int32] {
-        let rule = grammar.objects[i], inside = height(rest) + 1
+        let rule = grammar.objects[i]
+        let inside = height(rest) + 1
         let most = rule.most ?? .max
         let now = rule.most == nil ? min(count + 1, max(rule.least, 1)) : count + 1
         var ways: [Int32] = []
@@ -315,7 +317,8 @@ struct SchemaMachine: Sendable {
             return push(.blank, on: push(.value(node), on: object))
         }
         for position in next..<rule.properties.count {
-            let property = rule.properties[position], behind = rule.requiredFrom[position + 1]
+            let property = rule.properties[position]
+            let behind = rule.requiredFrom[position + 1]
             let canGrow =
                 !rule.others.isEmpty
                 || count + 1 + rule.properties.count - position - 1 >= rule.least
@@ -339,7 +342,8 @@ struct SchemaMachine: Sendable {
     private mutating func list(
         _ i: Int, _ count: Int, _ used: UInt64, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]
     ) {
-        let rule = grammar.lists[i], inside = height(rest) + 1
+        let rule = grammar.lists[i]
+        let inside = height(rest) + 1
         if byte == UInt8(ascii: "]") {
             if count >= rule.least { add(rest, &out) }
             return

@@ -126,7 +126,8 @@ struct TokenTrie: Sendable {
         }
         all.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         // Nodes whose descendants still come, from the root down.
-        var open: [Int] = [], before: [UInt8] = []
+        var open: [Int] = []
+        var before: [UInt8] = []
         for token in all {
             let shared = zip(before, token.bytes).prefix { $0 == $1 }.count
             for node in open[shared...] { ends[node] = Int32(bytes.count) }
@@ -148,10 +149,14 @@ struct TokenTrie: Sendable {
 
     /// A text's tokens, each the longest that the text begins with; nil if it has none.
     func tokens(of text: [UInt8]) -> [Int32]? {
-        var result: [Int32] = [], place = 0
+        var result: [Int32] = []
+        var place = 0
         while place < text.count {
             // A child of the last node, then its siblings.
-            var node = 0, end = bytes.count, depth = 0, longest: (token: Int32, count: Int)?
+            var node = 0
+            var end = bytes.count
+            var depth = 0
+            var longest: (token: Int32, count: Int)?
             while node < end, place + depth < text.count {
                 guard bytes[node] == text[place + depth] else {
                     node = Int(ends[node])
@@ -175,7 +180,8 @@ struct TokenTrie: Sendable {
     ///
     /// - Parameter step: the state behind a byte, nil if there is none.
     func mask<State>(from start: State, _ step: (State, UInt8) -> State?) -> [UInt64] {
-        var mask = [UInt64](repeating: 0, count: words), node = 0
+        var mask = [UInt64](repeating: 0, count: words)
+        var node = 0
         var states = [State](repeating: start, count: longest + 1)
         while node < bytes.count {
             let depth = Int(depths[node])

@@ -34,7 +34,8 @@ enum TextFormat: String, CaseIterable, Sendable {
     /// Automata of all formats, made once in a process: they depend on no schema, and a schema's
     /// own budget does not pay for them.
     private static let automata: [TextFormat: ByteAutomaton] = {
-        var budget = AutomatonBudget(20_000_000), automata: [TextFormat: ByteAutomaton] = [:]
+        var budget = AutomatonBudget(20_000_000)
+        var automata: [TextFormat: ByteAutomaton] = [:]
         for format in allCases {
             automata[format] = try? ByteAutomaton(pattern: format.pattern, budget: &budget)
         }
@@ -90,7 +91,8 @@ enum TextFormat: String, CaseIterable, Sendable {
     private static let address = "\(byte)(\\.\(byte)){3}"
     /// RFC 3986 `IPv6address`, whose last 32 bits may be written as an IPv4 address.
     private static let longAddress: String = {
-        let group = "[\\da-fA-F]{1,4}", last = "(\(group):\(group)|\(address))"
+        let group = "[\\da-fA-F]{1,4}"
+        let last = "(\(group):\(group)|\(address))"
         // As RFC 3986 spells IPv6address out: the more stands before `::`, the less behind it.
         var forms = ["(\(group):){6}\(last)"]
         for behind in (0...5).reversed() {

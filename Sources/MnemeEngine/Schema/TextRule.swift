@@ -69,12 +69,14 @@ struct TextRule: Sendable {
     private static func table(
         _ automaton: ByteAutomaton, _ distances: [Int32], least: Int, most: Int?
     ) throws(AutomatonTooLarge) -> [UInt16] {
-        let last = most ?? least, width = automaton.count
+        let last = most ?? least
+        let width = automaton.count
         guard last < maximumTable, (last + 1) * width <= maximumTable else {
             throw AutomatonTooLarge()
         }
         // A scalar's first byte counts; those that continue it are of the same count.
-        let states = 0..<Int32(width), escaped = automaton.targets(in: states, 0...0x7f)
+        let states = 0..<Int32(width)
+        let escaped = automaton.targets(in: states, 0...0x7f)
         let leads = [0x20...0x21, 0x23...0x5b, 0x5d...0x7f, 0xc0...0xff].map {
             automaton.targets(in: states, $0)
         }
@@ -89,7 +91,8 @@ struct TextRule: Sendable {
             }
         }
         for count in stride(from: last, through: 0, by: -1) {
-            let row = count * width, next = count < last ? row + width : row
+            let row = count * width
+            let next = count < last ? row + width : row
             for state in 0..<width {
                 // Without a most, what fits behind the least is known by the automaton alone.
                 if count == last, most == nil {
@@ -195,7 +198,8 @@ extension TextRule {
             return Self.short(byte).flatMap { take($0, at: progress) }
         case .digits(let left, let value):
             guard let value = Self.adding(byte, to: value) else { return nil }
-            let rest = UInt32(left - 1) * 4, low = UInt32(value) << rest
+            let rest = UInt32(left - 1) * 4
+            let low = UInt32(value) << rest
             guard canTakeUnit(low...(low | (1 << rest - 1)), at: progress) else { return nil }
             if left > 1 {
                 next.escape = .digits(left: left - 1, value: value)
@@ -212,7 +216,8 @@ extension TextRule {
             return byte == UInt8(ascii: "u") ? next : nil
         case .halfDigits(let first, let left, let value):
             guard let value = Self.adding(byte, to: value) else { return nil }
-            let rest = UInt32(left - 1) * 4, low = UInt32(value) << rest
+            let rest = UInt32(left - 1) * 4
+            let low = UInt32(value) << rest
             let second = low...(low | (1 << rest - 1))
             guard second.overlaps(0xdc00...0xdfff) else { return nil }
             let base = 0x10000 + (UInt32(first) - 0xd800) << 10
@@ -233,7 +238,8 @@ extension TextRule {
 
     /// The shortest text from a place to the closing quote, as it stands in JSON.
     func shortestEnd(_ progress: Progress) -> [UInt8] {
-        var text: [UInt8] = [], progress = progress
+        var text: [UInt8] = []
+        var progress = progress
         while progress.escape != .none,
             let byte = Self.ofEscapes.first(where: { step(progress, $0) != nil }),
             let next = step(progress, byte)

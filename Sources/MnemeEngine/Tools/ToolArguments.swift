@@ -19,7 +19,8 @@ struct ToolArguments: Sendable {
         /// Before a parameter's tag or the end.
         case between(LiteralChoice, isFirst: Bool)
         /// In a parameter's name, or in the mark behind it.
-        case key, keyEnd(LiteralChoice)
+        case key
+        case keyEnd(LiteralChoice)
         /// A text as it is, with bytes at its end that may belong to the mark behind it.
         case text(pending: [UInt8], isQuoted: Bool, isAtStart: Bool)
         /// Bare names: which of the open brackets are objects.
@@ -30,10 +31,13 @@ struct ToolArguments: Sendable {
     /// The state of reading JSON with bare names.
     fileprivate enum Bare: Sendable, Hashable {
         /// Before the opening bracket, in a name, or at a value that is no text.
-        case start, name(isEmpty: Bool), value
+        case start
+        case name(isEmpty: Bool)
+        case value
         /// In the mark before a text, and in the text, with bytes that may belong to the mark
         /// behind it.
-        case quote(Int), string([UInt8])
+        case quote(Int)
+        case string([UInt8])
     }
 
     /// The most characters that may come next within a JSON string, of any kind; nil elsewhere.
@@ -111,7 +115,8 @@ struct ToolArguments: Sendable {
 
     /// The shortest text of the format that completes the arguments; nil if none is known.
     func shortestEnd(_ tail: String) -> [UInt8]? {
-        var place = self, text: [UInt8] = []
+        var place = self
+        var text: [UInt8] = []
         // Piece by piece, as what a piece leads to says what follows.
         while true {
             guard let piece = place.shortestPiece(), !piece.isEmpty else { return nil }
@@ -185,7 +190,9 @@ struct ToolArguments: Sendable {
 
     /// The bytes up to the end of an object's member.
     private static func value(_ json: [UInt8]) -> [UInt8] {
-        var height = 0, isString = false, isEscaped = false
+        var height = 0
+        var isString = false
+        var isEscaped = false
         return Array(
             json.prefix { byte in
                 defer { isEscaped = byte == 92 && !isEscaped }

@@ -11,8 +11,11 @@ package struct ToolCallMatcher: ByteMatcher {
     /// The part of a call in which the text stands.
     private enum CallPart: Sendable, Hashable {
         /// In the text before a name, between name and arguments, behind the arguments.
-        case head(LiteralChoice), name([UInt8]), middle(LiteralChoice, tool: Int)
-        case arguments(tool: Int), tail(LiteralChoice)
+        case head(LiteralChoice)
+        case name([UInt8])
+        case middle(LiteralChoice, tool: Int)
+        case arguments(tool: Int)
+        case tail(LiteralChoice)
         /// Behind a call: its end, or the mark before another call.
         case behind(LiteralChoice)
     }
@@ -62,7 +65,8 @@ package struct ToolCallMatcher: ByteMatcher {
 
     /// The shortest text that completes the calls; nil if none is known.
     var shortestEnd: [UInt8]? {
-        let format = grammar.format, close = Array(format.close.utf8)
+        let format = grammar.format
+        let close = Array(format.close.utf8)
         let behindArguments: [UInt8] =
             if case .tags = format.arguments { close } else { Array(format.tail.utf8) + close }
         /// The rest of a call from its name's end on.

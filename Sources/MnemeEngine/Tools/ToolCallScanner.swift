@@ -64,7 +64,8 @@ package struct ToolCallScanner: Sendable {
     private mutating func scan(_ byte: UInt8, _ emit: (Event) -> Void) {
         pendingBytes.append(byte)
         while !pendingBytes.isEmpty {
-            let format = grammar.format, mayOpen = calls < grammar.maximumCalls
+            let format = grammar.format
+            let mayOpen = calls < grammar.maximumCalls
             let open = mayOpen ? LiteralChoice.compare(pendingBytes, format.open) : nil
             let bare =
                 isAtStart && format.opensBare ? LiteralChoice.compare(pendingBytes, format.head) : nil

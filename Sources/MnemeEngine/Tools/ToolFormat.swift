@@ -44,7 +44,8 @@ public struct ToolFormat: Sendable, Equatable {
     ///     where it does not render calls.
     package static func find(history: String, name: String, template: String) -> ToolFormat? {
         func plain(_ text: String) -> String { text.filter { !$0.isWhitespace } }
-        let history = Array(plain(history).utf8), template = plain(template)
+        let history = Array(plain(history).utf8)
+        let template = plain(template)
         let written = all.first { format in
             let start = (format.opensBare ? "" : format.open) + format.head + name
             let body = format == .mistralArguments ? "" : format.middle

@@ -45,7 +45,8 @@ struct ToolTemplate: Sendable {
                     ],
                 ], tools)
         }
-        let id = "probe0000", object = history(objects: true, id: id)
+        let id = "probe0000"
+        let object = history(objects: true, id: id)
         // Python's notation of a dictionary says that the template wanted text.
         takesObjects =
             object?.contains("probe_value") == true && object?.contains("'probe_key'") == false

@@ -74,12 +74,13 @@ public final class GGUFFile: Sendable {
         }
         // A tensor's header has 24 bytes at least, an entry 13: counts are bounded by what the file
         // could hold.
-        let tensorCount = try reader.count(bytesEach: 24),
-            entryCount = try reader.count(bytesEach: 13)
+        let tensorCount = try reader.count(bytesEach: 24)
+        let entryCount = try reader.count(bytesEach: 13)
         var metadata: [String: Value] = [:]
         var entries: [(key: String, range: Range<Int>)] = []
         for _ in 0..<entryCount {
-            let start = reader.offset, key = try reader.string()
+            let start = reader.offset
+            let key = try reader.string()
             guard
                 metadata.updateValue(
                     try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key)
@@ -102,11 +103,13 @@ public final class GGUFFile: Sendable {
         // against the file's end.
         var headers: [(name: String, shape: [Int], type: GGMLType, offset: Int, bytes: Int)] = []
         for _ in 0..<tensorCount {
-            let name = try reader.string(), dimensions = try reader.integer(UInt32.self)
+            let name = try reader.string()
+            let dimensions = try reader.integer(UInt32.self)
             guard (1...4).contains(dimensions) else {
                 throw reader.fault("tensor '\(name.prefix(80))' has \(dimensions) dimensions")
             }
-            var shape: [Int] = [], total = 1
+            var shape: [Int] = []
+            var total = 1
             for _ in 0..<dimensions {
                 let extent = try reader.integer(UInt64.self)
                 let (product, overflow) = total.multipliedReportingOverflow(
@@ -118,8 +121,8 @@ public final class GGUFFile: Sendable {
                 shape.insert(Int(extent), at: 0)
             }
             // A type by ggml's number; one that is known but not read is named in the message.
-            let number = Int32(bitPattern: try reader.integer(UInt32.self)),
-                offset = try reader.integer(UInt64.self)
+            let number = Int32(bitPattern: try reader.integer(UInt32.self))
+            let offset = try reader.integer(UInt64.self)
             guard let type = GGMLType(rawValue: number), let block = blockShape(type: type) else {
                 throw ModelError(
                     .unsupported,
@@ -279,8 +282,8 @@ struct GGUFReader {
         case 8: return .string(try string())
         case 9:
             guard depth < 4 else { throw fault("its arrays are nested too deeply") }
-            let type = try integer(UInt32.self),
-                size: [Int] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8]
+            let type = try integer(UInt32.self)
+            let size: [Int] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8]
             guard type < size.count else {
                 throw fault("it has values of the unknown type \(type)")
             }

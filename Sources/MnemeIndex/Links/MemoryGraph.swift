@@ -151,7 +151,9 @@ public struct MemoryGraph: Sendable {
         limit: Int = 4096
     ) -> [(node: Int, score: Float)] {
         let weights = Kind.allCases.map { kinds.contains($0) ? $0.weight : 0 }
-        var frontier = SparseMatrix(), reached: [Int: Float] = [:], share = decay
+        var frontier = SparseMatrix()
+        var reached: [Int: Float] = [:]
+        var share = decay
         frontier.append(
             seeds.lazy.filter { $0.node >= 0 && $0.node < nodeCount }.map { ($0.node, $0.weight) }
         )

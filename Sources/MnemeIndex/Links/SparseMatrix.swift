@@ -38,7 +38,8 @@ public struct SparseMatrix: Sendable, Equatable {
     public func product(limit: Int = .max, rows: (_ row: Int, _ each: (Int, Float) -> Void) -> Void)
         -> SparseMatrix
     {
-        var result = SparseMatrix(), sums = HashedRow()
+        var result = SparseMatrix()
+        var sums = HashedRow()
         for row in 0..<rowCount {
             sums.clear()
             for i in starts[row]..<starts[row + 1] {

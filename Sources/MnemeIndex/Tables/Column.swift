@@ -114,7 +114,8 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     @inlinable package func place(of element: Element, in range: Range<Int>? = nil) -> Int
     where Element: Comparable {
         withElements { elements in
-            var low = range?.lowerBound ?? 0, high = range?.upperBound ?? elements.count
+            var low = range?.lowerBound ?? 0
+            var high = range?.upperBound ?? elements.count
             while low < high {
                 let middle = (low + high) / 2
                 if elements[middle] < element { low = middle + 1 } else { high = middle }

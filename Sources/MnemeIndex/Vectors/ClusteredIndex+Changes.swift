@@ -158,7 +158,8 @@ extension ClusteredIndex {
     /// Takes vectors out of all lists: out of their homes, and of the lists around as long as
     /// copies are left; what is found in none of these takes reading everything.
     func remove(_ numbers: [UInt32]) throws {
-        var left: [UInt32: Int] = [:], touched: Set<Int> = []
+        var left: [UInt32: Int] = [:]
+        var touched: Set<Int> = []
         for number in numbers {
             let (home, copies) = names.withLockedValue {
                 (Int($0.homes[Int(number)]), Int($0.copies[Int(number)]))
@@ -171,7 +172,8 @@ extension ClusteredIndex {
                 })
             {
                 guard left[number]! > 0 else { break }
-                let all = try entries(of: near), kept = all.filter { left[$0.number] == nil }
+                let all = try entries(of: near)
+                let kept = all.filter { left[$0.number] == nil }
                 guard kept.count < all.count else { continue }
                 for item in all { if let n = left[item.number] { left[item.number] = n - 1 } }
                 try replace(near, kept.flatMap(\.bytes))
@@ -181,7 +183,8 @@ extension ClusteredIndex {
         // Copies whose lists have moved far away since: all lists are looked through.
         if left.values.contains(where: { $0 > 0 }) {
             for list in table.withLockedValue({ $0.places.indices }) {
-                let all = try entries(of: list), kept = all.filter { left[$0.number] == nil }
+                let all = try entries(of: list)
+                let kept = all.filter { left[$0.number] == nil }
                 guard kept.count < all.count else { continue }
                 try replace(list, kept.flatMap(\.bytes))
                 touched.insert(list)

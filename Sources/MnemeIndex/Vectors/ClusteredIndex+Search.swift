@@ -60,11 +60,12 @@ extension ClusteredIndex {
             }
         }
         let kept = options.count + max(12, options.count / 4)
-        var best: [(score: Float, number: UInt32, exact: Float)] = [], threshold = -Float.infinity
+        var best: [(score: Float, number: UInt32, exact: Float)] = []
+        var threshold = -Float.infinity
         var seen: Set<UInt32> = []
         try withUnsafeTemporaryAllocation(of: Int8.self, capacity: layout.codes) { codes in
-            let scale = mnk_encode_query(query, dimension, codes.baseAddress!),
-                indices = (0..<UInt32(Self.listLimit)).map { $0 }
+            let scale = mnk_encode_query(query, dimension, codes.baseAddress!)
+            let indices = (0..<UInt32(Self.listLimit)).map { $0 }
             try withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.listLimit) { scores in
                 for list in chosen {
                     try withList(list) { base, count in
@@ -73,7 +74,8 @@ extension ClusteredIndex {
                             codes.baseAddress!,
                             scale, indices, count, scores.baseAddress!)
                         for i in 0..<count where scores[i] > threshold {
-                            let entry = base + i * lists.stride, number = number(entry)
+                            let entry = base + i * lists.stride
+                            let number = number(entry)
                             guard seen.insert(number).inserted else { continue }
                             if let filter = options.filter,
                                 !filter.contains(

@@ -113,8 +113,10 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         dimension = file.values[0]
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
-        let total = file.values[1], placeCount = file.values[3], slotCount = file.values[4],
-            freeCount = file.values[5]
+        let total = file.values[1]
+        let placeCount = file.values[3]
+        let slotCount = file.values[4]
+        let freeCount = file.values[5]
         guard (0..<VectorLimits.keys).contains(total), (0..<VectorLimits.keys).contains(placeCount),
             (0..<VectorLimits.keys).contains(slotCount),
             (0...slotCount).contains(freeCount)
@@ -123,9 +125,10 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             let region: Region<T> = try file.region(section, count: count, capacity: count)
             return Array(UnsafeBufferPointer(start: region.base, count: count))
         }
-        let places = try array(0, placeCount * 6, UInt32.self),
-            titles = try array(1, total, Int64.self)
-        var table = Table(), names = Names()
+        let places = try array(0, placeCount * 6, UInt32.self)
+        let titles = try array(1, total, Int64.self)
+        var table = Table()
+        var names = Names()
         table.places = (0..<placeCount).map { i in
             PostingFile.Place(
                 slot: places[i * 6], count: places[i * 6 + 1],
@@ -219,11 +222,10 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             try lists.synchronize()
             let isOwn = path == self.path && lists.isInPlace
             if !isOwn { try lists.copy(to: path + ".postings") }
-            let
-                (places, names) = (
-                    table.withLockedValue { $0.places }, names.withLockedValue { $0 }
-                ),
-                free = lists.freeSlots
+            let (places, names) = (
+                table.withLockedValue { $0.places }, names.withLockedValue { $0 }
+            )
+            let free = lists.freeSlots
             let flat = places.flatMap {
                 [$0.slot, $0.count, $0.checksum[0], $0.checksum[1], $0.checksum[2], $0.checksum[3]]
             }

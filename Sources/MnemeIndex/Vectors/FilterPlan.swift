@@ -20,9 +20,11 @@ enum FilterPlan: Equatable {
         let share = Double(min(filter.count, total)) / Double(max(1, total))
         // Measured on sentences: a candidate kept costs some twenty vectors compared, and one
         // compared in a walk as much as four in a scan, which knows beforehand what it will read.
-        let walk = Double(effort) * 20, share1 = max(share, 1e-9)
-        let during = walk * (1.5 + 0.3 / share1.squareRoot()), after = walk / share1,
-            scan = share * Double(total) / 4
+        let walk = Double(effort) * 20
+        let share1 = max(share, 1e-9)
+        let during = walk * (1.5 + 0.3 / share1.squareRoot())
+        let after = walk / share1
+        let scan = share * Double(total) / 4
         if scan <= min(during, after) || share < 0.005 {
             self = .scan
         } else if after <= during {

@@ -69,7 +69,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         dimension = file.values[0]
         try Vector.check(dimension: dimension)
         width = Int8Panels.padded(dimension)
-        let count = file.values[1], padded = (count + 15) / 16 * 16
+        let count = file.values[1]
+        let padded = (count + 15) / 16 * 16
         guard count >= 0, count < VectorLimits.keys, file.sections.count >= 5, file.isSound(0)
         else { throw damaged }
         reached = Int64(file.values[2])
@@ -118,7 +119,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         try writer.withLock {
             // A few at a time, so that searches wait for microseconds only.
             try lock.write {
-                let most = used + inserted.count, padded = (most + 31) / 16 * 16
+                let most = used + inserted.count
+                let padded = (most + 31) / 16 * 16
                 try vectors.grow(to: most * dimension, used: used * dimension)
                 try codes.grow(to: padded * width, used: (used + 15) / 16 * 16 * width)
                 try scales.grow(to: padded, used: used)
@@ -288,8 +290,9 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         throws
     {
         try writer.withLock {
-            let count = used, padded = (count + 15) / 16 * 16,
-                names = (0..<count).map { Int64(name(Int(keys.base[$0]))) }
+            let count = used
+            let padded = (count + 15) / 16 * 16
+            let names = (0..<count).map { Int64(name(Int(keys.base[$0]))) }
             try names.withUnsafeBytes { names in
                 try body(
                     [dimension, count, Int(reached)],

@@ -44,8 +44,8 @@ extension GraphIndex {
 
     /// Puts a vector into a free slot; nothing leads to it yet.
     func place(_ key: Int, _ vector: [Float]) -> UInt32 {
-        let slot = free.popLast() ?? UInt32(slotCount),
-            record = records.base + Int(slot) * layout.stride
+        let slot = free.popLast() ?? UInt32(slotCount)
+        let record = records.base + Int(slot) * layout.stride
         mnk_encode_record(vector, dimension, record, residuals.base + Int(slot) * layout.residual)
         mnk_clear_links(record, dimension, layout.degree)
         keys.base[Int(slot)] = Int64(key)
@@ -75,7 +75,8 @@ extension GraphIndex {
         if slotCount >= entrySize * 2 { chooseEntry() }
         while done < new.count {
             // Where the mean lies is looked at again whenever the graph has doubled.
-            let end = min(new.count, done + max(4096, entrySize)), next = Atomic(done)
+            let end = min(new.count, done + max(4096, entrySize))
+            let next = Atomic(done)
             pool.run { _, _ in
                 withScratch(effort: Self.buildBeamWidth) { scratch in
                     while true {
@@ -126,7 +127,8 @@ extension GraphIndex {
         {
             entry.store(UInt32(other), ordering: .releasing)
         }
-        let next = Atomic(0), lonely = NIOLockedValueBox<[UInt32]>([])
+        let next = Atomic(0)
+        let lonely = NIOLockedValueBox<[UInt32]>([])
         pool.run { _, _ in
             withScratch(effort: Self.buildBeamWidth) { scratch in
                 var graph = graph()

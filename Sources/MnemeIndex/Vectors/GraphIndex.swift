@@ -116,7 +116,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         key: (Int) -> Int?
     ) throws {
         let damaged = IndexError(.corrupt, "\(file.path) is damaged. Delete it; it is made again.")
-        let values = Array(file.values[value..<value + 6]), count = values[1], entry = values[3]
+        let values = Array(file.values[value..<value + 6])
+        let count = values[1]
+        let entry = values[3]
         dimension = values[0]
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
@@ -236,7 +238,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     {
         try writer.withLock {
             if !buried.isEmpty { repair() }  // which also overwrites what was deleted
-            let count = slotCount, at = entry.load(ordering: .relaxed)
+            let count = slotCount
+            let at = entry.load(ordering: .relaxed)
             let names = (0..<count).map { isDead($0) ? 0 : Int64(name(Int(keys.base[$0]))) }
             try sum.withUnsafeBytes { sum in
                 try names.withUnsafeBytes { names in

@@ -19,7 +19,13 @@ import MnemeSeal
 final class IndexFile: @unchecked Sendable {
     // Sendable: immutable after opening.
     /// The index that wrote the file. Numbers stay: files have them.
-    enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4, tables = 5 }
+    enum Kind: UInt32 {
+        case flat = 1
+        case graph = 2
+        case tiered = 3
+        case clustered = 4
+        case tables = 5
+    }
 
     /// One array of an index, as it lies in memory: it begins at a multiple of ``alignment``, so
     /// that it can be mapped.
@@ -84,8 +90,8 @@ final class IndexFile: @unchecked Sendable {
                 "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again."
             )
         }
-        let sums = Checksum.crc32c(Array(header[0..<Self.page - 16])),
-            sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
+        let sums = Checksum.crc32c(Array(header[0..<Self.page - 16]))
+        let sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
         guard number(12, UInt32.self) == kind.rawValue,
             sectionCount <= UInt64(Self.maximumSections),
             (0..<4).allSatisfy({ number(Self.page - 16 + 4 * $0, UInt32.self) == sums[$0] })
@@ -130,7 +136,8 @@ final class IndexFile: @unchecked Sendable {
                 return true
             }
         } catch { throw damaged }
-        let count = min(bytes.count, limit), memory = mnm_memory_file(max(count, page))
+        let count = min(bytes.count, limit)
+        let memory = mnm_memory_file(max(count, page))
         guard memory >= 0 else {
             throw IndexError(.unavailable, "There is no memory to decrypt \(path) into.")
         }

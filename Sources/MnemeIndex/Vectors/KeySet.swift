@@ -23,7 +23,8 @@ public struct KeySet: Sendable, Equatable {
         precondition(
             key >= 0 && key < VectorLimits.keys,
             "A key of a set lies between 0 and \(VectorLimits.keys).")
-        let word = key >> 6, bit: UInt64 = 1 << UInt64(key & 63)
+        let word = key >> 6
+        let bit: UInt64 = 1 << UInt64(key & 63)
         if word >= words.count {
             words.append(
                 contentsOf: repeatElement(

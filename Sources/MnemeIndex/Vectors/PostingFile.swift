@@ -72,7 +72,8 @@ final class PostingFile: @unchecked Sendable {
                 "\(path) is in use by another process. A clustered index is changed by one at a time."
             )
         }
-        let length = Int(lseek(descriptor, 0, SEEK_END)), count = slotCount ?? 0
+        let length = Int(lseek(descriptor, 0, SEEK_END))
+        let count = slotCount ?? 0
         guard length >= count * slotBytes else {
             throw IndexError(.corrupt, "\(path) is cut off. Delete it; it is made again.")
         }
@@ -90,7 +91,8 @@ final class PostingFile: @unchecked Sendable {
 
     /// True if the file still lies under its name: somebody may have deleted it.
     var isInPlace: Bool {
-        var mine = stat(), there = stat()
+        var mine = stat()
+        var there = stat()
         return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0
             && mine.st_ino == there.st_ino
             && mine.st_dev == there.st_dev
@@ -227,7 +229,8 @@ final class PostingFile: @unchecked Sendable {
         let target = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard target >= 0 else { throw IndexError(FileError(other)) }
         defer { close(target) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20), offset = 0
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = 0
         while offset < byteCount {
             let n = pread(descriptor, &buffer, min(buffer.count, byteCount - offset), off_t(offset))
             guard n > 0, pwrite(target, buffer, n, off_t(offset)) == n else {

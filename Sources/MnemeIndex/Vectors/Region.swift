@@ -58,8 +58,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
 
     /// Gives the pages behind the first `used` elements back to the system; what was there is lost.
     func discard(behind used: Int) {
-        let page = Int(getpagesize()),
-            start = (used * MemoryLayout<Element>.stride + page - 1) / page * page
+        let page = Int(getpagesize())
+        let start = (used * MemoryLayout<Element>.stride + page - 1) / page * page
         if start < bytes {
             madvise(UnsafeMutableRawPointer(base) + start, bytes - start, MADV_DONTNEED)
         }
@@ -68,8 +68,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
     /// Makes room for `wanted` elements; the first `used` are kept. Nobody else may be reading.
     func grow(to wanted: Int, used: Int) throws {
         guard wanted > capacity else { return }
-        let larger = max(wanted, capacity * 4),
-            new = try Self.reserve(larger * MemoryLayout<Element>.stride)
+        let larger = max(wanted, capacity * 4)
+        let new = try Self.reserve(larger * MemoryLayout<Element>.stride)
         new.update(from: base, count: used)
         munmap(base, bytes)
         (base, capacity) = (new, larger)

@@ -1,6 +1,6 @@
+import Foundation
 package import MnemeNumerics
 package import MnemeSeal
-import Foundation
 import NIOConcurrencyHelpers
 
 /// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than
@@ -263,7 +263,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private func moveToDisk(_ graph: GraphIndex, _ path: String, until shouldStop: () -> Bool)
         throws
     {
-        let lists = try ClusteredIndex(path: path, dimension: dimension), keys = graph.allKeys
+        let lists = try ClusteredIndex(path: path, dimension: dimension)
+        let keys = graph.allKeys
         for start in stride(from: 0, to: keys.count, by: 1024) {
             guard !shouldStop() else { return }
             let part = keys[start..<min(keys.count, start + 1024)]
@@ -300,8 +301,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
                 let sections = copies.map { $0.bytes($0.capacity) }
                 defer { withExtendedLifetime(copies) {} }
-                let large = state.withLockedValue { $0.large },
-                    padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                let large = state.withLockedValue { $0.large }
+                let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
                 if let lists = large as? ClusteredIndex {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
                     try lists.save(to: Self.lists(of: path), name: name)

@@ -21,7 +21,8 @@ enum TwoMeans {
         // It begins with two that are far apart: the farthest from the mean, and the farthest from
         // that.
         let all = Array(vectors.indices)
-        var first = vectors[farthest(from: mean(all))], second = vectors[farthest(from: first)]
+        var first = vectors[farthest(from: mean(all))]
+        var second = vectors[farthest(from: first)]
         var order = all
         var cut = all.count / 2
         // Eight rounds: of a hundred vectors the halves hardly change any more. Equal leanings go

@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// Finds the vectors nearest to a query among many, by cosine similarity.
 ///

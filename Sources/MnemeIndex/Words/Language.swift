@@ -36,7 +36,8 @@ public struct Language: Sendable {
     /// Reads a table: `key: words`, in lines that go on where the next begins with a space; `#`
     /// begins a comment.
     private init(_ table: (name: String, text: String)) {
-        var values: [String: String] = [:], key = ""
+        var values: [String: String] = [:]
+        var key = ""
         for line in table.text.split(separator: "\n") where !line.hasPrefix("#") {
             if !line.hasPrefix(" "), let colon = line.firstIndex(of: ":") {
                 key = String(line[..<colon])

@@ -88,7 +88,8 @@ public struct LexicalIndex: Sendable {
     /// halving.
     private func place(of document: Int32, under term: TermCounts.Term) -> Int {
         guard let list = postings[term] else { return 0 }
-        var low = 0, high = list.count
+        var low = 0
+        var high = list.count
         while low < high {
             let middle = (low + high) / 2
             if list[middle].document < document { low = middle + 1 } else { high = middle }
@@ -150,7 +151,8 @@ public struct LexicalIndex: Sendable {
 
     /// How much a term tells: ln(1 + (N − n + ½)/(n + ½)).
     public func inverseDocumentFrequency(_ term: TermCounts.Term) -> Float {
-        let n = Float(documentCount(term)), all = Float(keptCount)
+        let n = Float(documentCount(term))
+        let all = Float(keptCount)
         return Float.logarithm(1 + (all - n + 0.5) / (n + 0.5))
     }
 
@@ -189,20 +191,23 @@ public struct LexicalIndex: Sendable {
     /// - Complexity: five steps a posting of the query's terms, and clearing one array of all
     ///   documents.
     public func score(_ terms: [TermCounts.Term], sessions: SessionLinks) -> Scores {
-        let terms = Array(terms.prefix(64)), n = count
+        let terms = Array(terms.prefix(64))
+        let n = count
         var scores = Scores(
             document: [Float](repeating: 0, count: n), window: [Float](repeating: 0, count: n),
             session: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n),
             weights: [], touched: []
         )
-        let idf = terms.map(inverseDocumentFrequency), best = idf.reduce(0, +)
+        let idf = terms.map(inverseDocumentFrequency)
+        let best = idf.reduce(0, +)
         guard best > 0, n > 0 else { return scores }
         scores.weights = idf.map { $0 / best }
         let mean = max(1, Float(totalLength) / Float(max(1, keptCount)))
         let sessionMean = max(1, Float(totalLength) / Float(max(1, sessions.sessionCount)))
-        var windowCount = [Float](repeating: 0, count: n), windowTouched: [Int32] = []
-        var sessionTermCounts = [Float](repeating: 0, count: sessions.sessionCount),
-            sessionsTouched: [Int32] = []
+        var windowCount = [Float](repeating: 0, count: n)
+        var windowTouched: [Int32] = []
+        var sessionTermCounts = [Float](repeating: 0, count: sessions.sessionCount)
+        var sessionsTouched: [Int32] = []
         var sessionScores = [Float](repeating: 0, count: sessions.sessionCount)
         func saturated(_ count: Float, length: Float, mean: Float) -> Float {
             count / (count + Self.k1 * (1 - Self.b + Self.b * length / mean))
@@ -210,7 +215,8 @@ public struct LexicalIndex: Sendable {
         for (i, term) in terms.enumerated() {
             let weight = scores.weights[i]
             forEachPosting(of: term) { posting in
-                let d = Int(posting.document), c = Float(posting.count)
+                let d = Int(posting.document)
+                let c = Float(posting.count)
                 if scores.matches[d] == 0 { scores.touched.append(posting.document) }
                 scores.matches[d] |= 1 << UInt64(i)
                 scores.document[d] += weight * saturated(c, length: Float(lengths[d]), mean: mean)

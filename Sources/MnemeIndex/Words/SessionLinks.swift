@@ -95,7 +95,8 @@ public struct SessionLinks: Sendable {
     @inline(__always)
     public func forEachNeighbour(of document: Int, at distance: Int, _ body: (Int) -> Void) {
         guard distance > 0 else { return body(document) }
-        var former = Int32(document), next = former
+        var former = Int32(document)
+        var next = former
         for _ in 0..<distance {
             if former >= 0 { former = before[Int(former)] }
             if next >= 0 { next = after[Int(next)] }
@@ -108,7 +109,8 @@ public struct SessionLinks: Sendable {
     @inline(__always)
     public func forEachNeighbour(of document: Int, reach: Int, _ body: (Int) -> Void) {
         body(document)
-        var other = before[document], steps = 0
+        var other = before[document]
+        var steps = 0
         while other >= 0, steps < reach {
             body(Int(other))
             other = before[Int(other)]

@@ -64,9 +64,12 @@ public struct TermCounts: Sendable, Equatable {
 
     /// Shared terms over all terms, with repetition: 1 for the same bag of words.
     public func similarity(to other: TermCounts) -> Double {
-        var i = 0, j = 0, shared = 0
+        var i = 0
+        var j = 0
+        var shared = 0
         while i < entries.count, j < other.entries.count {
-            let a = entries[i], b = other.entries[j]
+            let a = entries[i]
+            let b = other.entries[j]
             if a.term == b.term {
                 shared += Int(min(a.count, b.count))
                 i += 1

@@ -25,11 +25,13 @@ public enum TextFolding {
     ///   time grows with the square.
     public static func normalized(_ text: String) -> String {
         guard !text.utf8.allSatisfy({ $0 < 0x80 }) else { return text }
-        var bytes: [UInt8] = [], known: [String: String] = [:]
+        var bytes: [UInt8] = []
+        var known: [String: String] = [:]
         bytes.reserveCapacity(text.utf8.count)
         var rest = text.unicodeScalars[...]
         while let first = rest.first {
-            var end = rest.index(after: rest.startIndex), count = 1
+            var end = rest.index(after: rest.startIndex)
+            var count = 1
             while end < rest.endIndex, count <= longestCluster, rest[end].joinsBefore {
                 end = rest.index(after: end)
                 count += 1
@@ -42,7 +44,8 @@ public enum TextFolding {
                 // It would become two letters at the end of a name.
                 bytes.append(UInt8(ascii: " "))
             } else {
-                let cluster = String(cluster), form = known[cluster] ?? compose(cluster)
+                let cluster = String(cluster)
+                let form = known[cluster] ?? compose(cluster)
                 if known.count < 10_000 { known[cluster] = form }
                 bytes.append(contentsOf: form.utf8)
             }

@@ -165,8 +165,8 @@ package final class KVArena: @unchecked Sendable {
         // What is shared or handed over is there already: its pages are entered at once, not one
         // fault after the other.
         let isThere = !writable || isFullyMapped[block..<block + count].allSatisfy { $0 }
-        let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0),
-            protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0)
+        let protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }
         let mapped = mmap(
             address, count * shape.blockBytes, protection, flags, file,
@@ -195,7 +195,8 @@ package final class KVRange: @unchecked Sendable {
 
     fileprivate init(_ arena: KVArena, blocks: Int) throws {
         self.arena = arena
-        let shape = arena.shape, side = shape.sideBytes / MemoryLayout<UInt16>.stride
+        let shape = arena.shape
+        let side = shape.sideBytes / MemoryLayout<UInt16>.stride
         let names = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, blocks))
         names.initialize(repeating: -1, count: max(1, blocks))
         self.blocks = names
@@ -232,7 +233,8 @@ package final class KVRange: @unchecked Sendable {
     /// - Throws: ``KVError`` if the system has no room for more mappings.
     package func map(_ blocks: some Collection<Int>, at index: Int, writable: Bool) throws {
         for (i, block) in blocks.enumerated() { self.blocks[index + i] = Int32(block) }
-        var rest = arena.addressing == .aliases ? Array(blocks)[...] : [], index = index
+        var rest = arena.addressing == .aliases ? Array(blocks)[...] : []
+        var index = index
         while let first = rest.first {
             var count = 1
             while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }

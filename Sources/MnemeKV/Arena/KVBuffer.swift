@@ -14,8 +14,9 @@ package final class KVBuffer: Sendable {
     /// - Parameter positions: room for so many tokens.
     /// - Throws: ``KVError`` if the system has no address space left.
     package init(_ configuration: DecoderConfiguration, positions: Int) throws {
-        let shape = KVShape(configuration), blocks = KVShape.blocks(positions),
-            side = shape.sideBytes / MemoryLayout<UInt16>.stride
+        let shape = KVShape(configuration)
+        let blocks = KVShape.blocks(positions)
+        let side = shape.sideBytes / MemoryLayout<UInt16>.stride
         length = 2 * configuration.layers * blocks * shape.sideBytes
         guard
             let mapped = mmap(

@@ -119,7 +119,8 @@ package final class KVPages {
 
     /// Takes a page back; a block that is empty is given back, too, if there is another.
     func free(_ page: Int32, _ kind: Kind) {
-        let offset = Int(page) * 2 * KVHeadRows.pageUnit, block = offset / blockBytes
+        let offset = Int(page) * 2 * KVHeadRows.pageUnit
+        let block = offset / blockBytes
         free[kind]![block, default: []].append(offset % blockBytes / bytes(kind))
         freeCount[kind]! += 1
         if !holdsBlocks { release(block, kind) }

@@ -63,7 +63,8 @@ public struct KVShape: Sendable, Hashable {
     func copyFilled(
         _ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutablePointer<UInt16>
     ) {
-        let block = Self.blockTokens, side = kvSize * block
+        let block = Self.blockTokens
+        let side = kvSize * block
         UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: 2 * layers * sideBytes)
         guard count < block else { return }
         for layer in 0..<layers {
@@ -102,8 +103,8 @@ public struct KVShape: Sendable, Hashable {
             return target.copyMemory(from: source, byteCount: 2 * layers * kvSize * count * size)
         }
         for layer in 0..<layers {
-            let source = source + layer * 2 * kvSize * stride * size,
-                target = target + layer * 2 * kvSize * targetStride * size
+            let source = source + layer * 2 * kvSize * stride * size
+            let target = target + layer * 2 * kvSize * targetStride * size
             for i in 0..<kvSize {
                 (target + i * targetStride * size).copyMemory(
                     from: source + i * stride * size, byteCount: count * size)

@@ -46,7 +46,8 @@ extension CompressedSequence {
     ) throws -> Int {
         try check(configuration, policy, codec)
         let needed = pagesKept(of: rows, configuration, policy, budget: budget, codec: codec, residual: 0)
-        let bits = codec.isPaged ? codec.bits : 0, shape = KVShape(configuration)
+        let bits = codec.isPaged ? codec.bits : 0
+        let shape = KVShape(configuration)
         return KVPages.blocks(needed.halves, .halves, shape, bits: bits)
             + KVPages.blocks(needed.codes, .codes, shape, bits: bits)
     }

@@ -14,10 +14,12 @@ extension KVCache {
     /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
     func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
         guard let localTier else { return [] }
-        var loads: [Load] = [], parent = path.last?.hash ?? root.hash,
-            start = path.count * KVShape.blockTokens
+        var loads: [Load] = []
+        var parent = path.last?.hash ?? root.hash
+        var start = path.count * KVShape.blockTokens
         while tokens.count - start >= KVShape.blockTokens {
-            let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+            let part = Array(tokens[start..<start + KVShape.blockTokens])
+            let hash = parent.next(part)
             guard localTier.count(of: [hash]) == 1 else { break }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             parent = hash
@@ -28,7 +30,8 @@ extension KVCache {
         for count in stride(
             from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1)
         {
-            let part = Array(tokens[start..<start + count]), hash = parent.next(part)
+            let part = Array(tokens[start..<start + count])
+            let hash = parent.next(part)
             guard localTier.count(of: [hash]) == 1 else { continue }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             break
@@ -85,8 +88,8 @@ extension KVCache {
                 session.own = []
             }
             for (i, load) in loads.enumerated() {
-                let isWhole = load.tokens.count == KVShape.blockTokens,
-                    start = session.chain.count * KVShape.blockTokens
+                let isWhole = load.tokens.count == KVShape.blockTokens
+                let start = session.chain.count * KVShape.blockTokens
                 guard i < good, !session.isClosed, !session.isErased else {
                     arena.free(load.block)
                     continue
@@ -148,8 +151,8 @@ extension KVCache {
                 from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
                 by: KVShape.blockTokens)
             {
-                let part = Array(tokens[start..<start + KVShape.blockTokens]),
-                    hash = parent.next(part)
+                let part = Array(tokens[start..<start + KVShape.blockTokens])
+                let hash = parent.next(part)
                 loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
                 parent = hash
             }

@@ -140,7 +140,8 @@ package final class KVCache: Sendable {
     /// The blocks in memory of a text that no other text there begins with.
     package func unsharedBlocks(_ hash: KVHash) -> [KVHash] {
         state.withLockedValue { state in
-            var node: KVNode?, blocks: [KVHash] = []
+            var node: KVNode?
+            var blocks: [KVHash] = []
             state.tree.visit { if $0.hash == hash { node = $0 } }
             while let next = node, next.parent != nil, blocks.isEmpty || next.children.count == 1 {
                 blocks.append(next.hash)
@@ -248,8 +249,9 @@ package final class KVCache: Sendable {
 
         func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
             while !isErased, !isPrivate, chain.count < computed / KVShape.blockTokens {
-                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(),
-                    parent = chain.last ?? root!
+                let start = chain.count * KVShape.blockTokens
+                let block = own.removeFirst()
+                let parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
                     parent, (start..<start + KVShape.blockTokens).map(tokens), block: block,
                     sources: sources,
@@ -297,11 +299,10 @@ package final class KVCache: Sendable {
         keepsShort: Bool = false, computing least: Int = 1,
         loaded: @escaping @Sendable () -> Void = {}
     ) throws -> Session {
-        let
-            session = Session(
-                self, try arena.reserve(positions: positions), sources: sources,
-                keepsShort: keepsShort),
-            limit = tokens.count - min(tokens.count, max(1, least))
+        let session = Session(
+            self, try arena.reserve(positions: positions), sources: sources,
+            keepsShort: keepsShort)
+        let limit = tokens.count - min(tokens.count, max(1, least))
         do {
             let missing = try begin(session, tokens, limit, scope)
             let rest =
@@ -340,7 +341,8 @@ package final class KVCache: Sendable {
     {
         try state.withLockedValue { state in
             state.statistics.tokens += tokens.count
-            let now = Self.now, root = state.tree.root(scope)
+            let now = Self.now
+            let root = state.tree.root(scope)
             session.root = root
             if !session.sources.isEmpty {
                 state.sessionsWithMemories[ObjectIdentifier(session)] = session

@@ -66,7 +66,8 @@ struct PrefixTree {
     func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (
         path: [KVNode], partial: (node: KVNode, count: Int)?
     ) {
-        var path: [KVNode] = [], rest = tokens
+        var path: [KVNode] = []
+        var rest = tokens
         while rest.count >= KVShape.blockTokens,
             let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))]
         {
@@ -172,7 +173,8 @@ struct PrefixTree {
     ///   unpinned.
     mutating func detach(_ node: KVNode) -> [Int] {
         node.parent?.children[node.tokens] = nil
-        var freed: [Int] = [], stack = [node]
+        var freed: [Int] = []
+        var stack = [node]
         while let next = stack.popLast() {
             stack += next.children.values
             next.children = [:]

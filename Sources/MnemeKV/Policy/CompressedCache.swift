@@ -60,7 +60,8 @@ public final class CompressedCache {
         if let exactPrompt, !isBehindPrompt {
             return try feedExact(tokens, exactPrompt, endsPrompt: endsPrompt, logits)
         }
-        var most = decoder.stepTokens, least = 1
+        var most = decoder.stepTokens
+        var least = 1
         if case .every(let count) = policy.trigger { most = min(most, count) }
         // What is encoded is read so by the block that follows.
         if codec != .f16, policy.trigger == .never { most = min(most, KVShape.blockTokens) }
@@ -68,8 +69,8 @@ public final class CompressedCache {
         var start = 0
         while start < tokens.count {
             // The last step has all tokens whose attention is asked for.
-            let left = tokens.count - start,
-                count = left > most && left - most < least ? left - least : min(left, most)
+            let left = tokens.count - start
+            let count = left > most && left - most < least ? left - least : min(left, most)
             guard sequence.prepare(count) else { throw Self.noMemory }
             step(
                 tokens[start..<start + count], at: sequence.next, sequence.view, logits,
@@ -95,12 +96,14 @@ public final class CompressedCache {
         _ tokens: [Int32], _ buffer: KVBuffer, endsPrompt: Bool,
         _ logits: UnsafeMutablePointer<Float>
     ) throws {
-        var start = 0, least = 1
+        var start = 0
+        var least = 1
         if case .last(let window) = policy.scorer.needs { least = min(window, decoder.stepTokens) }
         while start < tokens.count {
             // The last step has all tokens whose attention is asked for.
-            let left = tokens.count - start, most = decoder.stepTokens,
-                count = left > most && left - most < least ? left - least : min(left, most)
+            let left = tokens.count - start
+            let most = decoder.stepTokens
+            let count = left > most && left - most < least ? left - least : min(left, most)
             step(
                 tokens[start..<start + count], at: fed, buffer.view, logits,
                 isLast: count == left)

@@ -6,7 +6,8 @@ extension CompressedSequence {
     /// Evicts the rows that the policy gives up.
     package func evict() {
         fresh = 0
-        let lengths = self.lengths { positions[$0].count }, budgets = split(lengths)
+        let lengths = self.lengths { positions[$0].count }
+        let budgets = split(lengths)
         for i in positions.indices where budgets[i] < positions[i].count {
             if codec.isPaged, codedPages(i) > 0 {
                 evictPages(i, budget: budgets[i])
@@ -27,11 +28,14 @@ extension CompressedSequence {
     ///   - count: its rows, of positions from 0 on.
     /// - Returns: false if there is no memory.
     package func take(_ chosen: Range<Int>, from view: KVView, rows count: Int) -> Bool {
-        let c = configuration, block = KVShape.blockTokens, part = block * c.headDimension
+        let c = configuration
+        let block = KVShape.blockTokens
+        let part = block * c.headDimension
         let budgets = split(lengths { _ in count })
         for i in chosen {
-            let layer = i / c.kvHeads * view.layerStride, head = i % c.kvHeads * part,
-                first = firstSeen(i, of: count)
+            let layer = i / c.kvHeads * view.layerStride
+            let head = i % c.kvHeads * part
+            let first = firstSeen(i, of: count)
             for b in first / block..<KVShape.blocks(count) {
                 let to = (b - first / block) * part
                 (scratch.keys + to).update(
@@ -74,11 +78,14 @@ extension CompressedSequence {
         of count: Int, _ c: DecoderConfiguration, _ policy: KVPolicy, budget: Int, codec: KVCodec,
         residual: Int
     ) -> (halves: Int, codes: Int) {
-        let block = KVShape.blockTokens, lengths = Self.lengths(c) { _ in count }
-        var halves = 0, codes = 0, most = 0
+        let block = KVShape.blockTokens
+        let lengths = Self.lengths(c) { _ in count }
+        var halves = 0
+        var codes = 0
+        var most = 0
         for (i, budget) in split(c, policy, budget, lengths).enumerated() {
-            let rows = min(count - firstSeen(c, i / c.kvHeads, of: count), budget),
-                coded = codec.isPaged ? max(0, (rows - residual) / block - 1) : 0
+            let rows = min(count - firstSeen(c, i / c.kvHeads, of: count), budget)
+            let coded = codec.isPaged ? max(0, (rows - residual) / block - 1) : 0
             halves += KVShape.blocks(rows) - coded + 1
             codes += coded
             most = max(most, coded)
@@ -104,7 +111,9 @@ extension CompressedSequence {
         let budgets =
             policy.trigger == .never ? lengths : policy.allocator.split(budget, lengths: lengths)
         return (0..<c.layers * c.kvHeads).map { i in
-            let layer = i / c.kvHeads, head = i % c.kvHeads, length = lengths[layer][head]
+            let layer = i / c.kvHeads
+            let head = i % c.kvHeads
+            let length = lengths[layer][head]
             return c.window(layer: layer) == nil
                 ? max(1, min(length, budgets[layer][head])) : length
         }
@@ -119,14 +128,16 @@ extension CompressedSequence {
     /// - Returns: false if there is no memory.
     @discardableResult
     private func keep(_ i: Int, _ before: [Int32], budget: Int) -> Bool {
-        var kept = Array(before.indices), changed = positions[i].isEmpty ? 0 : before.count
+        var kept = Array(before.indices)
+        var changed = positions[i].isEmpty ? 0 : before.count
         if budget < before.count {
-            let view = rows(i, before, budget: budget), scores = policy.scorer.scores(view)
+            let view = rows(i, before, budget: budget)
+            let scores = policy.scorer.scores(view)
             // Of equals, the later stays.
             let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
             kept = order.prefix(budget).sorted()
-            let lost = order.dropFirst(budget).sorted(),
-                changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
+            let lost = order.dropFirst(budget).sorted()
+            let changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
             for change in changes { scratch.write(change) }
             // What stood for many and goes without being made part of another is gone.
             let many =
@@ -159,10 +170,11 @@ extension CompressedSequence {
     /// - Returns: the first row that moved.
     private func moveTogether(_ i: Int, _ kept: [Int], _ positions: inout [Int32]) -> Int {
         guard let last = positions.last else { return 0 }
-        var leading: [Anchor] = [], first = positions.count
+        var leading: [Anchor] = []
+        var first = positions.count
         for row in positions.indices {
-            let to = last - Int32(positions.count - 1 - row),
-                known = anchors[i].indices.contains(kept[row]) ? anchors[i][kept[row]] : nil
+            let to = last - Int32(positions.count - 1 - row)
+            let known = anchors[i].indices.contains(kept[row]) ? anchors[i][kept[row]] : nil
             if to != positions[row] {
                 let anchor = known ?? Anchor(key: scratch.key(row), position: positions[row])
                 scratch.setKey(row, anchor.key)
@@ -181,7 +193,8 @@ extension CompressedSequence {
     /// Evicts whole pages of a head with codes: those whose best row is worth least. What is not
     /// full yet stays.
     private func evictPages(_ i: Int, budget: Int) {
-        let block = KVShape.blockTokens, full = positions[i].count / block
+        let block = KVShape.blockTokens
+        let full = positions[i].count / block
         let scores = policy.scorer.scores(rows(i, positions[i], budget: budget))
         let worth = (0..<full).map { page in
             scores[page * block..<(page + 1) * block].reduce(-.infinity, max)

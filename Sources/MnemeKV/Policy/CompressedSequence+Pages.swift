@@ -5,7 +5,8 @@ import MnemeNumerics
 extension CompressedSequence {
     /// Frees pages and moves the table together.
     func dropPages(_ i: Int, _ range: Range<Int>) {
-        let block = KVShape.blockTokens, table = heads[i].pages
+        let block = KVShape.blockTokens
+        let table = heads[i].pages
         for page in range { free(table[page]) }
         for page in range.upperBound..<given[i] { table[page - range.count] = table[page] }
         given[i] -= range.count
@@ -21,10 +22,12 @@ extension CompressedSequence {
 
     /// Copies a head's rows, as halves, to `scratch`: all, or those of the first pages.
     func load(_ i: Int, pages most: Int = .max) {
-        let d = configuration.headDimension, part = KVShape.blockTokens * d
+        let d = configuration.headDimension
+        let part = KVShape.blockTokens * d
         for page in 0..<min(most, KVShape.blocks(positions[i].count)) {
-            let keys = scratch.keys + page * part, values = scratch.values + page * part,
-                place = heads[i].pages[page]
+            let keys = scratch.keys + page * part
+            let values = scratch.values + page * part
+            let place = heads[i].pages[page]
             if place < 0 {
                 kernels.decodePage(
                     bits: codec.bits, pages.pointer(~place), dimension: d, keys: keys, values: values)
@@ -42,8 +45,9 @@ extension CompressedSequence {
     /// - Returns: false if there is no memory.
     @discardableResult
     func store(_ i: Int, _ rows: [Int32], from first: Int, pages most: Int = .max) -> Bool {
-        let part = KVShape.blockTokens * configuration.headDimension,
-            count = KVShape.blocks(rows.count), start = first / KVShape.blockTokens
+        let part = KVShape.blockTokens * configuration.headDimension
+        let count = KVShape.blocks(rows.count)
+        let start = first / KVShape.blockTokens
         loaded = nil
         while given[i] > max(count, start) {
             given[i] -= 1
@@ -69,9 +73,11 @@ extension CompressedSequence {
 
     func encode(_ i: Int) {
         guard codec != .f16 else { return }
-        let block = KVShape.blockTokens, d = configuration.headDimension
+        let block = KVShape.blockTokens
+        let d = configuration.headDimension
         while (sealed[i] + 1) * block + residual <= positions[i].count {
-            let page = sealed[i], halves = pages.pointer(heads[i].pages[page])
+            let page = sealed[i]
+            let halves = pages.pointer(heads[i].pages[page])
             if page > 0, codec.isPaged {
                 // Without memory for codes, the page stays as it is until there is some.
                 guard let new = pages.allocate(.codes) else { return }

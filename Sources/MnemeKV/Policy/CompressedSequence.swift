@@ -68,7 +68,8 @@ package final class CompressedSequence: @unchecked Sendable {
         self.pages = pages
         rebase = KVRebase(c)
         capacity = KVShape.blocks(rows) * KVShape.blockTokens
-        let count = c.layers * c.kvHeads, length = KVShape.blocks(capacity)
+        let count = c.layers * c.kvHeads
+        let length = KVShape.blocks(capacity)
         tables = .allocate(capacity: count * length)
         tables.initialize(repeating: 0, count: count * length)
         heads = .allocate(capacity: count)
@@ -130,7 +131,8 @@ package final class CompressedSequence: @unchecked Sendable {
     }
     /// Rows of the heads that the policy chooses among, on average: of layers without windows.
     private var chosenRows: Double {
-        var rows = 0, heads = 0
+        var rows = 0
+        var heads = 0
         for i in positions.indices
         where configuration.window(layer: i / configuration.kvHeads) == nil {
             rows += positions[i].count
@@ -140,7 +142,8 @@ package final class CompressedSequence: @unchecked Sendable {
     }
     /// Bytes of the rows that are kept; of encoded pages, those of their codes.
     package var bytes: Int {
-        let d = configuration.headDimension, row = 4 * d
+        let d = configuration.headDimension
+        let row = 4 * d
         return positions.indices.reduce(0) { sum, i in
             let codes = codedPages(i)
             return sum + (positions[i].count - codes * KVShape.blockTokens) * row
@@ -189,7 +192,8 @@ package final class CompressedSequence: @unchecked Sendable {
 
     /// Pages that so many further tokens need beyond those that are there.
     package func newPages(_ tokens: Int) -> (halves: Int, codes: Int) {
-        var halves = 0, codes = 0
+        var halves = 0
+        var codes = 0
         for i in positions.indices {
             let rows = positions[i].count
             halves += max(0, KVShape.blocks(rows + tokens) - given[i])

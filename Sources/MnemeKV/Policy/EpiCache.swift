@@ -31,7 +31,8 @@ public struct LayerSensitivity: BudgetAllocator {
         _ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int,
         sharpness: Double = 1
     ) throws -> [Double] {
-        let c = decoder.configuration, logits = AlignedBuffer<Float>(c.vocabularySize)
+        let c = decoder.configuration
+        let logits = AlignedBuffer<Float>(c.vocabularySize)
         let whole = try CompressedCache(
             decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()),
             budget: tokens.count,
@@ -40,11 +41,14 @@ public struct LayerSensitivity: BudgetAllocator {
         try whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
         try part.feed(tokens, endsPrompt: true, logits: logits.pointer)
         let changes = (0..<c.layers).map { layer in
-            var sum = 0.0, count = 0
+            var sum = 0.0
+            var count = 0
             for head in 0..<c.kvHeads {
-                let exact = whole.rows(layer, head), kept = part.rows(layer, head)
+                let exact = whole.rows(layer, head)
+                let kept = part.rows(layer, head)
                 for (row, position) in kept.positions.enumerated() {
-                    let a = exact.key(Int(position)), b = kept.key(row)
+                    let a = exact.key(Int(position))
+                    let b = kept.key(row)
                     func dot(_ a: [Float], _ b: [Float]) -> Double {
                         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
                     }
@@ -55,8 +59,8 @@ public struct LayerSensitivity: BudgetAllocator {
             return pow(max(sum / Double(max(1, count)), 1e-6), sharpness)
         }
         // No layer has less than half, or more than twice, of what all would have.
-        let mean = changes.reduce(0, +) / Double(c.layers),
-            bounded = changes.map { min(2, max(0.5, $0 / mean)) }
+        let mean = changes.reduce(0, +) / Double(c.layers)
+        let bounded = changes.map { min(2, max(0.5, $0 / mean)) }
         let sum = bounded.reduce(0, +) / Double(c.layers)
         return bounded.map { $0 / sum }
     }

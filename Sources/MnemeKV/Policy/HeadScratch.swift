@@ -36,7 +36,8 @@ final class HeadScratch {
     func gather(_ kept: [Int]) {
         for (to, from) in kept.enumerated() where to != from {
             (values + to * dimension).update(from: values + from * dimension, count: dimension)
-            let source = start(from), target = start(to)
+            let source = start(from)
+            let target = start(to)
             for e in 0..<dimension { target[e * block] = source[e * block] }
         }
     }

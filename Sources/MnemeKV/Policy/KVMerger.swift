@@ -27,7 +27,8 @@ public struct KVMerger: Disposer {
                 dot(keys[i - 1], keys[i]) / max((squares[i - 1] * squares[i]).squareRoot(), 1e-9)
             sets.append(sets[i - 1] + (likeness > threshold ? 0 : 1))
         }
-        var members: [Int: [Int]] = [:], next = 0
+        var members: [Int: [Int]] = [:]
+        var next = 0
         for row in lost {
             while next < kept.count, kept[next] < row { next += 1 }
             let beside = [next > 0 ? kept[next - 1] : nil, next < kept.count ? kept[next] : nil]
@@ -42,8 +43,8 @@ public struct KVMerger: Disposer {
                 max(0, squares[pivot] + squares[$0] - 2 * dot(keys[pivot], keys[$0]))
             }
             let width = max(distances.reduce(0, +) / Float(distances.count), 1e-9)
-            let weights = [1] + distances.map { exp(-$0 / (2 * width)) },
-                total = weights.reduce(0, +)
+            let weights = [1] + distances.map { exp(-$0 / (2 * width)) }
+            let total = weights.reduce(0, +)
             var change = KVChange(
                 row: pivot, key: [Float](repeating: 0, count: rows.dimension),
                 value: [Float](repeating: 0, count: rows.dimension))

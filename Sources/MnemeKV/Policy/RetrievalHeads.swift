@@ -22,13 +22,14 @@ public struct RetrievalHeads: BudgetAllocator {
 
     /// All rows for the strongest heads, the rest of the budget in equal parts for the others.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
-        let whole = lengths.joined().max() ?? 0, least = min(least, budget)
+        let whole = lengths.joined().max() ?? 0
+        let least = min(least, budget)
         let order = strengths.enumerated().flatMap { layer, heads in
             heads.indices.map { (layer, $0) }
         }
         .sorted { strengths[$0.0][$0.1] > strengths[$1.0][$1.1] }
-        let extra = (budget - least) * order.count,
-            full = whole > least ? min(order.count, extra / (whole - least)) : order.count
+        let extra = (budget - least) * order.count
+        let full = whole > least ? min(order.count, extra / (whole - least)) : order.count
         let spare = full < order.count ? (extra - full * (whole - least)) / (order.count - full) : 0
         var result = lengths.map { $0.map { _ in least + spare } }
         for (layer, head) in order.prefix(full) { result[layer][head] = whole }
@@ -43,15 +44,16 @@ public struct RetrievalHeads: BudgetAllocator {
     public static func strengths(_ decoder: TransformerDecoder, tokens count: Int = 192) throws
         -> [[Float]]
     {
-        let c = decoder.configuration, buffer = try KVBuffer(c, positions: 2 * count)
+        let c = decoder.configuration
+        let buffer = try KVBuffer(c, positions: 2 * count)
         defer { withExtendedLifetime(buffer) {} }
         var seed: UInt64 = 42
         let tokens = (0..<count).map { _ in
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int32(truncatingIfNeeded: (seed >> 33) % UInt64(c.vocabularySize))
         }
-        let logits = AlignedBuffer<Float>(c.vocabularySize),
-            accumulatedAttention = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
+        let logits = AlignedBuffer<Float>(c.vocabularySize)
+        let accumulatedAttention = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
         func step(_ part: ArraySlice<Int32>, at position: Int, _ observation: KVObservation?) {
             let segment = DecoderSegment(
                 tokens: 0..<part.count, position: position, view: buffer.view, logits: 0,
@@ -108,7 +110,9 @@ public struct CompensationToken: Disposer {
             row: mergedRow, key: [Float](repeating: 0, count: rows.dimension),
             value: [Float](repeating: 0, count: rows.dimension), mergeCount: 0)
         for row in lost + [mergedRow] {
-            let weight = rows.weight(row), key = rows.key(row), value = rows.value(row)
+            let weight = rows.weight(row)
+            let key = rows.key(row)
+            let value = rows.value(row)
             for i in 0..<rows.dimension {
                 change.key[i] += weight * key[i]
                 change.value[i] += weight * value[i]

@@ -17,7 +17,8 @@ public struct SnapKV: TokenScorer {
     public var needs: AttentionNeed { .last(window) }
     /// The highest weight within `pool` rows; infinity for the window.
     public func scores(_ rows: KVRows) -> [Float] {
-        let weights = rows.attention, reach = pool / 2
+        let weights = rows.attention
+        let reach = pool / 2
         return weights.indices.map { i in
             i + window >= weights.count
                 ? .infinity

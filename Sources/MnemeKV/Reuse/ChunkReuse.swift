@@ -46,7 +46,8 @@ package struct QuestionAttention: RecomputePolicy {
 }
 
 private func highest(_ chunks: [Range<Int>], _ share: Double, _ evidence: [Int: Float]) -> [Int] {
-    let all = chunks.flatMap { Array($0) }, count = Int((Double(all.count) * share).rounded(.up))
+    let all = chunks.flatMap { Array($0) }
+    let count = Int((Double(all.count) * share).rounded(.up))
     return Array(all.sorted { (evidence[$0] ?? 0, $1) > (evidence[$1] ?? 0, $0) }.prefix(count))
 }
 
@@ -120,7 +121,8 @@ package struct ChunkReuse: Sendable {
         case .attention:
             // What no chunk covers must be there for the question.
             observed = ranges.last?.upperBound ?? known
-            let count = max(1, decoder.configuration.layers - 1), first = count / 2
+            let count = max(1, decoder.configuration.layers - 1)
+            let first = count / 2
             let accumulatedAttention = AlignedBuffer<Float>(
                 (count - first) * decoder.configuration.kvHeads * tokens.count)
             (layers, self.accumulatedAttention) = (count, accumulatedAttention)
@@ -171,7 +173,8 @@ package struct ChunkReuse: Sendable {
 
     /// Positions up to `end` that no chunk covers.
     private func gaps(_ end: Int) -> [Int] {
-        var result: [Int] = [], start = known
+        var result: [Int] = []
+        var start = known
         for range in ranges + [end..<end] {
             result += start..<range.lowerBound
             start = range.upperBound
@@ -181,9 +184,10 @@ package struct ChunkReuse: Sendable {
 
     /// Keys and values of the last layer that is probed.
     private func vector(_ position: Int) -> [Float] {
-        let c = decoder.configuration, layer = (Self.probeLayers - 1) * view.layerStride
-        let keys = view.keys + layer + view.keyOffset(position),
-            values = view.values + layer + view.valueOffset(position, dimension: c.headDimension)
+        let c = decoder.configuration
+        let layer = (Self.probeLayers - 1) * view.layerStride
+        let keys = view.keys + layer + view.keyOffset(position)
+        let values = view.values + layer + view.valueOffset(position, dimension: c.headDimension)
         var result: [Float] = []
         result.reserveCapacity(2 * c.kvSize)
         for i in 0..<c.kvSize {
@@ -201,8 +205,9 @@ package struct ChunkReuse: Sendable {
     /// question's attention is added up while it is observed.
     private func compute(_ part: ArraySlice<Int>, _ logits: UnsafeMutablePointer<Float>) {
         guard !part.isEmpty else { return }
-        let ids = part.map { tokens[$0] }, positions = part.map { Int32($0) },
-            question = part.firstIndex { $0 >= observed } ?? part.endIndex
+        let ids = part.map { tokens[$0] }
+        let positions = part.map { Int32($0) }
+        let question = part.firstIndex { $0 >= observed } ?? part.endIndex
         positions.withUnsafeBufferPointer { positions in
             func segment(_ range: Range<Int>, _ observation: KVObservation?) -> DecoderSegment {
                 DecoderSegment(

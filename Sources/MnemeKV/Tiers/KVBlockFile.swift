@@ -285,7 +285,8 @@ public struct KVBlockFile: Sendable, Equatable {
     private static func read(
         _ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
     ) throws {
-        let (header, offset) = try source.header(), shape = request.shape
+        let (header, offset) = try source.header()
+        let shape = request.shape
         guard header.model == request.model, header.parent == request.parent,
             header.tokens == request.tokens,
             header.codec == request.codec,

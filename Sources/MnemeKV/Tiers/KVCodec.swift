@@ -113,7 +113,8 @@ public enum KVCodec: String, Sendable, CaseIterable {
 
     /// Calls `body` with the places of each head's rows and codes.
     private func each(_ shape: KVShape, _ body: (Side, Int, Int) -> Void) {
-        var rows = 0, codes = 0
+        var rows = 0
+        var codes = 0
         for _ in 0..<shape.layers {
             for side in [Side.keys, .values] {
                 for _ in 0..<shape.heads {

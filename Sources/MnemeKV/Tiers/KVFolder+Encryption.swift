@@ -54,8 +54,8 @@ extension KVFolder {
         throws -> Int
     {
         guard FileManager.default.fileExists(atPath: path) else { return 0 }
-        let present = try old == nil && page(path) == nil ? nil : key(path, old),
-            next = new.map { _ in DataKey() }
+        let present = try old == nil && page(path) == nil ? nil : key(path, old)
+        let next = new.map { _ in DataKey() }
         if let next, let new {
             try install(WrappedKey.page(next, for: new), path, .replacing)
         } else {

@@ -30,8 +30,11 @@ extension KVFolder {
     /// - Throws: ``KVError`` if something may be left; all else is deleted.
     @discardableResult
     public func erase(_ doomed: (Entry) -> Bool) throws -> Int {
-        let listing = Self.list(path), (sound, unsound) = entries(of: listing.blocks)
-        var gone: Set<KVHash> = [], count = 0, left: KVError?
+        let listing = Self.list(path)
+        let (sound, unsound) = entries(of: listing.blocks)
+        var gone: Set<KVHash> = []
+        var count = 0
+        var left: KVError?
         func delete(_ path: String) -> Bool {
             if unlink(path) == 0 { return true }
             if errno != ENOENT { left = Self.undeleted(path) }
@@ -91,11 +94,12 @@ extension KVFolder {
     /// As ``unsharedBlocks(_:)``, but where a block is missing or unsound, the text's own blocks behind it, and
     /// what is wrong: which of those before it are the text's nobody can say.
     package func traceUnshared(_ hash: KVHash) throws -> (blocks: [KVHash], fault: KVError?) {
-        let entries = entries(), children = Dictionary(grouping: entries, by: \.parent),
-            (chain, fault) = try trace(hash)
+        let entries = entries()
+        let children = Dictionary(grouping: entries, by: \.parent)
+        let (chain, fault) = try trace(hash)
         func isShared(_ hash: KVHash) -> Bool { (children[hash]?.count ?? 0) > 1 }
-        let first = chain.lastIndex(where: isShared).map { $0 + 1 } ?? 0,
-            parent = entries.first { $0.hash == chain.first }?.parent
+        let first = chain.lastIndex(where: isShared).map { $0 + 1 } ?? 0
+        let parent = entries.first { $0.hash == chain.first }?.parent
         // Behind a branch all is known, whatever is wrong before it.
         let isWhole = first > 0 || parent.map(isShared) ?? false
         return (Array(chain[first...]), isWhole ? nil : fault)

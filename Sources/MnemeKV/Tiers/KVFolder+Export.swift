@@ -47,11 +47,10 @@ extension KVFolder {
             guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)),
                 data.count == Int(length)
             else { throw damaged }
-            let
-                header = try Array(data).withUnsafeBytes {
-                    try KVBlockFile.verify($0, name: source)
-                },
-                target = file(header.hash)
+            let header = try Array(data).withUnsafeBytes {
+                try KVBlockFile.verify($0, name: source)
+            }
+            let target = file(header.hash)
             do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError {
                 throw KVError(.inputOutput, error.description)
             }

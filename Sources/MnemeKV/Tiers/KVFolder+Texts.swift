@@ -25,7 +25,8 @@ extension KVFolder {
     /// - Complexity: one read of the beginning of each block's file.
     public func texts() -> [(text: Text, chain: [Entry])] {
         // A chain runs backwards, from its last block to the one that has no parent.
-        let entries = entries(), parents = Set(entries.map(\.parent))
+        let entries = entries()
+        let parents = Set(entries.map(\.parent))
         let known = Dictionary(entries.map { ($0.hash, $0) }) { first, _ in first }
         return entries.filter { !parents.contains($0.hash) }.map { end in
             var chain = [end]

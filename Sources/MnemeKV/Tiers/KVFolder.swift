@@ -94,7 +94,8 @@ public final class KVFolder: KVTier {
     ///
     /// - Throws: ``KVError``; the memory may have been written in part.
     public func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
-        let hash = request.hash, path = file(hash)
+        let hash = request.hash
+        let path = file(hash)
         do {
             try KVBlockFile.read(path, key: key, request, into: block)
             touch(hash)
@@ -110,7 +111,8 @@ public final class KVFolder: KVTier {
     /// - Throws: ``KVError`` if the system does not let it.
     public func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
-        let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
+        let target = file(block.hash)
+        let folder = (target as NSString).deletingLastPathComponent
         do { try Privacy.makeFolder(folder) } catch let error as FileError {
             throw KVError(.inputOutput, error.description)
         }
@@ -167,7 +169,8 @@ public final class KVFolder: KVTier {
                 let file = "\(path)/\(folder)/\(name)"
                 var info = stat()
                 guard stat(file, &info) == 0 else { continue }
-                let used = Date(timeIntervalSince1970: info.modified), bytes = Int(info.st_size)
+                let used = Date(timeIntervalSince1970: info.modified)
+                let bytes = Int(info.st_size)
                 if name.hasSuffix(".kv"), let hash = KVHash(name.dropLast(3)) {
                     listing.blocks.append(
                         File(hash: hash, path: file, bytes: bytes, lastUse: used))
@@ -184,7 +187,9 @@ public final class KVFolder: KVTier {
     public func trim(to bytes: Int) {
         guard let lock = try? FileLock.take(path + "/lock") else { return }
         defer { withExtendedLifetime(lock) {} }
-        let now = Date(), pinned = pinnedChains(), files = Self.files(path)
+        let now = Date()
+        let pinned = pinnedChains()
+        let files = Self.files(path)
         var total = files.reduce(0) { $0 + $1.bytes }
         defer { size.withLockedValue { [total] in $0 = total } }
         guard total > bytes else { return }
@@ -232,7 +237,8 @@ public final class KVFolder: KVTier {
     /// be read, with those that vanished meanwhile left out.
     func entries(of files: [File]) -> (sound: [Entry], unsound: [File]) {
         let pinned = pinnedChains()
-        var sound: [Entry] = [], unsound: [File] = []
+        var sound: [Entry] = []
+        var unsound: [File] = []
         for file in files {
             do {
                 let header = try KVBlockFile.header(file.path, key: key)
@@ -285,7 +291,8 @@ public final class KVFolder: KVTier {
     /// is wrong.
     func trace(_ hash: KVHash) throws -> (chain: [KVHash], fault: KVError?) {
         guard access(file(hash), F_OK) == 0 else { throw KVError.absent(hash.description) }
-        var chain: [KVHash] = [], next = hash
+        var chain: [KVHash] = []
+        var next = hash
         while true {
             do {
                 let header = try KVBlockFile.header(file(next), key: key)

@@ -64,7 +64,8 @@ public final class RedisTier: KVTier {
     /// - Complexity: one pass over the server's keys.
     /// - Throws: ``KVError`` if it does not answer.
     public func blocks() throws -> Int {
-        var count = 0, cursor = "0"
+        var count = 0
+        var cursor = "0"
         repeat {
             guard
                 case .array(let parts) = try command([
@@ -174,7 +175,10 @@ public final class RedisTier: KVTier {
     // MARK: Commands
 
     private enum Reply {
-        case bytes([UInt8]), integer(Int), array([Reply]), nothing
+        case bytes([UInt8])
+        case integer(Int)
+        case array([Reply])
+        case nothing
 
         init(_ reply: UnsafePointer<redisReply>) {
             switch reply.pointee.type {
@@ -210,7 +214,8 @@ public final class RedisTier: KVTier {
         if list.isEmpty { return [] }
         return try with { connection in
             for words in list { try send(connection, words) }
-            var replies: [Reply] = [], refusal: KVError?
+            var replies: [Reply] = []
+            var refusal: KVError?
             for _ in list {
                 let reply = try receive(connection)
                 defer { freeReplyObject(reply) }

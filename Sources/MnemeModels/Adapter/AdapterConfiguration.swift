@@ -136,7 +136,8 @@ enum ModulePattern {
     static func matches(_ pattern: String, _ name: String) -> Bool {
         // `^` inside of the group fits the beginning of the name alone.
         let isWhole = pattern.hasPrefix("^")
-        let wanted = Array((isWhole ? pattern.dropFirst() : pattern[...]).utf8), name = Array(name.utf8)
+        let wanted = Array((isWhole ? pattern.dropFirst() : pattern[...]).utf8)
+        let name = Array(name.utf8)
         let start = name.count - wanted.count
         let point = UInt8(ascii: ".")
         guard start == 0 || (start > 0 && !isWhole && name[start - 1] == point) else { return false }

@@ -84,7 +84,8 @@ public struct AdapterFolder: Sendable {
     /// - Parameter c: the shape of the model that it is for.
     /// - Throws: ``AdapterError`` for what is damaged, not read, or made for another model.
     public func read(for c: DecoderConfiguration) throws -> Adapter {
-        let configuration = try configuration(), weights = path + "/" + Self.weightsFile
+        let configuration = try configuration()
+        let weights = path + "/" + Self.weightsFile
         guard FileManager.default.fileExists(atPath: weights) else {
             let hasPickle = FileManager.default.fileExists(atPath: path + "/adapter_model.bin")
             throw AdapterError(
@@ -161,7 +162,9 @@ extension AdapterFolder {
         _ file: SafetensorsFile, _ path: String, _ configuration: AdapterConfiguration,
         _ c: DecoderConfiguration
     ) throws -> [Adapter.Place: Adapter.Term] {
-        let prefix = "base_model.model.", a = ".lora_A.weight", b = ".lora_B.weight"
+        let prefix = "base_model.model."
+        let a = ".lora_A.weight"
+        let b = ".lora_B.weight"
         var modules: Set<String> = []
         for name in file.tensors.keys {
             guard name.hasPrefix(prefix), name.hasSuffix(a) || name.hasSuffix(b),
@@ -180,17 +183,18 @@ extension AdapterFolder {
         for module in modules.sorted() {
             guard let (layer, linears) = place(module), let first = linears.first else { continue }
             // Joint matrices have one A for all of their maps, and B's rows one below the other.
-            let sizes = linears.map { c.size(of: $0) },
-                rank = configuration.rank(of: module), inputs = sizes[0].inputs,
-                outputs = sizes.reduce(0) { $0 + $1.outputs }
+            let sizes = linears.map { c.size(of: $0) }
+            let rank = configuration.rank(of: module)
+            let inputs = sizes[0].inputs
+            let outputs = sizes.reduce(0) { $0 + $1.outputs }
             let aValues = try floats(file, path, prefix + module + a, [rank, inputs])
             let bValues = try floats(file, path, prefix + module + b, [outputs, rank])
             var row = 0
             for (linear, size) in zip(linears, sizes) {
-                let place = Adapter.Place(layer, linear),
-                    term = Adapter.Term(
-                        rank: rank, scale: configuration.scale(of: module), a: aValues,
-                        b: Array(bValues[row * rank..<(row + size.outputs) * rank]))
+                let place = Adapter.Place(layer, linear)
+                let term = Adapter.Term(
+                    rank: rank, scale: configuration.scale(of: module), a: aValues,
+                    b: Array(bValues[row * rank..<(row + size.outputs) * rank]))
                 guard terms.updateValue(term, forKey: place) == nil else {
                     throw AdapterError(
                         .invalidFile,
@@ -262,12 +266,13 @@ extension AdapterFolder {
             OrderedJSON.Member(key: key, value: value)
         }
         let terms = adapter.terms.sorted { $0.key < $1.key }
-        let rank = terms.first?.value.rank ?? 8,
-            alpha = terms.first.map { Double($0.value.scale) * Double(rank) } ?? 8
-        var ranks: [OrderedJSON.Member] = [], alphas: [OrderedJSON.Member] = []
+        let rank = terms.first?.value.rank ?? 8
+        let alpha = terms.first.map { Double($0.value.scale) * Double(rank) } ?? 8
+        var ranks: [OrderedJSON.Member] = []
+        var alphas: [OrderedJSON.Member] = []
         for (place, term) in terms {
-            let module = "model.layers.\(place.layer).\(module(place.linear))",
-                own = Double(term.scale) * Double(term.rank)
+            let module = "model.layers.\(place.layer).\(module(place.linear))"
+            let own = Double(term.scale) * Double(term.rank)
             if term.rank != rank { ranks.append(member(module, number(Double(term.rank)))) }
             if own != alpha { alphas.append(member(module, number(own))) }
         }

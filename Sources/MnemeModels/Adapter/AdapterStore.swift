@@ -70,7 +70,8 @@ public struct AdapterStore: Sendable {
         _ name: String, replacing: Bool = false, fill: (AdapterFolder) throws -> Void
     ) throws -> AdapterFolder {
         try Self.check(name: name)
-        let target = path + "/" + name, files = FileManager.default
+        let target = path + "/" + name
+        let files = FileManager.default
         guard replacing || !files.fileExists(atPath: target) else {
             throw AdapterError(
                 .exists,
@@ -78,8 +79,9 @@ public struct AdapterStore: Sendable {
             )
         }
         try Privacy.makeFolder(path)
-        let mark = "\(UInt32.random(in: .min ... .max)).\(getpid()).tmp",
-            new = "\(path)/.\(name).\(mark)", old = "\(path)/.\(name).old.\(mark)"
+        let mark = "\(UInt32.random(in: .min ... .max)).\(getpid()).tmp"
+        let new = "\(path)/.\(name).\(mark)"
+        let old = "\(path)/.\(name).old.\(mark)"
         try Privacy.makeFolder(new)
         defer { for folder in [new, old] { try? files.removeItem(atPath: folder) } }
         try fill(AdapterFolder(path: new))

@@ -37,7 +37,8 @@ enum GGUFAdapter {
                     """)
             }
             // Each matrix is read when its A comes; a B without A is found then, too.
-            let a = matrix.name + ".lora_a", b = matrix.name + ".lora_b"
+            let a = matrix.name + ".lora_a"
+            let b = matrix.name + ".lora_b"
             guard let first = file.tensors[a], let second = file.tensors[b] else {
                 throw AdapterError(
                     .invalidFile,
@@ -111,8 +112,10 @@ enum GGUFAdapter {
         _ first: GGUFFile.Tensor, _ second: GGUFFile.Tensor, _ alpha: Double,
         _ c: DecoderConfiguration
     ) throws -> [Adapter.Place: Adapter.Term] {
-        let sizes = matrix.linears.map { c.size(of: $0) }, inputs = sizes[0].inputs,
-            outputs = sizes.reduce(0) { $0 + $1.outputs }, rank = first.shape[0]
+        let sizes = matrix.linears.map { c.size(of: $0) }
+        let inputs = sizes[0].inputs
+        let outputs = sizes.reduce(0) { $0 + $1.outputs }
+        let rank = first.shape[0]
         guard first.shape == [rank, inputs], second.shape == [outputs, rank] else {
             throw AdapterError(
                 .wrongBase,
@@ -121,11 +124,12 @@ enum GGUFAdapter {
                 \([outputs, inputs]). The adapter was made for another model.
                 """)
         }
-        let a = try file.floats(first.name, shape: first.shape),
-            b = try file.floats(second.name, shape: second.shape)
+        let a = try file.floats(first.name, shape: first.shape)
+        let b = try file.floats(second.name, shape: second.shape)
         // As llama.cpp has it: no alpha, no scaling.
         let scale = alpha == 0 ? 1 : Float(alpha / Double(rank))
-        var terms: [Adapter.Place: Adapter.Term] = [:], row = 0
+        var terms: [Adapter.Place: Adapter.Term] = [:]
+        var row = 0
         for (linear, size) in zip(matrix.linears, sizes) {
             var rows = Array(b[row * rank..<(row + size.outputs) * rank])
             if c.architecture == "llama", linear == .query || linear == .key {

@@ -122,8 +122,8 @@ struct AttentionPlan {
     /// Spans at the beginning that both have in the same blocks, and stand behind.
     private func common(_ first: DecoderSegment, _ second: DecoderSegment) -> Int {
         guard let a = first.view.blocks, let b = second.view.blocks else { return 0 }
-        let perSpan = DecoderKernels.span / KVView.blockTokens,
-            limit = min(63, min(first.position, second.position) / DecoderKernels.span)
+        let perSpan = DecoderKernels.span / KVView.blockTokens
+        let limit = min(63, min(first.position, second.position) / DecoderKernels.span)
         var blocks = 0
         while blocks < limit * perSpan, a[blocks] == b[blocks] { blocks += 1 }
         return blocks / perSpan

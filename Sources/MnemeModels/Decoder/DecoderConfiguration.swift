@@ -214,16 +214,16 @@ public struct RotaryEmbedding: Sendable, Equatable {
             func dimension(_ rotations: Double) -> Double {
                 Double(dimensions) * log(original / (rotations * 2 * .pi)) / (2 * log(base))
             }
-            let low = max(dimension(fast).rounded(.down), 0),
-                high = min(dimension(slow).rounded(.up), Double(dimensions - 1))
+            let low = max(dimension(fast).rounded(.down), 0)
+            let high = min(dimension(slow).rounded(.up), Double(dimensions - 1))
             frequencies = plain.enumerated().map { i, frequency in
                 let ramp = min(1, max(0, (Double(i) - low) / max(0.001, high - low)))
                 return frequency / factor * ramp + frequency * (1 - ramp)
             }
             magnitude = given ?? (factor > 1 ? 0.1 * log(factor) + 1 : 1)
         case .ntk(let factor, let original, let context):
-            let d = Double(dimensions),
-                stretch = factor * max(context, original) / original - (factor - 1)
+            let d = Double(dimensions)
+            let stretch = factor * max(context, original) / original - (factor - 1)
             let larger = base * pow(stretch, d / (d - 2))
             frequencies = (0..<dimensions / 2).map { pow(larger, -2 * Double($0) / d) }
         case .divided(let divisors, let magnitude):

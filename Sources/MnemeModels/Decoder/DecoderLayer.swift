@@ -77,7 +77,8 @@ struct DecoderLayer: Sendable {
 
     /// Adds the feed-forward network's output to the residual stream.
     func feedForward(_ pass: DecoderPass) {
-        let w = pass.workspace, stride = w.wideStride
+        let w = pass.workspace
+        let stride = w.wideStride
         pass.normalize(feedForwardNorm, forms: feedForwardReads)
         pass.pool.barrier()
         pass.apply(gate, w.input, into: w.gated.floats, stride: stride)
@@ -89,7 +90,8 @@ struct DecoderLayer: Sendable {
         }
         pass.pool.barrier()
         // Shared by blocks of 32 elements, so that a single token keeps all threads busy.
-        let blocks = pass.share(of: pass.rows * stride / 32), start = blocks.lowerBound * 32
+        let blocks = pass.share(of: pass.rows * stride / 32)
+        let start = blocks.lowerBound * 32
         pass.kernels.gate(
             w.gated.floats + start, w.up.pointer + start, count: blocks.count * 32,
             gelu: pass.configuration.activation == .gelu)
@@ -101,8 +103,11 @@ struct DecoderLayer: Sendable {
     /// Normalises a token's query and key where the model does, and rotates them to the token's
     /// position (RoPE).
     private func rotate(_ token: Int, _ pass: DecoderPass) {
-        let c = pass.configuration, w = pass.workspace, kernels = pass.kernels
-        let q = w.queries.pointer + token * w.queryStride, k = w.keys.pointer + token * w.kvStride
+        let c = pass.configuration
+        let w = pass.workspace
+        let kernels = pass.kernels
+        let q = w.queries.pointer + token * w.queryStride
+        let k = w.keys.pointer + token * w.kvStride
         if let queryNorm {
             kernels.rmsNorm(
                 q, weight: queryNorm.pointer, epsilon: c.normEpsilon, rows: c.heads,
@@ -115,7 +120,8 @@ struct DecoderLayer: Sendable {
         }
         let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
         let half = c.rope.frequencies.count
-        let cosine = angles.cosine.pointer + token * half, sine = angles.sine.pointer + token * half
+        let cosine = angles.cosine.pointer + token * half
+        let sine = angles.sine.pointer + token * half
         kernels.rope(
             q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine,
             interleaved: c.rope.interleaved)
@@ -126,8 +132,8 @@ struct DecoderLayer: Sendable {
 
     /// Writes a token's key and value to its sequence's KV cache.
     private func store(_ token: Int, _ pass: DecoderPass) {
-        let segment = pass.segments[pass.segment(of: token)],
-            offset = token - segment.tokens.lowerBound
+        let segment = pass.segments[pass.segment(of: token)]
+        let offset = token - segment.tokens.lowerBound
         if let heads = segment.view.heads {
             store(token, at: offset, heads: heads, base: segment.view.keys, pass)
         } else {
@@ -138,7 +144,9 @@ struct DecoderLayer: Sendable {
     /// Writes a token's key and value to its position in a sequence that sees whole blocks of all
     /// heads.
     private func store(_ token: Int, at position: Int, view: KVView, _ pass: DecoderPass) {
-        let c = pass.configuration, w = pass.workspace, layer = index * view.layerStride
+        let c = pass.configuration
+        let w = pass.workspace
+        let layer = index * view.layerStride
         pass.kernels.storeKeys(
             w.keys.pointer + token * w.kvStride, count: c.kvSize,
             into: view.keys + layer + view.keyOffset(position))
@@ -156,12 +164,15 @@ struct DecoderLayer: Sendable {
         _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>,
         base: UnsafeMutablePointer<UInt16>, _ pass: DecoderPass
     ) {
-        let c = pass.configuration, w = pass.workspace, start = token * w.kvStride,
-            block = KVView.blockTokens
+        let c = pass.configuration
+        let w = pass.workspace
+        let start = token * w.kvStride
+        let block = KVView.blockTokens
         for head in 0..<c.kvHeads {
-            let rows = heads[index * c.kvHeads + head], row = rows.count + offset,
-                from = start + head * c.headDimension,
-                page = base + Int(rows.pages[row / block]) * KVHeadRows.pageUnit
+            let rows = heads[index * c.kvHeads + head]
+            let row = rows.count + offset
+            let from = start + head * c.headDimension
+            let page = base + Int(rows.pages[row / block]) * KVHeadRows.pageUnit
             pass.kernels.storeKeys(
                 w.keys.pointer + from, count: c.headDimension, into: page + row % block)
             pass.kernels.toHalf(

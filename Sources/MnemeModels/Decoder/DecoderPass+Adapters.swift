@@ -47,10 +47,11 @@ extension DecoderPass {
         var start = 0
         for i in segments.indices {
             guard let term = term(map.linear, i) else { continue }
-            let rows = rows(of: i), end = start + rows.count * term.rank
+            let rows = rows(of: i)
+            let end = start + rows.count * term.rank
             for unit in mine.clamped(to: start..<end) {
-                let row = rows.lowerBound + (unit - start) / term.rank,
-                    index = (unit - start) % term.rank
+                let row = rows.lowerBound + (unit - start) / term.rank
+                let index = (unit - start) % term.rank
                 workspace.projection(slot, row: row)[index] = term.project(
                     input.floats + row * term.inputs, index)
             }

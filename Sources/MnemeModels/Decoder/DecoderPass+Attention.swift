@@ -8,20 +8,26 @@ extension DecoderPass {
     ///
     /// - Parameter lastRows: as in the plan, where only these tokens are to attend.
     func attend(_ layer: Int, into lastRows: [Int]? = nil) {
-        let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer),
-            scratch = w.scratch[thread].pointer
+        let c = configuration
+        let w = workspace
+        let plan = w.plan
+        let window = c.window(layer: layer)
+        let scratch = w.scratch[thread].pointer
         // Heads that keep rows of their own are attended to one by one.
         func pieces(_ i: Int) -> Int {
             if let lastRows, lastRows[i] == lastRows[i + 1] { return 0 }
             return segments[i].view.heads == nil ? 1 : c.kvHeads
         }
         func attention(_ i: Int, _ head: Int = 0, of lastRows: [Int]?) -> DecoderKernels.Attention {
-            let segment = segments[i], view = segment.view,
-                count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
-            let skipped = segment.tokens.count - count, first = segment.tokens.lowerBound + skipped,
-                row = lastRows?[i] ?? first
+            let segment = segments[i]
+            let view = segment.view
+            let count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
+            let skipped = segment.tokens.count - count
+            let first = segment.tokens.lowerBound + skipped
+            let row = lastRows?[i] ?? first
             if let rows = view.heads?[layer * c.kvHeads + head] {
-                let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
+                let group = c.heads / c.kvHeads
+                let offset = head * group * c.headDimension
                 var a = DecoderKernels.Attention(
                     queries: w.queries.pointer + first * w.queryStride + offset,
                     stride: w.queryStride, keys: view.keys,
@@ -64,7 +70,9 @@ extension DecoderPass {
             return a
         }
         let sharedUnits = window == nil ? plan.pointee.shared.count * c.kvHeads : 0
-        var total = sharedUnits, start = sharedUnits, isShared = false
+        var total = sharedUnits
+        var start = sharedUnits
+        var isShared = false
         for i in segments.indices {
             for head in 0..<pieces(i) {
                 var a = attention(i, head, of: lastRows)
@@ -74,7 +82,8 @@ extension DecoderPass {
         }
         let mine = share(of: total)
         for unit in mine.clamped(to: 0..<sharedUnits) {
-            let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
+            let part = plan.pointee.shared[unit / c.kvHeads]
+            let head = unit % c.kvHeads
             withUnsafeTemporaryAllocation(
                 of: DecoderKernels.Attention.self, capacity: part.members.count
             ) { members in
@@ -89,7 +98,8 @@ extension DecoderPass {
         for i in segments.indices {
             for head in 0..<pieces(i) {
                 var a = attention(i, head, of: lastRows)
-                let count = kernels.units(&a), here = mine.clamped(to: start..<start + count)
+                let count = kernels.units(&a)
+                let here = mine.clamped(to: start..<start + count)
                 if !here.isEmpty {
                     kernels.attend(
                         &a, units: here.lowerBound - start..<here.upperBound - start,

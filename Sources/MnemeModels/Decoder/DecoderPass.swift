@@ -75,7 +75,8 @@ struct DecoderPass {
     /// Normalises this thread's rows of the residual stream, as the input of matrices that read
     /// these formats.
     func normalize(_ weight: AlignedBuffer<Float>, forms: DecoderRows.Forms) {
-        let w = workspace, n = configuration.hiddenSize
+        let w = workspace
+        let n = configuration.hiddenSize
         kernels.rmsNorm(
             w.state.pointer + mine.lowerBound * n, weight: weight.pointer,
             epsilon: configuration.normEpsilon,
@@ -86,7 +87,8 @@ struct DecoderPass {
     /// Adds a block's output to the residual stream, normalised first if the model has a post-norm.
     /// Ends with a barrier.
     func addToResidual(_ linear: Linear, _ input: DecoderRows, postNorm: AlignedBuffer<Float>?) {
-        let w = workspace, hidden = w.hiddenStride
+        let w = workspace
+        let hidden = w.hiddenStride
         if let postNorm {
             apply(linear, input, into: w.block.pointer, stride: hidden)
             if hasAdapters {
@@ -110,9 +112,10 @@ struct DecoderPass {
     /// Goes on with the tokens that get logits alone: nobody reads what the others would be behind
     /// the last attention.
     mutating func keepLastRows() {
-        let columns = share(of: workspace.hiddenStride), hidden = workspace.hiddenStride
-        let state = workspace.state.pointer + columns.lowerBound,
-            lastRows = workspace.plan.pointee.lastRows
+        let columns = share(of: workspace.hiddenStride)
+        let hidden = workspace.hiddenStride
+        let state = workspace.state.pointer + columns.lowerBound
+        let lastRows = workspace.plan.pointee.lastRows
         for (i, segment) in segments.enumerated() {
             let kept = lastRows[i]..<lastRows[i + 1]
             for (row, token) in zip(kept, segment.tokens.suffix(kept.count)) where row != token {

@@ -66,8 +66,8 @@ struct DecoderWeights: Sendable {
         _ tensors: some DecoderTensors, _ c: DecoderConfiguration
     ) throws {
         func vector(_ role: DecoderRole, _ layer: Int?, _ count: Int) throws -> AlignedBuffer<Float> {
-            let values = try tensors.vector(role, layer: layer, count: count),
-                buffer = AlignedBuffer<Float>(count)
+            let values = try tensors.vector(role, layer: layer, count: count)
+            let buffer = AlignedBuffer<Float>(count)
             values.withUnsafeBufferPointer {
                 buffer.pointer.update(from: $0.baseAddress!, count: count)
             }

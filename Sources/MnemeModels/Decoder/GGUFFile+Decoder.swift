@@ -32,13 +32,14 @@ extension GGUFFile {
             throw ModelError(
                 .invalidFile, "\(path) has no matrix 'token_embd.weight'. Is it a whole model?")
         }
-        let hidden = try size("embedding_length"), heads = try size("attention.head_count"),
-            layers = try size("block_count")
+        let hidden = try size("embedding_length")
+        let heads = try size("attention.head_count")
+        let layers = try size("block_count")
         guard heads > 0, hidden > 0, wanted.map({ $0 > 0 }) ?? true else {
             throw ModelError(.invalidFile, "\(path) has a size of zero.")
         }
-        let dimension = integer("\(architecture).attention.key_length") ?? hidden / heads,
-            context = try wanted ?? size("context_length")
+        let dimension = integer("\(architecture).attention.key_length") ?? hidden / heads
+        let context = try wanted ?? size("context_length")
         var c = DecoderConfiguration(
             architecture: architecture, layers: layers, hiddenSize: hidden, heads: heads,
             kvHeads: integer("\(architecture).attention.head_count_kv") ?? heads,
@@ -84,8 +85,9 @@ extension GGUFFile {
             throw ModelError(
                 .invalidFile, "\(path) rotates \(rotated) elements of heads of \(dimension).")
         }
-        let base = setting("freq_base") ?? 10_000, factor = setting("scaling.factor") ?? 1,
-            trained = number("\(architecture).context_length") ?? 0
+        let base = setting("freq_base") ?? 10_000
+        let factor = setting("scaling.factor") ?? 1
+        let trained = number("\(architecture).context_length") ?? 0
         let original = setting("scaling.original_context_length") ?? trained
         guard base > 1, base.isFinite, factor > 0, factor.isFinite, original >= 1 else {
             throw ModelError(
@@ -180,8 +182,8 @@ extension GGUFFile: DecoderTensors {
                 .unsupported,
                 "Tensor '\(tensor.name)' of \(path) has rows of \(inputs), which cannot be packed.")
         }
-        let rows = rows ?? 0..<outputs,
-            start = rows.lowerBound * inputs / shape.weights * shape.bytes
+        let rows = rows ?? 0..<outputs
+        let start = rows.lowerBound * inputs / shape.weights * shape.bytes
         return StoredMatrix(
             bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count,
             inputs: inputs, owner: file)

@@ -53,21 +53,22 @@ struct HubConfiguration {
             )
         }
         // Gemma's files name the activation apart; all of its models use GELU.
-        let isGemma = architecture.hasPrefix("gemma"),
-            activation =
-                json["hidden_activation"] as? String ?? json["hidden_act"] as? String ?? "silu"
+        let isGemma = architecture.hasPrefix("gemma")
+        let activation =
+            json["hidden_activation"] as? String ?? json["hidden_act"] as? String ?? "silu"
         guard activation == "silu" || isGemma else {
             throw ModelError(
                 .unsupported,
                 "\(file) asks for the activation '\(activation.prefix(40))', which is not known.")
         }
-        let heads = try integer("num_attention_heads"), hidden = try integer("hidden_size"),
-            layers = try integer("num_hidden_layers")
+        let heads = try integer("num_attention_heads")
+        let hidden = try integer("hidden_size")
+        let layers = try integer("num_hidden_layers")
         guard heads > 0, hidden > 0 else {
             throw ModelError(.invalidFile, "\(file) has a size of zero.")
         }
-        let dimension = json["head_dim"] as? Int ?? (isGemma ? 256 : hidden / heads),
-            trained = try integer("max_position_embeddings")
+        let dimension = json["head_dim"] as? Int ?? (isGemma ? 256 : hidden / heads)
+        let trained = try integer("max_position_embeddings")
         guard DecoderConfiguration.headDimensions.contains(dimension), dimension % 2 == 0 else {
             throw ModelError(.unsupported, "\(file) has heads of \(dimension).")
         }
@@ -79,8 +80,8 @@ struct HubConfiguration {
         let settings =
             json["rope_parameters"] as? [String: Any] ?? json["rope_scaling"] as? [String: Any]
             ?? [:]
-        let global = settings["full_attention"] as? [String: Any] ?? settings,
-            context = wanted ?? trained
+        let global = settings["full_attention"] as? [String: Any] ?? settings
+        let context = wanted ?? trained
         func rope(_ settings: [String: Any], base: Double) throws -> RotaryEmbedding {
             try self.rope(
                 settings, dimension: dimension, base: base, trained: trained, context: context)
@@ -126,8 +127,9 @@ struct HubConfiguration {
         -> RotaryEmbedding
     {
         func given(_ key: String) -> Double? { (rope[key] as? NSNumber)?.doubleValue }
-        let base = given("rope_theta") ?? standard, factor = given("factor") ?? 1,
-            trained = Double(trained)
+        let base = given("rope_theta") ?? standard
+        let factor = given("factor") ?? 1
+        let trained = Double(trained)
         let original =
             given("original_max_position_embeddings") ?? number("original_max_position_embeddings")
             ?? trained
@@ -138,7 +140,8 @@ struct HubConfiguration {
             throw ModelError(
                 .invalidFile, "\(file) has a rotary base of \(base), stretched by \(factor).")
         }
-        let rotated = Int(Double(dimension) * share) / 2 * 2, scaling: RotaryEmbedding.Scaling
+        let rotated = Int(Double(dimension) * share) / 2 * 2
+        let scaling: RotaryEmbedding.Scaling
         switch rope["rope_type"] as? String ?? rope["type"] as? String ?? "default" {
         case "default": scaling = .none
         case "linear": scaling = .linear(factor: factor)

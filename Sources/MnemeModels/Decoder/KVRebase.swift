@@ -20,9 +20,10 @@ package struct KVRebase: Sendable {
     ///   - start: the position of its first token in `target`; there is room behind it.
     /// - Complexity: O(positions·layers·kvSize), block by block.
     package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at start: Int) {
-        let c = configuration, block = KVView.blockTokens
-        let global = Rotation(c.rope, by: start - positions.lowerBound),
-            local = c.localRope.map { Rotation($0, by: start - positions.lowerBound) }
+        let c = configuration
+        let block = KVView.blockTokens
+        let global = Rotation(c.rope, by: start - positions.lowerBound)
+        let local = c.localRope.map { Rotation($0, by: start - positions.lowerBound) }
         for layer in 0..<c.layers {
             let rotation = c.window(layer: layer) == nil ? global : local ?? global
             var position = positions.lowerBound
@@ -31,7 +32,8 @@ package struct KVRebase: Sendable {
                 let to = start + position - positions.lowerBound
                 let count = min(
                     positions.upperBound - position, block - position % block, block - to % block)
-                let from = layer * source.layerStride, into = layer * target.layerStride
+                let from = layer * source.layerStride
+                let into = layer * target.layerStride
                 kernels.moveKeys(
                     source.keys + from + source.keyOffset(position) - position % block,
                     from: position % block,
@@ -60,12 +62,13 @@ package struct KVRebase: Sendable {
     ///   - keys: of a head by itself, see ``KVHeadRows``.
     ///   - rows: the rows to rotate.
     package func rotate(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
-        let rotation = Rotation(configuration.rope, by: distance), block = KVView.blockTokens,
-            d = configuration.headDimension
+        let rotation = Rotation(configuration.rope, by: distance)
+        let block = KVView.blockTokens
+        let d = configuration.headDimension
         var row = rows.lowerBound
         while row < rows.upperBound {
-            let count = min(rows.upperBound - row, block - row % block),
-                start = keys + row / block * block * d
+            let count = min(rows.upperBound - row, block - row % block)
+            let start = keys + row / block * block * d
             kernels.moveKeys(
                 start, from: row % block, to: start, at: row % block, count: count, heads: 1,
                 dimension: d,

@@ -145,8 +145,8 @@ extension ModelFolder: DecoderTensors {
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
-        let (file, name) = try tensorFile(role, layer),
-            values = try file.floats(name, shape: [count]).array
+        let (file, name) = try tensorFile(role, layer)
+        let values = try file.floats(name, shape: [count]).array
         // Gemma's files hold what a norm's weights have beyond 1.
         return isGemma && name.contains("norm") ? values.map { $0 + 1 } : values
     }

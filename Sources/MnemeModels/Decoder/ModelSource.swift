@@ -77,7 +77,8 @@ public enum ModelSource: Sendable {
     /// - Throws: ``ModelError`` where the model cannot be opened as a decoder at all.
     public func faults(progress: (Int, Int) -> Void = { _, _ in }) throws -> [String] {
         var faults: [String] = []
-        let configuration = try configuration(), tokenizer = try tokenizer()
+        let configuration = try configuration()
+        let tokenizer = try tokenizer()
         if tokenizer.vocabularySize > configuration.vocabularySize {
             faults.append("It has more tokens in its vocabulary than in its matrix.")
         }

@@ -186,7 +186,9 @@ public final class TransformerDecoder: Sendable {
 
     /// Fills the residual stream with the tokens' embeddings, and the angles of their positions.
     private func embed(_ tokens: UnsafeBufferPointer<Int32>, _ pass: DecoderPass) {
-        let c = configuration, w = workspace, hidden = w.hiddenStride
+        let c = configuration
+        let w = workspace
+        let hidden = w.hiddenStride
         for t in pass.mine {
             weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
             if c.embeddingScale != 1 {
@@ -213,7 +215,9 @@ public final class TransformerDecoder: Sendable {
     /// Computes the logits of the rows that get them; only these go through the last matrix, side
     /// by side.
     private func project(_ pass: DecoderPass, into logits: UnsafeMutablePointer<Float>) {
-        let c = configuration, w = workspace, hidden = w.hiddenStride
+        let c = configuration
+        let w = workspace
+        let hidden = w.hiddenStride
         var row = 0
         for (i, segment) in pass.segments.enumerated() where segment.logits > 0 {
             for t in w.plan.pointee.lastRows[i]..<w.plan.pointee.lastRows[i + 1] {

@@ -31,7 +31,8 @@ public enum AMem: PublishedRecipe {
             -> [MemoryOperation]
         {
             var notes = Dictionary(uniqueKeysWithValues: memories.map { ($0.id, $0) })
-            var operations: [MemoryOperation] = [], changed: [CubeID] = []
+            var operations: [MemoryOperation] = []
+            var changed: [CubeID] = []
             // A note that has tags of its own was linked in an earlier run.
             for note in memories where !note.tags.contains(where: { $0.hasPrefix(Self.prefix) }) {
                 let near = try await context.neighbours(of: note.id, limit: 4 * links)
@@ -59,7 +60,8 @@ public enum AMem: PublishedRecipe {
             guard let first = notes[a], let second = notes[b] else { return [] }
             let shared = first.keywords.filter(second.keywords.contains).map { Self.prefix + $0 }
             return [a, b].filter { id in
-                let own = notes[id]!.tags, room = tags - own.count { $0.hasPrefix(Self.prefix) }
+                let own = notes[id]!.tags
+                let room = tags - own.count { $0.hasPrefix(Self.prefix) }
                 let new = shared.filter { !own.contains($0) }.prefix(max(0, room))
                 notes[id]!.tags += new
                 return !new.isEmpty

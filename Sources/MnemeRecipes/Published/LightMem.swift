@@ -50,7 +50,8 @@ public enum LightMem: PublishedRecipe {
             -> [MemoryOperation]
         {
             let byID = Dictionary(uniqueKeysWithValues: memories.map { ($0.id, $0) })
-            var gone: Set<CubeID> = [], operations: [MemoryOperation] = []
+            var gone: Set<CubeID> = []
+            var operations: [MemoryOperation] = []
             for cube in memories.reversed() where !gone.contains(cube.id) {
                 for near in try await context.neighbours(of: cube.id, limit: 3)
                 where near.similarity >= least && !gone.contains(near.id) {

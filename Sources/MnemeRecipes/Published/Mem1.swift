@@ -33,7 +33,8 @@ public enum Mem1: PublishedRecipe {
             let excess = loose.count - max(0, bound - pinned.count)
             guard excess > 0 else { return [] }
             // The newest count first, so that a repetition adds nothing: its words are known.
-            var known: Set<String> = [], values: [(id: CubeID, value: Int)] = []
+            var known: Set<String> = []
+            var values: [(id: CubeID, value: Int)] = []
             for cube in loose.reversed() {
                 let facts = Set(
                     cube.keywords + cube.entities.map { $0.lowercased() } + cube.dates.map(\.text))

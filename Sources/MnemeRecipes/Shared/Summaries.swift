@@ -23,7 +23,8 @@ struct Summaries: Sendable {
     ) async throws -> [MemoryOperation] {
         let sources = memories.filter { $0.provenance.source != Provenance.recipe }
         let kept = memories.filter { $0.tags.contains(tag) }
-        var groups: [String: [MemCube]] = [:], order: [String] = []
+        var groups: [String: [MemCube]] = [:]
+        var order: [String] = []
         for cube in sources {
             guard let name = group(cube) else { continue }
             if groups[name] == nil { order.append(name) }

@@ -42,11 +42,13 @@ extension MemoryServer {
     func anthropicEndpoints() -> [Endpoint] {
         [
             endpoint(.messages) { request in
-                let language = try language(for: request), call = try MessagesCall(request)
+                let language = try language(for: request)
+                let call = try MessagesCall(request)
                 let answer = try await language.answer(
                     call.prompt.messages, tools: call.prompt.tools, call.generation, request.caller)
                 let form = MessagesForm(model: language.model.name)
-                let schema = call.generation.schema, tools = call.prompt.tools
+                let schema = call.generation.schema
+                let tools = call.prompt.tools
                 guard call.streams else {
                     return try .json(try await form.whole(answer)).noticing(schema, tools)
                         .noticing(leftOut: call.prompt.leftOut)
@@ -57,7 +59,8 @@ extension MemoryServer {
                     .noticing(leftOut: call.prompt.leftOut)
             },
             endpoint(.countTokens) { request in
-                let language = try language(for: request), prompt = try MessagesPrompt(request)
+                let language = try language(for: request)
+                let prompt = try MessagesPrompt(request)
                 let tokens = try language.model.tokens(
                     of: prompt.messages, tools: prompt.tools?.callable ?? [])
                 return try .json(["input_tokens": .number(Double(tokens.count))])

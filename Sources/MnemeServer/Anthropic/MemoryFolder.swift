@@ -136,7 +136,8 @@ struct MemoryFolder: Sendable {
         guard !path.isRoot, !target.isRoot, !target.text.hasPrefix(path.folder) else {
             throw Failure(message: "Error: \(path.text) cannot be renamed to \(target.text)")
         }
-        let moved = try await inside(path).map(readable), all = try await files.all()
+        let moved = try await inside(path).map(readable)
+        let all = try await files.all()
         guard !all.contains(where: { $0.path == target.text || $0.path.hasPrefix(target.folder) })
         else { throw Failure(message: "Error: The destination \(target.text) already exists") }
         for file in moved {

@@ -22,9 +22,11 @@ enum MessagesContent {
         guard let blocks = message["content"]?.array else {
             throw InputError("'\(path).content' must be a text or a list of blocks.")
         }
-        var results: [ChatMessage] = [], said = ChatMessage(role: role, content: "")
+        var results: [ChatMessage] = []
+        var said = ChatMessage(role: role, content: "")
         for (i, block) in blocks.enumerated() {
-            let name = "\(path).content[\(i)]", fields = JSONFields(block.object ?? [:], path: name)
+            let name = "\(path).content[\(i)]"
+            let fields = JSONFields(block.object ?? [:], path: name)
             switch (role, block["type"]?.string) {
             case (_, "text"): said.content += try require(fields.text("text"), "\(name).text")
             // What a model thought is not told to the next one.

@@ -138,7 +138,8 @@ struct MessagesPrompt: Sendable {
     ///
     /// - Throws: `InputError`, `EngineError`.
     init(_ request: WireRequest) throws {
-        let fields = request.fields, ordered = try request.ordered()
+        let fields = request.fields
+        let ordered = try request.ordered()
         let list = try MessagesFields.messages.require(fields)
         let written = ordered["messages"] ?? .null
         let system = try MessagesFields.system.read(fields).map {
@@ -154,7 +155,8 @@ struct MessagesPrompt: Sendable {
             throw InputError("The last message must be the user's: no answer is continued here.")
         }
         let choice = try MessagesFields.toolChoice.read(fields)
-        var definitions: [ToolDefinition] = [], leftOut: [String] = []
+        var definitions: [ToolDefinition] = []
+        var leftOut: [String] = []
         for (i, tool) in (try MessagesFields.tools.read(fields) ?? []).enumerated() {
             let definition = try MessagesTool.definition(
                 tool, written: ordered["tools"]?[i] ?? .null, "tools[\(i)]")

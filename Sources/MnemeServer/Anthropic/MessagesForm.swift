@@ -39,7 +39,8 @@ struct MessagesForm: Sendable {
             "type": "message_start",
             "message": message([], ["stop_reason": .null, "stop_sequence": .null], nothing),
         ])
-        var open: Int?, next = 0
+        var open: Int?
+        var next = 0
         /// Begins a block, where one may still be open.
         func begin(_ block: JSONValue) async throws {
             try await end()

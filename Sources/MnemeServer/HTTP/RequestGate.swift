@@ -38,8 +38,8 @@ struct RequestGate: RouterMiddleware {
         _ request: Request, _ context: Context, fromPage: Bool,
         _ next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let methods = routes.methods(at: request.uri.path),
-            form = routes.form(at: request.uri.path)
+        let methods = routes.methods(at: request.uri.path)
+        let form = routes.form(at: request.uri.path)
         guard !methods.isEmpty else {
             let path = request.uri.path.prefix(100)
             return Response.refusal(

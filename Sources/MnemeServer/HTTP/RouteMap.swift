@@ -48,7 +48,8 @@ struct RouteMap: Sendable {
 
     /// The routes of a path, those with the fewest placeholders alone. O(routes).
     private func entries(at path: String) -> [Entry] {
-        let parts = Self.parts(path), fitting = entries.filter { Self.fits(parts, $0.parts) }
+        let parts = Self.parts(path)
+        let fitting = entries.filter { Self.fits(parts, $0.parts) }
         // As in the router, `/v1/memories/search` is no memory called so.
         let fewest = fitting.map { Self.placeholders($0.parts) }.min() ?? 0
         let nearest = fitting.filter { Self.placeholders($0.parts) == fewest }

@@ -24,7 +24,8 @@ struct MCPConnector: Sendable {
     /// A tool's definition.
     static func definition(_ name: String) -> JSONValue {
         // No argument but the one: connectors know no other.
-        let isSearch = name == searchName, text: JSONValue = ["type": "string"]
+        let isSearch = name == searchName
+        let text: JSONValue = ["type": "string"]
         let entry: [String: JSONValue] = ["id": text, "title": text, "url": text]
         let output: JSONValue =
             isSearch

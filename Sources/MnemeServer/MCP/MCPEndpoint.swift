@@ -111,7 +111,8 @@ struct MCPEndpoint: Sendable {
 
     /// A header's value: texts that no header holds come as `=?base64?…?=`.
     private static func decoded(_ value: String) -> String? {
-        let start = "=?base64?", end = "?="
+        let start = "=?base64?"
+        let end = "?="
         guard value.hasPrefix(start), value.hasSuffix(end), value.count > start.count + 1 else {
             return value
         }

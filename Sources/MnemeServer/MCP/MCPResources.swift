@@ -91,7 +91,8 @@ struct MCPResources: Sendable {
 
     /// A memory as lists show it: its id, first words, day and kind.
     private func resource(_ memory: JSONValue) -> JSONValue {
-        let id = memory["id"]?.string ?? "", owner = context.principal.home
+        let id = memory["id"]?.string ?? ""
+        let owner = context.principal.home
         let about = [memory["eventTime"]?.string.map { String($0.prefix(10)) }, memory["type"]?.string]
         return [
             "uri": .string(Self.address(of: id, owner: owner)), "name": .string(ShortID.of(id)),

@@ -133,7 +133,8 @@ enum MCPText {
 
     /// Grants given, then grants received.
     private static func grants(_ value: JSONValue) -> String {
-        let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
+        let given = value["grants"]?.array ?? []
+        let received = value["received"]?.array ?? []
         guard !given.isEmpty || !received.isEmpty else { return "Nothing is shared." }
         return (given + received).map(grant).joined(separator: "\n")
     }

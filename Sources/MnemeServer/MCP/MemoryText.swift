@@ -53,7 +53,8 @@ enum MemoryText {
     /// The first words of a memory, as a name for it.
     static func title(of memory: JSONValue) -> String {
         let speaker = memory["speaker"]?.string.map { oneLine($0) + ": " } ?? ""
-        let text = speaker + oneLine(memory["text"]?.string ?? ""), limit = 60
+        let text = speaker + oneLine(memory["text"]?.string ?? "")
+        let limit = 60
         guard text.count > limit else { return text }
         let start = text.prefix(limit)
         // Not in the middle of a word, unless there is but one.

@@ -12,7 +12,8 @@ struct Mem0Endpoint: Sendable {
     /// The answer to a ping: the owner of the key, for a client that begins by asking. It wants an
     /// organisation and a project: both are the key's tenant.
     var ping: JSONValue {
-        let principal = request.caller.principal, tenant = JSONValue.string(principal.home.tenant)
+        let principal = request.caller.principal
+        let tenant = JSONValue.string(principal.home.tenant)
         return [
             "status": "ok", "org_id": tenant, "project_id": tenant,
             "user_email": .string(principal.name),
@@ -23,7 +24,8 @@ struct Mem0Endpoint: Sendable {
 
     /// Remembers messages as they are: nothing is made up of them by a model.
     func add() async throws -> JSONValue {
-        let fields = request.fields, scope = try Mem0Scope(fields)
+        let fields = request.fields
+        let scope = try Mem0Scope(fields)
         var arguments = scope.arguments
         arguments["messages"] = .array(
             try Mem0Fields.messages.require(fields).filter { $0["role"]?.string != "system" })
@@ -42,7 +44,8 @@ struct Mem0Endpoint: Sendable {
 
     /// The memories that answer a question.
     func search() async throws -> JSONValue {
-        let fields = request.fields, scope = try Mem0Scope(fields)
+        let fields = request.fields
+        let scope = try Mem0Scope(fields)
         var arguments = scope.arguments
         arguments["query"] = .string(try Mem0Fields.query.require(fields))
         let limit = try Mem0Fields.topK.read(fields) ?? Mem0Fields.limit.read(fields) ?? 10
@@ -67,7 +70,8 @@ struct Mem0Endpoint: Sendable {
         let page = try Mem0Fields.page.read(fields) ?? 1
         let size = try Mem0Fields.pageSize.read(fields) ?? 100
         let all = try await memories(try Mem0Scope(fields))
-        let start = min(all.count, (page - 1) * size), end = min(all.count, start + size)
+        let start = min(all.count, (page - 1) * size)
+        let end = min(all.count, start + size)
         return [
             "count": .number(Double(all.count)),
             "next": end < all.count ? .string("?page=\(page + 1)&page_size=\(size)") : .null,
@@ -212,7 +216,8 @@ struct Mem0Endpoint: Sendable {
 
     /// All memories in use that a scope means, the newest first.
     private func memories(_ scope: Mem0Scope) async throws -> [JSONValue] {
-        var arguments = scope.arguments, all: [JSONValue] = []
+        var arguments = scope.arguments
+        var all: [JSONValue] = []
         arguments["state"] = "activated"
         arguments["limit"] = 1000
         while true {

@@ -65,7 +65,8 @@ enum ProcessMetrics {
             $0.hasPrefix("btime ")
         }.flatMap { Double($0.dropFirst(6)) }
         guard fields.count > 21, let boot else { return [] }
-        let ticks = Double(sysconf(Int32(_SC_CLK_TCK))), page = Double(sysconf(Int32(_SC_PAGESIZE)))
+        let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
+        let page = Double(sysconf(Int32(_SC_PAGESIZE)))
         return [
             MetricFamily(
                 "process_start_time_seconds", .gauge, "When it began, in seconds since 1970.",

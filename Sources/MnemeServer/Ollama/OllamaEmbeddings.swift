@@ -12,7 +12,8 @@ enum OllamaEmbeddings {
         let texts = try OllamaFields.input.require(request)
         guard let embedder = memory.embedder else { throw UnknownModel.embedder }
         try EmbeddingsFields.require(try OllamaFields.dimensions.read(request), of: embedder)
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         let (vectors, tokens) = try await vectors(texts, memory)
         return try .json([
             "model": .string(embedder.identifier),

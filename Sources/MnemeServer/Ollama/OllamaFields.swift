@@ -245,9 +245,11 @@ enum OllamaMessages {
     /// - Parameter written: the same messages with their members in their order.
     /// - Throws: `InputError`.
     static func read(_ messages: [JSONValue], written: OrderedJSON) throws -> [ChatMessage] {
-        var calls = 0, open: [ToolCall] = []
+        var calls = 0
+        var open: [ToolCall] = []
         return try messages.enumerated().map { i, json in
-            let path = "messages[\(i)]", fields = JSONFields(json.object ?? [:], path: path)
+            let path = "messages[\(i)]"
+            let fields = JSONFields(json.object ?? [:], path: path)
             let role = try fields.text("role") ?? ""
             guard ["system", "user", "assistant", "tool"].contains(role) else {
                 throw InputError("'\(path).role' must be system, user, assistant or tool.")

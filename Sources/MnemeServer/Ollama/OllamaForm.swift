@@ -26,7 +26,8 @@ struct OllamaForm: Sendable {
 
     /// The answer in one piece.
     func whole(_ answer: some AsyncSequence<ChatEvent, any Error>) async throws -> JSONValue {
-        var reply = ChatReply(), isComplete = false
+        var reply = ChatReply()
+        var isComplete = false
         for try await event in answer {
             reply.append(event)
             if case .finished = event { isComplete = true }
@@ -42,7 +43,8 @@ struct OllamaForm: Sendable {
         _ answer: some AsyncSequence<ChatEvent, any Error>,
         _ send: (JSONValue) async throws -> Void
     ) async throws {
-        var reply = ChatReply(), sent = 0
+        var reply = ChatReply()
+        var sent = 0
         for try await event in answer {
             reply.append(event)
             switch event {

@@ -53,7 +53,8 @@ struct OllamaModels: Sendable {
                 "capabilities": ["embedding"], "parameters": "", "template": "",
             ]
         }
-        let shape = language.engine.decoder.configuration, family = shape.architecture
+        let shape = language.engine.decoder.configuration
+        let family = shape.architecture
         return [
             "details": details(language), "parameters": "",
             "template": .string(language.model.chatTemplate ?? ""),

@@ -64,7 +64,8 @@ extension MemoryServer {
     func ollamaEndpoints() -> [Endpoint] {
         [
             endpoint(.ollamaChat) { request in
-                let language = try language(for: request), call = try OllamaCall(chat: request)
+                let language = try language(for: request)
+                let call = try OllamaCall(chat: request)
                 guard case .messages(let messages) = call.prompt else { return try .json([:]) }
                 let form = OllamaForm(language.model, .chat)
                 // Without messages the model is only to be loaded, which it is.
@@ -74,7 +75,8 @@ extension MemoryServer {
                 return try await respond(call, form, answer, language, request.caller)
             },
             endpoint(.ollamaGenerate) { request in
-                let language = try language(for: request), call = try OllamaCall(generate: request)
+                let language = try language(for: request)
+                let call = try OllamaCall(generate: request)
                 let form = OllamaForm(language.model, .generate)
                 switch call.prompt {
                 case .messages(let messages):
@@ -129,7 +131,8 @@ extension MemoryServer {
         _ answer: some AsyncSequence<ChatEvent, any Error> & Sendable, _ language: ServedLanguage,
         _ caller: Caller
     ) async throws -> Response {
-        let schema = call.generation.schema, tools = call.tools
+        let schema = call.generation.schema
+        let tools = call.tools
         guard call.streams else {
             return try .json(try await form.whole(answer)).noticing(schema, tools)
         }

@@ -88,7 +88,8 @@ private struct ChatAnswerForm: Sendable {
 
     /// The answers in one piece.
     func whole(_ answers: [ChatAnswer]) async throws -> JSONValue {
-        var choices: [JSONValue] = [], total = GenerationUsage()
+        var choices: [JSONValue] = []
+        var total = GenerationUsage()
         for (index, answer) in answers.enumerated() {
             let reply = try await answer.whole()
             total.add(reply.usage, withPrompt: index == 0)
@@ -137,7 +138,8 @@ private struct ChatAnswerForm: Sendable {
         _ answer: ChatAnswer, _ index: Int, isLast: Bool,
         _ send: (JSONValue) async throws -> Void
     ) async throws -> GenerationUsage {
-        var isFirst = true, cost = GenerationUsage()
+        var isFirst = true
+        var cost = GenerationUsage()
         func choice(_ delta: [String: JSONValue], _ probabilities: JSONValue? = nil) -> JSONValue {
             var delta = delta
             if isFirst { delta["role"] = "assistant" }

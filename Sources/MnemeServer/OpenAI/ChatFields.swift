@@ -154,7 +154,8 @@ enum ChatFields {
         guard let role = json["role"]?.string, roles.contains(role) else {
             throw InputError("A message's role must be system, developer, user, assistant or tool.")
         }
-        let calls = try ToolFields.calls(of: json), id = json["tool_call_id"]?.string
+        let calls = try ToolFields.calls(of: json)
+        let id = json["tool_call_id"]?.string
         guard calls.isEmpty || role == "assistant" else {
             throw InputError("Only messages of the assistant have 'tool_calls'.")
         }

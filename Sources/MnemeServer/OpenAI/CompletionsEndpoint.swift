@@ -111,9 +111,12 @@ private struct CompletionForm: Sendable {
 
     /// All answers in one piece.
     func whole(_ answers: [Completion]) async throws -> JSONValue {
-        var choices: [JSONValue] = [], total = GenerationUsage()
+        var choices: [JSONValue] = []
+        var total = GenerationUsage()
         for answer in answers {
-            var text = answer.echo, logprobs = answer.echoed, isComplete = false
+            var text = answer.echo
+            var logprobs = answer.echoed
+            var isComplete = false
             for try await event in answer.events {
                 switch event {
                 case .token(let piece, let token, let probability, let alternatives):

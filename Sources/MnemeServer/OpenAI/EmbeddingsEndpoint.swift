@@ -55,7 +55,8 @@ enum EmbeddingsFields {
         guard let value = request[name] else { return nil }
         if let text = value.string { return .texts(try checked([text], name)) }
         if let text = tokens(value) { return .tokens(try checked([text], name)) }
-        let list = value.array ?? [], texts = list.compactMap(\.string)
+        let list = value.array ?? []
+        let texts = list.compactMap(\.string)
         if texts.count == list.count { return .texts(try checked(texts, name)) }
         let tokenTexts = list.compactMap(tokens)
         if tokenTexts.count == list.count { return .tokens(try checked(tokenTexts, name)) }

@@ -1,6 +1,6 @@
 import Foundation
-public import MnemeBase
 import Mneme
+public import MnemeBase
 import MnemeHub
 
 /// An embedding model behind an OpenAI-compatible endpoint (`/embeddings`). Texts leave the machine,

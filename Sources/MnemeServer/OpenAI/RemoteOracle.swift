@@ -48,7 +48,8 @@ public struct RemoteOracle: Oracle {
         ]
         var headers = ["Content-Type": "application/json"]
         if let key { headers["Authorization"] = "Bearer \(key)" }
-        let host = url.host ?? "The endpoint", reply: OutgoingHTTP.Answer
+        let host = url.host ?? "The endpoint"
+        let reply: OutgoingHTTP.Answer
         do {
             reply = try await OutgoingHTTP.send(
                 "POST", url, headers: headers,

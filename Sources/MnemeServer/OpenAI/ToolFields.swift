@@ -79,7 +79,8 @@ enum ToolFields {
     static func allowed(
         _ value: JSONValue, _ name: String, _ tool: (JSONValue) -> String?
     ) throws -> ToolChoice {
-        let tools = value["tools"]?.array ?? [], names = tools.compactMap(tool)
+        let tools = value["tools"]?.array ?? []
+        let names = tools.compactMap(tool)
         guard let mode = value["mode"]?.string, ["auto", "required"].contains(mode),
             !names.isEmpty, names.count == tools.count
         else {
@@ -116,7 +117,8 @@ enum ToolFields {
     /// - Parameter body: the request as it was sent: a schema's members keep their order.
     /// - Throws: `InputError`, `EngineError`.
     static func set(_ request: JSONFields, body: String) throws -> ToolSet? {
-        let choice = try choice.read(request) ?? .auto, isParallel = try parallel.read(request) ?? true
+        let choice = try choice.read(request) ?? .auto
+        let isParallel = try parallel.read(request) ?? true
         guard let list = try tools.read(request), !list.isEmpty else {
             // Whoever demands a call and offers nothing hears of it.
             _ = try ToolSet([], choice: choice, allowsParallel: isParallel)

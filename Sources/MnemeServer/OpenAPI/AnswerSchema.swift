@@ -30,9 +30,11 @@ enum AnswerSchema {
 
     /// An object with these members; those whose name ends in `?` may be missing.
     static func shape(_ members: [String: JSONValue]) -> JSONValue {
-        var properties: [String: JSONValue] = [:], required: [String] = []
+        var properties: [String: JSONValue] = [:]
+        var required: [String] = []
         for (name, schema) in members {
-            let isOptional = name.hasSuffix("?"), name = isOptional ? String(name.dropLast()) : name
+            let isOptional = name.hasSuffix("?")
+            let name = isOptional ? String(name.dropLast()) : name
             properties[name] = schema
             if !isOptional { required.append(name) }
         }

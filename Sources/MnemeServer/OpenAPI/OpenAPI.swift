@@ -250,8 +250,8 @@ enum OpenAPI {
         -> JSONValue
     {
         let offered = operation.parameters.filter { $0.surfaces.contains(.http) }
-        let inPath = offered.filter { route.path.contains("{\($0.name)}") },
-            rest = offered.filter { !route.path.contains("{\($0.name)}") }
+        let inPath = offered.filter { route.path.contains("{\($0.name)}") }
+        let rest = offered.filter { !route.path.contains("{\($0.name)}") }
         func parameter(_ p: any AnyParameter, _ place: String) -> JSONValue {
             var schema = p.schema.object ?? [:]
             schema["description"] = nil

@@ -82,7 +82,8 @@ extension MemoryServer {
 
     /// Figures of the language model and its KV cache.
     private func status(of language: ServedLanguage) -> JSONValue {
-        let figures = language.engine.statistics, kv = figures.kv
+        let figures = language.engine.statistics
+        let kv = figures.kv
         func number(_ value: Int) -> JSONValue { .number(Double(value)) }
         func mean(_ times: Histogram) -> JSONValue {
             times.count > 0 ? .number(times.mean) : .null

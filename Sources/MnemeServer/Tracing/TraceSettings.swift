@@ -10,7 +10,10 @@ import MnemeBase
 /// `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and its `_ARG`.
 public struct TraceSettings: Sendable, Equatable {
     /// A file, or a collector's address.
-    public enum Target: Sendable, Equatable { case file(String), collector(URL) }
+    public enum Target: Sendable, Equatable {
+        case file(String)
+        case collector(URL)
+    }
     /// The file or collector that spans are written to.
     public var target: Target
     /// Headers of each request to the collector, such as its key.

@@ -3,7 +3,9 @@ public import Foundation
 /// Whom a ``Grant`` is for: somebody of the same tenant.
 public enum Grantee: Hashable, Sendable {
     /// One user, one agent, or all who have a role; by name.
-    case user(String), agent(String), role(String)
+    case user(String)
+    case agent(String)
+    case role(String)
     /// Everybody of the tenant.
     case everyone
 

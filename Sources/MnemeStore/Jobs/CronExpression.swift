@@ -63,7 +63,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
                 Int(text) ?? names.firstIndex(of: String(text)).map { $0 + first }
             }
             let bounds = pieces[0].split(separator: "-", omittingEmptySubsequences: false)
-            var low = range.lowerBound, high = range.upperBound
+            var low = range.lowerBound
+            var high = range.upperBound
             if pieces[0] != "*" {
                 guard bounds.count <= 2, let start = number(bounds[0]) else { return nil }
                 low = start
@@ -90,7 +91,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         // 2104.
         for _ in 0..<(366 * 8) {
             let parts = calendar.dateComponents([.month, .day, .weekday], from: day)
-            let isDay = days.contains(parts.day!), isWeekday = weekdays.contains(parts.weekday! - 1)
+            let isDay = days.contains(parts.day!)
+            let isWeekday = weekdays.contains(parts.weekday! - 1)
             if months.contains(parts.month!), eitherDay ? isDay || isWeekday : isDay && isWeekday {
                 for hour in hours.sorted() {
                     for minute in minutes.sorted() {

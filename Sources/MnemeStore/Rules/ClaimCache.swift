@@ -67,7 +67,8 @@ package struct ClaimCache {
     package mutating func staleValidities(
         _ keys: Set<String>, reaches: (ClaimHolder) -> Bool, read: Reader
     ) throws -> [StaleValidity] {
-        var found: [StaleValidity] = [], seen: Set<ObjectIdentifier> = []
+        var found: [StaleValidity] = []
+        var seen: Set<ObjectIdentifier> = []
         func look(at holder: ClaimHolder) throws {
             guard seen.insert(ObjectIdentifier(holder)).inserted, reaches(holder), !holder.isFrozen
             else { return }
@@ -104,7 +105,9 @@ package struct ClaimCache {
     private mutating func successor(of holder: ClaimHolder, _ read: Reader) throws -> (
         holder: ClaimHolder?, isFirst: Bool
     ) {
-        var successors: [ClaimHolder] = [], isFirst = true, unread: [Claim] = []
+        var successors: [ClaimHolder] = []
+        var isFirst = true
+        var unread: [Claim] = []
         for (key, claim) in holder.claims {
             guard let known = claimants[key] else {
                 unread.append(claim)

@@ -95,16 +95,17 @@ final class AuditLog: Sendable {
 
     /// Signs the log if much is new; `always`, if anything is.
     func sign(_ chain: Chain, always: Bool, _ db: Database) throws {
-        let position = chain.position, hash = chain.hash
+        let position = chain.position
+        let hash = chain.hash
         guard let key, position > 0 else { return }
         let signed =
             try Int64.fetchOne(
                 db, sql: "SELECT max(position) FROM audit_checkpoint WHERE key = ?",
                 arguments: [key.publicKey.rawRepresentation]) ?? 0
         guard position &- signed >= (always ? 1 : Self.signedEvery) else { return }
-        let time = Date(),
-            signature = try key.signature(
-                for: AuditCheckpoint.message(position: position, hash: hash, time: time))
+        let time = Date()
+        let signature = try key.signature(
+            for: AuditCheckpoint.message(position: position, hash: hash, time: time))
         try db.execute(
             sql:
                 "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
@@ -220,8 +221,8 @@ final class AuditLog: Sendable {
         let last = try Int64.fetchOne(
             db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?",
             arguments: [position])
-        let journal = try last ?? Base.current(db)?.journal ?? 0,
-            (digest, _) = try Self.digest(0, journal, db)
+        let journal = try last ?? Base.current(db)?.journal ?? 0
+        let (digest, _) = try Self.digest(0, journal, db)
         let written =
             try Int.fetchOne(
                 db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL",
@@ -267,7 +268,10 @@ final class AuditLog: Sendable {
         let places = Dictionary(grouping: checkpoints, by: \.position)
         // Positions come from a file that somebody may have changed: sums of them wrap and never
         // trap.
-        var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil
+        var seen: Set<Int64> = []
+        var signedTo: Int64 = 0
+        var written = 0
+        var noted = head == nil
         if let base = try Base.current(db) {
             if !base.isValid {
                 find("where the log begins is not signed: its first entries were taken away")
@@ -385,7 +389,8 @@ final class AuditLog: Sendable {
     static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (
         digest: Data, count: Int
     ) {
-        var hash = SHA256(), count = 0
+        var hash = SHA256()
+        var count = 0
         let digests = try Row.fetchCursor(
             db.cachedStatement(
                 sql:

@@ -45,7 +45,8 @@ extension SQLiteCommitRows {
                     """), arguments: [ownerID, key])
         let sequences = try rows.map { try $0.read(0) as Int64 }
         let ids = try rows.map { try $0.read(1) as String }
-        let claims = try claims(of: sequences), formers = try formers(of: ids)
+        let claims = try claims(of: sequences)
+        let formers = try formers(of: ids)
         return try zip(rows, zip(sequences, ids)).reversed().map { row, name in
             let seconds: Double = try row.read(2)
             _ = try StoreCoding.time(seconds)

@@ -89,14 +89,16 @@ extension SQLiteMemoryStore {
     public static func stage(_ backup: String, for path: String, key: EncryptionKey?) throws
         -> StoreBackup
     {
-        let backup = try resolved(backup), path = try resolved(path)
+        let backup = try resolved(backup)
+        let path = try resolved(path)
         guard access(backup, R_OK) == 0 else {
             throw StoreError(.unavailable, "There is no file \(backup), or it may not be read.")
         }
         do {
             try Privacy.makeFolder(parent(of: path))
             let copy = "\(path).\(UUID().uuidString).staged"
-            let source = try DatabaseFile(backup), out = try AtomicFile(copy, durability: .disk)
+            let source = try DatabaseFile(backup)
+            let out = try AtomicFile(copy, durability: .disk)
             for start in stride(from: 0, to: try source.size, by: 1 << 20) {
                 try out.write(source.read(start, min(1 << 20, try source.size - start)))
             }

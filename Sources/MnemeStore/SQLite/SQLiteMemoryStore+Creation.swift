@@ -38,7 +38,8 @@ extension SQLiteMemoryStore {
             let isEmpty = information.st_mode & S_IFMT == S_IFREG && information.st_size == 0
             guard isEmpty, access(path + "-wal", F_OK) != 0 else { return }
         }
-        let plain = "\(path).\(UUID().uuidString).new", sealed = plain + ".sealed"
+        let plain = "\(path).\(UUID().uuidString).new"
+        let sealed = plain + ".sealed"
         defer { for file in [plain, plain + "-wal", plain + "-shm", sealed] { unlink(file) } }
         do {
             try AtomicFile.write(Data(), to: plain, durability: .cache)

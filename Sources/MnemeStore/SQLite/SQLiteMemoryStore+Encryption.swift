@@ -165,8 +165,8 @@ extension SQLiteMemoryStore {
         let target = path + ".rewritten"
         removeCopies(at: target)
         do {
-            let pages = try write(path, old, to: target, new, progress: progress),
-                former = try DatabaseFile(path, isWritable: true)
+            let pages = try write(path, old, to: target, new, progress: progress)
+            let former = try DatabaseFile(path, isWritable: true)
             do { try AtomicFile.place(target, at: path, .replacing) } catch let error
                 as FileError
             {
@@ -184,7 +184,8 @@ extension SQLiteMemoryStore {
     /// Removes the copy that is being made, and what others left that were killed at it: it may be
     /// readable.
     private static func removeCopies(at target: String) {
-        let folder = parent(of: target), name = (target as NSString).lastPathComponent
+        let folder = parent(of: target)
+        let name = (target as NSString).lastPathComponent
         for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         where file.hasPrefix(name) { unlink("\(folder)/\(file)") }
     }
@@ -228,9 +229,11 @@ extension SQLiteMemoryStore {
         _ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?,
         progress: (Int, Int) -> Void
     ) throws -> Int {
-        let pages = try Pages(source, old), count = try pages.count,
-            key = new.map { _ in DataKey() }
-        var written = SHA256(), readBack = SHA256()
+        let pages = try Pages(source, old)
+        let count = try pages.count
+        let key = new.map { _ in DataKey() }
+        var written = SHA256()
+        var readBack = SHA256()
         do {
             // It is made sure of on the disk when it gets its place.
             let out = try AtomicFile(target, durability: .cache)
@@ -253,7 +256,8 @@ extension SQLiteMemoryStore {
         } catch let error as FileError {
             throw StoreError(error.adding("The store is written a second time; it is as it was."))
         }
-        let copy = try Pages(target, key), copied = try copy.count
+        let copy = try Pages(target, key)
+        let copied = try copy.count
         if copied == count {
             for number in 0..<count { readBack.update(data: try copy.page(number)) }
         }

@@ -10,8 +10,8 @@ extension SQLiteMemoryStore {
         -> MemCube?
     {
         let found: MemCube? = try read { db in
-            let known = try Self.ownerID(owner, db),
-                visibility = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db)
+            let visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known, let present = try Self.current(id, ownerID, db),
                 visibility.contains(present)
             else {
@@ -32,8 +32,8 @@ extension SQLiteMemoryStore {
     /// One lookup by the primary key for each id.
     public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
         let found: [MemCube] = try read { db in
-            let known = try Self.ownerID(owner, db),
-                visibility = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db)
+            let visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             return try ids.compactMap { try Self.current($0, ownerID, db) }.filter(visibility.contains)
         }
@@ -45,8 +45,8 @@ extension SQLiteMemoryStore {
     public func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID] {
         try TextRules.requireStorable([ending])
         return try read { db in
-            let known = try Self.ownerID(owner, db),
-                condition = Self.condition(try visible(.read, of: owner, known, caller, db))
+            let known = try Self.ownerID(owner, db)
+            let condition = Self.condition(try visible(.read, of: owner, known, caller, db))
             guard let ownerID = known else { return [] }
             // The inner query reads the index of ids alone, not the rows with their texts.
             let sql = """
@@ -74,11 +74,11 @@ extension SQLiteMemoryStore {
             return found
         }
         let found: [MemCube] = try read { db in
-            let known = try Self.ownerID(filter.owner, db),
-                condition = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
+            let known = try Self.ownerID(filter.owner, db)
+            let condition = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
             guard let ownerID = known else { return [] }
-            var conditions = ["cube.owner = ?", condition.sql],
-                arguments: StatementArguments = [ownerID] + condition.arguments
+            var conditions = ["cube.owner = ?", condition.sql]
+            var arguments: StatementArguments = [ownerID] + condition.arguments
             /// A condition with one parameter, if there is a value for it.
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
                 guard let value else { return }
@@ -123,8 +123,8 @@ extension SQLiteMemoryStore {
     /// - Complexity: one pass over the owner's journal up to the time.
     public func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube] {
         try read { db in
-            let known = try Self.ownerID(owner, db),
-                visibility = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db)
+            let visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // A label that was raised since holds for the past, too.
             let present = Self.condition(visibility)
@@ -154,8 +154,8 @@ extension SQLiteMemoryStore {
     /// the other end is visible.
     public func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry] {
         let entries: [JournalEntry] = try read { db in
-            let known = try Self.ownerID(owner, db),
-                visibility = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db)
+            let visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // What is erased left nothing but that it was; whoever does not see all
             // of the owner's is not told even that.
@@ -170,8 +170,8 @@ extension SQLiteMemoryStore {
                     throw StoreError(
                         .corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
                 }
-                let payload: String? = try row.read("payload"),
-                    isLink = operation == .link || operation == .unlink
+                let payload: String? = try row.read("payload")
+                let isLink = operation == .link || operation == .unlink
                 return JournalEntry(
                     position: try row.read("position"), time: try row.time("time"),
                     operation: operation, cube: id,
@@ -196,8 +196,8 @@ extension SQLiteMemoryStore {
     /// Edges of which the caller sees both ends.
     public func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink] {
         try read { db in
-            let known = try Self.ownerID(owner, db),
-                visibility = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db)
+            let visibility = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             return try Row.fetchAll(
                 db,

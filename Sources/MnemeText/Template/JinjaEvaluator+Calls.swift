@@ -12,8 +12,8 @@ extension JinjaEvaluator {
         _ function: JinjaExpression, _ positional: [JinjaExpression],
         _ named: [(String, JinjaExpression)]
     ) throws -> JinjaValue {
-        let arguments = try positional.map { try value($0) },
-            keywords = try named.map { ($0.0, try value($0.1)) }
+        let arguments = try positional.map { try value($0) }
+        let keywords = try named.map { ($0.0, try value($0.1)) }
         if case .attribute(let base, let name) = function {
             let target = try charged(value(base))
             if case .object = target, let member = target[name], case .macro(let index) = member {
@@ -113,7 +113,8 @@ extension JinjaEvaluator {
     /// Formats a time as C's `strftime` in English, in UTC: a server's time zone would make prompts
     /// differ between machines. Empty where the result is longer than 255 bytes.
     static func format(_ date: Date, _ format: String) -> String {
-        var time = time_t(date.timeIntervalSince1970), parts = tm()
+        var time = time_t(date.timeIntervalSince1970)
+        var parts = tm()
         gmtime_r(&time, &parts)
         var buffer = [CChar](repeating: 0, count: 256)
         let length = strftime(&buffer, buffer.count, format, &parts)

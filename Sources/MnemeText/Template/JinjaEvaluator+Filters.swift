@@ -100,9 +100,10 @@ extension JinjaEvaluator {
                 if case .integer(let width)? = keyword("width", 0) { max(0, min(width, 64)) } else {
                     4
                 }
-            let text = base.text, lines = text.components(separatedBy: "\n"),
-                pad = String(repeating: " ", count: width),
-                first = keyword("first", 1)?.isTrue ?? false
+            let text = base.text
+            let lines = text.components(separatedBy: "\n")
+            let pad = String(repeating: " ", count: width)
+            let first = keyword("first", 1)?.isTrue ?? false
             try requireRoom(lines.count, width, beside: text.utf8.count)
             return .string(
                 lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(

@@ -24,7 +24,8 @@ extension JinjaEvaluator {
             return items.indices.contains(resolved) ? items[resolved] : .undefined
         case (.string(let text), .integer(let i)):
             try charge(text.utf8.count)
-            let scalars = Array(text.unicodeScalars), resolved = i < 0 ? scalars.count + i : i
+            let scalars = Array(text.unicodeScalars)
+            let resolved = i < 0 ? scalars.count + i : i
             return scalars.indices.contains(resolved) ? .string(String(scalars[resolved])) : .undefined
         case (_, .string(let name)): return try member(base, name)
         case (.undefined, _): throw fault("an item is asked of something undefined")
@@ -47,7 +48,9 @@ extension JinjaEvaluator {
             default: throw fault("a slice has a bound that is no integer")
             }
         }
-        let step = try bound(by) ?? 1, first = try bound(from), last = try bound(to)
+        let step = try bound(by) ?? 1
+        let first = try bound(from)
+        let last = try bound(to)
         func pick<T>(_ items: [T]) throws -> [T] {
             guard step != 0 else { throw fault("a slice has a step of zero") }
             let n = items.count
@@ -56,8 +59,8 @@ extension JinjaEvaluator {
                 step > 0
                     ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1)
             }
-            let start = first.map(clamp) ?? (step > 0 ? 0 : n - 1),
-                stop = last.map(clamp) ?? (step > 0 ? n : -1)
+            let start = first.map(clamp) ?? (step > 0 ? 0 : n - 1)
+            let stop = last.map(clamp) ?? (step > 0 ? n : -1)
             return stride(from: start, to: stop, by: step).map { items[$0] }
         }
         switch base {

@@ -51,7 +51,8 @@ extension JinjaEvaluator {
                     name == "startswith" ? text.hasPrefix($0.text) : text.hasSuffix($0.text)
                 })
         case "replace":
-            let old = try argument(0), new = try argument(1)
+            let old = try argument(0)
+            let new = try argument(1)
             try requireRoom(
                 text.utf8.count / max(1, old.utf8.count) + 1, new.utf8.count,
                 beside: text.utf8.count)
@@ -103,7 +104,8 @@ extension JinjaEvaluator {
     /// Text with the first letter of each word in upper case and the others in lower case; a word
     /// ends at what is no letter, as by Python's `title`.
     static func title(_ text: String) -> String {
-        var result = "", inWord = false
+        var result = ""
+        var inWord = false
         for character in text {
             result += inWord ? character.lowercased() : character.uppercased()
             inWord = character.isLetter

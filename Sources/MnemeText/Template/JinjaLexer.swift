@@ -5,7 +5,11 @@ enum JinjaToken: Equatable {
     /// Edges of tags: `{{`, `}}`, `{%`, `%}`, with or without a sign for whitespace.
     case outputStart, outputEnd, blockStart, blockEnd
     /// Parts of an expression. Keywords are names; the parser tells them apart by where they stand.
-    case name(String), string(String), integer(Int), float(Double), symbol(String)
+    case name(String)
+    case string(String)
+    case integer(Int)
+    case float(Double)
+    case symbol(String)
 }
 
 /// Lexer: cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat
@@ -40,7 +44,9 @@ struct JinjaLexer {
     /// - Throws: ``TemplateError`` for tags, comments and strings that do not end, and for
     ///   characters that no expression has.
     mutating func run() throws -> [JinjaToken] {
-        var text = "", trimNext = false, dropNewline = false
+        var text = ""
+        var trimNext = false
+        var dropNewline = false
         func isSpace(_ s: Unicode.Scalar) -> Bool { s.properties.isWhitespace }
         while position < source.count {
             guard source[position] == "{", position + 1 < source.count,
@@ -164,7 +170,8 @@ struct JinjaLexer {
             position += 1
             tokens.append(.string(text))
         } else if ("0"..."9").contains(s) {
-            var text = "", isFloat = false
+            var text = ""
+            var isFloat = false
             while position < source.count,
                 ("0"..."9").contains(source[position]) || source[position] == "_"
                     || source[position] == "." && !isFloat && position + 1 < source.count

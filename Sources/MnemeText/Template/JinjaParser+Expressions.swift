@@ -121,7 +121,8 @@ extension JinjaParser {
                 value = try postfix(.filter(value, filter, positional, named))
             } else if accept(.name("is")) {
                 try link()
-                let negated = accept(.name("not")), test = try name()
+                let negated = accept(.name("not"))
+                let test = try name()
                 var arguments: [JinjaExpression] = []
                 if accept(.symbol("(")) {
                     arguments = try self.arguments().0
@@ -209,7 +210,8 @@ extension JinjaParser {
                 let (positional, named) = try arguments()
                 value = .call(value, positional, named)
             } else if accept(.symbol("[")) {
-                var parts: [JinjaExpression?] = [nil], colons = 0
+                var parts: [JinjaExpression?] = [nil]
+                var colons = 0
                 while !accept(.symbol("]")) {
                     if accept(.symbol(":")) {
                         colons += 1
@@ -232,7 +234,8 @@ extension JinjaParser {
 
     /// Reads the arguments of a call up to its closing parenthesis: positional ones and named ones.
     mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
-        var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
+        var positional: [JinjaExpression] = []
+        var named: [(String, JinjaExpression)] = []
         while !accept(.symbol(")")) {
             if case .name(let name)? = current, position + 1 < tokens.count,
                 tokens[position + 1] == .symbol("=")

@@ -1,5 +1,5 @@
-@_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
+@_exported public import protocol MnemeBase.MnemeError
 
 /// Error of a chat template: why it cannot be read or rendered, or the message that it raises.
 public struct TemplateError: MnemeError {
@@ -192,8 +192,8 @@ struct JinjaParser {
         let word = try name()
         switch word {
         case "if":
-            var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))],
-                otherwise: [JinjaNode] = []
+            var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))]
+            var otherwise: [JinjaNode] = []
             while isBlock(["elif"]) {
                 position += 2
                 branches.append((try expression(), try blockBody(["elif", "else", "endif"])))

@@ -72,7 +72,8 @@ public final class ByteLevelTokenizer: Tokenizer {
         // finds the first group only when the caller says that the text is trusted.
         let control = named.filter { hidden.contains($1) || SpecialTokens.isControl($0) }
         special = SpecialTokens(control, plain: named.filter { control[$0.key] == nil })
-        var byteOf: [Unicode.Scalar: UInt8] = [:], byteTokens = [Int32](repeating: -1, count: 256)
+        var byteOf: [Unicode.Scalar: UInt8] = [:]
+        var byteTokens = [Int32](repeating: -1, count: 256)
         for byte in 0...255 {
             let scalar = Self.scalar(for: UInt8(byte))
             byteOf[scalar] = UInt8(byte)
@@ -205,7 +206,9 @@ public final class ByteLevelTokenizer: Tokenizer {
     /// A merged symbol's right half becomes -1. Ranks are exact as `Float` below 2²⁴; published
     /// vocabularies have fewer than 2²⁰ merges.
     private func mergeLong(_ start: [Int32], into ids: inout [Int32]) {
-        var symbols = start, next = Array(1...start.count), previous = Array(-1..<start.count - 1)
+        var symbols = start
+        var next = Array(1...start.count)
+        var previous = Array(-1..<start.count - 1)
         var queue = PairQueue()
         /// Queues the pair that begins at `left`, if a merge rule exists for it.
         func consider(_ left: Int) {

@@ -32,13 +32,14 @@ extension GGUFFile {
                 "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known."
             )
         }
-        let tokens = try strings("tokenizer.ggml.tokens"),
-            merges = try strings("tokenizer.ggml.merges")
+        let tokens = try strings("tokenizer.ggml.tokens")
+        let merges = try strings("tokenizer.ggml.merges")
         guard !tokens.isEmpty else {
             throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?")
         }
         // Token types: 3 is control, 4 user-defined.
-        var special: [Int32] = [], hidden: Set<Int32> = []
+        var special: [Int32] = []
+        var hidden: Set<Int32> = []
         for (i, value) in (array("tokenizer.ggml.token_type") ?? []).enumerated()
         where i < tokens.count {
             if case .integer(let type) = value, type == 3 || type == 4 {

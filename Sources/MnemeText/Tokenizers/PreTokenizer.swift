@@ -81,7 +81,10 @@ public struct PreTokenizer: Sendable, Equatable {
     /// Classes, values and byte positions of all scalars are computed once: about 14 bytes of
     /// memory for a byte of ASCII text.
     public func pieces(_ text: some StringProtocol, _ body: (ArraySlice<UInt8>) -> Void) {
-        var kinds: [Kind] = [], values: [UInt32] = [], starts: [Int] = [], bytes: [UInt8] = []
+        var kinds: [Kind] = []
+        var values: [UInt32] = []
+        var starts: [Int] = []
+        var bytes: [UInt8] = []
         for scalar in text.unicodeScalars {
             kinds.append(Self.kind(scalar))
             values.append(scalar.value)
@@ -126,7 +129,8 @@ public struct PreTokenizer: Sendable, Equatable {
                 continue
             }
             // A space (or, in the modern rules, any symbol) goes with the letters after it.
-            let first = kinds[i], next = i + 1 < end ? kinds[i + 1] : nil
+            let first = kinds[i]
+            let next = i + 1 < end ? kinds[i + 1] : nil
             if first == .letter
                 || next == .letter
                     && (modern ? first != .newline && first != .number : values[i] == 32)
@@ -183,7 +187,8 @@ public struct PreTokenizer: Sendable, Equatable {
             // ſ folds to s where case is ignored.
             return modern && value == 0x17f ? 115 : value
         }
-        let a = lower(i + 1), b = lower(i + 2)
+        let a = lower(i + 1)
+        let b = lower(i + 2)
         switch (a, b) {
         case (115, _), (116, _), (109, _), (100, _): return 2
         case (114, 101), (118, 101), (108, 108): return 3

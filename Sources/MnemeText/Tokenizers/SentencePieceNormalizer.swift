@@ -83,7 +83,8 @@ package struct SentencePieceNormalizer: Sendable {
         /// Replaces the longest known sequence at each position, from the left; a replacement is
         /// not replaced again. Complexity: O(text · longest key).
         package func apply(to text: [UInt8]) -> [UInt8] {
-            var out: [UInt8] = [], i = 0
+            var out: [UInt8] = []
+            var i = 0
             out.reserveCapacity(text.count)
             while i < text.count {
                 if let (length, replacement) = longest(text, at: i) {
@@ -108,7 +109,8 @@ package struct SentencePieceNormalizer: Sendable {
             /// Distance to the children: they stand at the unit's position XOR this XOR their
             /// label.
             func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int((unit & 512) >> 6) }
-            var place = offset(units[0]), found: (Int, Int)?
+            var place = offset(units[0])
+            var found: (Int, Int)?
             for i in start..<text.count {
                 place ^= Int(text[i])
                 guard units.indices.contains(place), units[place] & 0x8000_00ff == UInt32(text[i])

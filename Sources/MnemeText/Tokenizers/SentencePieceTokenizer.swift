@@ -42,7 +42,10 @@ public final class SentencePieceTokenizer: Tokenizer {
     package enum Model: Sendable { case bpe, unigram }
 
     /// Type of a piece, by the numbers of SentencePiece's `ModelProto` and of GGUF's `token_type`.
-    enum Kind: Int { case normal = 1, unknown, control, userDefined, unused, byte }
+    enum Kind: Int {
+        case normal = 1
+        case unknown, control, userDefined, unused, byte
+    }
 
     /// - Parameters:
     ///   - tokens: pieces by id, with their scores and kinds.
@@ -69,9 +72,12 @@ public final class SentencePieceTokenizer: Tokenizer {
         self.unknown = unknown
         self.model = model
         self.normalizer = normalizer
-        var pieces: [[UInt8]: Int32] = [:], specials: [String: Int32] = [:],
-            byteTokens = [Int32](repeating: unknown, count: 256), texts: [[UInt8]] = []
-        var plain: [String: Int32] = [:], least = Float.infinity
+        var pieces: [[UInt8]: Int32] = [:]
+        var specials: [String: Int32] = [:]
+        var byteTokens = [Int32](repeating: unknown, count: 256)
+        var texts: [[UInt8]] = []
+        var plain: [String: Int32] = [:]
+        var least = Float.infinity
         for (i, token) in tokens.enumerated() {
             let id = Int32(i)
             switch Kind(rawValue: kinds[i]) {
@@ -170,7 +176,8 @@ public final class SentencePieceTokenizer: Tokenizer {
         for start in 0..<bytes.count where best[start].start >= 0 {
             // Pieces begin and end between characters.
             let character = Self.characterLength(bytes, start)
-            var end = start + character, coversOne = false
+            var end = start + character
+            var coversOne = false
             while end <= bytes.count, end - start <= longest {
                 if let piece = pieces[Array(bytes[start..<end])] {
                     let score = best[start].score + scores[Int(piece)]
@@ -182,12 +189,14 @@ public final class SentencePieceTokenizer: Tokenizer {
                 guard end < bytes.count else { break }
                 end += Self.characterLength(bytes, end)
             }
-            let next = start + character, score = best[start].score + unknownScore
+            let next = start + character
+            let score = best[start].score + unknownScore
             if !coversOne, best[next].start < 0 || score > best[next].score {
                 best[next] = (score, start, -1)
             }
         }
-        var path: [(range: Range<Int>, piece: Int32)] = [], end = bytes.count
+        var path: [(range: Range<Int>, piece: Int32)] = []
+        var end = bytes.count
         while end > 0 {
             path.append((best[end].start..<end, best[end].piece))
             end = best[end].start
@@ -205,7 +214,8 @@ public final class SentencePieceTokenizer: Tokenizer {
 
     /// Length in bytes of the UTF-8 character at `start`, by its first byte; never beyond the end.
     private static func characterLength(_ bytes: [UInt8], _ start: Int) -> Int {
-        let byte = bytes[start], length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
+        let byte = bytes[start]
+        let length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
         return min(length, bytes.count - start)
     }
 
@@ -214,14 +224,16 @@ public final class SentencePieceTokenizer: Tokenizer {
     /// byte tokens at the end. Complexity: O(n·log n).
     private func join(_ bytes: [UInt8], into ids: inout [Int32]) {
         // Symbols are ranges of bytes; one that was joined to its left neighbour has length 0.
-        var starts: [Int] = [], lengths: [Int] = []
+        var starts: [Int] = []
+        var lengths: [Int] = []
         for (i, byte) in bytes.enumerated() where byte & 0xc0 != 0x80 { starts.append(i) }
         for (i, start) in starts.enumerated() {
             lengths.append((i + 1 < starts.count ? starts[i + 1] : bytes.count) - start)
         }
         guard !starts.isEmpty else { return }
-        var next = Array(1...starts.count), previous = Array(-1..<starts.count - 1),
-            queue = PairQueue()
+        var next = Array(1...starts.count)
+        var previous = Array(-1..<starts.count - 1)
+        var queue = PairQueue()
         /// Queues the pair that begins at `left`, if both together are a piece.
         func consider(_ left: Int) {
             let right = next[left]

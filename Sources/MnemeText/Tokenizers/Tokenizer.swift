@@ -155,7 +155,9 @@ struct SpecialTokens: Sendable {
         text.makeContiguousUTF8()
         let utf8 = text.utf8
         text.utf8.withContiguousStorageIfAvailable { bytes in
-            var start = 0, i = 0, isFirst = true
+            var start = 0
+            var i = 0
+            var isFirst = true
             /// Hands out the text since the last token, if there is any.
             func flush(_ end: Int, isLast: Bool) {
                 guard start < end else { return }

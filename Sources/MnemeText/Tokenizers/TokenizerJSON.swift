@@ -50,7 +50,8 @@ package struct TokenizerJSON {
     package static func readFramed(folder: String, _ json: OrderedJSON) throws -> (
         tokenizer: any Tokenizer, begin: [Int32], end: [Int32]
     ) {
-        let file = try TokenizerJSON(folder: folder, json), frame = try file.frame()
+        let file = try TokenizerJSON(folder: folder, json)
+        let frame = try file.frame()
         return (try file.tokenizer(), frame.begin, frame.end)
     }
 
@@ -64,7 +65,8 @@ package struct TokenizerJSON {
     /// The tokens around a single text: those of a template, or the class and separator tokens of
     /// BERT's and RoBERTa's post-processors.
     private func frame() throws -> (begin: [Int32], end: [Int32]) {
-        var begin: [Int32] = [], end: [Int32] = []
+        var begin: [Int32] = []
+        var end: [Int32] = []
         func token(_ name: String?) throws -> Int32 {
             guard let id = id(name) else { throw fault("puts a token around texts that it lacks") }
             return id
@@ -236,8 +238,8 @@ package struct TokenizerJSON {
     /// Known rules that the `pre_tokenizer` stands for, recognized by parts of its pattern; nil
     /// where it is none of them. `add_prefix_space` is not supported.
     private var rules: PreTokenizer? {
-        let parts = parts("pre_tokenizer", "pretokenizers"),
-            byteLevel = parts.first { $0["type"]?.string == "ByteLevel" }
+        let parts = parts("pre_tokenizer", "pretokenizers")
+        let byteLevel = parts.first { $0["type"]?.string == "ByteLevel" }
         guard let byteLevel, byteLevel["add_prefix_space"]?.bool != true else { return nil }
         if let split = parts.first(where: { $0["type"]?.string == "Split" }),
             let pattern = split["pattern"]?["Regex"]?.string
@@ -266,8 +268,8 @@ package struct TokenizerJSON {
     private func sentencePiece(_ kind: SentencePieceTokenizer.Model) throws
         -> SentencePieceTokenizer
     {
-        var scores = [Float](repeating: 0, count: tokens.count),
-            kinds = [Int](repeating: 1, count: tokens.count)
+        var scores = [Float](repeating: 0, count: tokens.count)
+        var kinds = [Int](repeating: 1, count: tokens.count)
         for (_, id, score) in vocabulary { scores[id] = score }
         if kind == .bpe {
             // The first merge that makes a piece says when it is made.
@@ -306,7 +308,8 @@ package struct TokenizerJSON {
     ///
     /// - Throws: ``ModelError`` for steps that are not known.
     private func sentencePieceNormalizer() throws -> SentencePieceNormalizer {
-        var result = SentencePieceNormalizer(addsSpace: false), strips = false
+        var result = SentencePieceNormalizer(addsSpace: false)
+        var strips = false
         for part in parts("normalizer", "normalizers") {
             let pattern = part["pattern"]
             switch part["type"]?.string {

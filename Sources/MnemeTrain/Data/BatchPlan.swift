@@ -20,7 +20,8 @@ struct BatchPlan: Sendable {
                 .emptySelection, "There is nothing to learn: no example has a completion.")
         }
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x68_656c_645f))
-        let order = usable.indices.shuffled(using: &generator), held = usable.count / 10
+        let order = usable.indices.shuffled(using: &generator)
+        let held = usable.count / 10
         heldOut = order.prefix(held).map { usable[$0] }
         learned = order.dropFirst(held).sorted().map { usable[$0] }
         self.seed = seed
@@ -44,7 +45,8 @@ struct BatchPlan: Sendable {
     }
 
     private static func packed(_ sequences: [ExampleEncoder.Sequence]) -> [TrainingBatch] {
-        var batches: [TrainingBatch] = [], batch = TrainingBatch()
+        var batches: [TrainingBatch] = []
+        var batch = TrainingBatch()
         for sequence in sequences {
             let isFull =
                 batch.sequences.count == Self.sequences

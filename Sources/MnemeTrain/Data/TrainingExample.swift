@@ -30,7 +30,8 @@ public struct TrainingExample: Sendable, Equatable {
     }
 
     private static func paragraphs(_ text: String) -> [TrainingExample] {
-        var found: [TrainingExample] = [], lines: [Substring] = []
+        var found: [TrainingExample] = []
+        var lines: [Substring] = []
         let all = text.split(separator: "\n", omittingEmptySubsequences: false)
         for line in all + [Substring("")] {
             if line.allSatisfy({ $0.isWhitespace }) {
@@ -70,9 +71,10 @@ public enum ClaimQuestion {
     ///   - subject: as it is to be written; nil is the user, who asks about themself.
     ///   - attribute: such as `home`, `employer`, `email`, `opinion of coffee`.
     public static func text(subject: String?, attribute: String) -> String {
-        let name = subject ?? "I", does = subject == nil ? "do" : "does",
-            whose = subject.map { $0 + ($0.hasSuffix("s") ? "'" : "'s") } ?? "my",
-            is_ = subject == nil ? "am" : "is"
+        let name = subject ?? "I"
+        let does = subject == nil ? "do" : "does"
+        let whose = subject.map { $0 + ($0.hasSuffix("s") ? "'" : "'s") } ?? "my"
+        let is_ = subject == nil ? "am" : "is"
         switch attribute {
         case "home": return "Where \(does) \(name) live?"
         case "employer": return "Where \(does) \(name) work?"

@@ -40,7 +40,8 @@ public final class AdapterModel {
         pool: ThreadPool = .shared, precision: TrainingPrecision = .fastest,
         features: ProcessorFeatures = .current
     ) throws {
-        let model = try FrozenDecoder(source), c = model.configuration
+        let model = try FrozenDecoder(source)
+        let c = model.configuration
         try shape.check()
         guard precision == .f32 || features.contains(.amxBF16) else {
             throw TrainingError(
@@ -98,7 +99,8 @@ public final class AdapterModel {
 
     /// The same, and adds `weight` times its gradient to the parameters'.
     public func addGradient(_ batch: TrainingBatch, weight: Float) -> Double {
-        let pass = forward(batch), targets = batch.targets.filter { $0 >= 0 }
+        let pass = forward(batch)
+        let targets = batch.targets.filter { $0 >= 0 }
         let loss = entropy.loss(
             gather(batch), targets: targets, weight: weight, gradient: stateGradients.pointer)
         guard !targets.isEmpty else { return 0 }
@@ -136,7 +138,8 @@ public final class AdapterModel {
 
     /// The last layer's rows that have a target, normed.
     private func gather(_ batch: TrainingBatch) -> UnsafePointer<Float> {
-        let hidden = configuration.hiddenSize, last = streams[configuration.layers].pointer
+        let hidden = configuration.hiddenSize
+        let last = streams[configuration.layers].pointer
         var row = 0
         for t in batch.tokens.indices where batch.targets[t] >= 0 {
             mnk_rms_norm(
@@ -149,7 +152,8 @@ public final class AdapterModel {
 
     /// The gradient of the last layer's output from that of the normed rows.
     private func scatter(_ batch: TrainingBatch) {
-        let hidden = configuration.hiddenSize, last = streams[configuration.layers].pointer
+        let hidden = configuration.hiddenSize
+        let last = streams[configuration.layers].pointer
         let stream = workspace.stream.pointer
         stream.update(repeating: 0, count: batch.tokens.count * hidden)
         var row = 0

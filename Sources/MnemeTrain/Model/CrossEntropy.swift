@@ -77,7 +77,8 @@ struct CrossEntropy {
         then: (_ weights: StoredRows, _ isFirst: Bool) -> Void
     ) {
         for start in stride(from: 0, to: vocabulary, by: Self.chunk) {
-            let columns = start..<min(vocabulary, start + Self.chunk), weights = output[columns]
+            let columns = start..<min(vocabulary, start + Self.chunk)
+            let weights = output[columns]
             kernels.frozen(weights, input: states, rows: rows, into: logits.pointer)
             let width = padded(columns.count, 16)
             kernels.share(rows) { mine in

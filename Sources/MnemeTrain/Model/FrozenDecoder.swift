@@ -75,7 +75,8 @@ struct FrozenDecoder {
         outputNorm = try tensors.vector(.outputNorm, layer: nil, count: c.hiddenSize)
         layers = try (0..<c.layers).map { i in
             let linears = try LayerLinear.allCases.map { name in
-                let (outputs, inputs) = name.shape(c), roles = name.roles
+                let (outputs, inputs) = name.shape(c)
+                let roles = name.roles
                 return FrozenLinear(
                     name: name, weights: try matrix(roles.weights, i, outputs, inputs),
                     bias: try roles.bias.flatMap {

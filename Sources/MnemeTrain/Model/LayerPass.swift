@@ -21,7 +21,9 @@ struct LayerPass {
     func forward(
         _ index: Int, input: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>?
     ) {
-        let w = workspace, layer = model.layers[index], hidden = c.hiddenSize
+        let w = workspace
+        let layer = model.layers[index]
+        let hidden = c.hiddenSize
         norm(input, layer.attentionNorm, into: w.normed1)
         apply(layer[.query], index, w.normed1, into: w.query.pointer)
         apply(layer[.key], index, w.normed1, into: w.key.pointer)
@@ -56,7 +58,8 @@ struct LayerPass {
     ///
     /// - Parameter needsInput: false for the first layer: nothing is learned before it.
     func backward(_ index: Int, input: UnsafeMutablePointer<Float>, needsInput: Bool) {
-        let w = workspace, layer = model.layers[index]
+        let w = workspace
+        let layer = model.layers[index]
         // Feed-forward.
         pull(layer[.down], index, x: w.gated, dy: w.stream, dx: w.wide1, accumulate: false)
         let wide = c.intermediateSize / 16
@@ -127,7 +130,8 @@ struct LayerPass {
                 accumulate: accumulate, into: dx.pointer)
         }
         guard let slot = parameters.slot(layer, linear.name) else { return }
-        let values = parameters.values.pointer, gradients = parameters.gradients.pointer
+        let values = parameters.values.pointer
+        let gradients = parameters.gradients.pointer
         let back = workspace.projectedGradient.pointer
         kernels.factorGradient(
             projected(linear.name).pointer, dy.pointer, rows: rows, rank: slot.rank,
@@ -164,7 +168,8 @@ struct LayerPass {
 
     /// stream += the gradient of a norm's input by that of its output.
     private func normBackward(_ x: UnsafeMutablePointer<Float>, _ weight: [Float]) {
-        let n = c.hiddenSize, w = workspace
+        let n = c.hiddenSize
+        let w = workspace
         kernels.share(rows) { mine in
             let at = mine.lowerBound * n
             mnk_rms_norm_backward(
@@ -175,7 +180,8 @@ struct LayerPass {
 
     /// Rotates rows to their positions (RoPE); the gradient goes the other way.
     private func rotate(_ x: LayerWorkspace.Rows, heads: Int, backward: Bool) {
-        let dimension = c.headDimension, half = angles.half
+        let dimension = c.headDimension
+        let half = angles.half
         let sine = backward ? angles.minusSine : angles.sine
         for sequence in batch.sequences {
             kernels.share(sequence.count) { mine in
@@ -198,7 +204,9 @@ struct LayerPass {
 
     /// Gradients of queries, keys and values by that of what was attended.
     private func attendBackward() {
-        let w = workspace, dimension = c.headDimension, queries = c.heads * dimension
+        let w = workspace
+        let dimension = c.headDimension
+        let queries = c.heads * dimension
         eachHead { attention, at, scratch in
             var attention = attention
             mnk_training_attend_backward(
@@ -231,12 +239,15 @@ struct LayerPass {
     private func eachHead(
         _ body: (mnk_training_attention, _ at: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let w = workspace, dimension = c.headDimension, queries = c.heads * dimension
+        let w = workspace
+        let dimension = c.headDimension
+        let queries = c.heads * dimension
         let scale = c.attentionScale ?? 1 / Float(dimension).squareRoot()
         let stride = padded(rows, 32)
         kernels.pool.run { thread, threads in
             for unit in shareOf(batch.sequences.count * c.heads, thread, threads) {
-                let sequence = batch.sequences[unit / c.heads], head = unit % c.heads
+                let sequence = batch.sequences[unit / c.heads]
+                let head = unit % c.heads
                 let at = sequence.lowerBound * queries + head * dimension
                 let kv =
                     sequence.lowerBound * c.kvSize + head / (c.heads / c.kvHeads) * dimension

@@ -23,7 +23,8 @@ final class LayerWorkspace {
     ///   - tokens: the most of a batch; `longest`: of a sequence.
     ///   - rank: 0 if nothing is learned.
     init(_ c: DecoderConfiguration, tokens: Int, scratchFloats: Int, threads: Int, rank: Int) {
-        let rows = padded(tokens, 32), queries = c.heads * c.headDimension
+        let rows = padded(tokens, 32)
+        let queries = c.heads * c.headDimension
         func make(_ width: Int) -> Rows { Rows(rows * width) }
         (normed1, normed2, middle) = (make(c.hiddenSize), make(c.hiddenSize), make(c.hiddenSize))
         (query, attended, lse) = (make(queries), make(queries), make(c.heads))

@@ -63,14 +63,17 @@ package final class LowRankParameters {
 
     /// A is uniform in ±1/√inputs (PEFT's choice), B is zero: the adapter changes nothing at first.
     package init(_ shape: AdapterShape, _ c: DecoderConfiguration, seed: UInt64) {
-        var slots: [LowRankSlot] = [], places: [Int?] = [], end = 0
+        var slots: [LowRankSlot] = []
+        var places: [Int?] = []
+        var end = 0
         for layer in 0..<c.layers {
             for linear in LayerLinear.allCases {
                 guard shape.targets.contains(linear.peftName) else {
                     places.append(nil)
                     continue
                 }
-                let (outputs, inputs) = linear.shape(c), b = end + shape.rank * inputs
+                let (outputs, inputs) = linear.shape(c)
+                let b = end + shape.rank * inputs
                 places.append(slots.count)
                 slots.append(
                     LowRankSlot(

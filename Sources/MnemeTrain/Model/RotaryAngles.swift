@@ -18,7 +18,8 @@ struct RotaryAngles {
         minusSine = AlignedBuffer(positions * half)
         for position in 0..<positions {
             for (i, frequency) in rope.frequencies.enumerated() {
-                let angle = Double(position) * frequency, at = position * half + i
+                let angle = Double(position) * frequency
+                let at = position * half + i
                 cosine.pointer[at] = Float(cos(angle) * rope.magnitude)
                 sine.pointer[at] = Float(sin(angle) * rope.magnitude)
                 minusSine.pointer[at] = -sine.pointer[at]

@@ -69,10 +69,12 @@ final class TrainingKernels {
         _ w: StoredRows, transposed: Bool = false, input: UnsafePointer<Float>, rows: Int,
         accumulate: Bool = false, into output: UnsafeMutablePointer<Float>
     ) {
-        let depth = transposed ? w.outputs : w.inputs,
-            columns = padded(transposed ? w.inputs : w.outputs, 16)
-        let isBF16 = precision == .bf16, groups = padded(w.outputs, 32) / 32
-        let stride = padded(depth, 16), wide = padded(depth, 32)
+        let depth = transposed ? w.outputs : w.inputs
+        let columns = padded(transposed ? w.inputs : w.outputs, 16)
+        let isBF16 = precision == .bf16
+        let groups = padded(w.outputs, 32) / 32
+        let stride = padded(depth, 16)
+        let wide = padded(depth, 32)
         pool.run { thread, threads in
             let pack = shareOf(groups, thread, threads)
             if !pack.isEmpty {
@@ -90,7 +92,8 @@ final class TrainingKernels {
             }
             pool.barrier()
             let panels = shareOf(padded(columns, 32) / 32, thread, threads)
-            let begin = panels.lowerBound * 32, end = min(columns, panels.upperBound * 32)
+            let begin = panels.lowerBound * 32
+            let end = min(columns, panels.upperBound * 32)
             guard begin < end else { return }
             if isBF16 {
                 var p = mnk_product_bf16_arguments()

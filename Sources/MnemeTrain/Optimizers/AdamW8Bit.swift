@@ -33,7 +33,8 @@ public struct AdamW8Bit: TrainingOptimizer {
     ) {
         steps += 1
         let step = AdamStep(steps: steps, rate: rate, decay: decay)
-        var m = [Float](repeating: 0, count: Self.block), v = m
+        var m = [Float](repeating: 0, count: Self.block)
+        var v = m
         for (block, start) in stride(from: 0, to: count, by: Self.block).enumerated() {
             let end = min(count, start + Self.block)
             var (largest, highest): (Float, Float) = (0, 0)
@@ -60,7 +61,8 @@ public struct AdamW8Bit: TrainingOptimizer {
 
     public init?(count: Int, state: [UInt8]) {
         self.init(count: count)
-        let blocks = firstScales.count, scales = 8 + 2 * count
+        let blocks = firstScales.count
+        let scales = 8 + 2 * count
         guard state.count == scales + 8 * blocks else { return nil }
         steps = numbers(Int64.self, count: 1, from: state[..<8])[0]
         first = Array(state[8..<8 + count])

@@ -79,7 +79,8 @@ public final class AdapterTrainer {
     ///
     /// - Throws: ``TrainingError`` if the loss is no number any more; the checkpoint is from before.
     public func step() throws {
-        let start = ContinuousClock.now, batch = nextBatch()
+        let start = ContinuousClock.now
+        let batch = nextBatch()
         if progress.step == 0, progress.firstHeldOutLoss == nil {
             progress.firstHeldOutLoss = heldOutLoss()
             progress.heldOutLoss = progress.firstHeldOutLoss
@@ -112,7 +113,8 @@ public final class AdapterTrainer {
     ///
     /// - Throws: `MnemeError` of class `full` for a full disk; the one before stays.
     public func save() throws {
-        let values = model.parameters.values, state = optimizer.state
+        let values = model.parameters.values
+        let state = optimizer.state
         try TrainingCheckpoint(
             head: TrainingCheckpoint.Head(
                 settings: settings, examples: examples, base: base, step: progress.step,

@@ -30,7 +30,8 @@ struct TrainingCheckpoint {
 
     /// - Throws: ``FileError``; class `full` for a full disk. A checkpoint that was there stays.
     func write(to path: String) throws {
-        let json = try JSONEncoder().encode(head), file = try AtomicFile(path)
+        let json = try JSONEncoder().encode(head)
+        let file = try AtomicFile(path)
         var hash = SHA256()
         func put(_ data: UnsafeRawBufferPointer) throws {
             hash.update(bufferPointer: data)
@@ -63,7 +64,8 @@ struct TrainingCheckpoint {
             let head = try? JSONDecoder().decode(
                 Head.self, from: Data(bytes[16..<16 + Int(length)]))
         else { throw damaged() }
-        let start = 16 + Int(length), end = bytes.count - 32
+        let start = 16 + Int(length)
+        let end = bytes.count - 32
         guard head.parameters >= 0, head.parameters <= (end - start) / 4,
             head.stateBytes == end - start - 4 * head.parameters
         else { throw damaged() }

@@ -24,7 +24,8 @@ extension AdaptersCommand {
         @Flag(help: "Replace an adapter of this name.") var replace = false
 
         func run() async throws {
-            let base = try Home.languageModelPath(model), source = try ModelSource(path: base)
+            let base = try Home.languageModelPath(model)
+            let source = try ModelSource(path: base)
             let file = URL(fileURLWithPath: path).standardizedFileURL
             var record = AdapterRecord(
                 name: name

@@ -34,7 +34,8 @@ extension AdaptersCommand {
                     "'\(base)' is a folder of safetensors; GGUF files are merged here, folders by PEFT's merge_and_unload."
                 )
             }
-            let adapter = try folder.read(for: file.decoderConfiguration()), line = ProgressLine()
+            let adapter = try folder.read(for: file.decoderConfiguration())
+            let line = ProgressLine()
             try adapter.merge(into: file, as: type, path: output) {
                 line.show(Int($0 * 100), 100, "percent")
             }

@@ -22,7 +22,8 @@ extension AdaptersCommand {
         }
 
         func run() async throws {
-            let folder = try Home.adapters.folder(name), record = try folder.record()
+            let folder = try Home.adapters.folder(name)
+            let record = try folder.record()
             let base = try model ?? record?.base ?? folder.baseName() ?? ""
             let adapter = try folder.read(
                 for: ModelSource(path: Home.languageModelPath(base)).configuration())

@@ -64,7 +64,7 @@ extension AdaptersCommand {
 
         func run() async throws {
             try AdapterStore.check(name: name)
-            let adapters = AdapterStore(path: Home.folder + "/adapters")
+            let adapters = Home.adapters
             if !replace, !resume, adapters.names().contains(name) {
                 throw AdapterError(
                     .exists,

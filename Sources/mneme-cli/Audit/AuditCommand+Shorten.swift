@@ -41,7 +41,8 @@ extension AuditCommand {
             guard let handle = FileHandle(forWritingAtPath: file) else {
                 throw FileError(file)
             }
-            let count: Int, store: SQLiteMemoryStore
+            let count: Int
+            let store: SQLiteMemoryStore
             do {
                 store = try self.store.open()
                 count = try store.shortenAudit(before: time, by: AuditCommand.caller) { page in

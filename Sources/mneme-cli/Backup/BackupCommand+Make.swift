@@ -26,8 +26,8 @@ extension BackupCommand {
 
         func run() async throws {
             var isFolder: ObjCBool = false
-            let isThere = FileManager.default.fileExists(atPath: target, isDirectory: &isFolder),
-                folder = isThere && isFolder.boolValue ? target : nil
+            let isThere = FileManager.default.fileExists(atPath: target, isDirectory: &isFolder)
+            let folder = isThere && isFolder.boolValue ? target : nil
             if let keep {
                 guard keep > 0 else { throw InputError("--keep is 1 or more.") }
                 guard folder != nil else {
@@ -37,7 +37,8 @@ extension BackupCommand {
             guard FileManager.default.fileExists(atPath: store.path) else {
                 throw InputError("There is no store at \(store.path).")
             }
-            let line = ProgressLine(), source = try store.open()
+            let line = ProgressLine()
+            let source = try store.open()
             defer { try? source.close() }
             let name = Self.prefix + SQLiteMemoryStore.stamp() + Self.suffix
             let made = try source.backup(

@@ -32,7 +32,8 @@ extension BackupCommand {
             let path = store.path
             let key = SQLiteMemoryStore.isEncrypted(file) ? try Home.encryptionKey() : nil
             // Before anything is written: the store's own erasures, while it can be read.
-            var erasures: [(owner: Owner, id: CubeID)] = [], note: String?
+            var erasures: [(owner: Owner, id: CubeID)] = []
+            var note: String?
             if FileManager.default.fileExists(atPath: path) {
                 do {
                     let former = try store.open()

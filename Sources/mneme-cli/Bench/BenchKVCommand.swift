@@ -32,7 +32,8 @@ struct BenchKVCommand: AsyncParsableCommand {
 
     /// Measures in a folder of its own below `$MNEME_HOME`, on the same disk as the KV cache.
     func run() async throws {
-        let model = try Home.languageModel(model), folder = Home.folder + "/bench-kv-\(getpid())"
+        let model = try Home.languageModel(model)
+        let folder = Home.folder + "/bench-kv-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         guard tokens >= 2000, tokens < model.decoder.configuration.contextLength, repetitions > 0
         else {

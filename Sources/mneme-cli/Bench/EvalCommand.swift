@@ -53,7 +53,8 @@ struct EvalCommand: AsyncParsableCommand {
             Array(conversations), embedder: try embedderName.map { try Home.embedder($0) },
             oracle: asked)
         var rows: [RecipeEvaluation.Row] = []
-        let line = ProgressLine(), start = ContinuousClock.now
+        let line = ProgressLine()
+        let start = ContinuousClock.now
         // Those that are measured in this run tell how long the rest will take.
         var measured = 0
         let open = chosen.filter { again || kept(folder, $0.name) == nil }.count

@@ -68,7 +68,8 @@ extension KVCommand {
                 policies.isEmpty
                 ? PolicyCatalog.names + KVCodec.allCases.dropFirst().map(\.rawValue) : policies
             let subjects = try names.map { try KVPolicyBenchmark.Subject($0) }
-            let model = try language.open(), line = ProgressLine()
+            let model = try language.open()
+            let line = ProgressLine()
             var settings = KVPolicyBenchmark.Settings()
             (settings.context, settings.tail, settings.windows, settings.needles) = (
                 promptTokens, tail, windows, needles

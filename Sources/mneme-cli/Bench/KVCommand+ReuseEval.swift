@@ -57,7 +57,8 @@ extension KVCommand {
                     "Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1."
                 )
             }
-            let model = try language.open(), line = ProgressLine()
+            let model = try language.open()
+            let line = ProgressLine()
             // Real memories of conversations, or chunks of any text.
             let list: [ReuseBenchmark.Prompt]
             if locomo {

@@ -24,8 +24,9 @@ extension EmbedderCommand {
         }
 
         func run() async throws {
-            let file = try store.file.open(), known = try file.embedders(),
-                name = store.embedderName ?? "none"
+            let file = try store.file.open()
+            let known = try file.embedders()
+            let name = store.embedderName ?? "none"
             let embedder = try store.embedderName.map { try Home.embedder($0, known: known) }
             let statistics = try file.statistics(owner: nil, by: .local)
             let missing = try file.pendingEmbeddingCount(replacing: nil)

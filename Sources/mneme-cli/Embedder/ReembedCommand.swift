@@ -20,7 +20,8 @@ struct ReembedCommand: AsyncParsableCommand {
 
     /// Embeds until nothing is left.
     func run() async throws {
-        let memory = try store.open(), progress = ProgressLine()
+        let memory = try store.open()
+        let progress = ProgressLine()
         guard let embedder = memory.embedder else {
             throw InputError("There is no embedding model: choose one with `mneme embedder use`.")
         }

@@ -66,7 +66,8 @@ struct EncryptionCommand: AsyncParsableCommand {
     static func rewrite(
         _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
     ) throws {
-        let (path, kv, index) = folders(store), line = ProgressLine()
+        let (path, kv, index) = folders(store)
+        let line = ProgressLine()
         let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in
             line.show(done, total, "pages")
         }

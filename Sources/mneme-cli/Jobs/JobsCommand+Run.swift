@@ -43,7 +43,8 @@ extension JobsCommand {
                     promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
             }
             // What ends from now on is what this run did.
-            let runner = JobRunner(memory), start = Date()
+            let runner = JobRunner(memory)
+            let start = Date()
             let count = try await runner.drain()
             await memory.close(deadline: .zero)
             let ended = try memory.store.jobs(

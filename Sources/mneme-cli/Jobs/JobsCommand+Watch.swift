@@ -18,7 +18,8 @@ extension JobsCommand {
         func run() async throws {
             let store = try store.open()
             // What has been shown; jobs that had ended before are no news.
-            var seen: [Int64: Job] = [:], isFirst = true
+            var seen: [Int64: Job] = [:]
+            var isFirst = true
             while true {
                 for job in try store.jobs(
                     in: Set(Job.State.allCases), limit: 200, by: JobsCommand.caller

@@ -27,7 +27,8 @@ extension KVCommand {
             guard [name != nil, all, memory != nil].count(where: { $0 }) == 1 else {
                 throw InputError("Give a name, --memory ID or --all.")
             }
-            let folder = try KVCommand.folder(), count: Int
+            let folder = try KVCommand.folder()
+            let count: Int
             if let name {
                 // What others begin with stays.
                 count = try folder.erase(text: folder.find(name))

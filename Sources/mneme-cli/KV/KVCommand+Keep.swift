@@ -28,16 +28,17 @@ extension KVCommand {
 
         /// Checks that the chain is complete, makes the memory, then pins the blocks.
         func run() async throws {
-            let folder = try KVCommand.folder(), hash = try folder.find(name),
-                chain = try folder.chain(hash),
-                names = Set(chain)
+            let folder = try KVCommand.folder()
+            let hash = try folder.find(name)
+            let chain = try folder.chain(hash)
+            let names = Set(chain)
             // All blocks from the text's beginning on; with one missing it could not be read back.
             let entries = folder.entries().filter { names.contains($0.hash) }
             guard let end = entries.last, entries.count == chain.count else {
                 throw KVError.absent(name)
             }
-            let tokens = entries.flatMap(\.tokens),
-                text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
+            let tokens = entries.flatMap(\.tokens)
+            let text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
             let reference = ActivationReference(
                 block: hash.description, model: end.model, modelHash: end.modelHash.description,
                 tokens: tokens.count,

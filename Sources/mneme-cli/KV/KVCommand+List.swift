@@ -18,7 +18,8 @@ extension KVCommand {
 
         /// Reads the headers of all blocks and opens one tokenizer for each model among them.
         func run() async throws {
-            let folder = try KVCommand.folder(), texts = folder.texts()
+            let folder = try KVCommand.folder()
+            let texts = folder.texts()
             if json { return print(try OperationTable.encode(texts.map(\.text), pretty: true)) }
             if texts.isEmpty {
                 return print(
@@ -27,9 +28,9 @@ extension KVCommand {
             }
             print("name          tokens      size  last used           begins")
             // A tokenizer is opened once a model; where it is not here, the model's name is shown.
-            let models = Set(texts.map(\.text.model)),
-                tokenizers = Dictionary(
-                    uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
+            let models = Set(texts.map(\.text.model))
+            let tokenizers = Dictionary(
+                uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
             for (text, chain) in texts {
                 let start =
                     tokenizers[text.model]??.decode(chain.prefix(4).flatMap(\.tokens)) ?? text.model
@@ -44,8 +45,8 @@ extension KVCommand {
                 )
             }
             // Blocks that texts share count once.
-            let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count,
-                bytes = folder.entries().reduce(0) { $0 + $1.bytes }
+            let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count
+            let bytes = folder.entries().reduce(0) { $0 + $1.bytes }
             print(
                 "\(texts.count) text\(texts.count == 1 ? "" : "s"), \(blocks) blocks, \(bytes / 1_048_576) MiB; prefixes that texts share are kept once\(texts.contains { $0.text.isPinned } ? "; * is pinned" : "")"
             )

@@ -29,9 +29,10 @@ extension KVCommand {
 
         /// Reads the chain of the named block back to its first one.
         func run() async throws {
-            let folder = try KVCommand.folder(), chain = try folder.chain(folder.find(name))
-            let known = Dictionary(folder.entries().map { ($0.hash, $0) }) { first, _ in first },
-                entries = chain.compactMap { known[$0] }
+            let folder = try KVCommand.folder()
+            let chain = try folder.chain(folder.find(name))
+            let known = Dictionary(folder.entries().map { ($0.hash, $0) }) { first, _ in first }
+            let entries = chain.compactMap { known[$0] }
             guard let end = entries.last else { throw KVError.absent(name) }
             let tokens = entries.flatMap(\.tokens)
             let report = Report(

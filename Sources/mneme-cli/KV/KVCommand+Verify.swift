@@ -17,8 +17,8 @@ extension KVCommand {
             false
 
         func run() async throws {
-            let line = ProgressLine(),
-                result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
+            let line = ProgressLine()
+            let result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
             line.end()
             print("\(result.sound) block\(result.sound == 1 ? " is" : "s are") sound")
             for path in result.damaged {

@@ -42,7 +42,8 @@ struct ChatCommand: AsyncParsableCommand {
     /// A turn a line, until an empty one. The first error ends the talk: what was said before it
     /// stays remembered.
     func run() async throws {
-        let model = try language.open(), engine = try kv.engine(model)
+        let model = try language.open()
+        let engine = try kv.engine(model)
         defer { engine.close() }
         let memory = memory ? try store.open() : nil
         // The profile is read here once, so that prompts begin alike.
@@ -93,7 +94,8 @@ struct ChatCommand: AsyncParsableCommand {
 
     /// Shows an answer as it comes, and returns it.
     private static func show(_ answer: ChatAnswer) async throws -> String {
-        var text = "", output = AnswerOutput()
+        var text = ""
+        var output = AnswerOutput()
         for try await event in answer {
             switch event {
             case .text(let piece, _):

@@ -25,7 +25,8 @@ struct GenerateCommand: AsyncParsableCommand {
 
     /// Streams one answer; the KV blocks of the prompt are kept when the engine is closed.
     func run() async throws {
-        let model = try language.open(), engine = try kv.engine(model)
+        let model = try language.open()
+        let engine = try kv.engine(model)
         defer { engine.close() }
         var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
         request.maxTokens = maxTokens

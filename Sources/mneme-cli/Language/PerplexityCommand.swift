@@ -27,7 +27,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.")
         }
-        let model = try Home.languageModel(model), progress = ProgressLine()
+        let model = try Home.languageModel(model)
+        let progress = ProgressLine()
         let result = try Perplexity.measure(
             model, tokens: model.tokens(of: text), context: context, limit: windows
         ) {

@@ -28,9 +28,9 @@ extension ModelsCommand {
         /// Reads headers and prints one block of lines, or the report as JSON.
         func run() async throws {
             // Header and tensors' shapes only; no weights are read.
-            let file = try ModelSource(path: Home.languageModelPath(model)),
-                c = try file.configuration(),
-                tensors = file.tensors
+            let file = try ModelSource(path: Home.languageModelPath(model))
+            let c = try file.configuration()
+            let tensors = file.tensors
             let report = Report(
                 path: file.path, architecture: c.architecture,
                 window: c.slidingWindow.map {

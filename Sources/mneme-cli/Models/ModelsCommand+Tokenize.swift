@@ -24,8 +24,8 @@ extension ModelsCommand {
 
         /// Loads the tokenizer without the weights.
         func run() async throws {
-            let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(),
-                decoder = JSONDecoder()
+            let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer()
+            let decoder = JSONDecoder()
             // Line by line, so that a program can ask as it goes.
             while let line = readLine() {
                 guard let text = try? decoder.decode(String.self, from: Data(line.utf8)) else {

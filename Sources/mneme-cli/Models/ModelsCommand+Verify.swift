@@ -23,7 +23,8 @@ extension ModelsCommand {
 
         /// Compares checksums first: where a file differs, its tensors are not looked at.
         func run() async throws {
-            let path = try Home.languageModelPath(model), line = ProgressLine()
+            let path = try Home.languageModelPath(model)
+            let line = ProgressLine()
             var faults: [String] = []
             // What was fetched is compared with the checksums of then.
             if let manifest = ModelManifest(folder: path) {

@@ -29,7 +29,8 @@ struct PullCommand: AsyncParsableCommand {
     /// Fetches all files of the model and says whether anything was new.
     func run() async throws {
         // MiB of each file, on standard error.
-        let line = ProgressLine(), fetcher = ModelFetcher(models: Home.models)
+        let line = ProgressLine()
+        let fetcher = ModelFetcher(models: Home.models)
         defer { line.end() }
         let (folder, fetched) = try await fetcher.fetch(try ModelReference(name), again: again) {
             what, done, total in

@@ -53,7 +53,8 @@ struct RemoteServer {
         var address = url.absoluteString
         if address.hasSuffix("/") { address.removeLast() }
         address += path
-        var headers: [String: String] = [:], body: Data?
+        var headers: [String: String] = [:]
+        var body: Data?
         if route.method == .get || route.method == .delete {
             let items = arguments.sorted { $0.key < $1.key }.flatMap { name, value in
                 (value.array ?? [value]).map { "\(name)=\(Self.escaped(Self.text($0)))" }

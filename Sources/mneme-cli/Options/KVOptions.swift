@@ -93,9 +93,9 @@ struct KVOptions: ParsableArguments {
         // Numbers that fit no integer must not get as far as the conversion.
         var limits = Engine.Limits()
         let settings = Settings.current
-        let kvMemory = kvMemory ?? settings.number(.kvMemory),
-            kvReuse = kvReuse ?? settings.number(.kvReuse),
-            kvRemote = kvRemote ?? settings.text(.kvRemote)
+        let kvMemory = kvMemory ?? settings.number(.kvMemory)
+        let kvReuse = kvReuse ?? settings.number(.kvReuse)
+        let kvRemote = kvRemote ?? settings.text(.kvRemote)
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError(
                 "--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")

@@ -21,8 +21,8 @@ struct OracleOptions: ParsableArguments {
     ///
     /// The key comes from `MNEME_ORACLE_KEY` alone, as other users can see a command line.
     func remote() throws -> (any Oracle)? {
-        let oracle = oracle ?? Settings.current.text(.oracle),
-            oracleModel = oracleModel ?? Settings.current.text(.oracleModel)
+        let oracle = oracle ?? Settings.current.text(.oracle)
+        let oracleModel = oracleModel ?? Settings.current.text(.oracleModel)
         guard let oracle else {
             guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }
             return nil

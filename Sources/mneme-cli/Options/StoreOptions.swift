@@ -47,10 +47,10 @@ struct StoreOptions: ParsableArguments {
         let recipe = try RecipeOption.recipe(recipe ?? Settings.current.text(.recipe) ?? "standard")
         let store = try file.open()
         guard let name = embedderName else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
-        let known = try store.embedders(),
-            embedder =
-                try requiresModel
-                ? Home.embedder(name, known: known) : Home.localEmbedder(name, known: known)
+        let known = try store.embedders()
+        let embedder =
+            try requiresModel
+            ? Home.embedder(name, known: known) : Home.localEmbedder(name, known: known)
         guard let embedder else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
         let former = Home.formerEmbedder(of: embedder, among: known)
         if requiresModel { Self.tell(of: known, embedder, former) }

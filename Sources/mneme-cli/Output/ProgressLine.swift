@@ -25,8 +25,9 @@ final class ProgressLine: Sendable {
             state.last = now
             state.shown = true
             // Of a total that is not known, only the count is shown.
-            let share = total > 0 ? min(1, Double(done) / Double(total)) : 0, width = 30,
-                filled = Int(share * Double(width))
+            let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
+            let width = 30
+            let filled = Int(share * Double(width))
             let bar =
                 total > 0
                 ? "[" + String(repeating: "█", count: filled)

@@ -23,7 +23,12 @@ enum Terminal {
 
     /// Styles by their SGR codes (ECMA-48); colours are those of the user's own theme.
     enum Style: String {
-        case bold = "1", dim = "2", green = "32", yellow = "33", cyan = "36", red = "31"
+        case bold = "1"
+        case dim = "2"
+        case green = "32"
+        case yellow = "33"
+        case cyan = "36"
+        case red = "31"
     }
 
     /// Stands before our own styles until they are written. No text from outside can hold it.

@@ -16,7 +16,8 @@ struct MetricsText {
             else {
                 continue
             }
-            let head = line[..<space], open = head.firstIndex(of: "{")
+            let head = line[..<space]
+            let open = head.firstIndex(of: "{")
             var labels: [String: String] = [:]
             if let open {
                 for pair in head[head.index(after: open)...].dropLast().split(separator: ",") {

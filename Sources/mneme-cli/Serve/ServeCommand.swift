@@ -96,10 +96,12 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.maximumBody = maxBody << 20
         configuration.keys = try KeyFile(path: Home.keys)
         let settings = Settings.current
-        let certificate = certificate ?? settings.text(.certificate),
-            privateKey = privateKey ?? settings.text(.privateKey),
-            jwks = jwks ?? settings.text(.jwks), issuer = issuer ?? settings.text(.issuer),
-            traces = traces ?? settings.text(.traces), model = model ?? settings.text(.model)
+        let certificate = certificate ?? settings.text(.certificate)
+        let privateKey = privateKey ?? settings.text(.privateKey)
+        let jwks = jwks ?? settings.text(.jwks)
+        let issuer = issuer ?? settings.text(.issuer)
+        let traces = traces ?? settings.text(.traces)
+        let model = model ?? settings.text(.model)
         guard (certificate == nil) == (privateKey == nil), (jwks == nil) == (issuer == nil) else {
             throw InputError("--certificate goes with --private-key, and --jwks with --issuer.")
         }
@@ -145,11 +147,11 @@ struct ServeCommand: AsyncParsableCommand {
         // From here on requests are answered until a signal ends it.
         let server = try MemoryServer(
             memory: memory, language: language, configuration: configuration, logger: logger)
-        let host = host,
-            jobs = JobRunner(memory) {
-                language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 }
-                    ?? false
-            }
+        let host = host
+        let jobs = JobRunner(memory) {
+            language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 }
+                ?? false
+        }
         // What is behind the answers ends with them.
         let work = Task { await jobs.run() }
         defer { work.cancel() }

@@ -13,7 +13,8 @@ enum StandardInput {
         AsyncStream { continuation in
             Thread.detachNewThread {
                 // Reading blocks, so it has a thread of its own; end of input ends the stream.
-                var line: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
+                var line: [UInt8] = []
+                var chunk = [UInt8](repeating: 0, count: 65536)
                 while true {
                     let count = read(STDIN_FILENO, &chunk, chunk.count)
                     if count < 0 && errno == EINTR { continue }

@@ -44,12 +44,12 @@ struct TopCommand: AsyncParsableCommand {
         }
         let downloader = Downloader(token: key ?? RemoteServer.keyOfEnvironment)
         // Rates are differences to the look before.
-        var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
+        var before: (metrics: MetricsText, time: ContinuousClock.Instant)?
+        var looks = 0
         while true {
-            let
-                metrics = MetricsText(
-                    String(decoding: try await downloader.data(address), as: UTF8.self)),
-                now = ContinuousClock.now
+            let metrics = MetricsText(
+                String(decoding: try await downloader.data(address), as: UTF8.self))
+            let now = ContinuousClock.now
             let passed = before.map { (now - $0.time) / .seconds(1) }
             if Terminal.isInteractive(STDOUT_FILENO) { Terminal.clear() }
             print(Self.screen(metrics, before: before?.metrics, seconds: passed, url: url))
@@ -90,7 +90,8 @@ struct TopCommand: AsyncParsableCommand {
                 .dim),
         ]
         for operation in metrics.operations {
-            let total = metrics.count(of: operation), earlier = before?.count(of: operation) ?? 0
+            let total = metrics.count(of: operation)
+            let earlier = before?.count(of: operation) ?? 0
             // Of this interval if anything came in it, of all time otherwise.
             let recent =
                 before.flatMap { total > earlier ? metrics.buckets(of: operation, since: $0) : nil }

@@ -13,7 +13,9 @@ import NIOConcurrencyHelpers
 struct Settings: Sendable {
     /// Where a value comes from.
     enum Source: Sendable, Equatable {
-        case variable(String), file(String), builtIn
+        case variable(String)
+        case file(String)
+        case builtIn
         var text: String {
             switch self {
             case .variable(let name): name
@@ -174,7 +176,8 @@ struct Settings: Sendable {
     /// - Returns: the other arguments.
     /// - Throws: `InputError` for settings that are wrong.
     static func load(_ arguments: [String]) throws -> [String] {
-        var rest: [String] = [], file: String?
+        var rest: [String] = []
+        var file: String?
         var all = arguments[...]
         while let argument = all.popFirst() {
             // What follows is no option.

@@ -22,8 +22,8 @@ extension VaultCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            let word = try passphrase.read(),
-                memory = try store.memory()
+            let word = try passphrase.read()
+            let memory = try store.memory()
             // A name that is a file's is a package; all else is a vault of this store.
             let sources = try [first, second].map { name -> VaultSource in
                 FileManager.default.fileExists(atPath: name)

@@ -37,8 +37,8 @@ extension VaultCommand {
 
         /// Checks all options and takes the passphrase before anything is written.
         func run() async throws {
-            let owner = try tenant.owner(name),
-                memory = try store.memory()
+            let owner = try tenant.owner(name)
+            let memory = try store.memory()
             let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
             // Asked for before anything is written.

@@ -29,9 +29,9 @@ extension VaultCommand {
 
         /// Opens each file that can be opened and takes out of it what was erased since.
         func run() async throws {
-            let owner = try tenant.owner(name),
-                memory = try store.memory(),
-                caller = VaultCommand.caller("exports")
+            let owner = try tenant.owner(name)
+            let memory = try store.memory()
+            let caller = VaultCommand.caller("exports")
             memory.attach(
                 keys: PackageKeys(
                     signing: Home.packageKeys.signing, passphrase: try passphrase.read()))

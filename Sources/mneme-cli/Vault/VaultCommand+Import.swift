@@ -37,7 +37,8 @@ extension VaultCommand {
 
         /// Checks the package, opens the store, imports, and closes it once vectors are made.
         func run() async throws {
-            let word = try passphrase.read(), trusted = try trust.map(VaultCommand.key)
+            let word = try passphrase.read()
+            let trusted = try trust.map(VaultCommand.key)
             // The whole file, before the store is opened.
             let (manifest, _) = try VaultPackageReader.verify(path: file, passphrase: word)
             let owner = try tenant.owner(user ?? manifest.vault.user)

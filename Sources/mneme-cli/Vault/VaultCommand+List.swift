@@ -19,8 +19,9 @@ extension VaultCommand {
         }
 
         func run() async throws {
-            let store = try store.open(), caller = VaultCommand.caller("list"),
-                subscriptions = try Subscription.all()
+            let store = try store.open()
+            let caller = VaultCommand.caller("list")
+            let subscriptions = try Subscription.all()
             let rows = try store.owners().map { owner in
                 Row(
                     vault: owner, memories: try store.statistics(owner: owner, by: caller).memories,

@@ -20,7 +20,8 @@ extension VaultCommand {
         @Option(help: "Only for this vault.") var user: String?
 
         func run() async throws {
-            let wanted = try user.map(tenant.owner), all = try Subscription.all()
+            let wanted = try user.map(tenant.owner)
+            let all = try Subscription.all()
             let chosen = all.filter { wanted == nil || $0.owner == wanted }
             guard !chosen.isEmpty else {
                 throw InputError(

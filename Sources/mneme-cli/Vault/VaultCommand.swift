@@ -40,7 +40,8 @@ struct VaultCommand: AsyncParsableCommand {
         _ body: (MemoryOS, @escaping @Sendable (Int, Int, String) -> Void) async throws ->
             VaultReport
     ) async throws -> VaultReport {
-        let memory = try store.open(), progress = ProgressLine()
+        let memory = try store.open()
+        let progress = ProgressLine()
         do {
             let report = try await body(memory) { progress.show($0, $1, $2) }
             progress.end()

@@ -12,7 +12,8 @@ struct Expiry: Maintainer {
     let help = "archive what has expired"
 
     func perform(_ run: MaintenanceRun) async throws -> String {
-        let now = run.now, owner = try run.requireOwner()
+        let now = run.now
+        let owner = try run.requireOwner()
         let erased = try await run.memory.eraseExpiredDocuments(of: owner, now: now)
         let count = try await run.memory.archive(owner, reason: "expired", now: now) {
             cube in

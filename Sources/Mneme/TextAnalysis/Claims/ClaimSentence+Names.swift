@@ -7,7 +7,8 @@ extension ClaimSentence {
     /// - Parameter last: the subject of the clause before, which "and works at Acme" goes on with.
     /// - Returns: nil if it is nobody in particular.
     func subject(before index: Int, after last: String?) -> (String, Bool)? {
-        var end = index, isDenied = false
+        var end = index
+        var isDenied = false
         while end > 0 {
             let word = tokens[end - 1].lower
             if tokens[end - 1].endsClause { break }
@@ -76,7 +77,8 @@ extension ClaimSentence {
 
     /// The value that begins at `index`, up to the end of the clause and `most` words long.
     func value(from index: Int, _ kind: ClaimWords.Value, most: Int = 5) -> String? {
-        var parts: [String] = [], i = index
+        var parts: [String] = []
+        var i = index
         while i < tokens.count, parts.count < most {
             let token = tokens[i]
             if parts.isEmpty, ClaimWords.articles.contains(token.lower) || token.lower == "my" {

@@ -6,7 +6,8 @@ extension ClaimSentence {
     ///
     /// Stops at a word such as "if" or "would": what follows states nothing.
     func claims() -> [Claim] {
-        var found: [Claim] = [], last: String?
+        var found: [Claim] = []
+        var last: String?
         var i = 0
         while i < tokens.count {
             defer { i += 1 }
@@ -105,7 +106,8 @@ extension ClaimSentence {
     /// The claim of "is", "am", "became" and the like: a diet, marital status, age, attribute, time or
     /// place ("My favourite colour is blue", "The key is under the mat", "Ana is vegan").
     func state(at index: Int) -> Claim? {
-        var next = index + 1, isDenied = false
+        var next = index + 1
+        var isDenied = false
         while next < tokens.count {
             let word = tokens[next].lower
             if word == "not" || word == "longer" {
@@ -116,7 +118,8 @@ extension ClaimSentence {
             next += 1
         }
         guard next < tokens.count, !tokens[index].endsClause else { return nil }
-        let word = tokens[next].lower, isContraction = ClaimWords.contractions[tokens[index].lower] != nil
+        let word = tokens[next].lower
+        let isContraction = ClaimWords.contractions[tokens[index].lower] != nil
         guard isContraction || index > 0, isContraction || !tokens[index - 1].endsClause else {
             return nil
         }

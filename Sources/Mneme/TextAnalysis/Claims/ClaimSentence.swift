@@ -40,7 +40,8 @@ struct ClaimSentence {
     /// - Parameter speaker: whom "I" means, in lower case.
     /// - Complexity: linear in the text.
     static func sentences(of text: String, speaker: String) -> [ClaimSentence] {
-        var sentences: [ClaimSentence] = [], tokens: [Token] = []
+        var sentences: [ClaimSentence] = []
+        var tokens: [Token] = []
         for line in text.unicodeScalars.split(whereSeparator: \.isLineEnd) {
             for raw in line.split(separator: " ") {
                 let word = Substring(raw.trimming { !$0.isWordPart && $0 != "+" && $0 != "#" })

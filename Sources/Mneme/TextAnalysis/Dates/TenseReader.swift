@@ -63,7 +63,8 @@ struct TenseReader {
     /// The tense that one word shows; nil for most words. A verb of planning before "to" or "for"
     /// shows the future: "moved it to Friday".
     private func tense(of i: Int, before start: Int) -> Tense? {
-        let word = tokens[i].text, next = i + 1 < tokens.count ? tokens[i + 1].text : ""
+        let word = tokens[i].text
+        let next = i + 1 < tokens.count ? tokens[i + 1].text : ""
         if word == "have" || word == "has" { return next == "to" ? .future : nil }
         if word == "going" {
             return next != "to" ? nil : isBehind(i, Self.pastForms) ? .unclear : .future

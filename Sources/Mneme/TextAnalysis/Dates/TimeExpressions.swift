@@ -12,7 +12,8 @@ public struct TimeExpression: Sendable, Equatable {
     /// The proximity of `date` to the expression, 0…1: 1 inside a short span, 0.6 inside a longer
     /// one, falling over days outside a short one.
     public func proximity(to date: Date) -> Double {
-        var start = start, end = end
+        var start = start
+        var end = end
         if !fixesYear {
             let calendar = TimeExpressions.calendar
             let shift =
@@ -57,7 +58,8 @@ public enum TimeExpressions {
         let tokens = TimeToken.tokens(of: text)
         guard tokens.contains(where: { TimeMatcher.canOpen($0.text) }) else { return [] }
         let matcher = TimeMatcher(tokens: tokens, today: calendar.startOfDay(for: reference))
-        var found: [TimeExpression] = [], i = 0
+        var found: [TimeExpression] = []
+        var i = 0
         while i < tokens.count, found.count < limit {
             guard let match = matcher.match(at: i) else {
                 i += 1

@@ -89,14 +89,15 @@ extension TimeMatcher {
 
     /// A year behind a date: "2027", "of last year"; how many words, too.
     private func year(at index: Int, from i: Int) -> (year: Int, count: Int)? {
-        let of = ["of", "in"].contains(word(index, from: i)) ? 1 : 0,
-            next = word(index + of, from: i)
+        let of = ["of", "in"].contains(word(index, from: i)) ? 1 : 0
+        let next = word(index + of, from: i)
         if let year = year(next) { return (year, 1 + of) }
         let now = Days.year(of: today)
         if word(index + of + 1, from: i) == "year", let direction = TimeWords.directions[next] {
             return (now + direction, 2 + of)
         }
-        let the = next == "the" ? 1 : 0, start = index + of + the
+        let the = next == "the" ? 1 : 0
+        let start = index + of + the
         guard word(start, from: i) == "year" else { return nil }
         if word(start + 1, from: i) == "before", word(start + 2, from: i) == "last" {
             return (now - 2, of + the + 3)
@@ -260,14 +261,16 @@ extension TimeMatcher {
 
     /// "May 2023", "in May last year", "Q1 2027", "summer 2024"
     func monthOrQuarter(at i: Int) -> Match? {
-        let word = tokens[i].text, previous = self.word(i - 1, from: i),
-            next = self.word(i + 1, from: i)
+        let word = tokens[i].text
+        let previous = self.word(i - 1, from: i)
+        let next = self.word(i + 1, from: i)
         if word == "winter", let year = year(next) { return Match(Days.year(year), 2) }
         if word == "h1" || word == "h2" {
             guard let year = year(next) else { return nil }
             return Match(Days.span(Days.date(year, word == "h1" ? 1 : 7, 1), 6, .month), 2)
         }
-        let isMonth = TimeWords.months[word] != nil, isQuarter = quarter(word) != nil
+        let isMonth = TimeWords.months[word] != nil
+        let isQuarter = quarter(word) != nil
         guard isMonth || isQuarter || TimeWords.seasons[word] != nil, let yearless = yearless(at: i)
         else { return nil }
         // A year that does not begin in January.
@@ -328,8 +331,8 @@ extension TimeMatcher {
     /// "Christmas Eve", "at Easter 2027", "Halloween last year"
     func holiday(at i: Int, needsPreposition: Bool = true) -> Match? {
         guard let (day, used) = holidayName(at: i, from: i) else { return nil }
-        let name = tokens[i..<i + used].map(\.text).joined(separator: " "),
-            next = word(i + used, from: i)
+        let name = tokens[i..<i + used].map(\.text).joined(separator: " ")
+        let next = word(i + used, from: i)
         let yearless: Yearless = ({ Days.span(day.day(in: $0)) }, used)
         if needsPreposition, TimeWords.doubtfulHolidays.contains(name),
             year(at: i + used, from: i) == nil
@@ -381,8 +384,9 @@ extension TimeMatcher {
     /// "on Friday", "Friday, 4 December", "Tuesday next week", "Monday week"
     func weekday(at i: Int) -> Match? {
         guard let weekday = weekdayName(at: i, from: i) else { return nil }
-        let previous = word(i - 1, from: i), next = word(i + 1, from: i),
-            isShort = TimeWords.weekdays[tokens[i].text] == nil
+        let previous = word(i - 1, from: i)
+        let next = word(i + 1, from: i)
+        let isShort = TimeWords.weekdays[tokens[i].text] == nil
         // "Friday, 4 December"
         let on = next == "the" || next == "on" ? 1 : 0
         if tokens.indices.contains(i + 1 + on), tokens[i + 1 + on].sentence == tokens[i].sentence {

@@ -43,7 +43,8 @@ extension TimeMatcher {
     /// A number in words or digits, and how many words it takes.
     private func quantity(at i: Int) -> (range: ClosedRange<Double>, count: Int)? {
         guard tokens.indices.contains(i) else { return nil }
-        let word = tokens[i].text, next = self.word(i + 1, from: i)
+        let word = tokens[i].text
+        let next = self.word(i + 1, from: i)
         if word == "half" {
             let article = next == "a" || next == "an" ? 1 : 0
             return (0.5...0.5, 1 + article)
@@ -57,7 +58,8 @@ extension TimeMatcher {
             let used = word == "a" ? 2 : 1
             return (2...2, used + (self.word(i + used, from: i) == "of" ? 1 : 0))
         }
-        var value: Double, used = 1
+        var value: Double
+        var used = 1
         if let tens = TimeWords.tens[word] {
             value = Double(tens)
             if let ones = TimeWords.numbers[next], (1...9).contains(ones), next != "a",
@@ -99,8 +101,10 @@ extension TimeMatcher {
     func distance(at i: Int) -> Match? {
         if let match = weekdaysAgo(at: i) { return match }
         guard let (amount, used) = amount(at: i) else { return nil }
-        let previous = word(i - 1, from: i), next = word(i + used, from: i)
-        let sign: Int, words: Int
+        let previous = word(i - 1, from: i)
+        let next = word(i + used, from: i)
+        let sign: Int
+        let words: Int
         switch next {
         case "ago", "back": (sign, words) = (-1, 1)
         case "hence": (sign, words) = (1, 1)
@@ -128,9 +132,10 @@ extension TimeMatcher {
         guard let number = TimeWords.numbers[word] ?? (word.utf8.count <= 2 ? Int(word) : nil),
             (1...99).contains(number)
         else { return nil }
-        let name = self.word(i + 1, from: i), next = self.word(i + 2, from: i)
-        let isAgo = next == "ago" || next == "back",
-            isAhead = next == "from" && self.word(i + 3, from: i) == "now"
+        let name = self.word(i + 1, from: i)
+        let next = self.word(i + 2, from: i)
+        let isAgo = next == "ago" || next == "back"
+        let isAhead = next == "from" && self.word(i + 3, from: i) == "now"
         guard isAgo || isAhead else { return nil }
         let singular = name.hasSuffix("s") ? String(name.dropLast()) : name
         guard TimeWords.weekdays[singular] != nil || singular == "weekend" else { return nil }
@@ -173,8 +178,8 @@ extension TimeMatcher {
         if next == "ago" { return nil }
         if next == "time" { count += 1 }
         // "built in three days" took that long, and "once in two weeks" recurs.
-        let tense = TenseReader(tokens: tokens).tense(before: i, after: i + count),
-            previous = self.word(i - 1, from: i)
+        let tense = TenseReader(tokens: tokens).tense(before: i, after: i + count)
+        let previous = self.word(i - 1, from: i)
         guard tense == .future || tense == .present,
             !["once", "twice", "times", "of"].contains(previous),
             next != "of", !recursBefore(i)
@@ -194,7 +199,8 @@ extension TimeMatcher {
     /// From today up to a distance, or from there up to today.
     func upTo(_ amount: Amount, _ sign: Int) -> DaySpan? {
         guard let far = moved(today, amount.high * Double(sign), amount.unit) else { return nil }
-        let first = sign < 0 ? far : today, last = sign < 0 ? today : far
+        let first = sign < 0 ? far : today
+        let last = sign < 0 ? today : far
         guard let end = Days.adding(1, to: last) else { return nil }
         return DaySpan(start: first, end: end)
     }
@@ -210,7 +216,8 @@ extension TimeMatcher {
         else {
             return nil
         }
-        let isWhole = amount.low == amount.low.rounded(), days = amount.unit.component == .day
+        let isWhole = amount.low == amount.low.rounded()
+        let days = amount.unit.component == .day
         var slack =
             switch amount.unit.component {
             case .day: 0
@@ -230,7 +237,8 @@ extension TimeMatcher {
     private func moved(_ date: Date, _ count: Double, _ unit: TimeWords.Unit) -> Date? {
         let total = count * Double(unit.factor)
         guard abs(total) < 100_000 else { return nil }
-        let whole = total.rounded(.towardZero), rest = total - whole
+        let whole = total.rounded(.towardZero)
+        let rest = total - whole
         guard let moved = Days.adding(Int(whole), unit.component, to: date) else { return nil }
         switch unit.component {
         case .year: return Days.adding(Int((rest * 12).rounded()), .month, to: moved)

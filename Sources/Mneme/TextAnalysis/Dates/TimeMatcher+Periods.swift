@@ -5,7 +5,8 @@ extension TimeMatcher {
     /// "last Friday", "this weekend", "the next two weeks", "next week on Tuesday", "last year in
     /// May"
     func directed(at i: Int, depth: Int) -> Match? {
-        let word = tokens[i].text, next = self.word(i + 1, from: i)
+        let word = tokens[i].text
+        let next = self.word(i + 1, from: i)
         if word == "following" || word == "previous" { return isPeriod(next) ? .none(2) : nil }
         guard let direction = TimeWords.directions[word] else { return nil }
         if word == "last", self.word(i - 1, from: i) == "to", self.word(i - 2, from: i) == "next",
@@ -96,8 +97,9 @@ extension TimeMatcher {
 
     /// The last, this or the next one of what has a name.
     func relative(_ name: String, _ direction: Int) -> DaySpan? {
-        let weekday = Days.weekday(of: today), year = Days.year(of: today),
-            month = Days.month(of: today)
+        let weekday = Days.weekday(of: today)
+        let year = Days.year(of: today)
+        let month = Days.month(of: today)
         guard let monday = Days.monday(of: today) else { return nil }
         switch name {
         case "week": return Days.span(Days.adding(7 * direction, to: monday), 7)
@@ -166,7 +168,8 @@ extension TimeMatcher {
             return Match(isKnown ? cut(period, part) : nil, index + 1 - i)
         }
         if ["that", "every", "each"].contains(name) { return .none(index + 1 - i) }
-        let period: DaySpan?, used: Int
+        let period: DaySpan?
+        let used: Int
         if let year = year(name) {
             (period, used) = (Days.year(year), 1)
         } else if let match = plain(at: index, depth: depth + 1) {
@@ -189,8 +192,8 @@ extension TimeMatcher {
         guard days > 2 else { return span }
         if days >= 360 {
             let months = part == .start || part == .end ? 2 : 4
-            let early = Days.adding(months, .month, to: span.start),
-                late = Days.adding(-months, .month, to: span.end)
+            let early = Days.adding(months, .month, to: span.start)
+            let late = Days.adding(-months, .month, to: span.end)
             guard let early, let late else { return nil }
             switch part {
             case .start, .early:
@@ -231,7 +234,8 @@ extension TimeMatcher {
         guard let number = TimeWords.ordinals[word] ?? suffixedOrdinal(word), number <= 5 else {
             return nil
         }
-        let name = self.word(i + 1, from: i), of = self.word(i + 2, from: i)
+        let name = self.word(i + 1, from: i)
+        let of = self.word(i + 2, from: i)
         let weekday = TimeWords.weekdays[name]
         guard weekday != nil || ["day", "week", "weekend", "quarter", "half"].contains(name) else {
             return nil
@@ -242,7 +246,8 @@ extension TimeMatcher {
         var index = i + 3
         if ["the", "each", "every"].contains(self.word(index, from: i)) { index += 1 }
         let isEach = ["each", "every"].contains(self.word(index - 1, from: i))
-        let period: DaySpan?, used: Int
+        let period: DaySpan?
+        let used: Int
         if let year = year(self.word(index, from: i)) {
             (period, used) = (Days.year(year), 1)
         } else if ["month", "year", "quarter"].contains(self.word(index, from: i)) {

@@ -112,7 +112,8 @@ struct TimeMatcher {
         case "tomorrow": offset = 1
         default: return nil
         }
-        var count = 1, days = offset
+        var count = 1
+        var days = offset
         if let weeks = weeksBehind(i) { (count, days) = (2, offset + 7 * weeks) }
         return Match(Days.span(Days.adding(days, to: today)), count)
     }
@@ -128,11 +129,13 @@ struct TimeMatcher {
 
     /// "the week after next", "the Friday before last"
     private func beforeLast(at i: Int) -> Match? {
-        let relation = word(i + 1, from: i), end = word(i + 2, from: i)
+        let relation = word(i + 1, from: i)
+        let end = word(i + 2, from: i)
         guard relation == "before" && end == "last" || relation == "after" && end == "next" else {
             return nil
         }
-        let direction = end == "last" ? -1 : 1, name = tokens[i].text
+        let direction = end == "last" ? -1 : 1
+        let name = tokens[i].text
         if name == "night" { return Match(Days.span(Days.adding(-2, to: today)), 3) }
         guard let near = relative(name, direction) else { return isTimeName(name) ? .none(3) : nil }
         let steps: (Int, Calendar.Component) =
@@ -177,7 +180,8 @@ struct TimeMatcher {
             guard let span = anchor.span else { return .none(1 + used + anchor.count) }
             return Match(beyond(span, weekday, sign, number: 1), 1 + used + anchor.count)
         }
-        let amount: Amount, used: Int
+        let amount: Amount
+        let used: Int
         if let unit = TimeWords.units[tokens[i].text], tokens[i].text != "night" {
             if let week = weekOf(at: i, depth: depth) { return week }
             // Without a number it is one: "the day after Christmas".
@@ -237,8 +241,8 @@ struct TimeMatcher {
     /// The `number`th weekday after a span, or before it.
     private func beyond(_ span: DaySpan, _ weekday: Int, _ sign: Int, number: Int) -> DaySpan? {
         guard let from = sign > 0 ? Days.adding(-1, to: span.end) : span.start else { return nil }
-        let ahead = (weekday - Days.weekday(of: from) + 7) % 7,
-            behind = (Days.weekday(of: from) - weekday + 7) % 7
+        let ahead = (weekday - Days.weekday(of: from) + 7) % 7
+        let behind = (Days.weekday(of: from) - weekday + 7) % 7
         let first = sign > 0 ? (ahead == 0 ? 7 : ahead) : -(behind == 0 ? 7 : behind)
         return Days.span(Days.adding(first + sign * 7 * (number - 1), to: from))
     }
@@ -255,7 +259,8 @@ struct TimeMatcher {
 
     /// The date that another is counted from.
     func anchor(at index: Int, from i: Int, depth: Int) -> (span: DaySpan?, count: Int)? {
-        let article = word(index, from: i) == "the" ? 1 : 0, start = index + article
+        let article = word(index, from: i) == "the" ? 1 : 0
+        let start = index + article
         guard tokens.indices.contains(start), tokens[start].sentence == tokens[i].sentence else {
             return nil
         }
@@ -275,8 +280,9 @@ struct TimeMatcher {
 
     /// "a week on Monday", "a fortnight tomorrow", "two weeks next Friday"
     private func weeksOn(_ amount: Amount, _ used: Int, at i: Int, depth: Int) -> Match? {
-        let on = word(i + used, from: i) == "on" ? 1 : 0, index = i + used + on,
-            next = word(index, from: i)
+        let on = word(i + used, from: i) == "on" ? 1 : 0
+        let index = i + used + on
+        let next = word(index, from: i)
         guard amount.low == amount.high,
             amount.unit.component == .weekOfYear || amount.unit.component == .day
         else {

@@ -18,14 +18,17 @@ struct TimeToken {
     ///
     /// - Complexity: linear in the text.
     static func tokens(of text: String) -> [TimeToken] {
-        var tokens: [TimeToken] = [], word = Word(), sentence = 0
+        var tokens: [TimeToken] = []
+        var word = Word()
+        var sentence = 0
         func endWord() {
             guard word.length > 0 else { return }
             if let token = word.token(sentence) { tokens.append(token) }
             word.removeAll()
         }
-        var previous: Unicode.Scalar?, rest = text.unicodeScalars.makeIterator(),
-            following = rest.next()
+        var previous: Unicode.Scalar?
+        var rest = text.unicodeScalars.makeIterator()
+        var following = rest.next()
         while let scalar = following {
             following = rest.next()
             defer { previous = scalar }

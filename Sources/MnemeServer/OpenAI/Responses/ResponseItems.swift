@@ -23,7 +23,8 @@ enum ResponseItems {
     static func messages(_ items: [JSONValue]) throws -> [ChatMessage] {
         var messages: [ChatMessage] = []
         for (i, item) in items.enumerated() {
-            let path = "input[\(i)]", fields = JSONFields(item.object ?? [:], path: path)
+            let path = "input[\(i)]"
+            let fields = JSONFields(item.object ?? [:], path: path)
             switch try fields.text("type") {
             case "message", nil:
                 let role = try fields.text("role") ?? ""

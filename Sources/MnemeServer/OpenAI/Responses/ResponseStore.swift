@@ -76,7 +76,8 @@ struct ResponseStore: Sendable {
     ///
     /// - Throws: as ``response(_:)``.
     func items(upTo response: String) async throws -> [JSONValue] {
-        var rows: [[JSONValue]] = [], next: String? = response
+        var rows: [[JSONValue]] = []
+        var next: String? = response
         while let id = next {
             let kept = try await self.response(id)
             rows.append(kept.items)

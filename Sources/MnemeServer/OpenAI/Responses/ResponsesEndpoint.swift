@@ -19,7 +19,8 @@ struct ResponsesEndpoint: Sendable {
     /// - Throws: `InputError` for what cannot be read, ``ClientError`` for a response or
     /// conversation that is not there, `EngineError`.
     func answer() async throws -> Response {
-        let call = try ResponsesCall(request), store = ResponseStore(memory, request.caller)
+        let call = try ResponsesCall(request)
+        let store = ResponseStore(memory, request.caller)
         let keeps = try keeps(call)
         var items: [JSONValue] = []
         if let previous = call.previous { items = try await store.items(upTo: previous) }

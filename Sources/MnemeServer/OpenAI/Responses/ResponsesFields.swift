@@ -267,10 +267,12 @@ struct ResponsesCall: Sendable {
     ///
     /// - Throws: `InputError`, `EngineError` for a schema or name that is none.
     private static func tools(_ request: WireRequest) throws -> (ToolSet?, leftOut: [String]) {
-        let fields = request.fields, written = try request.ordered()["tools"] ?? .null
+        let fields = request.fields
+        let written = try request.ordered()["tools"] ?? .null
         let choice = try ResponsesFields.toolChoice.read(fields)
         let isParallel = try ResponsesFields.parallelToolCalls.read(fields) ?? true
-        var tools: [ToolDefinition] = [], leftOut: [String] = []
+        var tools: [ToolDefinition] = []
+        var leftOut: [String] = []
         for (i, tool) in (try ResponsesFields.tools.read(fields) ?? []).enumerated() {
             if let type = tool["type"]?.string, type != "function" {
                 leftOut.append(type)

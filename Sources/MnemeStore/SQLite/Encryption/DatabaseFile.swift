@@ -98,7 +98,8 @@ package final class DatabaseFile {
 
     /// Overwrites all of it with zeros.
     func clear() throws {
-        let zeros = Data(count: 1 << 20), size = try size
+        let zeros = Data(count: 1 << 20)
+        let size = try size
         for offset in stride(from: 0, to: size, by: zeros.count) {
             try write(zeros.prefix(size - offset), at: offset)
         }

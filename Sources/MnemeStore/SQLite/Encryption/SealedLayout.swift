@@ -9,7 +9,10 @@ import Foundation
 struct SealedLayout {
     /// The file that SQLite writes: the database, or its write-ahead log. The numbers are part of
     /// what is encrypted.
-    enum Kind: UInt8 { case pages = 1, log = 2 }
+    enum Kind: UInt8 {
+        case pages = 1
+        case log = 2
+    }
 
     /// A piece that is encrypted by itself.
     struct Unit: Equatable {
@@ -52,7 +55,8 @@ struct SealedLayout {
             guard offset >= Self.logHeader else {
                 return Unit(number: 0, start: 0, length: Self.logHeader, offset: head)
             }
-            let number = (offset - Self.logHeader) / frame, start = Self.logHeader + number * frame
+            let number = (offset - Self.logHeader) / frame
+            let start = Self.logHeader + number * frame
             let fileOffset = head + Self.logHeader + overhead + number * (frame + 2 * overhead)
             return offset < start + Self.frameHeader
                 ? Unit(number: 2 * number + 1, start: start, length: Self.frameHeader, offset: fileOffset)
@@ -91,7 +95,8 @@ struct SealedLayout {
     /// Bytes for SQLite of a log with so many bytes behind its header; a frame whose page is
     /// missing counts with its header alone.
     private func logSize(of frames: Int) -> Int {
-        let stride = frame + 2 * overhead, rest = frames % stride
+        let stride = frame + 2 * overhead
+        let rest = frames % stride
         return Self.logHeader + frames / stride * frame
             + (rest >= Self.frameHeader + overhead ? Self.frameHeader : 0)
     }

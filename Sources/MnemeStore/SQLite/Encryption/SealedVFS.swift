@@ -167,8 +167,8 @@ private final class SealedFile {
         handle.pointee.methods = nil
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        let base = memory.assumingMemoryBound(to: sqlite3_file.self),
-            sealed = SealedFile(base, key, kind)
+        let base = memory.assumingMemoryBound(to: sqlite3_file.self)
+        let sealed = SealedFile(base, key, kind)
         let code = open(base)
         guard let methods = base.pointee.pMethods else {
             return code == SQLITE_OK ? SQLITE_CANTOPEN : code
@@ -197,12 +197,16 @@ private final class SealedFile {
 
     /// The result of reading a unit: its bytes, nothing as the file ends before, or that they were
     /// not written with this key at this place.
-    private enum Content { case plain(Data), absent, damaged, failure(Int32) }
+    private enum Content {
+        case plain(Data)
+        case absent, damaged
+        case failure(Int32)
+    }
 
     /// Reads and decrypts a unit.
     private func load(_ unit: SealedLayout.Unit) -> Content {
-        let count = unit.length + DataKey.overhead,
-            code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.offset))
+        let count = unit.length + DataKey.overhead
+        let code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.offset))
         if code == SealedVFS.shortRead { return .absent }
         guard code == SQLITE_OK else { return .failure(code) }
         return key.open(
@@ -244,8 +248,9 @@ private final class SealedFile {
         // it where to stop. What was being written then is no error.
         let isRecovery = layout.kind == .log && (offset == 0 || layout.isFrame(at: offset))
         while done < buffer.count {
-            let unit = layout.unit(at: offset + done), from = offset + done - unit.start,
-                taken = min(unit.length - from, buffer.count - done)
+            let unit = layout.unit(at: offset + done)
+            let from = offset + done - unit.start
+            let taken = min(unit.length - from, buffer.count - done)
             let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken])
             switch readStable(unit) {
             case .plain(let data):
@@ -271,8 +276,9 @@ private final class SealedFile {
     private func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
         var done = 0
         while done < buffer.count {
-            let unit = layout.unit(at: offset + done), from = offset + done - unit.start,
-                taken = min(unit.length - from, buffer.count - done)
+            let unit = layout.unit(at: offset + done)
+            let from = offset + done - unit.start
+            let taken = min(unit.length - from, buffer.count - done)
             let source = UnsafeRawBufferPointer(rebasing: buffer[done..<done + taken])
             let code: Int32
             if taken == unit.length {

@@ -72,7 +72,8 @@ extension ListOperation: TextRendering {
             return "There are no memories in this scope; --user NAME lists those of another user."
         }
         var lines = memories.map { memory in
-            let state = Answer.string(memory, "state"), speaker = Answer.string(memory, "speaker")
+            let state = Answer.string(memory, "state")
+            let speaker = Answer.string(memory, "speaker")
             let mark = state == "activated" ? "" : " [\(state)]"
             return
                 "\(Answer.string(memory, "id"))  \(Terminal.styled(Answer.day(memory, "eventTime"), .cyan))  \(Answer.string(memory, "type"))\(mark)  "

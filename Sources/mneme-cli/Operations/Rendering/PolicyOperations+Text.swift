@@ -4,8 +4,8 @@ import Mneme
 extension PolicyOperation: TextRendering {
     /// Whose policy it is, and what it says.
     static func rendered(_ value: JSONValue) -> String {
-        let redaction = Answer.strings(value, "redaction"),
-            tenant = value["tenant"]?.string
+        let redaction = Answer.strings(value, "redaction")
+        let tenant = value["tenant"]?.string
         let treatment =
             ["hold": "quarantined until released", "mark": "recalled, and marked", "off": "recalled"][
                 Answer.string(value, "protection")] ?? ""

@@ -32,7 +32,8 @@ extension RecallOperation: TextRendering {
 
     /// One memory: its text, where it comes from, and why it was found.
     private static func found(_ item: JSONValue, rank: Int, withUser: Bool) -> [String] {
-        let memory = item["memory"], speaker = Answer.string(memory, "speaker")
+        let memory = item["memory"]
+        let speaker = Answer.string(memory, "speaker")
         let origin = [
             withUser ? "of " + Answer.string(memory?["scope"], "user") : "",
             Answer.day(memory, "eventTime"), Answer.string(memory?["scope"], "session"),

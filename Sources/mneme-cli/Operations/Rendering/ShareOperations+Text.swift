@@ -32,7 +32,8 @@ extension UnshareOperation: TextRendering {
 extension GrantsOperation: TextRendering {
     /// A line a grant, given or received, with the number that `unshare` takes.
     static func rendered(_ value: JSONValue) -> String {
-        let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
+        let given = value["grants"]?.array ?? []
+        let received = value["received"]?.array ?? []
         if given.isEmpty, received.isEmpty { return "Nothing is shared." }
         return (given + received.filter { !given.contains($0) }).map {
             "\(Answer.string($0, "id"))  \(ShareOperation.line($0))"

@@ -72,8 +72,9 @@ extension StatsOperation: TextRendering {
 extension TiersOperation: TextRendering {
     /// The number of memories of each tier, the topics with their heat, and the profile.
     static func rendered(_ value: JSONValue) -> String {
-        let counts = value["counts"]?.object ?? [:], topics = value["topics"]?.array ?? [],
-            profile = value["profile"]?.array ?? []
+        let counts = value["counts"]?.object ?? [:]
+        let topics = value["topics"]?.array ?? []
+        let profile = value["profile"]?.array ?? []
         var lines = ["short-term", "mid-term", "long-term", "profile"].map {
             "\($0.padded(to: 11))\(Answer.string(counts[$0]))"
         }
@@ -110,8 +111,8 @@ extension DoctorOperation: TextRendering {
 
     /// One check.
     private static func finding(_ finding: JSONValue) -> String {
-        let sound = Answer.string(finding, "sound") == "true",
-            repaired = Answer.string(finding, "repaired") == "true"
+        let sound = Answer.string(finding, "sound") == "true"
+        let repaired = Answer.string(finding, "repaired") == "true"
         let mark =
             sound
             ? Terminal.styled("✓", .green)
