@@ -13,7 +13,9 @@ public struct AdapterMemory: DerivedMemory {
     public init(_ store: AdapterStore) { self.store = store }
 
     /// Takes adapters that were made from any of these memories out of use, and erases their weights.
+    /// Trainings that have not ended are erased with their checkpoints.
     public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
+        try store.eraseTrainings(madeOf: sources)
         for name in store.names() {
             let folder = try store.folder(name)
             guard let record = try folder.record(), !sources.isDisjoint(with: record.memories) else {

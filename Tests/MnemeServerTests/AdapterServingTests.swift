@@ -216,7 +216,23 @@ import Testing
                 try store.folder(name).write(record)
                 _ = try await answer(engine, request(model, "a", name))
             }
+            // Trainings that have not ended, one of which nobody can read.
+            for (name, text) in [
+                ("one", "{\"memories\": [\"\(facts[0].id)\"]}"),
+                ("two", "{\"memories\": [\"\(facts[1].id)\"]}"), ("three", "{"),
+            ] {
+                let training = store.trainingFolder(name)
+                try FileManager.default.createDirectory(
+                    atPath: training, withIntermediateDirectories: false)
+                try Data(text.utf8).write(
+                    to: URL(fileURLWithPath: training + "/" + AdapterStore.trainingFile))
+                try Data([1]).write(to: URL(fileURLWithPath: training + "/checkpoint"))
+            }
             try await memory.erase(facts[0].id, owner: Owner(user: "ana"))
+            #expect(
+                ["one", "two", "three"].map {
+                    FileManager.default.fileExists(atPath: store.trainingFolder($0))
+                } == [false, true, false])
             let error = #expect(throws: AdapterError.self) {
                 _ = try engine.generate(request(model, "a", "one"))
             }

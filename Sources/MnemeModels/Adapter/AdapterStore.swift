@@ -58,6 +58,36 @@ public struct AdapterStore: Sendable {
         return AdapterFolder(path: path + "/" + name)
     }
 
+    /// The folder of a training that has not ended: its settings with the memories that it learns
+    /// from (``trainingFile``), and its checkpoint.
+    public func trainingFolder(_ name: String) -> String { "\(path)/.\(name).training" }
+
+    /// The file of a training folder that tells what is learned, as JSON; `memories` are ids.
+    public static let trainingFile = "training.json"
+
+    /// Removes trainings that learn from any of these memories and have not ended, with their
+    /// checkpoints. What cannot be read is removed, too: nobody knows what is in it.
+    ///
+    /// - Throws: ``MnemeBase/FileError`` if one cannot be removed.
+    public func eraseTrainings(madeOf sources: Set<String>) throws {
+        struct Learned: Decodable { var memories: [String] }
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        where entry.hasPrefix(".") && entry.hasSuffix(".training") {
+            let folder = path + "/" + entry
+            if let data = FileManager.default.contents(atPath: folder + "/" + Self.trainingFile),
+                let learned = try? JSONDecoder().decode(Learned.self, from: data),
+                sources.isDisjoint(with: learned.memories)
+            {
+                continue
+            }
+            do {
+                try FileManager.default.removeItem(atPath: folder)
+            } catch {
+                throw FileError(folder)
+            }
+        }
+    }
+
     /// Keeps an adapter under its record's name.
     ///
     /// - Parameters:

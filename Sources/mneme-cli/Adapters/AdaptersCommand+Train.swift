@@ -60,6 +60,8 @@ extension AdaptersCommand {
             var user: String
             var tenant: String
             var store: String?
+            /// Ids of the memories that are learned: erasing one erases the training.
+            var memories: [String] = []
         }
 
         func run() async throws {
@@ -70,8 +72,8 @@ extension AdaptersCommand {
                     .exists,
                     "There is an adapter '\(name)' already. --replace trains it anew.")
             }
-            let folder = adapters.path + "/.\(name).training"
-            let plan = try plan(folder)
+            let folder = adapters.trainingFolder(name)
+            var plan = try plan(folder)
             let source = try ModelSource(path: Home.languageModelPath(plan.model))
             let base = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")
             let (examples, memories) = try examples(plan)
@@ -82,8 +84,9 @@ extension AdaptersCommand {
                 try? FileManager.default.removeItem(atPath: folder)
                 try Privacy.makeFolder(adapters.path)
                 try Privacy.makeFolder(folder)
+                plan.memories = memories
                 try AtomicFile.write(
-                    try JSONEncoder().encode(plan), to: folder + "/training.json")
+                    try JSONEncoder().encode(plan), to: folder + "/" + AdapterStore.trainingFile)
                 try trainer.save()
             }
             Terminal.note(
@@ -94,6 +97,13 @@ extension AdaptersCommand {
                     "Stopped at step \(trainer.progress.step) of \(trainer.progress.steps). `mneme adapters train \(name) --resume` goes on."
                 )
                 throw ExitCode(1)
+            }
+            // Another process may have erased a memory meanwhile, and this training with it.
+            guard FileManager.default.fileExists(atPath: folder + "/" + AdapterStore.trainingFile)
+            else {
+                throw TrainingError(
+                    .emptySelection,
+                    "A memory that '\(name)' learned from was erased meanwhile. Train it anew.")
             }
             try adapters.add(
                 trainer.adapter, record(plan, base, memories, trainer.progress),
@@ -114,7 +124,9 @@ extension AdaptersCommand {
                     files: file.map { URL(fileURLWithPath: $0).path }, user: user,
                     tenant: tenant, store: store.store.map { URL(fileURLWithPath: $0).path })
             }
-            guard let data = FileManager.default.contents(atPath: folder + "/training.json"),
+            guard
+                let data = FileManager.default.contents(
+                    atPath: folder + "/" + AdapterStore.trainingFile),
                 var plan = try? JSONDecoder().decode(Plan.self, from: data)
             else {
                 throw TrainingError(
