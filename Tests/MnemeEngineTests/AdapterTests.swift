@@ -307,6 +307,20 @@ import Testing
         #expect(throws: AdapterError.self) { _ = try DecoderAdapter(Adapter([:]), for: c) }
     }
 
+    /// An optional segment, made where the optimizer does not see what it is.
+    @inline(never)
+    private func segment(_ view: KVView?) -> DecoderSegment? {
+        view.map { DecoderSegment(tokens: 0..<1, position: 0, view: $0, logits: 1) }
+    }
+
+    @Test func `a segment without an adapter is a segment`() throws {
+        let model = try #require(DecoderTests.models.first)
+        let cache = try Cache(Self.decoder(model).configuration, positions: 32)
+        #expect(segment(cache.view) != nil)
+        #expect(segment(cache.view)?.adapter == nil)
+        #expect(segment(nil) == nil)
+    }
+
     // MARK: Steps
 
     @Test(arguments: adapters)

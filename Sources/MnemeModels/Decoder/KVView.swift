@@ -128,7 +128,21 @@ public struct DecoderSegment: @unchecked Sendable {
     /// The sums of attention that somebody wants, if any.
     public var observation: KVObservation?
     /// The adapter that its tokens are computed with, if any; it must outlive the step.
-    public unowned(unsafe) var adapter: DecoderAdapter?
+    public var adapter: DecoderAdapter? {
+        get {
+            unretainedAdapter.map {
+                Unmanaged<DecoderAdapter>.fromOpaque($0).takeUnretainedValue()
+            }
+        }
+        set {
+            unretainedAdapter = newValue.map {
+                UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque())
+            }
+        }
+    }
+    /// A pointer, as optional segments with an `unowned(unsafe)` reference of nil are taken for nil
+    /// themselves (Swift 6.3, optimised).
+    private var unretainedAdapter: UnsafeRawPointer?
 
     /// Tokens that follow each other from `position` on; the view has room for them.
     public init(
