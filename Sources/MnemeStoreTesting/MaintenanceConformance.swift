@@ -84,12 +84,12 @@ extension MemoryStoreConformance {
             try expect(
                 counts.byState == ["activated": 3, "archived": 1]
                     && counts.byType == ["episodic": 3, "core": 1] && counts.links == 1
-                    && counts.vectors == 3 && counts.pendingEmbeddings == 2 && counts.sessions == 2)
+                    && counts.vectors == 3 && counts.pendingEmbeddings == 1 && counts.sessions == 2)
             _ = try store.commit([.erase(cubes[0].id)], owner: alice, by: at(4))
             counts = try store.statistics(owner: alice, by: .local)
             try expect(
                 counts.memories == 3 && counts.links == 0 && counts.vectors == 2
-                    && counts.pendingEmbeddings == 2
+                    && counts.pendingEmbeddings == 1
                     && counts.byState == ["activated": 2, "archived": 1])
             try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
         },

@@ -87,7 +87,8 @@ public struct Language: Sendable {
 ///
 /// Each word votes for the languages whose tables have it, with one vote in all; so does a letter
 /// that few languages have, with less. English has the doubt: another language must have clearly
-/// more votes.
+/// more votes, and more than one word without such letters, as many a name is a stop word elsewhere
+/// ("Ben" is Dutch for "am").
 public enum LanguageFinder {
     /// Votes that a language needs at least.
     private static let leastVotes: Float = 0.3
@@ -128,15 +129,23 @@ public enum LanguageFinder {
     /// is found. A question is looked for in all of them.
     public static func candidates(ofWords words: [String]) -> [Language] {
         var votes = [Float](repeating: 0, count: Language.all.count)
+        var voters = [Set<String>](repeating: [], count: Language.all.count)
         for word in words {
             if let found = owners[word] {
-                for i in found { votes[i] += 1 / Float(found.count) }
+                for i in found {
+                    votes[i] += 1 / Float(found.count)
+                    voters[i].insert(word)
+                }
             }
             guard !word.utf8.allSatisfy({ $0 < 0x80 }) else { continue }
             if let found = word.unicodeScalars.lazy.compactMap({ letterOwners[$0] }).first {
-                for i in found { votes[i] += letterVote / Float(found.count) }
+                for i in found {
+                    votes[i] += letterVote / Float(found.count)
+                    voters[i].formUnion([word, "letters"])
+                }
             }
         }
+        for i in votes.indices.dropFirst() where voters[i].count < 2 { votes[i] = 0 }
         let best = votes.dropFirst().max() ?? 0
         guard best >= leastVotes, best >= lead * votes[0] else { return [] }
         return votes.indices.dropFirst().filter { votes[$0] >= best / 2 }
