@@ -280,7 +280,7 @@ import Testing
                     base, "/api/chat",
                     [
                         "model": "small:one", "messages": messages, "stream": false,
-                        "options": ["temperature": 0, "num_predict": 12],
+                        "options": ["temperature": 0, "num_predict": 12, "repeat_penalty": 1],
                     ])
                 #expect(ollama.json["message"]?["content"] == one.1)
                 let claude = try await post(

@@ -151,7 +151,8 @@ import Testing
             let events = String(decoding: answer.data, as: UTF8.self)
                 .components(separatedBy: "\n").filter { $0.hasPrefix("data: ") }
                 .map { try? JSONValue(parsing: Array($0.dropFirst(6).utf8)) }
-            #expect(events.count == 2)
+            // Progress, once or more where it takes long, and the answer.
+            #expect(events.count >= 2)
             #expect(events.first??["params"]?["progressToken"] == 9_007_199_254_740_991)
             #expect(events.last??["result"]?["isError"] == false)
             #expect(try await post(base, message, ["Accept": "application/json"]).json["id"] == 1)
