@@ -81,10 +81,12 @@ extension MemoryStoreConformance {
             archived.type = .core
             _ = try store.commit([update(archived)], owner: alice, by: at(3))
             var counts = try store.statistics(owner: alice, by: .local)
-            try expect(
-                counts.byState == ["activated": 3, "archived": 1]
-                    && counts.byType == ["episodic": 3, "core": 1] && counts.links == 1
-                    && counts.vectors == 3 && counts.pendingEmbeddings == 1 && counts.sessions == 2)
+            try expect(counts.byState == ["activated": 3, "archived": 1])
+            try expect(counts.byType == ["episodic": 3, "core": 1])
+            try expect(counts.links == 1)
+            try expect(counts.vectors == 3)
+            try expect(counts.pendingEmbeddings == 1)
+            try expect(counts.sessions == 2)
             _ = try store.commit([.erase(cubes[0].id)], owner: alice, by: at(4))
             counts = try store.statistics(owner: alice, by: .local)
             try expect(

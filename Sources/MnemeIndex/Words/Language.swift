@@ -87,8 +87,7 @@ public struct Language: Sendable {
 ///
 /// Each word votes for the languages whose tables have it, with one vote in all; so does a letter
 /// that few languages have, with less. English has the doubt: another language must have clearly
-/// more votes, and more than one word without such letters, as many a name is a stop word elsewhere
-/// ("Ben" is Dutch for "am").
+/// more votes, and not by a name alone that is a stop word there ("Ben" is Dutch for "am").
 public enum LanguageFinder {
     /// Votes that a language needs at least.
     private static let leastVotes: Float = 0.3
@@ -96,6 +95,11 @@ public enum LanguageFinder {
     private static let lead: Float = 1.5
     /// The vote of a letter that a language has.
     private static let letterVote: Float = 0.4
+
+    /// Names of people in English texts that are stop words of other languages.
+    private static let names: Set<String> = [
+        "an", "ben", "dan", "del", "des", "don", "ella", "han", "max", "mia", "per", "van", "will",
+    ]
 
     /// Which languages have a word.
     private static let owners: [String: [Int]] = {
@@ -129,23 +133,23 @@ public enum LanguageFinder {
     /// is found. A question is looked for in all of them.
     public static func candidates(ofWords words: [String]) -> [Language] {
         var votes = [Float](repeating: 0, count: Language.all.count)
-        var voters = [Set<String>](repeating: [], count: Language.all.count)
+        var hasWord = [Bool](repeating: false, count: Language.all.count)
         for word in words {
             if let found = owners[word] {
                 for i in found {
                     votes[i] += 1 / Float(found.count)
-                    voters[i].insert(word)
+                    if !names.contains(word) { hasWord[i] = true }
                 }
             }
             guard !word.utf8.allSatisfy({ $0 < 0x80 }) else { continue }
             if let found = word.unicodeScalars.lazy.compactMap({ letterOwners[$0] }).first {
                 for i in found {
                     votes[i] += letterVote / Float(found.count)
-                    voters[i].formUnion([word, "letters"])
+                    hasWord[i] = true
                 }
             }
         }
-        for i in votes.indices.dropFirst() where voters[i].count < 2 { votes[i] = 0 }
+        for i in votes.indices.dropFirst() where !hasWord[i] { votes[i] = 0 }
         let best = votes.dropFirst().max() ?? 0
         guard best >= leastVotes, best >= lead * votes[0] else { return [] }
         return votes.indices.dropFirst().filter { votes[$0] >= best / 2 }
