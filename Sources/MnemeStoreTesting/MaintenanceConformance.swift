@@ -76,22 +76,22 @@ extension MemoryStoreConformance {
             for _ in 0..<2 { _ = try store.commit([.link(link)], owner: alice, by: at(2)) }
             let vectors = cubes.prefix(3).map { ($0.id, 1, [Float(1), 0]) }
             for _ in 0..<2 { try store.saveVectors(Array(vectors), embedder: "e") }
-            var archived = cubes[1]
-            archived.state = .archived
-            archived.type = .core
-            _ = try store.commit([update(archived)], owner: alice, by: at(3))
+            var changed = cubes[1]
+            changed.text = "another text"
+            changed.type = .core
+            _ = try store.commit([update(changed), .archive(changed.id)], owner: alice, by: at(3))
             var counts = try store.statistics(owner: alice, by: .local)
             try expect(counts.byState == ["activated": 3, "archived": 1])
             try expect(counts.byType == ["episodic": 3, "core": 1])
             try expect(counts.links == 1)
             try expect(counts.vectors == 3)
-            try expect(counts.pendingEmbeddings == 1)
+            try expect(counts.pendingEmbeddings == 2)
             try expect(counts.sessions == 2)
             _ = try store.commit([.erase(cubes[0].id)], owner: alice, by: at(4))
             counts = try store.statistics(owner: alice, by: .local)
             try expect(
                 counts.memories == 3 && counts.links == 0 && counts.vectors == 2
-                    && counts.pendingEmbeddings == 1
+                    && counts.pendingEmbeddings == 2
                     && counts.byState == ["activated": 2, "archived": 1])
             try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
         },
