@@ -174,7 +174,7 @@ public enum QuarantineOperation: Operation {
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     /// Quarantines the memory. Drafts that are like it are quarantined from then on, see
-    /// ``GuardSignal/lesson``.
+    /// `GuardSignal.lesson`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
