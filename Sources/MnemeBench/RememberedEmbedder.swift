@@ -1,9 +1,9 @@
-public import MnemeBase
+import MnemeBase
 import NIOConcurrencyHelpers
 
 /// An embedder that makes each vector once and keeps it: for measurements that store the same texts
 /// again and again.
-public final class RememberedEmbedder: TextEmbedder {
+final class RememberedEmbedder: TextEmbedder {
     /// Makes the vectors.
     private let base: any TextEmbedder
     /// Vectors by role and text.
@@ -12,16 +12,16 @@ public final class RememberedEmbedder: TextEmbedder {
     private struct Key: Hashable { var isQuery: Bool, text: String }
 
     /// Keeps what `base` makes.
-    public init(_ base: any TextEmbedder) { self.base = base }
+    init(_ base: any TextEmbedder) { self.base = base }
 
-    public var identifier: String { base.identifier }
-    public var dimension: Int { base.dimension }
-    public var maximumTokens: Int { base.maximumTokens }
-    public func tokenCount(_ text: String) -> Int { base.tokenCount(text) }
+    var identifier: String { base.identifier }
+    var dimension: Int { base.dimension }
+    var maximumTokens: Int { base.maximumTokens }
+    func tokenCount(_ text: String) -> Int { base.tokenCount(text) }
 
-    public func embed(_ texts: [String]) throws -> Embeddings { try embed(texts, as: .document) }
+    func embed(_ texts: [String]) throws -> Embeddings { try embed(texts, as: .document) }
 
-    public func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
+    func embed(_ texts: [String], as role: TextRole) throws -> Embeddings {
         let keys = texts.map { Key(isQuery: role == .query, text: $0) }
         let missing = known.withLockedValue { known in
             Array(Set(keys.filter { known[$0] == nil }.map(\.text)))

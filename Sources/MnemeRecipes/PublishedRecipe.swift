@@ -1,7 +1,7 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// A published memory system as a recipe: one file, named as its authors named it.
-public protocol PublishedRecipe: Sendable {
+protocol PublishedRecipe: Sendable {
     /// Its name, paper and what was left out of it.
     static var card: RecipeCard { get }
     /// The recipe: the standard one with the stages in which the paper differs.

@@ -3,7 +3,7 @@ public import MnemePipeline
 /// The recipes by name. A new one is a file in `Published/` and a line here.
 public enum RecipeCatalog {
     /// Published systems, in the order of the lists.
-    public static let published: [any PublishedRecipe.Type] = [
+    static let published: [any PublishedRecipe.Type] = [
         AMem.self, BudgetMem.self, ComoRAG.self, Engram.self, GAM.self, HEMA.self, HMem.self,
         HyMem.self, LiCoMemory.self, LightMem.self, Mem1.self, MemGAS.self, MemoryBank.self,
         MemoryR1.self, MemSifter.self, OMem.self, RetLLM.self, StructuralMemory.self,

@@ -55,10 +55,13 @@ public struct OperationContext: Sendable {
 public struct Route: Sendable, Hashable {
     /// Methods of HTTP that routes use.
     public enum Method: String, Sendable {
-        /// The methods, as HTTP spells them.
+        /// Reads.
         case get = "GET"
+        /// Adds, or runs what is neither read nor changed in place.
         case post = "POST"
+        /// Changes parts.
         case patch = "PATCH"
+        /// Takes away.
         case delete = "DELETE"
     }
     /// The method.

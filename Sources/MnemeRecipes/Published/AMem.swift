@@ -1,17 +1,17 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// A-MEM [62]: memories are notes of a Zettelkasten. A new note is linked with those like it, and
 /// these evolve: what notes have in common becomes their tags. Recall follows the links.
-public enum AMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum AMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "a-mem", paper: "A-MEM: Agentic Memory for LLM Agents [62]",
         idea: "notes linked with their nearest, whose tags evolve; recall follows the links",
         simplified: "links by similarity and tags by shared keywords, instead of a model's judgement; "
             + "linked when the job `maintain` runs, as vectors come after the write",
         claim: "better than its baselines on LoCoMo with six models; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = LinkedRetrieval()
         recipe.ranker = RelevanceRanker()

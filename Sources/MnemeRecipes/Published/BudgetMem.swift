@@ -1,9 +1,9 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// BudgetMem [8]: each question gets a budget tier: cheap searches for simple questions, everything
 /// for hard ones.
-public enum BudgetMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum BudgetMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "budgetmem",
         paper: "Learning Query-Aware Budget-Tier Routing for Runtime Agent Memory [8]",
         idea: "a router gives each question a low, middle or high budget of search",
@@ -11,7 +11,7 @@ public enum BudgetMem: PublishedRecipe {
         claim: "better frontiers of accuracy and cost on LoCoMo, LongMemEval and HotpotQA; no one "
             + "figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = TierRouter(high: standard.retrieval)
         return recipe

@@ -1,9 +1,9 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// ComoRAG [212]: at an impasse probing questions are made of what was found, and new evidence joins
 /// a global pool, cycle by cycle.
-public enum ComoRAG: PublishedRecipe {
-    public static let card = RecipeCard(
+enum ComoRAG: PublishedRecipe {
+    static let card = RecipeCard(
         name: "comorag",
         paper: "ComoRAG: A Cognitive-Inspired Memory-Organized RAG for Stateful Long Narrative "
             + "Reasoning [212]",
@@ -12,7 +12,7 @@ public enum ComoRAG: PublishedRecipe {
             + "found, instead of a model's questions",
         claim: "up to 11 % over the strongest baseline on four long-narrative benchmarks")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = Workspace()
         recipe.ranker = RelevanceRanker()

@@ -1,17 +1,17 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// ENGRAM [53]: memories are episodic, semantic or procedural, and each type answers with its own
 /// nearest, so that a frequent type does not crowd a rare one out.
-public enum Engram: PublishedRecipe {
-    public static let card = RecipeCard(
+enum Engram: PublishedRecipe {
+    static let card = RecipeCard(
         name: "engram",
         paper: "ENGRAM: Effective, Lightweight Memory Orchestration for Conversational Agents [53]",
         idea: "the nearest of each type (episodic, semantic, procedural), merged",
         simplified: "types are found by rule; a third of the places is kept for each type",
         claim: "15 points over full context on LongMemEval with 1 % of the tokens")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = TypedRetrieval()
         recipe.ranker = RelevanceRanker()

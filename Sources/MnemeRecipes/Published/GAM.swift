@@ -1,16 +1,16 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// General Agentic Memory [94]: everything is kept as it is, and a researcher plans, searches and
 /// integrates when a question comes, until it is covered.
-public enum GAM: PublishedRecipe {
-    public static let card = RecipeCard(
+enum GAM: PublishedRecipe {
+    static let card = RecipeCard(
         name: "gam", paper: "General Agentic Memory Via Deep Research [94]",
         idea: "search, look at what is still open, and search for that, until all is covered",
         simplified: "the researcher goes by the question's words instead of a model's plan; no memo "
             + "is written",
         claim: "better than its baselines on memory-grounded tasks; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = Researcher()
         return recipe

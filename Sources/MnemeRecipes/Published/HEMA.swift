@@ -1,11 +1,11 @@
 import Foundation
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// HEMA [71]: one compact summary of all that was said, beside the messages themselves, of which
 /// those that are old and say little are pruned.
-public enum HEMA: PublishedRecipe {
-    public static let card = RecipeCard(
+enum HEMA: PublishedRecipe {
+    static let card = RecipeCard(
         name: "hema",
         paper: "HEMA: A Hippocampus-Inspired Extended Memory Architecture for Long-Context AI "
             + "Conversations [71]",
@@ -14,7 +14,7 @@ public enum HEMA: PublishedRecipe {
             + "lowest twentieth by age and detail is archived",
         claim: "factual recall from 41 % to 87 %; pruning takes 34 % off retrieval time")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.ranker = RelevanceRanker()
         recipe.maintainer = CompactMemory()

@@ -1,10 +1,10 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// H-MEM [73]: layers of abstraction; a search goes down from the summaries that match to what they
 /// were made of, and compares nothing else.
-public enum HMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum HMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "h-mem",
         paper: "Hierarchical Memory for High-Efficiency Long-Term Reasoning in LLM Agents [73]",
         idea: "search among summaries of conversations, then only in those that match",
@@ -12,7 +12,7 @@ public enum HMem: PublishedRecipe {
             + "made when the job `maintain` runs",
         claim: "beats five baselines on five task settings of LoCoMo; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = LayeredSearch()
         recipe.ranker = RelevanceRanker()

@@ -1,9 +1,9 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// HyMem [17]: a light search answers simple questions; the deep one wakes only where the light one
 /// leaves much of the question open.
-public enum HyMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum HyMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "hymem",
         paper: "HyMem: Hybrid Memory Architecture with Dynamic Retrieval Scheduling [17]",
         idea: "a light search first; the deep one only if words of the question stay open",
@@ -11,7 +11,7 @@ public enum HyMem: PublishedRecipe {
             + "that are covered instead of asking a model",
         claim: "92.6 % less computation than full context on LoCoMo and LongMemEval")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = TwoTiers(deep: standard.retrieval)
         return recipe

@@ -1,9 +1,9 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// LiCoMemory [149]: conversations are found first, and weigh with time in the order of what was
 /// said in them.
-public enum LiCoMemory: PublishedRecipe {
-    public static let card = RecipeCard(
+enum LiCoMemory: PublishedRecipe {
+    static let card = RecipeCard(
         name: "licomemory",
         paper: "LiCoMemory: Lightweight and Cognitive Agentic Memory for Efficient Long-Term "
             + "Reasoning [149]",
@@ -11,7 +11,7 @@ public enum LiCoMemory: PublishedRecipe {
         simplified: "names and words index conversations instead of a graph that a model extracts",
         claim: "better than its baselines on LoCoMo and LongMemEval; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = HierarchyRetrieval()
         recipe.ranker = RelevanceRanker()

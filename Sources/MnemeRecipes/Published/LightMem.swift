@@ -1,10 +1,10 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// LightMem [63]: a sensory filter drops what says nothing before it is stored, and duplicates are
 /// put together later, while nobody waits.
-public enum LightMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum LightMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "lightmem",
         paper: "LightMem: Lightweight and Efficient Memory-Augmented Generation [63]",
         idea: "messages that say nothing are not stored; what says the same is merged at rest",
@@ -13,7 +13,7 @@ public enum LightMem: PublishedRecipe {
         claim: "up to 10.9 % more accuracy, 117 times fewer tokens and 159 times fewer calls on "
             + "LongMemEval")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.extractor = SensoryFilter(base: standard.extractor)
         recipe.maintainer = SleepTimeUpdate()

@@ -1,10 +1,10 @@
 import Foundation
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// MEM1 [187]: one internal state of bounded size; what does not fit is discarded at each step.
-public enum Mem1: PublishedRecipe {
-    public static let card = RecipeCard(
+enum Mem1: PublishedRecipe {
+    static let card = RecipeCard(
         name: "mem1",
         paper: "MEM1: Learning to Synergize Memory and Reasoning for Efficient Long-Horizon Agents "
             + "[187]",
@@ -13,7 +13,7 @@ public enum Mem1: PublishedRecipe {
             + "trained model rewrites; what leaves is archived and can be restored",
         claim: "3.5 times the performance at 3.7 times less memory than a 14B model, 16 objectives")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.maintainer = BoundedState()
         return recipe

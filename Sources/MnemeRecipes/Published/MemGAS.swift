@@ -1,10 +1,10 @@
 import Foundation
-public import MnemePipeline
+import MnemePipeline
 
 /// MemGAS [51]: a memory is matched as a message, with its neighbours, and as a conversation; of
 /// these granularities those count most whose matches stand out, measured by their entropy.
-public enum MemGAS: PublishedRecipe {
-    public static let card = RecipeCard(
+enum MemGAS: PublishedRecipe {
+    static let card = RecipeCard(
         name: "memgas",
         paper: "Towards Multi-Granularity Memory Association and Selection for Long-Term "
             + "Conversational Agents [51]",
@@ -13,7 +13,7 @@ public enum MemGAS: PublishedRecipe {
             + "the means of neighbours' vectors",
         claim: "better than the best single granularity on four benchmarks; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = EntropyRouter()
         return recipe

@@ -1,8 +1,8 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// MemSifter [37]: a small proxy sifts whole conversations before anything of them is handed on.
-public enum MemSifter: PublishedRecipe {
-    public static let card = RecipeCard(
+enum MemSifter: PublishedRecipe {
+    static let card = RecipeCard(
         name: "memsifter",
         paper: "MemSifter: Offloading LLM Memory Retrieval via Outcome-Driven Proxy Reasoning [37]",
         idea: "a proxy picks the few conversations that matter; only these are searched",
@@ -10,7 +10,7 @@ public enum MemSifter: PublishedRecipe {
             + "small model",
         claim: "level with or above the best on eight benchmarks; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = Sieve()
         return recipe

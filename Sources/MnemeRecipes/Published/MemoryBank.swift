@@ -1,11 +1,11 @@
 import Foundation
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// MemoryBank [221]: memories fade after Ebbinghaus' curve unless they are recalled, and each day
 /// leaves a summary.
-public enum MemoryBank: PublishedRecipe {
-    public static let card = RecipeCard(
+enum MemoryBank: PublishedRecipe {
+    static let card = RecipeCard(
         name: "memorybank",
         paper: "MemoryBank: Enhancing Large Language Models with Long-Term Memory [221]",
         idea: "what is not recalled fades after Ebbinghaus' curve; each day leaves a summary",
@@ -13,7 +13,7 @@ public enum MemoryBank: PublishedRecipe {
             + "without a model; no portrait of the user; retrieval is the standard's",
         claim: "answers by people's judgement; no figure of recall")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.maintainer = Forgetting()
         return recipe

@@ -1,10 +1,10 @@
-public import Foundation
-public import MnemeCube
-public import MnemePipeline
+import Foundation
+import MnemeCube
+import MnemePipeline
 
 /// Memory-R1 [227]: a manager answers each new fact with ADD, UPDATE, DELETE or NOOP.
-public enum MemoryR1: PublishedRecipe {
-    public static let card = RecipeCard(
+enum MemoryR1: PublishedRecipe {
+    static let card = RecipeCard(
         name: "memory-r1",
         paper: "Memory-R1: Enhancing Large Language Model Agents to Manage and Utilize Memories via "
             + "Reinforcement Learning [227]",
@@ -13,7 +13,7 @@ public enum MemoryR1: PublishedRecipe {
             + "store's own rule on claims; what is replaced can be restored",
         claim: "trained with 152 questions; better than its baselines on LoCoMo")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.reconciler = Manager()
         return recipe

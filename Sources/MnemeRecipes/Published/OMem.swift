@@ -1,10 +1,10 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// O-Mem [151]: three ways to an answer at once: what is known of the person, what the rarest word
 /// of the question leads to, and what is near in meaning.
-public enum OMem: PublishedRecipe {
-    public static let card = RecipeCard(
+enum OMem: PublishedRecipe {
+    static let card = RecipeCard(
         name: "o-mem",
         paper: "O-Mem: Omni Memory System for Personalized, Long Horizon, Self-Evolving Agents [151]",
         idea: "persona, the question's rarest word and meaning, side by side",
@@ -12,7 +12,7 @@ public enum OMem: PublishedRecipe {
             + "topics are words",
         claim: "51.67 % on LoCoMo (answers), 3 % over the best before it; 62.99 % on PERSONAMEM")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = ThreeWays()
         recipe.ranker = RelevanceRanker()

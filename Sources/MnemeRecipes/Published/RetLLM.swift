@@ -1,10 +1,10 @@
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// RET-LLM [83]: facts of a text are kept as triplets of subject, relation and object, each a
 /// memory of its own.
-public enum RetLLM: PublishedRecipe {
-    public static let card = RecipeCard(
+enum RetLLM: PublishedRecipe {
+    static let card = RecipeCard(
         name: "ret-llm",
         paper: "RET-LLM: Towards a General Read-Write Memory for Large Language Models [83]",
         idea: "triplets of subject, relation and object beside the text",
@@ -12,7 +12,7 @@ public enum RetLLM: PublishedRecipe {
             + "stays, too",
         claim: "examples only; no figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.extractor = TripletExtractor(base: standard.extractor)
         return recipe

@@ -1,16 +1,16 @@
-public import MnemePipeline
+import MnemePipeline
 
 /// On the Structural Memory of LLM Agents [155]: mixed structures (texts and triplets), searched
 /// again with what the first search found.
-public enum StructuralMemory: PublishedRecipe {
-    public static let card = RecipeCard(
+enum StructuralMemory: PublishedRecipe {
+    static let card = RecipeCard(
         name: "structural-memory", paper: "On the Structural Memory of LLM Agents [155]",
         idea: "texts and triplets together, searched again with what was found",
         simplified: "the refined question is the mean of its vector and those found, instead of a "
             + "model's words; no summaries",
         claim: "mixed memory is the most robust, iterative retrieval the best of three; no one figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.extractor = TripletExtractor(base: standard.extractor)
         recipe.retrieval = IterativeRetrieval()

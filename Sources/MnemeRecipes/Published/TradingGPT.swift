@@ -1,11 +1,11 @@
 import Foundation
 import MnemeCube
-public import MnemePipeline
+import MnemePipeline
 
 /// TradingGPT [225]: memory has layers, each of which forgets at its own pace; recency, relevance
 /// and importance count alike.
-public enum TradingGPT: PublishedRecipe {
-    public static let card = RecipeCard(
+enum TradingGPT: PublishedRecipe {
+    static let card = RecipeCard(
         name: "tradinggpt",
         paper: "TradingGPT: Multi-Agent System with Layered Memory and Distinct Characters for "
             + "Enhanced Financial Trading Performance [225]",
@@ -14,7 +14,7 @@ public enum TradingGPT: PublishedRecipe {
             + "debate",
         claim: "a design; no figure")
 
-    public static func recipe(over standard: Recipe) -> Recipe {
+    static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = LayeredRetrieval()
         recipe.ranker = RelevanceRanker()

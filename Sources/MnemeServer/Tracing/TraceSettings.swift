@@ -11,7 +11,9 @@ import MnemeBase
 public struct TraceSettings: Sendable, Equatable {
     /// A file, or a collector's address.
     public enum Target: Sendable, Equatable {
+        /// A file, by its path.
         case file(String)
+        /// A collector, by its address.
         case collector(URL)
     }
     /// The file or collector that spans are written to.

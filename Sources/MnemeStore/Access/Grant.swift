@@ -2,9 +2,11 @@ public import Foundation
 
 /// Whom a ``Grant`` is for: somebody of the same tenant.
 public enum Grantee: Hashable, Sendable {
-    /// One user, one agent, or all who have a role; by name.
+    /// One user, by name.
     case user(String)
+    /// One agent, by name.
     case agent(String)
+    /// All who have a role, by its name.
     case role(String)
     /// Everybody of the tenant.
     case everyone

@@ -12,9 +12,11 @@ public struct ExampleEncoder: Sendable {
     /// Tokens of a sequence at most; the rest is cut off.
     private let limit: Int
 
-    /// The tokens of a sequence, and how many at its beginning are not learned.
+    /// An example as tokens.
     public struct Sequence: Sendable, Equatable {
+        /// Prompt and completion.
         public var tokens: [Int32]
+        /// Tokens of the prompt, which are not learned.
         public var promptTokens: Int
     }
 

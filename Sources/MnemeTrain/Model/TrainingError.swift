@@ -29,6 +29,7 @@ public struct TrainingError: MnemeError {
         self.message = message
     }
 
+    /// The class that status and exit code follow from.
     public var errorClass: ErrorClass {
         switch code {
         case .unsupportedModel: .unsupported

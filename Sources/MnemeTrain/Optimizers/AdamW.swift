@@ -1,17 +1,17 @@
 /// AdamW (Loshchilov and Hutter 2019): two floats of state a parameter.
-public struct AdamW: TrainingOptimizer {
+package struct AdamW: TrainingOptimizer {
     private var first: [Float]
     private var second: [Float]
     private var steps: Int64 = 0
 
-    public init(count: Int) {
+    package init(count: Int) {
         first = [Float](repeating: 0, count: count)
         second = first
     }
 
-    public var stateBytes: Int { 8 * first.count }
+    package var stateBytes: Int { 8 * first.count }
 
-    public mutating func step(
+    package mutating func step(
         _ values: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
         rate: Float, decay: Float
     ) {
@@ -27,11 +27,11 @@ public struct AdamW: TrainingOptimizer {
         }
     }
 
-    public var state: [UInt8] {
+    package var state: [UInt8] {
         bytes(of: [steps]) + bytes(of: first) + bytes(of: second)
     }
 
-    public init?(count: Int, state: [UInt8]) {
+    package init?(count: Int, state: [UInt8]) {
         guard state.count == 8 + 8 * count else { return nil }
         steps = numbers(Int64.self, count: 1, from: state[..<8])[0]
         first = numbers(Float.self, count: count, from: state[8..<8 + 4 * count])

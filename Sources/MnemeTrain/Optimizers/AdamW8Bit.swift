@@ -5,7 +5,7 @@ import Foundation
 ///
 /// Codes stand for the values of the paper's dynamic tree: of seven magnitudes of ten, each cut
 /// finer than the one below. A block is decoded, changed and encoded again at each step.
-public struct AdamW8Bit: TrainingOptimizer {
+package struct AdamW8Bit: TrainingOptimizer {
     /// Parameters of a block.
     static let block = 256
 
@@ -16,7 +16,7 @@ public struct AdamW8Bit: TrainingOptimizer {
     private var secondScales: [Float]
     private var steps: Int64 = 0
 
-    public init(count: Int) {
+    package init(count: Int) {
         self.count = count
         let blocks = (count + Self.block - 1) / Self.block
         first = [UInt8](repeating: Self.signed.zero, count: count)
@@ -25,9 +25,9 @@ public struct AdamW8Bit: TrainingOptimizer {
         secondScales = firstScales
     }
 
-    public var stateBytes: Int { 2 * count + 8 * firstScales.count }
+    package var stateBytes: Int { 2 * count + 8 * firstScales.count }
 
-    public mutating func step(
+    package mutating func step(
         _ values: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
         rate: Float, decay: Float
     ) {
@@ -55,11 +55,11 @@ public struct AdamW8Bit: TrainingOptimizer {
         }
     }
 
-    public var state: [UInt8] {
+    package var state: [UInt8] {
         bytes(of: [steps]) + first + second + bytes(of: firstScales) + bytes(of: secondScales)
     }
 
-    public init?(count: Int, state: [UInt8]) {
+    package init?(count: Int, state: [UInt8]) {
         self.init(count: count)
         let blocks = firstScales.count
         let scales = 8 + 2 * count

@@ -2,7 +2,7 @@
 ///
 /// Conforming types are values with their state: a file each, named as its authors named it. Steps
 /// must be the same bits for the same state and gradients.
-public protocol TrainingOptimizer: Sendable {
+package protocol TrainingOptimizer: Sendable {
     /// For parameters from 0 up to `count`, before the first step.
     init(count: Int)
     /// Bytes of the state, without the parameters and their gradients.
@@ -26,7 +26,9 @@ public protocol TrainingOptimizer: Sendable {
 
 /// The optimizers, by the names that commands use.
 public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
+    /// Eight bytes of state a parameter.
     case adamw
+    /// About two bytes of state a parameter.
     case adamw8bit
 
     func make(count: Int) -> any TrainingOptimizer {

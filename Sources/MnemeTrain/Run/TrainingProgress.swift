@@ -1,7 +1,8 @@
 /// Where a training stands.
 public struct TrainingProgress: Sendable, Equatable {
-    /// Steps done, of how many.
+    /// Steps done.
     public var step = 0
+    /// Steps in all.
     public var steps = 0
     /// The step at which this process began: 0 if it did not resume.
     public var firstStep = 0
@@ -11,8 +12,9 @@ public struct TrainingProgress: Sendable, Equatable {
     public var heldOutLoss: Double?
     /// The held-out loss before the first step.
     public var firstHeldOutLoss: Double?
-    /// Tokens computed since this process began, and the seconds that took.
+    /// Tokens computed since this process began.
     public var tokens = 0
+    /// Seconds that ``tokens`` took.
     public var seconds = 0.0
 
     /// No step yet.
