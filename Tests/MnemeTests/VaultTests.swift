@@ -319,6 +319,17 @@ import Testing
                     package: broken, into: Self.team, trusted: key.publicKey.rawRepresentation)
             }
         }
+        // The last line, which the hash does not cover, has one form.
+        let end = try #require(bytes.dropLast().lastIndex(of: 10)) + 1
+        for place in end..<bytes.count - 1 {
+            var data = bytes
+            data.insert(0x20, at: place)
+            _ = FileManager.default.createFile(atPath: folder.path + "/broken", contents: data)
+            await #expect(throws: InputError.self, "a space at \(place - end)") {
+                _ = try await there.importPackage(
+                    package: folder.path + "/broken", into: Self.team, trusted: key.publicKey.rawRepresentation)
+            }
+        }
         await #expect(throws: InputError.self) {
             _ = try await there.importPackage(
                 package: path, into: Self.team,

@@ -219,6 +219,12 @@ public struct VaultPackageReader {
                     "\(name) was changed or damaged: its content does not match its checksum. Get it again."
                 )
             }
+            // The hash does not cover this line; one way to write it leaves no byte to change.
+            guard bytes == Array(try VaultPackage.encode(.init(end: end)).utf8) else {
+                throw InputError(
+                    "\(name) was changed or damaged: its last line has other keys, spaces or an order of its own."
+                )
+            }
             if let key = end.key {
                 guard
                     let key = Hexadecimal.bytes(key).flatMap({
