@@ -21,7 +21,8 @@ trap 'umount -q "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$roo
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
 debootstrap --variant=minbase "$suite" "$root" >"$root.log" 2>&1 || skip "debootstrap failed: $(tail -1 "$root.log")"
 rm -f "$root.log"
-inside() { env -i PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 chroot "$root" "$@"; }
+inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 chroot "$root" "$@"; }
+inside true
 ! inside sh -c 'command -v swift' >/dev/null || { echo "Swift is in the root file system" >&2; exit 1; }
 mkdir -p "$root/root/.mneme/models"
 cp -r "$models/all-MiniLM-L6-v2" "$root/root/.mneme/models/"
