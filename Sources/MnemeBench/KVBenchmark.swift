@@ -107,12 +107,12 @@ public struct KVBenchmark: Sendable {
             requests.append(try engine.generate(request))
         }
         var most = 0
-        // All have begun when each has drawn some tokens.
+        // All have begun when each has sampled some tokens.
         for request in requests {
-            var drawn = 0
+            var sampled = 0
             for try await _ in request {
-                drawn += 1
-                if drawn == 20 { most = max(most, engine.statistics.kv.residentBytes) }
+                sampled += 1
+                if sampled == 20 { most = max(most, engine.statistics.kv.residentBytes) }
             }
         }
         return Report(

@@ -268,7 +268,7 @@ public struct ReuseBenchmark: Sendable {
                 } else {
                     let parts = ranges.indices.compactMap { sources[$0] }
                     var filling = ChunkReuse(
-                        decoder, view, tokens: Array(tokens[..<body]), known: prefix.count,
+                        decoder, view, tokens: Array(tokens[..<body]), cachedTokens: prefix.count,
                         chunks: parts,
                         policy: policy, share: share)
                     while filling.step(logits) {}

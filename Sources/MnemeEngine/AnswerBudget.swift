@@ -1,8 +1,8 @@
 import MnemeModels
 
-/// Keeps room for the end of an answer that is held to a form: where a token would leave less than
-/// the shortest end takes, the answer goes that way instead, and is whole before its most tokens
-/// are reached.
+/// Keeps room for the end of an answer that must keep to a form: where a token would leave less than
+/// the shortest end takes, the answer goes that way instead, and is complete before the limit of
+/// tokens is reached.
 ///
 /// An answer for which there is no room from the start is cut off, as free text is.
 package struct AnswerBudget: Sendable {
@@ -12,7 +12,7 @@ package struct AnswerBudget: Sendable {
     /// At an answer's beginning.
     package init() {}
 
-    /// The token that must come instead of one that was drawn; nil if that may stay.
+    /// The token that must come instead of one that was sampled; nil if that may stay.
     ///
     /// - Parameters:
     ///   - before: the form before the token, and `after` behind it.

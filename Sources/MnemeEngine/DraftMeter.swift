@@ -23,32 +23,32 @@ package struct DraftMeter {
 
     /// Expected seconds of a step: as measured, or from the nearest smaller one that was.
     private func cost(_ rows: Int) -> Double {
-        let known = seconds[...rows].lastIndex { $0 > 0 } ?? 0
-        guard known > 0 else { return 1 + Self.assumed * Double(rows) }
-        let row = seconds.first { $0 > 0 } ?? seconds[known]
-        return seconds[known] + Self.assumed * row * Double(rows - known)
+        let measured = seconds[...rows].lastIndex { $0 > 0 } ?? 0
+        guard measured > 0 else { return 1 + Self.assumed * Double(rows) }
+        let row = seconds.first { $0 > 0 } ?? seconds[measured]
+        return seconds[measured] + Self.assumed * row * Double(rows - measured)
     }
 
     /// The number of tokens to draft for one sequence.
     ///
     /// - Parameters:
     ///   - rows: of the step without them.
-    ///   - drawn: tokens that the step draws without them, those expected of other drafts included.
-    ///   - most: that there are.
-    ///   - hold: how likely one holds, from 0 to 1.
-    /// - Returns: their number, and how many are expected to hold.
-    package func best(rows: Int, drawn: Double, most: Int, hold: Double) -> (
+    ///   - expectedTokens: tokens that the step samples without them, and those expected of other drafts.
+    ///   - most: tokens of the draft that there are.
+    ///   - acceptance: how likely one is accepted, from 0 to 1.
+    /// - Returns: their number, and how many are expected to be accepted.
+    package func best(rows: Int, expectedTokens: Double, most: Int, acceptance: Double) -> (
         tokens: Int, expected: Double
     ) {
         guard rows > 0, rows < Self.mostRows else { return (0, 0) }
         var best = (tokens: 0, expected: 0.0)
-        var rate = drawn / cost(rows)
+        var rate = expectedTokens / cost(rows)
         var expected = 0.0
         var chance = 1.0
         for tokens in 1...max(1, most) where tokens <= min(most, Self.mostRows - rows) {
-            chance *= hold
+            chance *= acceptance
             expected += chance
-            let with = (drawn + expected) / cost(rows + tokens)
+            let with = (expectedTokens + expected) / cost(rows + tokens)
             if with > rate { (best, rate) = ((tokens, expected), with) }
         }
         return best

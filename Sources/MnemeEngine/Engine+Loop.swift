@@ -160,15 +160,15 @@ extension Engine {
                 let isNext =
                     running.count < limits.sequences && keys.insert(sequence.request.key).inserted
                 let count = sequence.compression?.exactTokens ?? sequence.tokens
-                let known =
+                let cached =
                     isNext
-                    ? cache.known(
+                    ? cache.cachedTokens(
                         (0..<count).map { sequence.token($0) }, scope: sequence.scope)
-                    : (tokens: 0, blocksInUse: 0)
+                    : (count: 0, blocksInUse: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key,
-                    prompt: sequence.tokens - known.tokens,
-                    blocks: KVShape.blocks(count + 1) - known.blocksInUse
+                    prompt: sequence.tokens - cached.count,
+                    blocks: KVShape.blocks(count + 1) - cached.blocksInUse
                         + (sequence.compression?.blocks ?? 0))
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
             stepTokens: decoder.stepTokens,

@@ -12,7 +12,7 @@ extension Engine {
             (try? session.prepare(positions: prompt.count)) == true
         {
             sequence.rebasing = reuse.move(
-                prompt, known: sequence.position, parts: sequence.parts, view: session.view)
+                prompt, cachedTokens: sequence.position, parts: sequence.parts, view: session.view)
         }
         if sequence.rebasing == nil {
             sequence.closeParts()
@@ -58,14 +58,14 @@ extension Engine {
     ) -> Bool {
         var count = 0
         var parts = 0
-        var draws: [SampledSequence] = []
+        var samples: [SampledSequence] = []
         var prompt = 0
         var done: Set<Int> = []
         var computed: Set<Int> = []
         var failed: [(Int, any Error)] = []
         // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
         var rows = plan.work.reduce(0) { $0 + $1.tokens }
-        var drawn = Double(plan.work.count)
+        var expectedTokens = Double(plan.work.count)
         var spare = min(decoder.stepTokens - rows, decoder.stepLogits - plan.work.count)
         // Tokens of all sequences side by side; a sequence whose last token is among them gets
         // logits.
@@ -79,14 +79,15 @@ extension Engine {
                 if ends, work.tokens == 1, !sequence.answer.isEmpty {
                     let most = min(
                         limits.draftTokens, spare, sequence.maxTokens - sequence.answer.count - 1)
-                    let next = running[i].drafts?.next(most, rows: rows, drawn: drawn, meter)
+                    let next = running[i].drafts?.next(
+                        most, rows: rows, expectedTokens: expectedTokens, meter)
                     if let next, !next.tokens.isEmpty,
                         try sequence.prepare(1 + next.tokens.count)
                     {
                         draft = next.tokens
-                        (rows, drawn, spare) = (
-                            rows + draft.count, drawn + next.expected, spare - draft.count
-                        )
+                        rows += draft.count
+                        expectedTokens += next.expected
+                        spare -= draft.count
                     }
                 }
             } catch {
@@ -107,7 +108,7 @@ extension Engine {
             shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
             running[i].position += work.tokens
-            if ends { draws.append(SampledSequence(sequence: i, draft: draft)) }
+            if ends { samples.append(SampledSequence(sequence: i, draft: draft)) }
         }
         // Without addresses for its blocks a sequence ends; the others go on.
         for (i, error) in failed {
@@ -142,13 +143,14 @@ extension Engine {
         }
         // Logits come in the order of the sequences that sample.
         var row = 0
-        for draw in draws {
-            let i = draw.sequence
+        for sample in samples {
+            let i = sample.sequence
             let first = row
-            row += 1 + draw.draft.count
+            row += 1 + sample.draft.count
             guard !done.contains(running[i].id) else { continue }
             do {
-                guard let reason = try self.draw(draw, logits, size, first, &running[i], now) else {
+                guard let reason = try self.sample(sample, logits, size, first, &running[i], now)
+                else {
                     continue
                 }
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
@@ -177,25 +179,28 @@ extension Engine {
     ///
     /// - Parameter row: of its first logits.
     /// - Returns: why the answer ends, if it does.
-    private func draw(
-        _ draw: SampledSequence, _ logits: UnsafeMutableBufferPointer<Float>, _ size: Int, _ row: Int,
+    private func sample(
+        _ sampled: SampledSequence, _ logits: UnsafeMutableBufferPointer<Float>, _ size: Int,
+        _ row: Int,
         _ sequence: inout EngineSequence, _ now: ContinuousClock.Instant
     ) throws -> FinishReason? {
         var accepted = 0
         defer {
-            if !draw.draft.isEmpty { sequence.drafts?.note(accepted: accepted, of: draw.draft.count) }
+            if !sampled.draft.isEmpty {
+                sequence.drafts?.note(accepted: accepted, of: sampled.draft.count)
+            }
             shared.withLockedValue { shared in
                 shared.statistics.answerTokens += 1 + accepted
-                shared.statistics.draftedTokens += draw.draft.count
+                shared.statistics.draftedTokens += sampled.draft.count
                 shared.statistics.acceptedTokens += accepted
             }
         }
         while true {
             let start = (row + accepted) * size
             let slice = UnsafeMutableBufferPointer(rebasing: logits[start..<start + size])
-            if let reason = try self.draw(slice, &sequence, now) { return reason }
-            guard accepted < draw.draft.count,
-                sequence.answer.last == draw.draft[draw.draft.startIndex + accepted]
+            if let reason = try sample(slice, &sequence, now) { return reason }
+            guard accepted < sampled.draft.count,
+                sequence.answer.last == sampled.draft[sampled.draft.startIndex + accepted]
             else { return nil }
             accepted += 1
             // Its keys and values were computed with the draft.
@@ -210,7 +215,7 @@ extension Engine {
     ///   - now: the time of the step, the same for all of its sequences.
     /// - Returns: why the answer ends, if it does.
     /// - Throws: ``EngineError`` if no token of the vocabulary fits the constraint.
-    func draw(
+    func sample(
         _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout EngineSequence,
         _ now: ContinuousClock.Instant
     ) throws -> FinishReason? {
@@ -269,29 +274,29 @@ extension Engine {
 
     /// Takes out the text that can be shown: up to a stop string, and without an end that one could
     /// begin with. Says which stop string was met, if one was.
-    package static func release(_ accepted: inout String, stop: [String], all: Bool) -> (
+    package static func release(_ pending: inout String, stop: [String], all: Bool) -> (
         text: String, stop: String?
     ) {
         guard !stop.isEmpty else {
-            defer { accepted = "" }
-            return (accepted, nil)
+            defer { pending = "" }
+            return (pending, nil)
         }
         let met = stop.filter { !$0.isEmpty }.compactMap { word in
-            accepted.range(of: word).map { (word: word, place: $0.lowerBound) }
+            pending.range(of: word).map { (word: word, offset: $0.lowerBound) }
         }
-        if let first = met.min(by: { $0.place < $1.place }) {
-            defer { accepted = "" }
-            return (String(accepted[..<first.place]), first.word)
+        if let first = met.min(by: { $0.offset < $1.offset }) {
+            defer { pending = "" }
+            return (String(pending[..<first.offset]), first.word)
         }
         var keep = 0
         if !all {
             for word in stop {
-                for length in stride(from: min(word.count, accepted.count), to: keep, by: -1)
-                where word.hasPrefix(accepted.suffix(length)) { keep = max(keep, length) }
+                for length in stride(from: min(word.count, pending.count), to: keep, by: -1)
+                where word.hasPrefix(pending.suffix(length)) { keep = max(keep, length) }
             }
         }
-        let text = String(accepted.dropLast(keep))
-        accepted = String(accepted.suffix(keep))
+        let text = String(pending.dropLast(keep))
+        pending = String(pending.suffix(keep))
         return (text, nil)
     }
 }

@@ -73,7 +73,7 @@ struct EngineSequence {
     }
     var positions: Int { request.prompt.count + maxTokens }
 
-    /// Draws the next token. Where it would leave no room for the end of the form, the answer goes
+    /// Samples the next token. Where it would leave no room for the end of the form, the answer goes
     /// to its end instead.
     ///
     /// - Parameter allowed: a bit for each token that the form allows here; nil for all.
@@ -82,7 +82,7 @@ struct EngineSequence {
         _ vocabulary: () -> SchemaVocabulary
     ) -> Int32 {
         guard let before = constraint else { return sampler.next(logits) }
-        let undrawn = sampler
+        let untouched = sampler
         var token = sampler.next(logits, allowed: allowed)
         var after = before
         after.advance(token)
@@ -92,10 +92,10 @@ struct EngineSequence {
             : budget.replacement(
                 for: token, before, after, left: maxTokens - answer.count, vocabulary())
         if let replacement {
-            // Drawn as the only one that may come, so that penalties count it.
+            // Sampled as the only one that may come, so that penalties count it.
             var only = [UInt64](repeating: 0, count: (logits.count + 63) / 64)
             only[Int(replacement) >> 6] = 1 << UInt64(replacement & 63)
-            sampler = undrawn
+            sampler = untouched
             token = sampler.next(logits, allowed: only)
             after = before
             after.advance(token)

@@ -25,7 +25,7 @@ public struct SamplingParameters: Sendable, Equatable {
     public var frequencyPenalty: Double = 0
     /// The bias that is added to logits, by token.
     public var logitBias: [Int32: Double] = [:]
-    /// The same seed and prompt give the same answer, whatever else runs; nil draws one.
+    /// The same seed and prompt give the same answer, whatever else runs; nil takes a random one.
     public var seed: UInt64?
 
     /// Parameters of greedy sampling.
@@ -92,7 +92,7 @@ package struct Sampler: Sendable {
                 logits[i] = -.infinity
             }
         }
-        let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
+        let token = parameters.temperature == 0 ? Self.highest(logits) : sample(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 {
             counts[token, default: 0] += 1
         }
@@ -128,7 +128,7 @@ package struct Sampler: Sendable {
     /// Samples by the probabilities that temperature and filters leave.
     ///
     /// - Complexity: O(vocabulary); the few hundred candidates alone are sorted.
-    private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    private mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         let p = parameters
         let top = Double(logits[Int(Self.highest(logits))])
         let reach = Self.reach(p.temperature)

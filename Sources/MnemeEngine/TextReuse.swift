@@ -65,20 +65,20 @@ final class TextReuse: Sendable {
     /// Begins to fill a prompt's keys and values but for its last token.
     ///
     /// - Parameters:
-    ///   - known: positions that are there, exact.
+    ///   - cachedTokens: of the prompt's prefix, exact.
     ///   - view: with room for the prompt.
     /// - Returns: what is left to compute, step by step, while the parts are open; nil if it is not
     ///   worth it, and nothing was done.
-    func move(_ prompt: [Int32], known: Int, parts: [Part], view: KVView) -> Rebasing? {
+    func move(_ prompt: [Int32], cachedTokens: Int, parts: [Part], view: KVView) -> Rebasing? {
         let whole = parts.filter {
-            $0.isComplete && $0.range.lowerBound >= known && $0.range.upperBound < prompt.count
+            $0.isComplete && $0.range.lowerBound >= cachedTokens && $0.range.upperBound < prompt.count
         }
         guard whole.reduce(0, { $0 + $1.range.count }) >= Self.least else { return nil }
         let chunks = whole.map {
             ChunkReuse.Chunk(range: $0.range, source: $0.session.view, position: 0)
         }
         let filling = ChunkReuse(
-            decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks,
+            decoder, view, tokens: Array(prompt.dropLast()), cachedTokens: cachedTokens, chunks: chunks,
             policy: QuestionAttention(),
             share: share)
         return Rebasing(texts: Set(whole.map(\.range)), filling: filling)
@@ -99,10 +99,10 @@ final class TextReuse: Sendable {
                 session.close({ _ in 0 }, computed: 0)
                 continue
             }
-            let known = session.restored
+            let restored = session.restored
             rebase.copy(
-                range.lowerBound + known..<range.upperBound, of: prompt.view, to: session.view,
-                at: known)
+                range.lowerBound + restored..<range.upperBound, of: prompt.view, to: session.view,
+                at: restored)
             session.close({ text[text.startIndex + $0] }, computed: text.count)
         }
     }

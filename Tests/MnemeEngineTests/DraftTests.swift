@@ -45,13 +45,13 @@ import Testing
             free.note(rows: rows, seconds: 1)
             dear.note(rows: rows, seconds: Double(rows))
         }
-        #expect(free.best(rows: 1, drawn: 1, most: 8, hold: 0.9).tokens == 8)
-        #expect(free.best(rows: 20, drawn: 4, most: 8, hold: 0.9).tokens == 4)
-        #expect(dear.best(rows: 1, drawn: 1, most: 8, hold: 0.9).tokens == 0)
-        #expect(free.best(rows: 200, drawn: 1, most: 8, hold: 0.9).tokens == 0)
-        #expect(free.best(rows: 1, drawn: 1, most: 0, hold: 0.9).tokens == 0)
+        #expect(free.best(rows: 1, expectedTokens: 1, most: 8, acceptance: 0.9).tokens == 8)
+        #expect(free.best(rows: 20, expectedTokens: 4, most: 8, acceptance: 0.9).tokens == 4)
+        #expect(dear.best(rows: 1, expectedTokens: 1, most: 8, acceptance: 0.9).tokens == 0)
+        #expect(free.best(rows: 200, expectedTokens: 1, most: 8, acceptance: 0.9).tokens == 0)
+        #expect(free.best(rows: 1, expectedTokens: 1, most: 0, acceptance: 0.9).tokens == 0)
         // Nothing measured: they are tried.
-        #expect(DraftMeter().best(rows: 1, drawn: 1, most: 8, hold: 0.6).tokens > 0)
+        #expect(DraftMeter().best(rows: 1, expectedTokens: 1, most: 8, acceptance: 0.6).tokens > 0)
     }
 }
 

@@ -167,7 +167,7 @@ struct EngineTests {
 
     @Test func `filters leave what they should`() {
         var logits: [Float] = [0, 5, 4, 3, -2, 4.9]
-        func draws(_ change: (inout SamplingParameters) -> Void) -> Set<Int32> {
+        func samples(_ change: (inout SamplingParameters) -> Void) -> Set<Int32> {
             var parameters = SamplingParameters()
             parameters.temperature = 1
             parameters.seed = 7
@@ -179,26 +179,26 @@ struct EngineTests {
                     return copy.withUnsafeMutableBufferPointer { sampler.next($0) }
                 })
         }
-        #expect(draws { _ in } == [0, 1, 2, 3, 5] || draws { _ in } == [1, 2, 3, 5])
-        #expect(draws { $0.topK = 2 } == [1, 5])
-        #expect(draws { $0.topP = 0.4 } == [1])
-        #expect(draws { $0.minP = 0.3 } == [1, 2, 5])
-        #expect(draws { $0.temperature = 0 } == [1])
-        #expect(draws { $0.logitBias = [4: 100] } == [4])
+        #expect(samples { _ in } == [0, 1, 2, 3, 5] || samples { _ in } == [1, 2, 3, 5])
+        #expect(samples { $0.topK = 2 } == [1, 5])
+        #expect(samples { $0.topP = 0.4 } == [1])
+        #expect(samples { $0.minP = 0.3 } == [1, 2, 5])
+        #expect(samples { $0.temperature = 0 } == [1])
+        #expect(samples { $0.logitBias = [4: 100] } == [4])
         #expect(
-            draws {
+            samples {
                 $0.temperature = 0
                 $0.frequencyPenalty = 0.2
             }.count > 1)
         logits = [1, 1]
-        #expect(draws { $0.temperature = 0 } == [0])
+        #expect(samples { $0.temperature = 0 } == [0])
     }
 
-    @Test func `only what the filters leave is drawn, from many tokens too`() {
+    @Test func `only what the filters leave is sampled, from many tokens too`() {
         let logits = (0..<2000).map { Float(($0 * 7919) % 2000) / 200 }
         let order = logits.indices.sorted { logits[$0] > logits[$1] }
         let total = logits.reduce(0) { $0 + exp(Double($1) / 2) }
-        func draws(_ change: (inout SamplingParameters) -> Void) -> [Int: Int] {
+        func samples(_ change: (inout SamplingParameters) -> Void) -> [Int: Int] {
             var parameters = SamplingParameters()
             parameters.temperature = 2
             parameters.seed = 3
@@ -218,16 +218,16 @@ struct EngineTests {
                 defer { sum += exp(Double(logits[token]) / 2) }
                 return sum < 0.6 * total
             })
-        #expect(nucleus.isSuperset(of: draws { $0.topP = 0.6 }.keys))
-        #expect(Set(order.prefix(700)).isSuperset(of: draws { $0.topK = 700 }.keys))
+        #expect(nucleus.isSuperset(of: samples { $0.topP = 0.6 }.keys))
+        #expect(Set(order.prefix(700)).isSuperset(of: samples { $0.topK = 700 }.keys))
         #expect(
-            draws { $0.minP = 0.5 }.keys.allSatisfy {
+            samples { $0.minP = 0.5 }.keys.allSatisfy {
                 Double(logits[$0]) >= 9.995 + 2 * log(0.5) - 1e-6
             })
-        // The nucleus gets its share of the draws, however they are drawn.
+        // The nucleus gets its share of the samples, however they are made.
         for change in [{ (_: inout SamplingParameters) in }, { $0.topP = 0.999_999 }] {
             let share =
-                Double(draws(change).filter { nucleus.contains($0.key) }.values.reduce(0, +)) / 3000
+                Double(samples(change).filter { nucleus.contains($0.key) }.values.reduce(0, +)) / 3000
             #expect(abs(share - 0.6) < 0.04)
         }
     }

@@ -153,7 +153,7 @@ struct ReuseTests {
             }
             var logits = [Float](repeating: 0, count: c.vocabularySize)
             var filling = ChunkReuse(
-                decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy,
+                decoder, cache.view, tokens: prompt, cachedTokens: 20, chunks: chunks, policy: policy,
                 share: share)
             logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
             return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)

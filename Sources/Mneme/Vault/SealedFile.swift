@@ -64,7 +64,7 @@ package enum SealedFile {
         /// Plain text that fills no piece yet, and the number of the next piece.
         private var waiting = Data(), number: UInt32 = 0
 
-        /// Draws a fresh salt and nonce prefix, derives the key and writes the header.
+        /// Makes a random salt and nonce prefix, derives the key and writes the header.
         /// - Throws: `InputError` for an empty passphrase, and what `write` throws.
         package init(passphrase: String, write: @escaping (Data) throws -> Void) throws {
             guard !passphrase.isEmpty else { throw InputError("The passphrase is empty.") }

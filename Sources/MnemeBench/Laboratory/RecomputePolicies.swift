@@ -9,7 +9,7 @@ package struct NaiveReuse: RecomputePolicy {
     }
 }
 
-/// Computes the beginning of each text again, which draws attention of its own where it begins
+/// Computes the beginning of each text again, where an attention sink of its own is
 /// (EPIC's LegoLink, Hu et al. 2024).
 package struct ChunkStarts: RecomputePolicy {
     package init() {}

@@ -11,8 +11,11 @@ extension KVCache {
         var block = -1
     }
 
-    /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
-    func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
+    /// Blocks on disk that go on from what is in memory, if they bring more than the `cachedTokens`
+    /// of the block in memory that matches in part.
+    func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, cachedTokens: Int)
+        -> [Load]
+    {
         guard let localTier else { return [] }
         var loads: [Load] = []
         var parent = path.last?.hash ?? root.hash
@@ -26,7 +29,8 @@ extension KVCache {
             start += KVShape.blockTokens
         }
         // An end may have any length. Its last token is of no use if it is the last of all.
-        let least = loads.isEmpty ? (tokens.count - start > known + 1 ? known : tokens.count) : 0
+        let brings = tokens.count - start > cachedTokens + 1
+        let least = loads.isEmpty ? (brings ? cachedTokens : tokens.count) : 0
         for count in stride(
             from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1)
         {
@@ -139,16 +143,16 @@ extension KVCache {
         _ tokens: [Int32], into session: Session, limit: Int,
         _ loaded: @escaping @Sendable () -> Void
     ) {
-        let known = state.withLockedValue { _ in
+        let restored = state.withLockedValue { _ in
             session.isClosed || session.fault != nil
                 ? nil
                 : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
         }
         var loads: [Load] = []
-        if let known, let remoteTier {
-            var parent = known.parent
+        if let restored, let remoteTier {
+            var parent = restored.parent
             for start in stride(
-                from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
+                from: restored.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
                 by: KVShape.blockTokens)
             {
                 let part = Array(tokens[start..<start + KVShape.blockTokens])

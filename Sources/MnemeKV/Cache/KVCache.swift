@@ -99,7 +99,9 @@ package final class KVCache: Sendable {
     static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
     /// The number of tokens that are cached in memory, and how many of their blocks somebody uses.
-    package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, blocksInUse: Int) {
+    package func cachedTokens(_ tokens: [Int32], scope: String = "") -> (
+        count: Int, blocksInUse: Int
+    ) {
         state.withLockedValue { state in
             let (path, partial) = state.tree.match(tokens.dropLast(), from: state.tree.root(scope))
             return (
@@ -355,7 +357,8 @@ package final class KVCache: Sendable {
             }
             session.chain = path
             session.restored = path.count * KVShape.blockTokens
-            let onDisk = find(tokens, after: path, from: root, known: partial?.count ?? 0)
+            let onDisk = find(
+                tokens, after: path, from: root, cachedTokens: partial?.count ?? 0)
             if onDisk.isEmpty, let partial {
                 // The block is the other's: its rows up to the parting are copied.
                 state.tree.pin(partial.node)
@@ -405,12 +408,12 @@ package final class KVCache: Sendable {
                 let rest = (start..<computed).map(tokens)
                 if !state.tree.covers(parent, rest) {
                     // An end that this one goes on from is not needed any more.
-                    for known in parent.children.values
-                    where known.pins == 0 && known.children.isEmpty
-                        && rest.starts(with: known.tokens)
+                    for old in parent.children.values
+                    where old.pins == 0 && old.children.isEmpty
+                        && rest.starts(with: old.tokens)
                     {
-                        arena.free(state.tree.remove(known))
-                        if known.isKept { superseded.append(known.hash) }
+                        arena.free(state.tree.remove(old))
+                        if old.isKept { superseded.append(old.hash) }
                     }
                     let node = state.tree.insert(
                         parent, rest, block: block, sources: session.sources, now: Self.now

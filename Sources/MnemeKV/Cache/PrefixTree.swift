@@ -88,9 +88,9 @@ struct PrefixTree {
     ) -> (
         node: KVNode, isNew: Bool
     ) {
-        if let known = parent.children[tokens] {
-            known.sources.formUnion(sources)
-            return (known, false)
+        if let present = parent.children[tokens] {
+            present.sources.formUnion(sources)
+            return (present, false)
         }
         let node = KVNode(
             parent: parent, tokens: tokens, hash: parent.hash.next(tokens), block: block,

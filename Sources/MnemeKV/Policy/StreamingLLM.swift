@@ -27,7 +27,7 @@ public struct RandomEviction: TokenScorer {
     }
     /// The policy needs no attention weights.
     public var needs: AttentionNeed { .none }
-    /// A number drawn from seed, layer, head and position; infinity for the last rows.
+    /// A random number made from seed, layer, head and position; infinity for the last rows.
     public func scores(_ rows: KVRows) -> [Float] {
         // A row keeps its lot for as long as it is there.
         rows.positions.enumerated().map { i, position in

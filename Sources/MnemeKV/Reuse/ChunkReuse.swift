@@ -74,7 +74,7 @@ package struct ChunkReuse: Sendable {
 
     private let decoder: TransformerDecoder
     private let view: KVView
-    private let tokens: [Int32], known: Int, ranges: [Range<Int>]
+    private let tokens: [Int32], cachedTokens: Int, ranges: [Range<Int>]
     private let policy: any RecomputePolicy, share: Double
     /// Layers that are computed for all tokens where deviations are looked at.
     private static let probeLayers = 2
@@ -95,15 +95,15 @@ package struct ChunkReuse: Sendable {
     ///   - view: with room for the prompt; it and the chunks' sources stay valid until the last
     ///     step.
     ///   - tokens: of the prompt.
-    ///   - known: tokens at the beginning that are exact in `view` already.
-    ///   - chunks: in order, behind `known`.
+    ///   - cachedTokens: tokens of the prefix that are exact in `view` already.
+    ///   - chunks: in order, behind those.
     ///   - share: of the chunks' tokens that are computed again.
     package init(
-        _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk],
-        policy: any RecomputePolicy, share: Double
+        _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], cachedTokens: Int,
+        chunks: [Chunk], policy: any RecomputePolicy, share: Double
     ) {
-        (self.decoder, self.view, self.tokens, self.known, self.policy, self.share) = (
-            decoder, view, tokens, known, policy, share
+        (self.decoder, self.view, self.tokens, self.cachedTokens, self.policy, self.share) = (
+            decoder, view, tokens, cachedTokens, policy, share
         )
         ranges = chunks.map(\.range)
         let rebase = KVRebase(decoder.configuration)
@@ -117,10 +117,10 @@ package struct ChunkReuse: Sendable {
         case .deviations:
             before = ranges.map { $0.map(vector) }
             layers = Self.probeLayers
-            rest = Array(known..<tokens.count)[...]
+            rest = Array(cachedTokens..<tokens.count)[...]
         case .attention:
             // What no chunk covers must be there for the question.
-            observed = ranges.last?.upperBound ?? known
+            observed = ranges.last?.upperBound ?? cachedTokens
             let count = max(1, decoder.configuration.layers - 1)
             let first = count / 2
             let accumulatedAttention = AlignedBuffer<Float>(
@@ -157,7 +157,7 @@ package struct ChunkReuse: Sendable {
         }
         if let accumulatedAttention {
             for start in stride(from: 0, to: accumulatedAttention.count, by: tokens.count) {
-                for position in known..<observed {
+                for position in cachedTokens..<observed {
                     evidence[position, default: 0] += accumulatedAttention.pointer[start + position]
                 }
             }
@@ -174,7 +174,7 @@ package struct ChunkReuse: Sendable {
     /// Positions up to `end` that no chunk covers.
     private func gaps(_ end: Int) -> [Int] {
         var result: [Int] = []
-        var start = known
+        var start = cachedTokens
         for range in ranges + [end..<end] {
             result += start..<range.lowerBound
             start = range.upperBound
