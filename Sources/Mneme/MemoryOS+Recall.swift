@@ -239,7 +239,7 @@ extension MemoryOS {
             let document = index.documents[candidate.document]
             if let duplicate = numbers.firstIndex(where: { other in
                 let terms = index.documents[other].analysis.terms
-                return document.analysis.terms.entries.count >= Likeness.leastWords
+                return document.analysis.terms.entries.count >= SimilarMemories.leastWords
                     && document.speaker == index.documents[other].speaker
                     && document.analysis.terms.similarity(to: terms) >= Self.foldedSimilarity
             }) {

@@ -10,9 +10,9 @@ extension MemoryOS {
     /// Reconciles a group of writes with what is stored, and commits them together.
     func commit(_ writes: [PendingWrite]) -> [Result<[Remembered], any Error>] {
         do {
-            let steps = zip(writes, try likenesses(of: writes)).map { write, likenesses in
+            let steps = zip(writes, try similar(of: writes)).map { write, similar in
                 Result {
-                    try zip(write.drafts, likenesses).map { try reconcile($0, $1, of: write) }
+                    try zip(write.drafts, similar).map { try reconcile($0, $1, of: write) }
                 }
             }
             // What a recipe may not do fails its own write, and not those that came together.
@@ -47,7 +47,7 @@ extension MemoryOS {
     /// Asks the recipe what becomes of a draft, and holds its answer to the policy.
     ///
     /// - Throws: `AccessError` if the recipe wants what no recipe may.
-    private func reconcile(_ draft: PreparedDraft, _ likeness: Likeness, of write: PendingWrite)
+    private func reconcile(_ draft: PreparedDraft, _ similar: SimilarMemories, of write: PendingWrite)
         throws -> Reconciled
     {
         var draft = draft
@@ -58,14 +58,14 @@ extension MemoryOS {
             return result
         }
         // A text that was quarantined once is recognised in other words.
-        if write.quarantinesSimilar, likeness.isLikeQuarantined, draft.cube.vouchedBy == nil,
+        if write.quarantinesSimilar, similar.isSimilarToQuarantined, draft.cube.vouchedBy == nil,
             draft.cube.state == .activated
         {
             draft.cube.state = .quarantined
             draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.similarToQuarantined.rawValue]
         }
         let operations = recipe.reconciler.operations(
-            for: draft.cube, among: likeness.neighbours, at: write.caller.time)
+            for: draft.cube, among: similar.neighbours, at: write.caller.time)
         for operation in operations {
             if case .add(let added, let links) = operation {
                 let cube = conformed(added, to: write.policy, madeOf: draft.cube)
@@ -133,12 +133,12 @@ extension MemoryOS {
     }
 
     /// For each draft of each write, the memories from before the group that are like it.
-    private func likenesses(of writes: [PendingWrite]) throws -> [[Likeness]] {
-        var found = writes.map { [Likeness](repeating: Likeness(), count: $0.drafts.count) }
+    private func similar(of writes: [PendingWrite]) throws -> [[SimilarMemories]] {
+        var found = writes.map { [SimilarMemories](repeating: SimilarMemories(), count: $0.drafts.count) }
         var readers: [IndexKey: [Int]] = [:]
         for (i, write) in writes.enumerated()
         where write.caller.principal.permissions.contains(.read)
-            && write.drafts.contains(where: { $0.analysis.canBeLikeOthers })
+            && write.drafts.contains(where: { $0.analysis.canBeSimilar })
         {
             // A duplicate that the writer may not see must not show; whoever reaches nothing is
             // refused when it writes.
@@ -152,9 +152,9 @@ extension MemoryOS {
             {
                 continue
             }
-            func compare(_ index: some LikenessIndex) {
+            func compare(_ index: some SimilarityIndex) {
                 for i in indices {
-                    found[i] = writes[i].drafts.map { index.likeness(to: $0.analysis) }
+                    found[i] = writes[i].drafts.map { index.similarMemories(to: $0.analysis) }
                 }
             }
             let analyses = indices.lazy.flatMap { writes[$0].drafts.lazy.map(\.analysis) }

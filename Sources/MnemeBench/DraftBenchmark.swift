@@ -69,7 +69,7 @@ public struct DraftBenchmark: Sendable {
                 Row(
                     chats: kind, plain: Double(tokens) / best.reduce(0) { $0 + $1[0] },
                     drafted: Double(tokens) / best.reduce(0) { $0 + $1[1] },
-                    drafts: Double(figures.draftedTokens) / Double(max(1, figures.answerTokens)),
+                    drafts: Double(figures.draftedTokens) / Double(max(1, figures.completionTokens)),
                     held: Double(figures.acceptedTokens) / Double(max(1, figures.draftedTokens)),
                     same: same))
         }

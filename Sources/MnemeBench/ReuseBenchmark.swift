@@ -270,7 +270,7 @@ public struct ReuseBenchmark: Sendable {
                     var filling = ChunkReuse(
                         decoder, view, tokens: Array(tokens[..<body]), cachedTokens: prefix.count,
                         chunks: parts,
-                        policy: policy, share: share)
+                        policy: policy, recomputeRatio: share)
                     while filling.step(logits) {}
                 }
                 sums[m].seconds += (ContinuousClock().now - start) / .seconds(1)

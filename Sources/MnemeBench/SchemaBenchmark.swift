@@ -117,7 +117,7 @@ public struct SchemaBenchmark: Sendable {
         for try await event in try engine.generate(request) {
             if case .finished(_, let usage) = event {
                 return Time(
-                    tokens: usage.answerTokens - 1, seconds: usage.total - usage.firstToken)
+                    tokens: usage.completionTokens - 1, seconds: usage.total - usage.firstToken)
             }
         }
         return Time()

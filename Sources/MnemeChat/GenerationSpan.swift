@@ -44,7 +44,7 @@ extension Engine {
             if case .finished(_, let usage) = event {
                 span.updateAttributes {
                     $0["gen_ai.usage.input_tokens"] = usage.promptTokens
-                    $0["gen_ai.usage.output_tokens"] = usage.answerTokens
+                    $0["gen_ai.usage.output_tokens"] = usage.completionTokens
                     $0["mneme.cached_tokens"] = usage.cachedTokens
                 }
             }

@@ -26,7 +26,7 @@ extension Engine {
         try check(
             prompt: request.prompt, alternatives: request.alternatives,
             isStream: compression?.policy.movesTogether ?? false)
-        let most = try answerTokens(request, compression)
+        let most = try maximumCompletionTokens(request, compression)
         // Texts are ranges of the prompt, in order, without overlap.
         var end = 0
         for text in request.texts {
@@ -81,7 +81,7 @@ extension Engine {
     /// The most tokens of an answer: what the request asks for, else as many as fit.
     ///
     /// - Throws: ``EngineError`` if the prompt and they do not fit the memory.
-    private func answerTokens(_ request: GenerationRequest, _ compression: SequenceCompression?)
+    private func maximumCompletionTokens(_ request: GenerationRequest, _ compression: SequenceCompression?)
         throws -> Int
     {
         let prompt = request.prompt.count

@@ -155,7 +155,7 @@ extension Engine {
                 }
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
                 running[i].usage.promptTokens = running[i].request.prompt.count
-                running[i].usage.answerTokens = running[i].answer.count
+                running[i].usage.completionTokens = running[i].answer.count
                 running[i].usage.kept = running[i].kept
                 finish(running[i], throwing: nil, last: .finished(reason, running[i].usage))
             } catch { finish(running[i], throwing: error) }
@@ -190,7 +190,7 @@ extension Engine {
                 sequence.drafts?.note(accepted: accepted, of: sampled.draft.count)
             }
             shared.withLockedValue { shared in
-                shared.statistics.answerTokens += 1 + accepted
+                shared.statistics.completionTokens += 1 + accepted
                 shared.statistics.draftedTokens += sampled.draft.count
                 shared.statistics.acceptedTokens += accepted
             }

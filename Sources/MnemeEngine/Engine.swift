@@ -11,7 +11,7 @@ import NIOConcurrencyHelpers
 /// next step.
 ///
 /// Answers depend on the request alone: neither other requests nor what is cached changes a bit.
-/// The exceptions are asked for: ``Limits-swift.struct/reuseShare``, and a codec other than f16 for
+/// The exceptions are asked for: ``Limits-swift.struct/recomputeRatio``, and a codec other than f16 for
 /// blocks beyond memory. What ``KVCompression`` leaves out changes the answers that ask for it
 /// alone.
 public final class Engine: Sendable {
@@ -51,7 +51,7 @@ public final class Engine: Sendable {
         /// Of the tokens of ``GenerationRequest/texts`` that are known from other places, how many
         /// are computed again: those that the question attends to most (CacheBlend, Yao et al.
         /// 2025, chosen by attention). nil computes all anew, and answers are exact.
-        public var reuseShare: Double?
+        public var recomputeRatio: Double?
         /// The most tokens of an answer that are drafted from its prompt and checked in one step, at
         /// once; 0 drafts none. Answers are the same with any number; fewer are drafted, or none,
         /// where that takes longer.
@@ -106,7 +106,7 @@ public final class Engine: Sendable {
             model: .model(weights, decoder.configuration, codec: codec),
             modelName: model.name, bytes: limits.kvBytes,
             localTier: folder, remoteTier: remote, codec: codec)
-        reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
+        reuse = limits.recomputeRatio.map { [cache] in TextReuse(cache, model.decoder, recomputeRatio: $0) }
         let identities = folder.map { $0.path + "/models" }
         self.adapters = adapters.map {
             AdapterRegistry($0, model.decoder.configuration, budget: limits.adapterBytes) {

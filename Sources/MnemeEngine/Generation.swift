@@ -28,7 +28,7 @@ public struct GenerationRequest: Sendable {
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
     /// Parts of the prompt that may stand in other prompts at other places, in order: recalled
-    /// memories. Their keys and values are reused there, if ``Engine/Limits/reuseShare`` says so and
+    /// memories. Their keys and values are reused there, if ``Engine/Limits/recomputeRatio`` says so and
     /// no adapter is named.
     public var texts: [Range<Int>] = []
     /// How its keys and values are compressed; nil as the engine does.
@@ -55,7 +55,7 @@ public enum FinishReason: String, Sendable, Codable {
 /// The cost of a request, and what ended its answer.
 public struct GenerationUsage: Sendable, Equatable {
     /// Tokens of the prompt and of the answer.
-    public var promptTokens = 0, answerTokens = 0
+    public var promptTokens = 0, completionTokens = 0
     /// Tokens of the prompt whose keys and values were there already.
     public var cachedTokens = 0
     /// Of these, tokens of texts that stood elsewhere: the answer may differ a little from one
@@ -94,7 +94,7 @@ public struct EngineStatistics: Sendable {
     /// Adapters in memory, and their bytes.
     public var adapters = 0, adapterBytes = 0
     /// Tokens of prompts and answers computed.
-    public var promptTokens = 0, answerTokens = 0
+    public var promptTokens = 0, completionTokens = 0
     /// Tokens that were drafted from prompts, and those of them that were accepted.
     public var draftedTokens = 0, acceptedTokens = 0
     /// Requests ended, also by errors.

@@ -92,7 +92,7 @@ package struct Sampler: Sendable {
                 logits[i] = -.infinity
             }
         }
-        let token = parameters.temperature == 0 ? Self.highest(logits) : sample(logits)
+        let token = parameters.temperature == 0 ? Self.argmax(logits) : sample(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 {
             counts[token, default: 0] += 1
         }
@@ -115,7 +115,7 @@ package struct Sampler: Sendable {
     }
 
     /// The likeliest token; of equals the first.
-    package static func highest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    package static func argmax(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         var best = 0
         for i in logits.indices where logits[i] > logits[best] { best = i }
         return Int32(best)
@@ -130,7 +130,7 @@ package struct Sampler: Sendable {
     /// - Complexity: O(vocabulary); the few hundred candidates alone are sorted.
     private mutating func sample(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         let p = parameters
-        let top = Double(logits[Int(Self.highest(logits))])
+        let top = Double(logits[Int(Self.argmax(logits))])
         let reach = Self.reach(p.temperature)
         if p.topK == 0 && p.topP == 1 && p.typicalP == 1 {
             // Nothing depends on an order.
@@ -161,7 +161,7 @@ package struct Sampler: Sendable {
             within = min(reach, 2 * within)
         }
         // Logits that are no numbers, as damaged weights give, are above nothing.
-        guard !candidates.isEmpty else { return Self.highest(logits) }
+        guard !candidates.isEmpty else { return Self.argmax(logits) }
         candidates.sort {
             $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token
         }
@@ -198,7 +198,7 @@ package struct Sampler: Sendable {
             left -= candidate.probability
             if left < 0 { return candidate.token }
         }
-        return candidates.last?.token ?? Self.highest(logits)
+        return candidates.last?.token ?? Self.argmax(logits)
     }
 
     /// The weight of all tokens within `reach`, where the likeliest has 1.
@@ -227,7 +227,7 @@ package struct Sampler: Sendable {
     ) -> (
         Double, [TokenProbability]
     ) {
-        let top = Double(logits[Int(highest(logits))])
+        let top = Double(logits[Int(argmax(logits))])
         let norm = top + log(logits.reduce(0) { $0 + exp(Double($1) - top) })
         var best: [(value: Float, token: Int32)] = []
         if count > 0 {

@@ -15,12 +15,12 @@ final class TextReuse: Sendable {
     private let cache: KVCache
     private let decoder: TransformerDecoder
     private let rebase: KVRebase
-    private let share: Double
+    private let recomputeRatio: Double
 
-    init(_ cache: KVCache, _ decoder: TransformerDecoder, share: Double) {
+    init(_ cache: KVCache, _ decoder: TransformerDecoder, recomputeRatio: Double) {
         self.cache = cache
         self.decoder = decoder
-        self.share = share
+        self.recomputeRatio = recomputeRatio
         rebase = KVRebase(decoder.configuration)
     }
 
@@ -80,7 +80,7 @@ final class TextReuse: Sendable {
         let filling = ChunkReuse(
             decoder, view, tokens: Array(prompt.dropLast()), cachedTokens: cachedTokens, chunks: chunks,
             policy: QuestionAttention(),
-            share: share)
+            recomputeRatio: recomputeRatio)
         return Rebasing(texts: Set(whole.map(\.range)), filling: filling)
     }
 

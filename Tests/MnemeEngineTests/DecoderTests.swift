@@ -432,7 +432,7 @@ import Testing
                 position += tokens.count
                 // The reference was told to write 64 tokens and not to end before.
                 for end in model.tokenizer.endTokens where end == 2 { row[Int(end)] = -.infinity }
-                made.append(row.withUnsafeMutableBufferPointer { Sampler.highest($0) })
+                made.append(row.withUnsafeMutableBufferPointer { Sampler.argmax($0) })
                 let expected = answer.answer[made.count - 1]
                 if made.last != expected {
                     gaps.append(row[Int(made.last!)] - row[Int(expected)])

@@ -126,7 +126,7 @@ struct DraftedAnswerTests {
         }
         let alone = drafting.statistics
         #expect(alone.acceptedTokens > 50 && alone.draftedTokens > alone.acceptedTokens)
-        #expect(alone.answerTokens == wanted.reduce(0) { $0 + $1.tokens.count })
+        #expect(alone.completionTokens == wanted.reduce(0) { $0 + $1.tokens.count })
         let together = try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
             for (i, request) in requests.enumerated() {
                 group.addTask { (i, try await Self.answer(drafting, request)) }

@@ -64,7 +64,7 @@ struct EngineTests {
             #expect(together[i] == tokens && tokens.count == 12 + i)
         }
         #expect(
-            engine.statistics.finished == 18 && engine.statistics.answerTokens == 2 * (9 * 12 + 36))
+            engine.statistics.finished == 18 && engine.statistics.completionTokens == 2 * (9 * 12 + 36))
     }
 
     @Test(arguments: [

@@ -154,7 +154,7 @@ struct ReuseTests {
             var logits = [Float](repeating: 0, count: c.vocabularySize)
             var filling = ChunkReuse(
                 decoder, cache.view, tokens: prompt, cachedTokens: 20, chunks: chunks, policy: policy,
-                share: share)
+                recomputeRatio: share)
             logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
             return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
         }
@@ -217,7 +217,7 @@ struct ReuseTests {
         let exact = try Engine(model)
         defer { exact.close() }
         var limits = Engine.Limits()
-        limits.reuseShare = 0.15
+        limits.recomputeRatio = 0.15
         let first = prompt([0, 1, 2, 3], question: 40)
         let second = prompt([3, 5, 1, 2, 0], question: 41)
         do {
@@ -242,7 +242,7 @@ struct ReuseTests {
         defer { again.close() }
         #expect(try await answer(again, third.tokens, texts: third.texts).usage.reusedTokens == 170)
         // All computed again is as good as anew.
-        limits.reuseShare = 1
+        limits.recomputeRatio = 1
         let whole = try Engine(model, limits: limits, folder: KVFolder(path: path))
         defer { whole.close() }
         let fourth = prompt([2, 0, 5, 1], question: 43)
@@ -259,7 +259,7 @@ struct ReuseTests {
     {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
-        limits.reuseShare = 0.5
+        limits.recomputeRatio = 0.5
         let engine = try Engine(model, limits: limits)
         let exact = try Engine(model)
         defer {
@@ -305,7 +305,7 @@ struct ReuseTests {
         let path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var limits = Engine.Limits()
-        limits.reuseShare = 0.15
+        limits.recomputeRatio = 0.15
         let notes = [text(3, 18), text(4, 25), text(6, 30)]
         let start = text(1, 20)
         func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
@@ -335,7 +335,7 @@ struct ReuseTests {
     @Test func `what an erased memory was in is not taken over`() async throws {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
-        limits.reuseShare = 0.15
+        limits.recomputeRatio = 0.15
         let engine = try Engine(model, limits: limits)
         defer { engine.close() }
         let first = prompt([0, 1, 2], question: 40)

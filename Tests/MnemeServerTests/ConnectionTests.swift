@@ -131,7 +131,7 @@ import Testing
                     }
                     for _ in 0..<6000 where work() > 0 { try await Task.sleep(for: .milliseconds(5)) }
                     #expect(work() == 0, "\(path) goes on")
-                    let computed = engine.statistics.answerTokens - before.answerTokens
+                    let computed = engine.statistics.completionTokens - before.completionTokens
                     #expect(computed < 60000, "\(path) computed \(computed) tokens for nobody")
                 }
                 #expect(try await send("GET", base.appendingPathComponent("healthz")).status == 200)

@@ -4,7 +4,7 @@ package import MnemeKV
 package struct NaiveReuse: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .none }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+    package func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int] {
         []
     }
 }
@@ -14,8 +14,8 @@ package struct NaiveReuse: RecomputePolicy {
 package struct ChunkStarts: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .none }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        chunks.flatMap { $0.prefix(Int((Double($0.count) * share).rounded(.up))) }
+    package func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int] {
+        chunks.flatMap { $0.prefix(Int((Double($0.count) * recomputeRatio).rounded(.up))) }
     }
 }
 
@@ -23,8 +23,8 @@ package struct ChunkStarts: RecomputePolicy {
 package struct QuestionChunks: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .attention }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up))
+    package func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int] {
+        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * recomputeRatio).rounded(.up))
         var result: [Int] = []
         let sums = chunks.map { chunk in (chunk, chunk.reduce(0) { $0 + (evidence[$1] ?? 0) }) }
         for (chunk, _) in sums.sorted(by: { $0.1 > $1.1 }) {

@@ -1,8 +1,8 @@
-/// Follows a text through a grammar, byte by byte, along all ways at once, and remembers each step
+/// Follows a text through a grammar, byte by byte, along all parses at once, and remembers each step
 /// that it once made: a grammar's states are few, and texts return to them.
 ///
-/// A way is a stack of what is open; ways share their lower parts. A configuration is the set of
-/// ways at one place of a text. Both are kept once and named by a number.
+/// A stack holds what is open in one parse; stacks share their lower parts. A configuration is the set of
+/// stacks at one place of a text. Both are kept once and named by a number.
 struct SchemaMachine: Sendable {
     /// An open element at one level of nesting.
     private enum Frame: Sendable, Hashable {
@@ -28,38 +28,38 @@ struct SchemaMachine: Sendable {
         case blank
     }
 
-    /// A stack of open elements as a linked list, so that ways with the same lower part share it.
-    private struct Way: Sendable, Hashable {
+    /// A stack of open elements as a linked list, so that stacks with the same lower part share it.
+    private struct Stack: Sendable, Hashable {
         /// The innermost open element.
         var top: Frame
-        /// The way below; -1 if there is none.
+        /// The stack below; -1 if there is none.
         var rest: Int32
         /// Objects and arrays in it.
         var height: Int32
     }
 
     private let grammar: SchemaGrammar
-    /// All ways met so far; a way's number is its index.
-    private var ways: [Way] = []
-    /// Numbers of the ways: equal ways are kept once.
-    private var wayIDs: [Way: Int32] = [:]
-    /// All configurations met so far, each the sorted numbers of its ways.
+    /// All stacks met so far; a stack's number is its index.
+    private var stacks: [Stack] = []
+    /// Numbers of the stacks: equal stacks are kept once.
+    private var stackIDs: [Stack: Int32] = [:]
+    /// All configurations met so far, each the sorted numbers of its stacks.
     private var configurations: [[Int32]] = []
     /// Numbers of the configurations: equal ones are kept once, so that ``steps`` finds them again.
     private var configurationIDs: [[Int32]: Int32] = [:]
-    /// Bytes of each way's shortest end; -1 if nobody asked.
+    /// Bytes of each stack's shortest end; -1 if nobody asked.
     private var ends: [Int] = []
     /// For each configuration and byte what follows; ``unknown`` if nobody asked.
     private var steps: [Int32] = []
 
-    /// The dead configuration: no way goes on.
+    /// The dead configuration: no parse goes on.
     static let dead: Int32 = -1
     /// Entry of ``steps`` that was not computed yet.
     private static let unknown: Int32 = -2
-    /// The empty way: the text is complete.
+    /// The empty stack: the text is complete.
     private static let done: Int32 = -1
     /// Ways that are followed at once. Each alone can be finished, so those beyond are left out.
-    private static let maximumWays = 1024
+    private static let maximumStacks = 1024
     /// Configurations whose steps are remembered; 16 MB.
     private static let maximumSteps = 1 << 14
 
@@ -80,8 +80,8 @@ struct SchemaMachine: Sendable {
         configuration >= 0
             && configurations[Int(configuration)].contains { id in
                 guard id >= 0 else { return true }
-                guard case .number(let i, let state) = ways[Int(id)].top else { return false }
-                return ways[Int(id)].rest < 0 && grammar.automata[i].accepts(state)
+                guard case .number(let i, let state) = stacks[Int(id)].top else { return false }
+                return stacks[Int(id)].rest < 0 && grammar.automata[i].accepts(state)
             }
     }
 
@@ -89,7 +89,7 @@ struct SchemaMachine: Sendable {
     func isInString(_ configuration: Int32) -> Bool {
         configuration >= 0
             && configurations[Int(configuration)].contains { id in
-                guard id >= 0, case .text(let i, let position) = ways[Int(id)].top else { return false }
+                guard id >= 0, case .text(let i, let position) = stacks[Int(id)].top else { return false }
                 return grammar.texts[i].isOpen(position)
             }
     }
@@ -100,7 +100,7 @@ struct SchemaMachine: Sendable {
         guard configuration >= 0 else { return nil }
         var most = 0
         for id in configurations[Int(configuration)] {
-            guard id >= 0, case .text(let i, let place) = ways[Int(id)].top,
+            guard id >= 0, case .text(let i, let place) = stacks[Int(id)].top,
                 let room = grammar.texts[i].room(place)
             else { return nil }
             most = max(most, room)
@@ -113,7 +113,7 @@ struct SchemaMachine: Sendable {
         let position = Int(configuration) << 8 | Int(byte)
         if position < steps.count, steps[position] != Self.unknown { return steps[position] }
         var next: [Int32] = []
-        for way in configurations[Int(configuration)] { feed(way, byte, &next) }
+        for stack in configurations[Int(configuration)] { feed(stack, byte, &next) }
         let result = next.isEmpty ? Self.dead : keep(next.sorted())
         if Int(configuration) < Self.maximumSteps {
             if position >= steps.count {
@@ -126,32 +126,32 @@ struct SchemaMachine: Sendable {
     }
 
     /// The number of a configuration, a new one if it was not met before.
-    private mutating func keep(_ ways: [Int32]) -> Int32 {
-        if let id = configurationIDs[ways] { return id }
+    private mutating func keep(_ stacks: [Int32]) -> Int32 {
+        if let id = configurationIDs[stacks] { return id }
         let id = Int32(configurations.count)
-        configurations.append(ways)
-        configurationIDs[ways] = id
+        configurations.append(stacks)
+        configurationIDs[stacks] = id
         return id
     }
 
-    /// The number of the way with one more element on top.
+    /// The number of the stack with one more element on top.
     private mutating func push(_ top: Frame, on rest: Int32) -> Int32 {
-        var height = rest < 0 ? 0 : ways[Int(rest)].height
+        var height = rest < 0 ? 0 : stacks[Int(rest)].height
         switch top {
         case .object, .list: height += 1
         default: break
         }
-        let way = Way(top: top, rest: rest, height: height)
-        if let id = wayIDs[way] { return id }
-        let id = Int32(ways.count)
-        ways.append(way)
+        let stack = Stack(top: top, rest: rest, height: height)
+        if let id = stackIDs[stack] { return id }
+        let id = Int32(stacks.count)
+        stacks.append(stack)
         ends.append(-1)
-        wayIDs[way] = id
+        stackIDs[stack] = id
         return id
     }
 
-    /// Objects and arrays that are open in a way.
-    private func height(_ way: Int32) -> Int { way < 0 ? 0 : Int(ways[Int(way)].height) }
+    /// Objects and arrays that are open in a stack.
+    private func height(_ stack: Int32) -> Int { stack < 0 ? 0 : Int(stacks[Int(stack)].height) }
 
     // MARK: The shortest end
 
@@ -159,31 +159,31 @@ struct SchemaMachine: Sendable {
     mutating func bytesToEnd(_ configuration: Int32) -> Int {
         guard configuration >= 0 else { return SchemaGrammar.endless }
         var least = SchemaGrammar.endless
-        for way in configurations[Int(configuration)] { least = min(least, bytes(way)) }
+        for stack in configurations[Int(configuration)] { least = min(least, bytes(stack)) }
         return least
     }
 
     /// The shortest text that completes a configuration; nil if it is too long to be kept in mind.
     mutating func shortestEnd(_ configuration: Int32) -> [UInt8]? {
         guard bytesToEnd(configuration) < SchemaGrammar.endless else { return nil }
-        var way = configurations[Int(configuration)].min { bytes($0) < bytes($1) } ?? Self.done
+        var stack = configurations[Int(configuration)].min { bytes($0) < bytes($1) } ?? Self.done
         var text: [UInt8] = []
-        while way >= 0 {
-            text += grammar.text(parts(ways[Int(way)].top) ?? [])
-            way = ways[Int(way)].rest
+        while stack >= 0 {
+            text += grammar.text(parts(stacks[Int(stack)].top) ?? [])
+            stack = stacks[Int(stack)].rest
         }
         return text
     }
 
-    /// Bytes of a way's shortest end, kept for when it is asked for again.
-    private mutating func bytes(_ way: Int32) -> Int {
-        guard way >= 0 else { return 0 }
-        if ends[Int(way)] < 0 {
-            let rest = bytes(ways[Int(way)].rest)
-            ends[Int(way)] = min(
-                SchemaGrammar.endless, rest + grammar.bytes(parts(ways[Int(way)].top)))
+    /// Bytes of a stack's shortest end, kept for when it is asked for again.
+    private mutating func bytes(_ stack: Int32) -> Int {
+        guard stack >= 0 else { return 0 }
+        if ends[Int(stack)] < 0 {
+            let rest = bytes(stacks[Int(stack)].rest)
+            ends[Int(stack)] = min(
+                SchemaGrammar.endless, rest + grammar.bytes(parts(stacks[Int(stack)].top)))
         }
-        return ends[Int(way)]
+        return ends[Int(stack)]
     }
 
     /// The rest of an open element.
@@ -206,14 +206,14 @@ struct SchemaMachine: Sendable {
         }
     }
 
-    // MARK: One way, one byte
+    // MARK: One stack, one byte
 
-    /// Adds the ways that one way leads to.
+    /// Adds the stacks that one stack leads to.
     private mutating func feed(_ id: Int32, _ byte: UInt8, _ out: inout [Int32]) {
-        guard id >= 0, out.count < Self.maximumWays else { return }
-        let way = ways[Int(id)]
-        let rest = way.rest
-        switch way.top {
+        guard id >= 0, out.count < Self.maximumStacks else { return }
+        let stack = stacks[Int(id)]
+        let rest = stack.rest
+        switch stack.top {
         case .value(let node):
             for choice in grammar.alternatives[node] { begin(choice, byte, rest, &out) }
         case .literal(let list, let from, let to, let depth):
@@ -244,9 +244,9 @@ struct SchemaMachine: Sendable {
         }
     }
 
-    /// Adds a way once. The list stays below ``maximumWays``, so a linear search does.
-    private func add(_ way: Int32, _ out: inout [Int32]) {
-        if !out.contains(way) { out.append(way) }
+    /// Adds a stack once. The list stays below ``maximumStacks``, so a linear search does.
+    private func add(_ stack: Int32, _ out: inout [Int32]) {
+        if !out.contains(stack) { out.append(stack) }
     }
 
     /// The first byte of a value.
@@ -304,14 +304,14 @@ struct SchemaMachine: Sendable {
         }
     }
 
-    /// The ways by which the next member's name may come: only such that the object can be
+    /// The stacks on which the next member's name may come: only such that the object can be
     /// finished behind it.
     private mutating func names(_ i: Int, _ next: Int, _ count: Int, on rest: Int32) -> [Int32] {
         let rule = grammar.objects[i]
         let inside = height(rest) + 1
         let most = rule.most ?? .max
         let now = rule.most == nil ? min(count + 1, max(rule.least, 1)) : count + 1
-        var ways: [Int32] = []
+        var stacks: [Int32] = []
         func value(_ node: Int, next: Int) -> Int32 {
             let object = push(.object(i, next: next, count: now), on: rest)
             return push(.blank, on: push(.value(node), on: object))
@@ -326,16 +326,16 @@ struct SchemaMachine: Sendable {
                 grammar.fits(property.node, below: inside)
             {
                 let name = Frame.literal(list: rule.names, from: position, to: position + 1, depth: 0)
-                ways.append(push(name, on: value(property.node, next: position + 1)))
+                stacks.append(push(name, on: value(property.node, next: position + 1)))
             }
-            if property.isRequired { return ways }
+            if property.isRequired { return stacks }
         }
-        guard count < most else { return ways }
+        guard count < most else { return stacks }
         for other in rule.others where grammar.fits(other.node, below: inside) {
             let behind = value(other.node, next: rule.properties.count)
-            ways.append(push(.quote(other.name), on: push(.colon, on: behind)))
+            stacks.append(push(.quote(other.name), on: push(.colon, on: behind)))
         }
-        return ways
+        return stacks
     }
 
     /// An array's bracket or comma, or the first byte of its first element.

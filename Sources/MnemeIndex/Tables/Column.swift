@@ -111,7 +111,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     package var array: [Element] { withElements(Array.init) }
 
     /// Where an element is among elements in rising order, or would be; by halving.
-    @inlinable package func place(of element: Element, in range: Range<Int>? = nil) -> Int
+    @inlinable package func lowerBound(of element: Element, in range: Range<Int>? = nil) -> Int
     where Element: Comparable {
         withElements { elements in
             var low = range?.lowerBound ?? 0

@@ -12,7 +12,7 @@ package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Se
     @inlinable package subscript(key: Key) -> Int? {
         get {
             if let number = added[key] { return Int(number) }
-            let place = keys.place(of: key)
+            let place = keys.lowerBound(of: key)
             return place < keys.count && keys[place] == key ? Int(numbers[place]) : nil
         }
         set {

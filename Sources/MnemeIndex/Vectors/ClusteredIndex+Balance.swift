@@ -14,11 +14,11 @@ extension ClusteredIndex {
             second, all.indices.filter { isSecond[$0] }.flatMap { all[$0].bytes })
         try centroids.apply(VectorChanges(inserted: [(list, first)]))
         try replace(list, all.indices.filter { !isSecond[$0] }.flatMap { all[$0].bytes })
-        var homeless: [(UInt32, [Float])] = []
+        var misplaced: [(UInt32, [Float])] = []
         names.withLockedValue { names in
             for i in all.indices where names.homes[Int(all[i].number)] == UInt32(list) {
                 if isSecond[i] { names.homes[Int(all[i].number)] = UInt32(other) }
-                homeless.append((all[i].number, all[i].vector))
+                misplaced.append((all[i].number, all[i].vector))
             }
         }
         // Who lies near a new centroid may belong there now.
@@ -35,16 +35,16 @@ extension ClusteredIndex {
                     dotProduct(item.vector, second, count: dimension))
                     > present
                 {
-                    homeless.append((item.number, item.vector))
+                    misplaced.append((item.number, item.vector))
                 }
             }
         }
-        for (number, vector) in homeless { try rehome(number, vector) }
+        for (number, vector) in misplaced { try reassign(number, vector) }
     }
 
     /// Moves a vector's home to the list whose centroid is nearest now. Its other copies stay where
     /// they are.
-    func rehome(_ number: UInt32, _ vector: [Float]) throws {
+    func reassign(_ number: UInt32, _ vector: [Float]) throws {
         let home = Int(names.withLockedValue { $0.homes[Int(number)] })
         let targets = try homes(of: vector)
         guard let first = targets.first, first != home else { return }

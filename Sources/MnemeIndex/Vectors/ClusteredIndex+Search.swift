@@ -52,7 +52,7 @@ extension ClusteredIndex {
         -> [VectorMatch]
     {
         let places = table.withLockedValue { table in chosen.map { table.places[$0] } }
-        lists.announce(places)
+        lists.prefetch(places)
         reads.withLockedValue { reads in
             reads.lists += places.count
             reads.pages += places.reduce(0) {

@@ -17,23 +17,23 @@ extension GraphIndex {
             if let key = inserted.map(\.key).max(), key >= slots.capacity {
                 try lock.write { try slots.grow(to: key + 1, used: slots.capacity) }
             }
-            for key in changes.deleted { bury(key) }
+            for key in changes.deleted { markDeleted(key) }
             let new = inserted.map { key, vector in
-                bury(key)
+                markDeleted(key)
                 return place(key, vector)
             }
             link(new)
-            if repairsItself && buried.count > max(256, count / 8) { repair() }
+            if repairsItself && deletedSlots.count > max(256, count / 8) { repair() }
             reached.store(max(position, changes.position), ordering: .releasing)
         }
     }
 
     /// Takes a key out of all answers; its links serve until ``repair()``.
-    func bury(_ key: Int) {
+    func markDeleted(_ key: Int) {
         guard let slot = slot(key) else { return }
         slots.base[key] = 0
         mnk_set_bit(dead.base, slot, 1)
-        buried.append(slot)
+        deletedSlots.append(slot)
         live.subtract(1, ordering: .releasing)
     }
 
@@ -117,7 +117,7 @@ extension GraphIndex {
         guard count > 0 else {
             // Nothing is left to lead anywhere.
             entry.store(.max, ordering: .releasing)
-            release(buried)
+            release(deletedSlots)
             return
         }
         if count < total / 10 { return rebuild() }
@@ -150,7 +150,7 @@ extension GraphIndex {
         withScratch(effort: Self.buildBeamWidth) { scratch in
             for slot in lonely.withLockedValue({ $0 }) { insert(slot, scratch) }
         }
-        release(buried)
+        release(deletedSlots)
     }
 
     /// Links what is left anew: when more than nine in ten are gone at once, the old graph does not
@@ -165,7 +165,7 @@ extension GraphIndex {
             entrySize = 0
             link(left)
         }
-        release(buried)
+        release(deletedSlots)
     }
 
     /// Frees slots that no edge leads to, and overwrites what was in them.
@@ -181,9 +181,9 @@ extension GraphIndex {
             mnk_clear_links(record, dimension, layout.degree)
         }
         free.append(contentsOf: slots)
-        buried = []
+        deletedSlots = []
     }
 
     /// Repairs the links around what was deleted, if that is much.
-    public func maintain() { writer.withLock { if buried.count > max(256, count / 8) { repair() } } }
+    public func maintain() { writer.withLock { if deletedSlots.count > max(256, count / 8) { repair() } } }
 }

@@ -46,7 +46,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// Slots that nothing leads to, for use again.
     var free: [UInt32] = []
     /// Deleted, and still linked to.
-    var buried: [UInt32] = []
+    var deletedSlots: [UInt32] = []
     /// Sum of all vectors ever inserted: searches begin near their mean.
     var sum: [Float]
     /// Slots taken when ``entry`` was chosen.
@@ -152,7 +152,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         for slot in 0..<count {
             guard !isDead(slot), let key = key(Int(keys.base[slot])) else {
                 mnk_set_bit(dead.base, UInt32(slot), 1)
-                buried.append(UInt32(slot))
+                deletedSlots.append(UInt32(slot))
                 continue
             }
             guard key >= 0, key < VectorLimits.keys else { throw damaged }
@@ -237,7 +237,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         throws
     {
         try writer.withLock {
-            if !buried.isEmpty { repair() }  // which also overwrites what was deleted
+            if !deletedSlots.isEmpty { repair() }  // which also overwrites what was deleted
             let count = slotCount
             let at = entry.load(ordering: .relaxed)
             let names = (0..<count).map { isDead($0) ? 0 : Int64(name(Int(keys.base[$0]))) }

@@ -106,7 +106,7 @@ final class PostingFile: @unchecked Sendable {
     var freeSlots: [UInt32] { slots.withLockedValue { $0.free + $0.waiting } }
 
     /// Tells the system what will be read, so that it reads all of it side by side.
-    func announce(_ places: some Sequence<Place>) {
+    func prefetch(_ places: some Sequence<Place>) {
         #if canImport(Glibc)
             for place in places {
                 posix_fadvise(

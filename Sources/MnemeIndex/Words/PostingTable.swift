@@ -24,7 +24,7 @@ struct PostingTable: Sendable {
 
     /// Where the list of a term lies; empty if there is none.
     func range(of term: TermCounts.Term) -> Range<Int> {
-        let place = terms.place(of: term)
+        let place = terms.lowerBound(of: term)
         guard place < terms.count, terms[place] == term else { return 0..<0 }
         return range(at: place)
     }
@@ -52,7 +52,7 @@ struct PostingTable: Sendable {
 
     /// True if a list holds a document.
     func holds(_ document: Int32, in range: Range<Int>) -> Bool {
-        let place = documents.place(of: document, in: range)
+        let place = documents.lowerBound(of: document, in: range)
         return place < range.upperBound && documents[place] == document
     }
 

@@ -73,10 +73,10 @@ public final class TextAnalyzer: Sendable {
     ///
     /// Emoji are words. Of scripts without spaces, and of Hangul, words are pairs of neighbouring
     /// letters and single ideographs and syllables.
-    public static func words(_ text: String) -> [String] { WordCutter.words(of: text) }
+    public static func words(_ text: String) -> [String] { WordSegmenter.words(of: text) }
 
     /// Tells whether a word is a single ideograph or syllable, which stands in many other words.
-    public static func isLetterAlone(_ word: String) -> Bool { WordCutter.isLetterAlone(word) }
+    public static func isLetterAlone(_ word: String) -> Bool { WordSegmenter.isLetterAlone(word) }
 
     /// English words that carry no topic; question words among them.
     public static var stopWords: Set<String> { Language.english.stopWords }

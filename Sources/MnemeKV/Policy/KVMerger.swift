@@ -23,9 +23,9 @@ public struct KVMerger: Disposer {
         // Sets of neighbours.
         var sets: [Int] = [0]
         for i in 1..<max(1, rows.count) {
-            let likeness =
+            let similarity =
                 dot(keys[i - 1], keys[i]) / max((squares[i - 1] * squares[i]).squareRoot(), 1e-9)
-            sets.append(sets[i - 1] + (likeness > threshold ? 0 : 1))
+            sets.append(sets[i - 1] + (similarity > threshold ? 0 : 1))
         }
         var members: [Int: [Int]] = [:]
         var next = 0

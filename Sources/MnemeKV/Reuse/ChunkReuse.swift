@@ -20,10 +20,10 @@ package protocol RecomputePolicy: Sendable {
     var evidence: RecomputeEvidence { get }
     /// - Parameters:
     ///   - chunks: the texts' places in the prompt.
-    ///   - share: of their tokens that may be computed again.
+    ///   - recomputeRatio: the share of their tokens that may be computed again.
     ///   - evidence: for each position what was asked for.
     /// - Returns: positions in any order.
-    func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int]
+    func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int]
 }
 
 /// Computes again what the new surroundings change most, seen in the second layer (CacheBlend, Yao
@@ -31,8 +31,8 @@ package protocol RecomputePolicy: Sendable {
 package struct CacheBlend: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .deviations }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        highest(chunks, share, evidence)
+    package func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int] {
+        highest(chunks, recomputeRatio, evidence)
     }
 }
 
@@ -40,14 +40,14 @@ package struct CacheBlend: RecomputePolicy {
 package struct QuestionAttention: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .attention }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        highest(chunks, share, evidence)
+    package func positions(_ chunks: [Range<Int>], recomputeRatio: Double, evidence: [Int: Float]) -> [Int] {
+        highest(chunks, recomputeRatio, evidence)
     }
 }
 
-private func highest(_ chunks: [Range<Int>], _ share: Double, _ evidence: [Int: Float]) -> [Int] {
+private func highest(_ chunks: [Range<Int>], _ recomputeRatio: Double, _ evidence: [Int: Float]) -> [Int] {
     let all = chunks.flatMap { Array($0) }
-    let count = Int((Double(all.count) * share).rounded(.up))
+    let count = Int((Double(all.count) * recomputeRatio).rounded(.up))
     return Array(all.sorted { (evidence[$0] ?? 0, $1) > (evidence[$1] ?? 0, $0) }.prefix(count))
 }
 
@@ -75,7 +75,7 @@ package struct ChunkReuse: Sendable {
     private let decoder: TransformerDecoder
     private let view: KVView
     private let tokens: [Int32], cachedTokens: Int, ranges: [Range<Int>]
-    private let policy: any RecomputePolicy, share: Double
+    private let policy: any RecomputePolicy, recomputeRatio: Double
     /// Layers that are computed for all tokens where deviations are looked at.
     private static let probeLayers = 2
 
@@ -97,13 +97,13 @@ package struct ChunkReuse: Sendable {
     ///   - tokens: of the prompt.
     ///   - cachedTokens: tokens of the prefix that are exact in `view` already.
     ///   - chunks: in order, behind those.
-    ///   - share: of the chunks' tokens that are computed again.
+    ///   - recomputeRatio: the share of the chunks' tokens that are computed again.
     package init(
         _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], cachedTokens: Int,
-        chunks: [Chunk], policy: any RecomputePolicy, share: Double
+        chunks: [Chunk], policy: any RecomputePolicy, recomputeRatio: Double
     ) {
-        (self.decoder, self.view, self.tokens, self.cachedTokens, self.policy, self.share) = (
-            decoder, view, tokens, cachedTokens, policy, share
+        (self.decoder, self.view, self.tokens, self.cachedTokens, self.policy, self.recomputeRatio) = (
+            decoder, view, tokens, cachedTokens, policy, recomputeRatio
         )
         ranges = chunks.map(\.range)
         let rebase = KVRebase(decoder.configuration)
@@ -162,7 +162,7 @@ package struct ChunkReuse: Sendable {
                 }
             }
         }
-        var positions = Set(policy.positions(ranges, share: share, evidence: evidence))
+        var positions = Set(policy.positions(ranges, recomputeRatio: recomputeRatio, evidence: evidence))
         // What no chunk covers is computed in any case.
         positions.formUnion(gaps(tokens.count))
         positions.insert(tokens.count - 1)

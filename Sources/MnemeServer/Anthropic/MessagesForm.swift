@@ -116,7 +116,7 @@ struct MessagesForm: Sendable {
             "input_tokens": .number(Double(usage.promptTokens - usage.cachedTokens)),
             "cache_read_input_tokens": .number(Double(usage.cachedTokens)),
             "cache_creation_input_tokens": 0,
-            "output_tokens": .number(Double(usage.answerTokens)),
+            "output_tokens": .number(Double(usage.completionTokens)),
         ]
     }
 }

@@ -77,7 +77,7 @@ enum CollectedMetrics {
                 Double(engine.promptTokens)),
             MetricFamily(
                 "mneme_llm_answer_tokens", .counter, "Tokens of answers written so far.",
-                Double(engine.answerTokens)),
+                Double(engine.completionTokens)),
             MetricFamily(
                 "mneme_llm_first_token_seconds", .gauge,
                 "Mean time to the first token, as the histogram beside it has it.",

@@ -118,7 +118,7 @@ struct OllamaForm: Sendable {
             "total_duration": nanoseconds(usage.total), "load_duration": 0,
             "prompt_eval_count": .number(Double(usage.promptTokens)),
             "prompt_eval_duration": nanoseconds(usage.firstToken),
-            "eval_count": .number(Double(usage.answerTokens)),
+            "eval_count": .number(Double(usage.completionTokens)),
             "eval_duration": nanoseconds(usage.total - usage.firstToken),
         ]
     }

@@ -34,7 +34,7 @@ extension GenerationUsage {
     ///
     /// - Parameter withPrompt: whether its prompt is another one.
     mutating func add(_ other: GenerationUsage, withPrompt: Bool) {
-        answerTokens += other.answerTokens
+        completionTokens += other.completionTokens
         guard withPrompt else { return }
         promptTokens += other.promptTokens
         cachedTokens += other.cachedTokens
@@ -44,8 +44,8 @@ extension GenerationUsage {
     var json: JSONValue {
         var members: [String: JSONValue] = [
             "prompt_tokens": .number(Double(promptTokens)),
-            "completion_tokens": .number(Double(answerTokens)),
-            "total_tokens": .number(Double(promptTokens + answerTokens)),
+            "completion_tokens": .number(Double(completionTokens)),
+            "total_tokens": .number(Double(promptTokens + completionTokens)),
             "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
         ]
         if let kept {

@@ -95,7 +95,7 @@ extension MemoryServer {
             "running": number(figures.running), "waiting": number(figures.waiting),
             "finished": number(figures.finished), "preempted": number(figures.preempted),
             "promptTokens": number(figures.promptTokens),
-            "answerTokens": number(figures.answerTokens),
+            "answerTokens": number(figures.completionTokens),
             "draftedTokens": number(figures.draftedTokens),
             "acceptedTokens": number(figures.acceptedTokens),
             "firstTokenSeconds": mean(figures.firstTokenTimes),

@@ -133,7 +133,7 @@ extension SQLiteMemoryStore {
         -> String?
     {
         let path = try resolved(path)
-        return try alone(with: path) {
+        return try withExclusiveAccess(to: path) {
             let former = "\(path).before-\(stamp())"
             func place() throws {
                 guard access(path, F_OK) == 0 else {

@@ -18,7 +18,7 @@ extension SQLiteMemoryStore {
 
     /// Runs `body` while no other process or thread makes, opens or rewrites a store in the folder
     /// of a resolved path.
-    static func alone<T>(with path: String, _ body: () throws -> T) throws -> T {
+    static func withExclusiveAccess<T>(to path: String, _ body: () throws -> T) throws -> T {
         do { return try FileLock.holding(folder: parent(of: path), body) } catch let error
             as FileError
         { throw StoreError(error) }

@@ -23,7 +23,7 @@ extension SQLiteMemoryStore {
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
         throws
     {
-        try aloneWithStore(path) { path in
+        try withExclusiveStore(path) { path in
             let file = try DatabaseFile(path, isWritable: true)
             for (offset, bytes) in try WrappedKey.exchange(
                 file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new)
@@ -36,12 +36,12 @@ extension SQLiteMemoryStore {
 
     /// Runs `body` with the resolved path of a store that is there, while no other process or
     /// thread makes, opens or rewrites it.
-    private static func aloneWithStore<T>(_ path: String, _ body: (String) throws -> T) throws -> T {
+    private static func withExclusiveStore<T>(_ path: String, _ body: (String) throws -> T) throws -> T {
         let path = try resolved(path)
         guard FileManager.default.fileExists(atPath: path) else {
             throw StoreError(.unavailable, "There is no store at \(path).")
         }
-        return try alone(with: path) { try body(path) }
+        return try withExclusiveAccess(to: path) { try body(path) }
     }
 
     /// Empty if there is no file.
@@ -69,7 +69,7 @@ extension SQLiteMemoryStore {
     )
         throws -> Int
     {
-        try aloneWithStore(path) {
+        try withExclusiveStore(path) {
             try rewriteAlone($0, from: old, to: new, progress: progress)
         }
     }

@@ -50,7 +50,7 @@ public final class SQLiteMemoryStore: MemoryStore {
         }
         let path = try Self.resolved(path)
         self.path = path
-        (encryption, pool) = try Self.alone(with: path) {
+        (encryption, pool) = try Self.withExclusiveAccess(to: path) {
             try Self.createIfAbsent(path, key: key)
             let encryption = try Self.encryption(path, key)
             return (encryption, try Self.openPool(path))

@@ -209,14 +209,14 @@ public final class ByteLevelTokenizer: Tokenizer {
         var symbols = start
         var next = Array(1...start.count)
         var previous = Array(-1..<start.count - 1)
-        var queue = PairQueue()
+        var queue = MergeQueue()
         /// Queues the pair that begins at `left`, if a merge rule exists for it.
         func consider(_ left: Int) {
             let right = next[left]
             guard right < symbols.count, let merge = merges[Self.key(symbols[left], symbols[right])]
             else { return }
             queue.push(
-                PairQueue.Entry(priority: Float(merge.rank), left: left, right: right, length: 0))
+                MergeQueue.Entry(priority: Float(merge.rank), left: left, right: right, length: 0))
         }
         for i in 0..<symbols.count - 1 { consider(i) }
         while let entry = queue.pop() {

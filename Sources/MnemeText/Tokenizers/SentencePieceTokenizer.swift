@@ -233,7 +233,7 @@ public final class SentencePieceTokenizer: Tokenizer {
         guard !starts.isEmpty else { return }
         var next = Array(1...starts.count)
         var previous = Array(-1..<starts.count - 1)
-        var queue = PairQueue()
+        var queue = MergeQueue()
         /// Queues the pair that begins at `left`, if both together are a piece.
         func consider(_ left: Int) {
             let right = next[left]
@@ -243,7 +243,7 @@ public final class SentencePieceTokenizer: Tokenizer {
                 return
             }
             queue.push(
-                PairQueue.Entry(
+                MergeQueue.Entry(
                     priority: -scores[Int(piece)], left: left, right: right, length: length))
         }
         for i in 0..<starts.count - 1 { consider(i) }

@@ -6,7 +6,7 @@ extension GenerationUsage {
     /// Figures of one answer for people: prompt tokens and how many were cached, milliseconds to
     /// the first token, completion tokens, and tokens a second after the first.
     var summary: String {
-        let further = max(0, answerTokens - 1)
+        let further = max(0, completionTokens - 1)
         let rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
         let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at other positions" : ""
         let read = cachedTokens > 0 ? " (\(cachedTokens) cached\(moved))" : ""
@@ -19,6 +19,6 @@ extension GenerationUsage {
         return String(
             format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second\(rows)",
             promptTokens,
-            firstToken * 1000, answerTokens, rate)
+            firstToken * 1000, completionTokens, rate)
     }
 }

@@ -41,7 +41,7 @@ struct KVOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "In chats, take the KV cache of recalled memories from earlier prompts, where they stood at other positions, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",
-            valueName: "share"))
+            valueName: "ratio"))
     var kvReuse: Double?
 
     /// The policy of answers: which rows of the KV cache are kept behind the prompt.
@@ -103,7 +103,7 @@ struct KVOptions: ParsableArguments {
         guard (0...1).contains(kvReuse ?? 0) else {
             throw InputError("--kv-reuse is a share between 0 and 1.")
         }
-        limits.reuseShare = kvReuse
+        limits.recomputeRatio = kvReuse
         limits.kv = try compression()
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(

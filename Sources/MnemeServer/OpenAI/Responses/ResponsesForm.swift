@@ -215,9 +215,9 @@ struct ResponsesForm: Sendable {
                 "input_tokens_details": [
                     "cached_tokens": .number(Double(usage.cachedTokens)), "cache_write_tokens": 0,
                 ],
-                "output_tokens": .number(Double(usage.answerTokens)),
+                "output_tokens": .number(Double(usage.completionTokens)),
                 "output_tokens_details": ["reasoning_tokens": 0],
-                "total_tokens": .number(Double(usage.promptTokens + usage.answerTokens)),
+                "total_tokens": .number(Double(usage.promptTokens + usage.completionTokens)),
             ]
         }
         return .object(response.merging(echo) { own, _ in own })

@@ -5,7 +5,7 @@
 /// pairs of letters, as Lucene's `CJKBigramFilter` does; each ideograph and Hangul syllable is a
 /// word besides. An emoji is a word: without its colour and style, a flag as a whole, a sequence as
 /// a whole and each of its parts.
-struct WordCutter {
+struct WordSegmenter {
     /// Bytes; longer words are cut, so that nothing is lost but that they are one.
     private static let longestWord = 64
     private static let joiner: Unicode.Scalar = "\u{200D}"
@@ -25,10 +25,10 @@ struct WordCutter {
     ///
     /// - Complexity: linear.
     static func words(of text: String) -> [String] {
-        var cutter = WordCutter()
-        for scalar in TextFolding.normalized(text).unicodeScalars { cutter.take(scalar) }
-        cutter.end()
-        return cutter.words
+        var segmenter = WordSegmenter()
+        for scalar in TextFolding.normalized(text).unicodeScalars { segmenter.take(scalar) }
+        segmenter.end()
+        return segmenter.words
     }
 
     /// Tells whether a word is a single letter that is a word beside its pairs: an ideograph or a

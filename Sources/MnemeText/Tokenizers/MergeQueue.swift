@@ -4,7 +4,7 @@
 /// Nothing is removed when a pair becomes stale, because that would need a search: whoever pops an
 /// entry checks that both symbols are still what they were. A text of n symbols pushes at most n -
 /// 1 entries, and two more for each of at most n - 1 joins.
-struct PairQueue {
+struct MergeQueue {
     /// Candidate: two neighbouring symbols by their positions in the caller's list.
     struct Entry {
         /// Order of joining: the merge's rank for byte-level BPE, the negated score for

@@ -1,15 +1,15 @@
 import MnemeIndex
 import MnemeStore
 
-/// Stored memories that are like a text by their words, and whether a quarantined one is among
+/// Stored memories that are similar to a text by their words, and whether a quarantined one is among
 /// them.
-struct Likeness: Sendable {
+struct SimilarMemories: Sendable {
     /// Memories in use, the oldest first.
     var neighbours: [Neighbour] = []
     /// True if a quarantined memory says the same in much the same words.
-    var isLikeQuarantined = false
+    var isSimilarToQuarantined = false
 
-    /// Texts of fewer distinct words are like no other.
+    /// Texts of fewer distinct words are similar to no other.
     static let leastWords = 4
     /// Words that candidates have to share: so many of the text's rarest, all of them.
     static let sharedWords = 2
@@ -19,22 +19,22 @@ struct Likeness: Sendable {
     static let quarantinedPairs = 8
     /// Candidates of each pair that are compared.
     static let quarantinedLimit = 64
-    /// From this similarity on a text is like a quarantined one.
+    /// From this similarity on a text counts as similar to a quarantined one.
     static let quarantinedSimilarity = 0.75
 }
 
-/// Words of stored memories, in which those that are like a text are found.
-protocol LikenessIndex {
+/// Words of stored memories, in which those that are similar to a text are found.
+protocol SimilarityIndex {
     /// The number of quarantined documents.
     var quarantinedCount: Int { get }
     /// Higher for a term that fewer documents hold.
     func rarity(of term: TermCounts.Term) -> Float
     /// The documents that hold every one of `terms`, at most `limit`, the oldest first.
-    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry]
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [SimilarityIndexEntry]
 }
 
-/// A document of a ``LikenessIndex``.
-struct LikenessEntry {
+/// A document of a ``SimilarityIndex``.
+struct SimilarityIndexEntry {
     /// The memory.
     var id: CubeID
     /// Its lifecycle state: only recallable ones are neighbours, only quarantined ones a warning.
@@ -44,43 +44,43 @@ struct LikenessEntry {
 }
 
 extension Analysis {
-    /// False for a text of so few words that it is like no other.
-    var canBeLikeOthers: Bool { terms.entries.count >= Likeness.leastWords }
+    /// False for a text of so few words that it is similar to no other.
+    var canBeSimilar: Bool { terms.entries.count >= SimilarMemories.leastWords }
 }
 
-extension LikenessIndex {
+extension SimilarityIndex {
     /// Memories that share the rarest words of a text.
     ///
-    /// - Complexity: at most ``Likeness/candidateLimit`` comparisons, and some hundreds while
+    /// - Complexity: at most ``SimilarMemories/candidateLimit`` comparisons, and some hundreds while
     ///   memories are quarantined.
-    func likeness(to analysis: Analysis) -> Likeness {
-        guard analysis.canBeLikeOthers else { return Likeness() }
+    func similarMemories(to analysis: Analysis) -> SimilarMemories {
+        guard analysis.canBeSimilar else { return SimilarMemories() }
         let rare = analysis.terms.entries.map(\.term).sorted { rarity(of: $0) > rarity(of: $1) }
-        var likeness = Likeness()
+        var similar = SimilarMemories()
         let candidates = entries(
-            withAll: Array(rare.prefix(Likeness.sharedWords)), limit: Likeness.candidateLimit)
-        likeness.neighbours = candidates.filter { $0.state.isRecallable }.map {
+            withAll: Array(rare.prefix(SimilarMemories.sharedWords)), limit: SimilarMemories.candidateLimit)
+        similar.neighbours = candidates.filter { $0.state.isRecallable }.map {
             Neighbour($0.id, similarity: analysis.terms.similarity(to: $0.terms))
         }
-        guard quarantinedCount > 0 else { return likeness }
-        likeness.isLikeQuarantined = zip(rare, rare.dropFirst()).prefix(Likeness.quarantinedPairs)
+        guard quarantinedCount > 0 else { return similar }
+        similar.isSimilarToQuarantined = zip(rare, rare.dropFirst()).prefix(SimilarMemories.quarantinedPairs)
             .contains { pair in
-                entries(withAll: [pair.0, pair.1], limit: Likeness.quarantinedLimit).contains {
+                entries(withAll: [pair.0, pair.1], limit: SimilarMemories.quarantinedLimit).contains {
                     $0.state == .quarantined
-                        && analysis.terms.similarity(to: $0.terms) >= Likeness.quarantinedSimilarity
+                        && analysis.terms.similarity(to: $0.terms) >= SimilarMemories.quarantinedSimilarity
                 }
             }
-        return likeness
+        return similar
     }
 }
 
-extension OwnerIndex: LikenessIndex {
+extension OwnerIndex: SimilarityIndex {
     func rarity(of term: TermCounts.Term) -> Float { lexical.inverseDocumentFrequency(term) }
 
-    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry] {
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [SimilarityIndexEntry] {
         lexical.documents(withAll: terms, limit: limit).map { number in
             let document = documents[number]
-            return LikenessEntry(
+            return SimilarityIndexEntry(
                 id: document.id, state: document.state, terms: document.analysis.terms)
         }
     }
@@ -88,11 +88,11 @@ extension OwnerIndex: LikenessIndex {
 
 /// Memories in the store by their words, for the words of a few texts, read for one write. Nothing
 /// is kept of memories that share fewer than two of them.
-struct SharedWords: LikenessIndex {
+struct SharedWords: SimilarityIndex {
     /// For each word of the texts, the numbers of the documents that hold it, in rising order.
     private var holders: [TermCounts.Term: [Int32]]
-    /// Documents that may be like one of the texts, by number.
-    private var entries: [Int32: LikenessEntry] = [:]
+    /// Documents that may be similar to one of the texts, by number.
+    private var entries: [Int32: SimilarityIndexEntry] = [:]
     /// Quarantined documents; 0 saves the search among them.
     private(set) var quarantinedCount = 0
     /// Documents read.
@@ -115,8 +115,8 @@ struct SharedWords: LikenessIndex {
             holders[term]!.append(count)
             shared += 1
         }
-        if shared >= Likeness.sharedWords {
-            entries[count] = LikenessEntry(id: row.id, state: row.state, terms: analysis.terms)
+        if shared >= SimilarMemories.sharedWords {
+            entries[count] = SimilarityIndexEntry(id: row.id, state: row.state, terms: analysis.terms)
         }
         if row.state == .quarantined { quarantinedCount += 1 }
         count += 1
@@ -125,7 +125,7 @@ struct SharedWords: LikenessIndex {
 
     func rarity(of term: TermCounts.Term) -> Float { -Float(holders[term]?.count ?? 0) }
 
-    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [LikenessEntry] {
+    func entries(withAll terms: [TermCounts.Term], limit: Int) -> [SimilarityIndexEntry] {
         let lists = terms.map { holders[$0] ?? [] }.sorted { $0.count < $1.count }
         guard let shortest = lists.first else { return [] }
         let others = lists.dropFirst().map(Set.init)
