@@ -81,10 +81,10 @@ public struct KernelBenchmark: Sendable {
                         features: path.features)
                 }
                 for count in rows {
-                    let input = DecoderRows(rows: count, columns: inputs, forms: matrix.reads)
+                    let input = ActivationRows(rows: count, columns: inputs, formats: matrix.reads)
                     for i in 0..<count * inputs { input.floats[i] = values[i % values.count] }
                     DecoderKernels(features: path.features).quantize(
-                        input, rows: 0..<count, columns: inputs, forms: matrix.reads)
+                        input, rows: 0..<count, columns: inputs, formats: matrix.reads)
                     let output = AlignedBuffer<Float>(count * matrix.paddedOutputs)
                     measure(type.name, count) {
                         matrix.apply(
@@ -94,26 +94,18 @@ public struct KernelBenchmark: Sendable {
                 }
             }
             // The embedding model's products in 8 bits.
-            let layer = values.withUnsafeBufferPointer { weight in
-                [Float](repeating: 0, count: outputs).withUnsafeBufferPointer {
-                    LinearLayer(
-                        weight: weight, bias: $0, outputs: outputs, inputs: inputs,
-                        precision: .int8,
-                        features: path.features)
-                }
+            let matrix = values.withUnsafeBufferPointer {
+                WeightMatrix(int8: $0, outputs: outputs, inputs: inputs, features: path.features)
             }
             for count in rows {
-                let bytes = AlignedBuffer<UInt8>(count * inputs)
-                let scales = AlignedBuffer<Float>(count)
-                let zeros = AlignedBuffer<Int32>(count)
+                let input = ActivationRows(rows: count, columns: inputs, formats: matrix.reads)
+                for i in 0..<count * inputs { input.floats[i] = values[i % values.count] }
+                matrix.quantize(input, rows: 0..<count)
                 let output = AlignedBuffer<Float>(count * outputs)
-                for i in 0..<count * inputs { bytes.pointer[i] = UInt8(truncatingIfNeeded: i * 37) }
-                let rows = LayerInput.int8(
-                    bytes.pointer, scale: scales.pointer, zero: zeros.pointer)
                 measure("int8 encoder", count) {
-                    layer.apply(
-                        rows, rows: count, columns: 0..<outputs, epilogue: .bias,
-                        into: output.pointer)
+                    matrix.apply(
+                        input, rows: count, groups: 0..<outputs / 16, into: output.pointer,
+                        stride: outputs)
                 }
             }
         }

@@ -39,14 +39,12 @@ public final class BertEncoder: TextEmbedder {
     /// machine for long, and one needs a millisecond or two.
     private static let aloneTokens = 32
 
-    // The packed weights; kernels beside the products, and those of the second feed-forward matrix,
-    // which has the decoder's format; the threads; and memory of passes, lent to one pass at a
-    // time.
+    // The packed weights; kernels beside the products; the threads; and memory of passes, lent to
+    // one pass at a time.
     private let weights: BertWeights
     private let head: EmbeddingHead
     private let modules: SentenceModules
     private let kernels: EncoderKernels
-    private let blocks: DecoderKernels
     private let pool: ThreadPool
     /// Memory of passes that rest.
     private let workspaces = NIOLockedValueBox<[BertWorkspace]>([])
@@ -76,7 +74,6 @@ public final class BertEncoder: TextEmbedder {
         self.precision = precision
         self.pool = pool
         kernels = EncoderKernels(features: features)
-        blocks = DecoderKernels(features: features)
         head = try EmbeddingHead(modules, hidden: configuration.hiddenSize, features: features)
         identifier = Self.identifier(folder: folder, file: file, modules: modules)
         var ranges: [ActivationRanges]?
@@ -124,7 +121,7 @@ public final class BertEncoder: TextEmbedder {
         let tokens = texts.map { plain.tokenizer.encode($0, maximumLength: plain.maximumTokens) }
         let workspace = BertWorkspace(
             capacity: tokens.map(\.count).reduce(0, +), threads: 1,
-            configuration: plain.configuration)
+            configuration: plain.configuration, weights: plain.weights)
         plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) {
             _, _, _ in
         }
@@ -337,7 +334,7 @@ public final class BertEncoder: TextEmbedder {
             ?? BertWorkspace(
                 capacity: max(tokens, Self.passTokens + maximumTokens),
                 threads: max(threads, pool.threadCount),
-                configuration: configuration)
+                configuration: configuration, weights: weights)
     }
 
     /// Keeps a workspace for later passes; a few more than there are threads.
@@ -388,23 +385,14 @@ public final class BertEncoder: TextEmbedder {
             kernels.layerNorm(
                 source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer,
                 epsilon: c.layerNormEpsilon,
-                rows: mine.count, columns: hidden, into: w.hidden.pointer + mine.lowerBound * hidden
+                rows: mine.count, columns: hidden, into: w.hidden.floats + mine.lowerBound * hidden
             )
         }
-        /// The rows of `source` in the form that `layer` reads.
-        func input(_ source: AlignedBuffer<Float>, for layer: LinearLayer) -> LayerInput {
-            switch layer.precision {
-            case .f32: return .f32(source.pointer)
-            case .int8:
-                kernels.quantize(
-                    source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden,
-                    inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
-                    into: w.bytes.pointer + mine.lowerBound * hidden,
-                    scale: w.scales.pointer + mine.lowerBound,
-                    zero: w.zeros.pointer + mine.lowerBound)
-                barrier()
-                return .int8(w.bytes.pointer, scale: w.scales.pointer, zero: w.zeros.pointer)
-            }
+        /// Quantizes all rows to the format that `linear` reads, each thread its own.
+        func quantize(_ input: ActivationRows, for linear: BertWeights.Linear) {
+            guard !linear.weight.reads.isEmpty else { return }
+            linear.weight.quantize(input, rows: mine)
+            barrier()
         }
 
         embed(texts, rows: mine, into: w.sum.pointer)
@@ -412,11 +400,11 @@ public final class BertEncoder: TextEmbedder {
         barrier()
         for (index, layer) in weights.layers.enumerated() {
             if !ranges.isEmpty {
-                ActivationRanges.widen(&ranges[index].hidden, with: w.hidden.pointer, count: rows)
+                ActivationRanges.widen(&ranges[index].hidden, with: w.hidden.floats, count: rows)
             }
+            quantize(w.hidden, for: layer.queryKeyValue)
             layer.queryKeyValue.apply(
-                input(w.hidden, for: layer.queryKeyValue), rows: rows,
-                columns: share(3 * hidden, unit: 32), epilogue: .bias, into: w.qkv.pointer)
+                w.hidden, rows: rows, groups: share(3 * hidden / 16, unit: 2), into: w.qkv.pointer)
             barrier()
             // Heads are shared by the threads, text by text.
             var start = 0
@@ -424,45 +412,42 @@ public final class BertEncoder: TextEmbedder {
                 kernels.attention(
                     qkv: w.qkv.pointer + start * 3 * hidden, tokens: text.count, heads: c.heads,
                     headDimension: c.headDimension,
-                    headRange: share(c.heads), into: w.context.pointer + start * hidden,
+                    headRange: share(c.heads), into: w.context.floats + start * hidden,
                     scratch: w.scratch[thread].pointer)
                 start += text.count
             }
             barrier()
             if !ranges.isEmpty {
-                ActivationRanges.widen(&ranges[index].context, with: w.context.pointer, count: rows)
+                ActivationRanges.widen(&ranges[index].context, with: w.context.floats, count: rows)
             }
+            quantize(w.context, for: layer.attentionOutput)
             layer.attentionOutput.apply(
-                input(w.context, for: layer.attentionOutput), rows: rows,
-                columns: share(hidden, unit: 32), epilogue: .residual(w.hidden.pointer),
-                into: w.sum.pointer)
+                w.context, rows: rows, groups: share(hidden / 16, unit: 2),
+                epilogue: .residual(w.hidden.floats), into: w.sum.pointer)
             barrier()
             norm(layer.attentionNorm, from: w.sum.pointer)
             barrier()
             if !ranges.isEmpty {
-                ActivationRanges.widen(&ranges[index].attended, with: w.hidden.pointer, count: rows)
+                ActivationRanges.widen(&ranges[index].attended, with: w.hidden.floats, count: rows)
             }
+            quantize(w.hidden, for: layer.up)
             layer.up.apply(
-                input(w.hidden, for: layer.up), rows: rows,
-                columns: share(c.intermediateSize, unit: 32),
+                w.hidden, rows: rows, groups: share(c.intermediateSize / 16, unit: 2),
                 epilogue: .gelu, into: w.intermediate.floats)
             barrier()
-            blocks.quantize(
-                w.intermediate, rows: mine, columns: c.intermediateSize, forms: layer.down.reads)
-            barrier()
+            quantize(w.intermediate, for: layer.down)
             // What came in is added where it stands.
             layer.down.apply(
-                w.intermediate, rows: rows, groups: share(hidden / 16), accumulate: true,
-                bias: UnsafePointer(layer.downBias.pointer), into: w.hidden.pointer,
-                stride: hidden)
+                w.intermediate, rows: rows, groups: share(hidden / 16), epilogue: .accumulate,
+                into: w.hidden.floats)
             barrier()
-            norm(layer.outputNorm, from: w.hidden.pointer)
+            norm(layer.outputNorm, from: w.hidden.floats)
             barrier()
         }
         var start = 0
         for (i, text) in texts.enumerated() {
             if i % threads == thread {
-                finish(i, w.hidden.pointer + start * hidden, text.count)
+                finish(i, w.hidden.floats + start * hidden, text.count)
             }
             start += text.count
         }

@@ -10,13 +10,29 @@ final class BertWeights: Sendable {
         let gamma, beta: AlignedBuffer<Float>
     }
 
-    /// The matrices of a layer: hiddenSize → 3·hiddenSize, → hiddenSize, → intermediateSize, →
+    /// A linear map: its weights, and the bias of each output.
+    struct Linear: Sendable {
+        let weight: WeightMatrix
+        let bias: AlignedBuffer<Float>
+
+        /// output = epilogue(input · Wᵀ + bias) for the column groups (of 16) in `groups`; the
+        /// outputs of a row stand side by side.
+        func apply(
+            _ input: ActivationRows, rows: Int, groups: Range<Int>, epilogue: Epilogue = .store,
+            into output: UnsafeMutablePointer<Float>
+        ) {
+            weight.apply(
+                input, rows: rows, groups: groups, epilogue: epilogue,
+                bias: UnsafePointer(bias.pointer), into: output, stride: weight.outputs)
+        }
+    }
+
+    /// The maps of a layer: hiddenSize → 3·hiddenSize, → hiddenSize, → intermediateSize, →
     /// hiddenSize.
     struct Layer: Sendable {
-        let queryKeyValue, attentionOutput, up: LinearLayer
+        let queryKeyValue, attentionOutput, up: Linear
         /// Its input, GELU's output, loses too much in 8 bits a row: it keeps 15 in blocks of 32.
-        let down: WeightMatrix
-        let downBias: AlignedBuffer<Float>
+        let down: Linear
         /// Norms behind attention and behind the feed-forward network (BERT is post-norm).
         let attentionNorm, outputNorm: Norm
     }
@@ -27,6 +43,9 @@ final class BertWeights: Sendable {
     let segment: FloatTensor?
     let embeddingNorm: Norm
     let layers: [Layer]
+    /// The formats in which products read rows of hiddenSize, and of intermediateSize.
+    var reads: ActivationRows.Formats { layers.first?.queryKeyValue.weight.reads ?? [] }
+    var intermediateReads: ActivationRows.Formats { layers.first?.down.weight.reads ?? [] }
 
     /// - Parameters:
     ///   - ranges: for int8, the largest input magnitude of each column of each layer's three
@@ -52,9 +71,7 @@ final class BertWeights: Sendable {
                 beta: try vector(name + ".bias", hidden))
         }
         // One or several matrices, one below the other, with their biases.
-        func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws
-            -> LinearLayer
-        {
+        func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws -> Linear {
             let weight = AlignedBuffer<Float>(names.count * outputs * inputs)
             let bias = AlignedBuffer<Float>(names.count * outputs)
             for (i, name) in names.enumerated() {
@@ -66,24 +83,31 @@ final class BertWeights: Sendable {
                     to: bias.pointer + i * outputs)
             }
             let all = UnsafeBufferPointer(start: UnsafePointer(weight.pointer), count: weight.count)
-            return LinearLayer(
-                weight: all,
-                bias: UnsafeBufferPointer(start: UnsafePointer(bias.pointer), count: bias.count),
-                outputs: names.count * outputs, inputs: inputs, precision: precision,
-                smoothing: precision == .int8
-                    ? range.map { Self.smoothing(activations: $0, weight: all) } : nil,
-                features: features)
+            let matrix =
+                switch precision {
+                case .f32:
+                    WeightMatrix(
+                        source: weight.pointer, type: .f32, outputs: names.count * outputs,
+                        inputs: inputs, features: features)
+                case .int8:
+                    WeightMatrix(
+                        int8: all, outputs: names.count * outputs, inputs: inputs,
+                        smoothing: range.map { Self.smoothing(activations: $0, weight: all) },
+                        features: features)
+                }
+            return Linear(weight: matrix, bias: bias)
         }
 
-        // The second feed-forward matrix, in the decoder's block format.
-        func down(_ name: String) throws -> WeightMatrix {
+        // The second feed-forward map, in blocks of 32.
+        func down(_ name: String) throws -> Linear {
             let weight = try file.floats(name + ".weight", shape: [hidden, wide])
             let type: GGMLType = precision == .int8 ? .q8_0 : .f32
-            return quantize(Array(weight.values), type: type).withUnsafeBytes {
+            let matrix = quantize(Array(weight.values), type: type).withUnsafeBytes {
                 WeightMatrix(
                     source: $0.baseAddress!, type: type, outputs: hidden, inputs: wide,
                     features: features)
             }
+            return Linear(weight: matrix, bias: try vector(name + ".bias", hidden))
         }
 
         let names = BertTensorNames(c.family, in: file)
@@ -111,7 +135,6 @@ final class BertWeights: Sendable {
                 up: try linear(
                     [name + names.up], inputs: hidden, outputs: wide, range: range?.attended),
                 down: try down(name + names.down),
-                downBias: try vector(name + names.down + ".bias", hidden),
                 attentionNorm: try norm(name + names.attentionNorm),
                 outputNorm: try norm(name + names.outputNorm))
         }

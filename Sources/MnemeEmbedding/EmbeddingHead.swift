@@ -9,7 +9,7 @@ final class EmbeddingHead: Sendable {
     /// Elements of a vector.
     let dimension: Int
     private let pooling: SentenceModules.Pooling
-    private let layers: [(layer: LinearLayer, hasTanh: Bool)]
+    private let layers: [(layer: BertWeights.Linear, hasTanh: Bool)]
     private let kernels: EncoderKernels
 
     /// - Parameter hidden: elements of a token's state.
@@ -28,17 +28,17 @@ final class EmbeddingHead: Sendable {
             width = dense.outputs
             let file = try SafetensorsFile(path: dense.folder + "/model.safetensors")
             let weight = try file.floats("linear.weight", shape: [dense.outputs, dense.inputs])
-            let bias =
-                dense.hasBias
-                ? try file.floats("linear.bias", shape: [dense.outputs]).array
-                : [Float](repeating: 0, count: dense.outputs)
-            let layer = withExtendedLifetime(weight) {
-                bias.withUnsafeBufferPointer {
-                    LinearLayer(
-                        weight: weight.values, bias: $0, outputs: dense.outputs,
-                        inputs: dense.inputs, precision: .f32, features: features)
-                }
+            let bias = AlignedBuffer<Float>((dense.outputs + 15) / 16 * 16)
+            if dense.hasBias {
+                let values = try file.floats("linear.bias", shape: [dense.outputs]).array
+                bias.pointer.update(from: values, count: dense.outputs)
             }
+            let matrix = withExtendedLifetime(weight) {
+                WeightMatrix(
+                    source: weight.values.baseAddress!, type: .f32, outputs: dense.outputs,
+                    inputs: dense.inputs, features: features)
+            }
+            let layer = BertWeights.Linear(weight: matrix, bias: bias)
             return (layer, dense.hasTanh)
         }
         dimension = width
@@ -58,20 +58,19 @@ final class EmbeddingHead: Sendable {
             return kernels.meanPool(start, rows: used, columns: columns, into: output)
         }
         // The kernel's mean has length 1, but a dense layer reads it as it is.
-        var input = AlignedBuffer<Float>(columns)
+        var input = ActivationRows(rows: 1, columns: columns, formats: [])
         for c in 0..<columns {
             var sum: Float = 0
             for r in 0..<used { sum += start[r * columns + c] }
-            input.pointer[c] = used > 0 ? sum / Float(used) : 0
+            input.floats[c] = used > 0 ? sum / Float(used) : 0
         }
         for (layer, hasTanh) in layers {
-            let next = AlignedBuffer<Float>(layer.outputs)
-            layer.apply(
-                .f32(input.pointer), rows: 1, columns: 0..<layer.outputs, epilogue: .bias,
-                into: next.pointer)
-            if hasTanh { for i in 0..<layer.outputs { next.pointer[i] = tanh(next.pointer[i]) } }
+            let outputs = layer.weight.outputs
+            let next = ActivationRows(rows: 1, columns: outputs, formats: [])
+            layer.apply(input, rows: 1, groups: 0..<outputs / 16, into: next.floats)
+            if hasTanh { for i in 0..<outputs { next.floats[i] = tanh(next.floats[i]) } }
             input = next
         }
-        kernels.meanPool(input.pointer, rows: 1, columns: dimension, into: output)
+        kernels.meanPool(input.floats, rows: 1, columns: dimension, into: output)
     }
 }

@@ -1,63 +1,17 @@
 import CMnemeKernels
 
-/// The input rows of a ``WeightMatrix``: floats, and the same quantized to 15 bits in blocks of 32,
-/// as the matrices read them.
-///
-/// 15 bits, not 8 as usual: with 8, greedy answers soon leave those of the f32 model.
-package struct DecoderRows: Sendable {
-    /// Formats of 15-bit activations; a matrix reads one of them, or floats.
-    package struct Forms: OptionSet, Sendable {
-        package let rawValue: Int
-        package init(rawValue: Int) { self.rawValue = rawValue }
-        /// Two bytes apart, for weights of 4 and 8 bits.
-        package static let codes = Forms(rawValue: 1)
-        /// Words, for weights of 12 bits.
-        package static let words = Forms(rawValue: 2)
-    }
-
-    private let buffer: AlignedBuffer<Float>
-    /// Two bytes an element, and its words: 128·high + low.
-    package let codes: AlignedBuffer<Int8>
-    package let words: AlignedBuffer<Int16>
-    /// For each block of 32: the scale, the sum of its values, and that of its words.
-    package let scales: AlignedBuffer<Float>
-    package let sums: AlignedBuffer<Float>
-    package let totals: AlignedBuffer<Int32>
-
-    package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
-
-    /// - Parameters:
-    ///   - columns: the widest row.
-    ///   - forms: that there is room for besides floats.
-    package init(rows: Int, columns: Int, forms: Forms) {
-        buffer = AlignedBuffer(rows * columns)
-        codes = AlignedBuffer(forms.contains(.codes) ? 2 * rows * columns : 0)
-        words = AlignedBuffer(forms.contains(.words) ? rows * columns : 0)
-        scales = AlignedBuffer(rows * columns / 32 + 1)
-        sums = AlignedBuffer(rows * columns / 32 + 1)
-        totals = AlignedBuffer(rows * columns / 32 + 1)
-    }
-}
-
 /// The kernels of a decoder besides the matrix product, over caller-owned memory. None allocates.
 package struct DecoderKernels: Sendable {
     private let features: UInt32
 
     package init(features: ProcessorFeatures = .current) { self.features = features.rawValue }
 
-    /// Fills some forms of rows `rows` from their floats.
+    /// Quantizes rows of an input to several formats, for matrices that read it in different ones.
     package func quantize(
-        _ input: DecoderRows, rows: Range<Int>, columns: Int, forms: DecoderRows.Forms
+        _ input: ActivationRows, rows: Range<Int>, columns: Int, formats: ActivationRows.Formats
     ) {
-        guard !forms.isEmpty else { return }
-        let start = rows.lowerBound * columns
-        mnk_quantize_blocks(
-            features, input.floats + start, rows.count * columns,
-            forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
-            forms.contains(.words) ? input.words.pointer + start : nil,
-            input.scales.pointer + start / 32,
-            input.sums.pointer + start / 32,
-            input.totals.pointer + start / 32)
+        input.quantize(
+            rows, columns: columns, to: formats, features: ProcessorFeatures(rawValue: features))
     }
 
     /// output (+)= x/√(mean(x²) + ε)·weight for each row.

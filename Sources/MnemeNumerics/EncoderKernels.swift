@@ -15,15 +15,6 @@ package struct EncoderKernels: Sendable {
         mnk_layer_norm(features, input, gamma, beta, epsilon, rows, columns, output)
     }
 
-    /// Quantises each row to 8 bits with its own scale and zero.
-    package func quantize(
-        _ input: UnsafePointer<Float>, rows: Int, columns: Int, inputScale: UnsafePointer<Float>?,
-        into output: UnsafeMutablePointer<UInt8>, scale: UnsafeMutablePointer<Float>,
-        zero: UnsafeMutablePointer<Int32>
-    ) {
-        mnk_quantize_rows(features, input, rows, columns, inputScale, output, scale, zero)
-    }
-
     /// Floats of scratch that ``attention(qkv:tokens:heads:headDimension:headRange:into:scratch:)``
     /// needs.
     package static func attentionScratch(tokens: Int, headDimension: Int) -> Int {

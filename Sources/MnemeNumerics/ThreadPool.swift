@@ -70,3 +70,8 @@ extension PoolTask {
         task.assumingMemoryBound(to: Self.self).pointee.run(index, of: count)
     }
 }
+
+/// Thread `index`'s share of `count` pieces of work.
+package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> {
+    count * index / threads..<count * (index + 1) / threads
+}

@@ -1,40 +1,64 @@
 import CMnemeKernels
 
-/// A linear map's weights as a language model's file has them, packed once for the machine's
-/// kernels.
+/// The last step of a ``WeightMatrix``'s product: what becomes of its sums, to which the bias is
+/// added.
+package enum Epilogue {
+    /// They are stored.
+    case store
+    /// They are added to what stands in the output.
+    case accumulate
+    /// GELU of them is stored (with the exact error function). Not with weights in tiles.
+    case gelu
+    /// They are stored with a residual of the output's shape added. Not with weights in tiles.
+    case residual(UnsafePointer<Float>)
+}
+
+/// A linear map's weights, packed once for the machine's kernels: the matrices of language models
+/// and of encoders.
 ///
-/// Quantized types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them
-/// meet activations of 15 bits in blocks of 32; F32, and halves in rows of another length, are
-/// floats and meet floats.
+/// The formats, each with the activations that it reads (``reads``):
+///
+/// | Weights | Activations | Of |
+/// |---|---|---|
+/// | floats | floats | F32, and halves in rows of no whole blocks |
+/// | 8 bits, one scale a column | 8 bits, one scale and zero a row | encoders |
+/// | codes of 4 or 8 bits in tiles | 15 bits in blocks of 32 | a file's quantized types |
+/// | codes of 12 bits in tiles | 15 bits in blocks of 32 | F16, BF16 |
 package final class WeightMatrix: Sendable {
+    /// The packed weights, by format.
     private enum Storage {
+        /// Panels of 16 outputs.
         case f32(AlignedBuffer<Float>)
+        /// Panels of 16 outputs; each output's scale, and the sum of its codes.
+        case int8(AlignedBuffer<Int8>, scales: AlignedBuffer<Float>, sums: AlignedBuffer<Int32>)
+        /// `mnk_tiles` of one of the kernels' formats.
         case tiles(AlignedBuffer<UInt8>, format: Int32)
     }
 
     package let inputs: Int
     package let outputs: Int
-    /// The format in which the kernels read ``DecoderRows``; none is floats.
-    package let reads: DecoderRows.Forms
+    /// The format in which the product reads its input; none is floats.
+    package let reads: ActivationRows.Formats
     private let storage: Storage
+    /// What the input is multiplied by before it is quantized; its inverse is in the weights.
+    private let inputScale: AlignedBuffer<Float>?
     private let zeros: AlignedBuffer<Float>
-    private let features: UInt32
+    private let features: ProcessorFeatures
 
     /// Outputs as the kernels count them.
     package var paddedOutputs: Int { (outputs + 15) / 16 * 16 }
 
     /// True for types that can be packed with rows of this length: whole blocks.
     package static func isSupported(type: GGMLType, inputs: Int) -> Bool {
-        var weights = 0
-        var bytes = 0
-        guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0,
-            inputs % weights == 0
-        else {
+        guard let shape = blockShape(type: type), inputs > 0, inputs % shape.weights == 0 else {
             return false
         }
-        return weights == 1 || inputs % 32 == 0
+        return shape.weights == 1 || inputs % 32 == 0
     }
 
+    /// Packs weights as a model's file has them. Quantized types keep their codes; halves get codes
+    /// of 12 bits.
+    ///
     /// - Parameters:
     ///   - source: `outputs` rows of `inputs` weights in blocks of the type.
     ///   - type: of the weights; `isSupported` holds.
@@ -46,11 +70,12 @@ package final class WeightMatrix: Sendable {
         precondition(Self.isSupported(type: type, inputs: inputs))
         self.inputs = inputs
         self.outputs = outputs
-        self.features = features.rawValue
+        self.features = features
         let padded = (outputs + 15) / 16 * 16
         let format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
         reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
         zeros = AlignedBuffer(padded)
+        inputScale = nil
         nonisolated(unsafe) let source = source
         if format >= 0 {
             let packed = AlignedBuffer<UInt8>(padded / 16 * (inputs / 32) * mnk_tile_bytes(format))
@@ -81,25 +106,81 @@ package final class WeightMatrix: Sendable {
         }
     }
 
+    /// Packs floats in 8 bits with one scale for each output.
+    ///
+    /// - Parameters:
+    ///   - weights: `outputs` × `inputs`, row-major. `outputs` is a multiple of 16, `inputs` of 64.
+    ///   - smoothing: `inputs` positive factors that move range from activations to weights
+    ///     (SmoothQuant, Xiao et al. 2023): x is divided and W multiplied by them. nil for none.
+    package init(
+        int8 weights: UnsafeBufferPointer<Float>, outputs: Int, inputs: Int,
+        smoothing: [Float]? = nil, features: ProcessorFeatures = .current
+    ) {
+        precondition(
+            weights.count == outputs * inputs && smoothing?.count ?? inputs == inputs,
+            "The weights do not have the matrix' shape.")
+        precondition(
+            outputs % 16 == 0 && inputs % 64 == 0,
+            "In 8 bits a matrix has a multiple of 16 outputs and of 64 inputs.")
+        self.inputs = inputs
+        self.outputs = outputs
+        self.features = features
+        reads = .bytes
+        zeros = AlignedBuffer(outputs)
+        inputScale = smoothing.map { smoothing in
+            let scale = AlignedBuffer<Float>(inputs)
+            for i in 0..<inputs { scale.pointer[i] = 1 / smoothing[i] }
+            return scale
+        }
+        let packed = AlignedBuffer<Int8>(outputs * inputs)
+        let scales = AlignedBuffer<Float>(outputs)
+        let sums = AlignedBuffer<Int32>(outputs)
+        mnk_pack_int8(
+            weights.baseAddress, outputs, inputs, smoothing, packed.pointer, scales.pointer,
+            sums.pointer)
+        storage = .int8(packed, scales: scales, sums: sums)
+    }
+
     /// Bytes of the packed weights.
     package var byteCount: Int {
         switch storage {
         case .f32(let packed): packed.count * 4
+        case .int8(let packed, let scales, let sums): packed.count + 4 * (scales.count + sums.count)
         case .tiles(let packed, _): packed.count
         }
     }
 
-    /// output[rows][stride] (+)= input · Wᵀ for the column groups (of 16) in `groups`.
+    /// Quantizes rows of an input to the format that ``reads`` names, and does nothing where that
+    /// is floats.
+    ///
+    /// - Complexity: O(rows · inputs).
+    package func quantize(_ input: ActivationRows, rows: Range<Int>) {
+        input.quantize(
+            rows, columns: inputs, to: reads, inputScale: inputScale, features: features)
+    }
+
+    /// output[rows][stride] = epilogue(input · Wᵀ + bias) for the column groups (of 16) in `groups`.
     ///
     /// Writes whole groups: `stride` holds ``paddedOutputs``.
+    ///
+    /// - Parameters:
+    ///   - input: floats, and the format that ``reads`` names.
+    ///   - bias: ``paddedOutputs`` values; nil for none.
+    /// - Complexity: 2·rows·columns·inputs operations.
     package func apply(
-        _ input: DecoderRows, rows: Int, groups: Range<Int>, accumulate: Bool = false,
+        _ input: ActivationRows, rows: Int, groups: Range<Int>, epilogue: Epilogue = .store,
         bias: UnsafePointer<Float>? = nil,
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         guard !groups.isEmpty, rows > 0 else { return }
         switch storage {
         case .tiles(let packed, let format):
+            let isAdded =
+                switch epilogue {
+                case .store: false
+                case .accumulate: true
+                case .gelu, .residual: preconditionFailure("Tiles store or add their sums.")
+                }
             let a =
                 reads == .words
                 ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
@@ -110,34 +191,50 @@ package final class WeightMatrix: Sendable {
                 n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16,
                 n_end: groups.upperBound * 16, bias: bias,
                 c: output, ldc: stride,
-                accumulate: accumulate ? 1 : 0)
-            mnk_gemm_tiles(features, &g)
+                accumulate: isAdded ? 1 : 0)
+            mnk_gemm_tiles(features.rawValue, &g)
         case .f32(let packed):
-            var g = product(input, packed.pointer, rows, groups, accumulate, bias, output, stride)
-            mnk_gemm_f32(features, &g)
+            var g = product(rows, groups, epilogue, bias, output, stride)
+            g.a = UnsafeRawPointer(input.floats)
+            g.b = UnsafeRawPointer(packed.pointer)
+            mnk_gemm_f32(features.rawValue, &g)
+        case .int8(let packed, let scales, let sums):
+            var g = product(rows, groups, epilogue, bias, output, stride)
+            g.a = UnsafeRawPointer(input.bytes.pointer)
+            g.b = UnsafeRawPointer(packed.pointer)
+            g.a_scale = UnsafePointer(input.rowScales.pointer)
+            g.a_zero = UnsafePointer(input.rowZeros.pointer)
+            g.b_scale = UnsafePointer(scales.pointer)
+            g.b_sum = UnsafePointer(sums.pointer)
+            mnk_gemm_int8(features.rawValue, &g)
         }
     }
 
+    /// A product of panels but for its operands.
     private func product(
-        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>,
-        _ accumulate: Bool,
-        _ bias: UnsafePointer<Float>?,
+        _ rows: Int, _ groups: Range<Int>, _ epilogue: Epilogue, _ bias: UnsafePointer<Float>?,
         _ output: UnsafeMutablePointer<Float>, _ stride: Int
     ) -> mnk_gemm {
         var g = mnk_gemm()
-        g.a = UnsafeRawPointer(input.floats)
         g.lda = inputs
-        g.b = weights
         g.m = rows
         g.n = paddedOutputs
         g.k = inputs
         g.n_begin = groups.lowerBound * 16
         g.n_end = groups.upperBound * 16
         g.bias = bias ?? UnsafePointer(zeros.pointer)
-        g.epilogue = Int32(accumulate ? MNK_EPILOGUE_RESIDUAL : MNK_EPILOGUE_BIAS)
-        g.residual = UnsafePointer(output)
         g.c = output
         g.ldc = stride
+        switch epilogue {
+        case .store: g.epilogue = Int32(MNK_EPILOGUE_BIAS)
+        case .gelu: g.epilogue = Int32(MNK_EPILOGUE_GELU)
+        case .accumulate:
+            g.epilogue = Int32(MNK_EPILOGUE_RESIDUAL)
+            g.residual = UnsafePointer(output)
+        case .residual(let residual):
+            g.epilogue = Int32(MNK_EPILOGUE_RESIDUAL)
+            g.residual = residual
+        }
         return g
     }
 
@@ -150,35 +247,13 @@ package final class WeightMatrix: Sendable {
             for k in 0..<inputs {
                 output[k] = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16]
             }
+        case .int8(let packed, let scales, _):
+            let panel = packed.pointer + index / 16 * 16 * inputs + index % 16 * 4
+            for k in 0..<inputs {
+                output[k] =
+                    Float(panel[k / 4 * 64 + k % 4]) * scales.pointer[index]
+                    * (inputScale?.pointer[k] ?? 1)
+            }
         }
     }
-}
-
-/// Thread `index`'s share of `count` pieces of work.
-package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> {
-    count * index / threads..<count * (index + 1) / threads
-}
-
-/// Weights of a GGUF block type, as floats.
-package func dequantize(
-    type: GGMLType, _ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>
-) {
-    mnk_dequantize(type.rawValue, source, count, output)
-}
-
-/// Floats as blocks of F32, F16 or Q8_0 (then a multiple of 32).
-package func quantize(_ values: [Float], type: GGMLType) -> [UInt8] {
-    guard let shape = blockShape(type: type) else { return [] }
-    let bytes = values.count / shape.weights * shape.bytes
-    return [UInt8](unsafeUninitializedCapacity: bytes) { out, count in
-        mnk_quantize(type.rawValue, values, values.count, out.baseAddress!)
-        count = bytes
-    }
-}
-
-/// Weights and bytes of a block of a GGUF type; nil for types that are not read.
-package func blockShape(type: GGMLType) -> (weights: Int, bytes: Int)? {
-    var weights = 0
-    var bytes = 0
-    return mnk_block_shape(type.rawValue, &weights, &bytes) != 0 ? (weights, bytes) : nil
 }

@@ -131,13 +131,13 @@ extension GGMLType: Decodable {}
         }
         let kernels = DecoderKernels(features: features)
         for rows in [1, 2, 5, 13, 25] {
-            let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
+            let input = ActivationRows(rows: rows, columns: 256, formats: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.7) * Float(i % 5) }
-            kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
+            kernels.quantize(input, rows: 0..<rows, columns: 256, formats: matrix.reads)
             var output = [Float](repeating: 1, count: rows * 32)
             var expected = [Float](repeating: 0, count: 256)
             matrix.apply(
-                input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
+                input, rows: rows, groups: 0..<2, epilogue: .accumulate, into: &output, stride: 32)
             for column in [0, 7, 15, 16, 23] {
                 matrix.row(column, into: &expected)
                 for row in 0..<rows {
@@ -214,13 +214,13 @@ extension GGMLType: Decodable {}
                     features: features)
             }
             let kernels = DecoderKernels(features: features)
-            let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
+            let input = ActivationRows(rows: rows, columns: 256, formats: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
-            kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
+            kernels.quantize(input, rows: 0..<rows, columns: 256, formats: matrix.reads)
             var output = [Float](repeating: 0.5, count: rows * 80)
             let bias = (0..<80).map { Float($0) / 3 }
             matrix.apply(
-                input, rows: rows, groups: 0..<5, accumulate: true, bias: bias, into: &output,
+                input, rows: rows, groups: 0..<5, epilogue: .accumulate, bias: bias, into: &output,
                 stride: 80)
             return output.map(\.bitPattern)
         }

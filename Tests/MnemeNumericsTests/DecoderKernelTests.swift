@@ -190,9 +190,9 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             kernels.gate(&gated, normed, count: gated.count, gelu: tokens % 2 == 0)
             kernels.gate(&normed, out, count: gated.count, gelu: tokens % 2 == 1)
             kernels.softCap(&out, count: out.count, cap: 3)
-            let rows = DecoderRows(rows: tokens, columns: 192, forms: [.codes, .words])
+            let rows = ActivationRows(rows: tokens, columns: 192, formats: [.codes, .words])
             for i in 0..<tokens * 192 { rows.floats[i] = gated[i] + normed[i] }
-            kernels.quantize(rows, rows: 0..<tokens, columns: 192, forms: [.codes, .words])
+            kernels.quantize(rows, rows: 0..<tokens, columns: 192, formats: [.codes, .words])
             let codes = (0..<2 * tokens * 192).map {
                 UInt32(bitPattern: Int32(rows.codes.pointer[$0]))
             }

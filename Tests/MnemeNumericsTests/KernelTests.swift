@@ -37,6 +37,35 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     }
 }
 
+/// Weights in a precision of the encoder.
+private func matrix(
+    _ weights: [Float], _ precision: Precision, outputs: Int, inputs: Int,
+    features: ProcessorFeatures
+) -> WeightMatrix {
+    switch precision {
+    case .f32:
+        weights.withUnsafeBytes {
+            WeightMatrix(
+                source: $0.baseAddress!, type: .f32, outputs: outputs, inputs: inputs,
+                features: features)
+        }
+    case .int8:
+        weights.withUnsafeBufferPointer {
+            WeightMatrix(int8: $0, outputs: outputs, inputs: inputs, features: features)
+        }
+    }
+}
+
+/// Rows as a matrix reads them.
+private func rowsOf(_ x: [Float], rows: Int, columns: Int, for matrix: WeightMatrix)
+    -> ActivationRows
+{
+    let input = ActivationRows(rows: rows, columns: columns, formats: matrix.reads)
+    input.floats.update(from: x, count: rows * columns)
+    matrix.quantize(input, rows: 0..<rows)
+    return input
+}
+
 @Suite struct KernelTests {
     @Test(arguments: paths, [1, 2, 11, 12, 13, 16, 17, 31, 32, 33, 50])
     func `matrix products agree with Double`(features: ProcessorFeatures, rows: Int) {
@@ -47,47 +76,49 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         let w = random.floats(outputs * inputs)
         let b = random.floats(outputs)
         let expected = linear(x, w, b, rows: rows, outputs: outputs, inputs: inputs)
-        var bytes = [UInt8](repeating: 0, count: x.count)
-        var scales = [Float](repeating: 0, count: rows)
-        var zeros = [Int32](repeating: 0, count: rows)
-        let kernels = EncoderKernels(features: features)
-        kernels.quantize(
-            x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales,
-            zero: &zeros)
         // Errors of a sum of 128 products of values below one: rounding, 8 bits of range.
         for (precision, tolerance) in [(Precision.f32, 1e-4), (.int8, 0.25)] {
-            let layer = w.withUnsafeBufferPointer { w in
-                b.withUnsafeBufferPointer { b in
-                    LinearLayer(
-                        weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision,
-                        features: features)
-                }
-            }
+            let matrix = matrix(
+                w, precision, outputs: outputs, inputs: inputs, features: features)
+            let input = rowsOf(x, rows: rows, columns: inputs, for: matrix)
             var y = [Float](repeating: .nan, count: rows * outputs)
-            // Two column ranges, as two threads would take them; the second is one panel wide.
-            for columns in [0..<32, 32..<48] {
-                x.withUnsafeBufferPointer { x in
-                    bytes.withUnsafeBufferPointer { bytes in
-                        scales.withUnsafeBufferPointer { scales in
-                            zeros.withUnsafeBufferPointer { zeros in
-                                let input: LayerInput =
-                                    switch precision {
-                                    case .f32: .f32(x.baseAddress!)
-                                    case .int8:
-                                        .int8(
-                                            bytes.baseAddress!, scale: scales.baseAddress!,
-                                            zero: zeros.baseAddress!)
-                                    }
-                                layer.apply(
-                                    input, rows: rows, columns: columns, epilogue: .bias, into: &y)
-                            }
-                        }
-                    }
-                }
+            // Two ranges of columns, as two threads would take them; the second is one panel wide.
+            for groups in [0..<2, 2..<3] {
+                matrix.apply(
+                    input, rows: rows, groups: groups, bias: b, into: &y, stride: outputs)
             }
             let error = zip(y, expected).map { abs(Double($0) - $1) }.max()!
             #expect(error < tolerance, "\(precision) on \(features.names): \(error)")
+            // Unpacked again, weights of 8 bits are off by half a step of their output's scale.
+            var row = [Float](repeating: 0, count: inputs)
+            for index in [0, 15, 16, 47] {
+                matrix.row(index, into: &row)
+                let given = w[index * inputs..<(index + 1) * inputs]
+                let step = precision == .int8 ? given.map(abs).max()! / 127 : 0
+                for (a, b) in zip(row, given) { #expect(abs(a - b) <= step * 0.5001) }
+            }
         }
+    }
+
+    @Test func `what smoothing moves into weights of 8 bits comes out of them again`() {
+        var random = Random(state: 3)
+        let w = random.floats(16 * 64)
+        let x = random.floats(2 * 64)
+        let smoothing = (0..<64).map { Float($0 % 5 + 1) / 2 }
+        let matrix = w.withUnsafeBufferPointer {
+            WeightMatrix(int8: $0, outputs: 16, inputs: 64, smoothing: smoothing)
+        }
+        var row = [Float](repeating: 0, count: 64)
+        for index in 0..<16 {
+            matrix.row(index, into: &row)
+            for (a, b) in zip(row, w[index * 64..<(index + 1) * 64]) { #expect(abs(a - b) < 0.05) }
+        }
+        var y = [Float](repeating: 0, count: 32)
+        let input = rowsOf(x, rows: 2, columns: 64, for: matrix)
+        matrix.apply(input, rows: 2, groups: 0..<1, into: &y, stride: 16)
+        let expected = linear(
+            x, w, [Float](repeating: 0, count: 16), rows: 2, outputs: 16, inputs: 64)
+        for (a, b) in zip(y, expected) { #expect(abs(Double(a) - b) < 0.25) }
     }
 
     @Test(arguments: paths)
@@ -97,30 +128,17 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         let outputs = 64
         var random = Random(state: 5)
         let w = random.floats(outputs * inputs)
-        let b = [Float](repeating: 0, count: outputs)
         let bytes = (0..<rows * inputs).map { _ in UInt8.random(in: 0...255, using: &random) }
-        let scales = [Float](repeating: 1, count: rows)
-        let zeros = [Int32](repeating: 128, count: rows)
         func run(_ features: ProcessorFeatures) -> [Float] {
-            let layer = w.withUnsafeBufferPointer { w in
-                b.withUnsafeBufferPointer {
-                    LinearLayer(
-                        weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8,
-                        features: features)
-                }
+            let matrix = matrix(w, .int8, outputs: outputs, inputs: inputs, features: features)
+            let input = ActivationRows(rows: rows, columns: inputs, formats: .bytes)
+            input.bytes.pointer.update(from: bytes, count: bytes.count)
+            for i in 0..<rows {
+                input.rowScales.pointer[i] = 1
+                input.rowZeros.pointer[i] = 128
             }
             var y = [Float](repeating: 0, count: rows * outputs)
-            bytes.withUnsafeBufferPointer { bytes in
-                scales.withUnsafeBufferPointer { scales in
-                    zeros.withUnsafeBufferPointer { zeros in
-                        layer.apply(
-                            .int8(
-                                bytes.baseAddress!, scale: scales.baseAddress!,
-                                zero: zeros.baseAddress!), rows: rows,
-                            columns: 0..<outputs, epilogue: .bias, into: &y)
-                    }
-                }
-            }
+            matrix.apply(input, rows: rows, groups: 0..<outputs / 16, into: &y, stride: outputs)
             return y
         }
         #expect(run(features) == run(.portable))
@@ -190,31 +208,23 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width,
                 into: &scores)
             kernels.meanPool(scores, rows: tokens, columns: width, into: &pooled)
-            var bytes = [UInt8](repeating: 0, count: tokens * width)
-            var scales = [Float](repeating: 0, count: tokens)
-            var zeros = [Int32](repeating: 0, count: tokens)
+            let input = ActivationRows(rows: tokens, columns: width, formats: .bytes)
+            input.floats.update(from: scores, count: scores.count)
+            input.quantize(0..<tokens, columns: width, to: .bytes, features: features)
+            let bytes = (0..<tokens * width).map { UInt32(input.bytes.pointer[$0]) }
+            let scales = (0..<tokens).map { input.rowScales.pointer[$0] }
+            let zeros = (0..<tokens).map { UInt32(bitPattern: input.rowZeros.pointer[$0]) }
             var wide = [Float](repeating: 0, count: tokens * width)
-            kernels.quantize(
-                scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales,
-                zero: &zeros)
-            let layer = weight.withUnsafeBufferPointer { weight in
-                beta.withUnsafeBufferPointer {
-                    LinearLayer(
-                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0,
-                        outputs: width,
-                        inputs: 64, precision: .f32,
-                        features: features)
-                }
-            }
-            scores.withUnsafeBufferPointer { x in
-                layer.apply(
-                    .f32(x.baseAddress!), rows: tokens, columns: 0..<width, epilogue: .gelu,
-                    into: &wide)
-            }
+            let matrix = matrix(
+                Array(weight[..<(width * 64)]), .f32, outputs: width, inputs: 64, features: features)
+            let narrow = rowsOf(
+                Array(scores[..<(tokens * 64)]), rows: tokens, columns: 64, for: matrix)
+            matrix.apply(
+                narrow, rows: tokens, groups: 0..<width / 16, epilogue: .gelu, bias: beta,
+                into: &wide, stride: width)
             let dot = dotProduct(out, scores, count: min(width - 1, out.count), features: features)
             return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern)
-                + bytes.map(UInt32.init)
-                + zeros.map { UInt32(bitPattern: $0) }
+                + bytes + zeros
         }
         #expect(run(features) == run(.portable))
     }

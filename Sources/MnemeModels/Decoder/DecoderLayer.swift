@@ -31,8 +31,8 @@ struct DecoderLayer: Sendable {
     let down: Linear
     /// The formats in which the first matrices of its two halves read their input. Made once: a
     /// step allocates nothing.
-    let attentionReads: DecoderRows.Forms
-    let feedForwardReads: DecoderRows.Forms
+    let attentionReads: ActivationRows.Formats
+    let feedForwardReads: ActivationRows.Formats
 
     /// All linear maps.
     var linears: [Linear] { [query, key, value, attentionOutput, gate, up, down] }
@@ -43,7 +43,7 @@ struct DecoderLayer: Sendable {
     ///   and go on.
     func attention(_ pass: inout DecoderPass, isLast: Bool) {
         let w = pass.workspace
-        pass.normalize(attentionNorm, forms: attentionReads)
+        pass.normalize(attentionNorm, formats: attentionReads)
         pass.pool.barrier()
         pass.apply(query, w.input, into: w.queries.pointer, stride: w.queryStride)
         pass.apply(key, w.input, into: w.keys.pointer, stride: w.kvStride)
@@ -70,7 +70,7 @@ struct DecoderLayer: Sendable {
         pass.pool.barrier()
         guard pass.rows > 0 else { return }
         pass.kernels.quantize(
-            w.attended, rows: pass.mine, columns: w.queryStride, forms: attentionOutput.reads)
+            w.attended, rows: pass.mine, columns: w.queryStride, formats: attentionOutput.reads)
         pass.pool.barrier()
         pass.addToResidual(attentionOutput, w.attended, postNorm: attentionPostNorm)
     }
@@ -79,7 +79,7 @@ struct DecoderLayer: Sendable {
     func feedForward(_ pass: DecoderPass) {
         let w = pass.workspace
         let stride = w.wideStride
-        pass.normalize(feedForwardNorm, forms: feedForwardReads)
+        pass.normalize(feedForwardNorm, formats: feedForwardReads)
         pass.pool.barrier()
         pass.apply(gate, w.input, into: w.gated.floats, stride: stride)
         pass.apply(up, w.input, into: w.up.pointer, stride: stride)
@@ -95,7 +95,7 @@ struct DecoderLayer: Sendable {
         pass.kernels.gate(
             w.gated.floats + start, w.up.pointer + start, count: blocks.count * 32,
             gelu: pass.configuration.activation == .gelu)
-        pass.kernels.quantize(w.gated, rows: blocks, columns: 32, forms: down.reads)
+        pass.kernels.quantize(w.gated, rows: blocks, columns: 32, formats: down.reads)
         pass.pool.barrier()
         pass.addToResidual(down, w.gated, postNorm: feedForwardPostNorm)
     }

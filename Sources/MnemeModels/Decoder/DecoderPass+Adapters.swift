@@ -21,7 +21,7 @@ extension DecoderPass {
     /// outputs. A·x is shared by rows of A, B by columns of the output, with a barrier in between;
     /// the caller's next barrier comes before anybody reads the outputs.
     func adapt(
-        _ input: DecoderRows, _ first: AdaptedOutput, _ second: AdaptedOutput? = nil,
+        _ input: ActivationRows, _ first: AdaptedOutput, _ second: AdaptedOutput? = nil,
         _ third: AdaptedOutput? = nil
     ) {
         project(input, first, slot: 0)
@@ -40,7 +40,7 @@ extension DecoderPass {
     }
 
     /// Computes this thread's share of A·x.
-    private func project(_ input: DecoderRows, _ map: AdaptedOutput, slot: Int) {
+    private func project(_ input: ActivationRows, _ map: AdaptedOutput, slot: Int) {
         var total = 0
         for i in segments.indices { total += (term(map.linear, i)?.rank ?? 0) * rows(of: i).count }
         let mine = share(of: total)

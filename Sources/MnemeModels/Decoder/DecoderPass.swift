@@ -56,7 +56,7 @@ struct DecoderPass {
 
     /// output (+)= the map of all rows of `input`, this thread's columns.
     func apply(
-        _ linear: Linear, _ input: DecoderRows, rows count: Int? = nil, accumulate: Bool = false,
+        _ linear: Linear, _ input: ActivationRows, rows count: Int? = nil, accumulate: Bool = false,
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         linear.apply(
@@ -74,19 +74,19 @@ struct DecoderPass {
 
     /// Normalises this thread's rows of the residual stream, as the input of matrices that read
     /// these formats.
-    func normalize(_ weight: AlignedBuffer<Float>, forms: DecoderRows.Forms) {
+    func normalize(_ weight: AlignedBuffer<Float>, formats: ActivationRows.Formats) {
         let w = workspace
         let n = configuration.hiddenSize
         kernels.rmsNorm(
             w.state.pointer + mine.lowerBound * n, weight: weight.pointer,
             epsilon: configuration.normEpsilon,
             rows: mine.count, columns: n, into: w.input.floats + mine.lowerBound * n)
-        kernels.quantize(w.input, rows: mine, columns: n, forms: forms)
+        kernels.quantize(w.input, rows: mine, columns: n, formats: formats)
     }
 
     /// Adds a block's output to the residual stream, normalised first if the model has a post-norm.
     /// Ends with a barrier.
-    func addToResidual(_ linear: Linear, _ input: DecoderRows, postNorm: AlignedBuffer<Float>?) {
+    func addToResidual(_ linear: Linear, _ input: ActivationRows, postNorm: AlignedBuffer<Float>?) {
         let w = workspace
         let hidden = w.hiddenStride
         if let postNorm {

@@ -7,7 +7,7 @@ final class DecoderWorkspace: Sendable {
     /// The residual stream; rows of ``hiddenStride``.
     let state: AlignedBuffer<Float>
     /// Normalised rows, input of the projections.
-    let input: DecoderRows
+    let input: ActivationRows
     /// Outputs of the projections, a row for each token; logits for each token that gets them.
     let queries, keys, values, up, logits: AlignedBuffer<Float>
     /// The output of attention or feed-forward before its norm; empty in models without post-norms.
@@ -16,7 +16,7 @@ final class DecoderWorkspace: Sendable {
     let angles: RotaryAngles
     let localAngles: RotaryAngles?
     /// Inputs of the second matrix of attention and of feed-forward.
-    let attended, gated: DecoderRows
+    let attended, gated: ActivationRows
     /// One for each thread.
     let scratch: [AlignedBuffer<Float>]
     /// Sums of spans of long contexts.
@@ -39,9 +39,9 @@ final class DecoderWorkspace: Sendable {
         var logitStride: Int
         /// The formats in which matrices read the normalised input, attention's output and the
         /// gated row.
-        var input: DecoderRows.Forms
-        var attended: DecoderRows.Forms
-        var gated: DecoderRows.Forms
+        var input: ActivationRows.Formats
+        var attended: ActivationRows.Formats
+        var gated: ActivationRows.Formats
         /// True if a layer norms what it adds to the residual stream, and needs room for it.
         var hasPostNorms: Bool
     }
@@ -57,13 +57,13 @@ final class DecoderWorkspace: Sendable {
         wideStride = c.intermediateSize
         logitStride = needs.logitStride
         state = AlignedBuffer(tokens * hiddenStride)
-        input = DecoderRows(
-            rows: max(tokens, count), columns: hiddenStride, forms: needs.input)
+        input = ActivationRows(
+            rows: max(tokens, count), columns: hiddenStride, formats: needs.input)
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
-        attended = DecoderRows(rows: tokens, columns: queryStride, forms: needs.attended)
-        gated = DecoderRows(rows: tokens, columns: wideStride, forms: needs.gated)
+        attended = ActivationRows(rows: tokens, columns: queryStride, formats: needs.attended)
+        gated = ActivationRows(rows: tokens, columns: wideStride, formats: needs.gated)
         up = AlignedBuffer(tokens * wideStride)
         block = AlignedBuffer(needs.hasPostNorms ? tokens * hiddenStride : 0)
         angles = RotaryAngles(tokens: tokens, c.rope)

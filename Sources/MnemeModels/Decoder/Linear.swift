@@ -2,9 +2,6 @@ import MnemeNumerics
 
 /// A linear map of the decoder: y = W·x + bias. What adapters add is computed apart
 /// (``DecoderPass/adapt(_:_:)``).
-///
-/// The encoder has a map of its own (``MnemeNumerics/LinearLayer``): its activations are quantized
-/// a row at a time, and GELU and residual are part of its product.
 struct Linear: Sendable {
     /// W, packed.
     let matrix: WeightMatrix
@@ -14,18 +11,18 @@ struct Linear: Sendable {
     var term: Int?
 
     /// The formats in which W reads its input.
-    var reads: DecoderRows.Forms { matrix.reads }
+    var reads: ActivationRows.Formats { matrix.reads }
 
     /// output[rows][stride] (+)= the map of the input's rows, for the column groups (of 16) in
     /// `groups`.
     ///
     /// - Parameter input: floats, and the formats that ``reads`` names, of as many columns as W.
     func apply(
-        _ input: DecoderRows, rows: Int, groups: Range<Int>, accumulate: Bool,
+        _ input: ActivationRows, rows: Int, groups: Range<Int>, accumulate: Bool,
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         matrix.apply(
-            input, rows: rows, groups: groups, accumulate: accumulate,
+            input, rows: rows, groups: groups, epilogue: accumulate ? .accumulate : .store,
             bias: bias.map { UnsafePointer($0.pointer) }, into: output, stride: stride)
     }
 }

@@ -228,7 +228,7 @@ public final class TransformerDecoder: Sendable {
                         rows: 1, columns: c.hiddenSize, into: w.input.floats + row * c.hiddenSize)
                     kernels.quantize(
                         w.input, rows: row..<row + 1, columns: c.hiddenSize,
-                        forms: weights.output.reads)
+                        formats: weights.output.reads)
                 }
                 row += 1
             }

@@ -1,0 +1,77 @@
+import CMnemeKernels
+
+/// The input rows of a ``WeightMatrix``: floats, and what they are quantized to, as the matrix'
+/// format reads them.
+package struct ActivationRows: Sendable {
+    /// Formats of quantized activations. A matrix reads one of them, or floats.
+    package struct Formats: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// 15 bits in blocks of 32, as two bytes apart, for weights of 4 and 8 bits in tiles.
+        ///
+        /// 15 bits, not 8 as usual: with 8, greedy answers soon leave those of the f32 model.
+        package static let codes = Formats(rawValue: 1)
+        /// 15 bits in blocks of 32, as words, for weights of 12 bits.
+        package static let words = Formats(rawValue: 2)
+        /// 8 bits with a scale and a zero for each row, for weights of 8 bits with a scale for each
+        /// column. An encoder's vectors keep cosine 0.999 with them.
+        package static let bytes = Formats(rawValue: 4)
+    }
+
+    private let buffer: AlignedBuffer<Float>
+    /// Two bytes an element, and its words: 128·high + low.
+    package let codes: AlignedBuffer<Int8>
+    package let words: AlignedBuffer<Int16>
+    /// For each block of 32: the scale, the sum of its values, and that of its words.
+    package let scales: AlignedBuffer<Float>
+    package let sums: AlignedBuffer<Float>
+    package let totals: AlignedBuffer<Int32>
+    /// x ≈ scale·(byte − zero), with a scale and a zero for each row.
+    package let bytes: AlignedBuffer<UInt8>
+    package let rowScales: AlignedBuffer<Float>
+    package let rowZeros: AlignedBuffer<Int32>
+
+    package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
+
+    /// - Parameters:
+    ///   - columns: the widest row.
+    ///   - formats: that there is room for besides floats.
+    package init(rows: Int, columns: Int, formats: Formats) {
+        buffer = AlignedBuffer(rows * columns)
+        codes = AlignedBuffer(formats.contains(.codes) ? 2 * rows * columns : 0)
+        words = AlignedBuffer(formats.contains(.words) ? rows * columns : 0)
+        let blocks = formats.isDisjoint(with: [.codes, .words]) ? 0 : rows * columns / 32 + 1
+        scales = AlignedBuffer(blocks)
+        sums = AlignedBuffer(blocks)
+        totals = AlignedBuffer(blocks)
+        bytes = AlignedBuffer(formats.contains(.bytes) ? rows * columns : 0)
+        rowScales = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
+        rowZeros = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
+    }
+
+    /// Fills formats of rows `rows` from their floats.
+    ///
+    /// - Parameters:
+    ///   - columns: of a row; a multiple of 32.
+    ///   - inputScale: bytes only: multiplies each column before; nil for none.
+    /// - Complexity: O(rows · columns).
+    package func quantize(
+        _ rows: Range<Int>, columns: Int, to formats: Formats,
+        inputScale: AlignedBuffer<Float>? = nil, features: ProcessorFeatures
+    ) {
+        let start = rows.lowerBound * columns
+        if !formats.isDisjoint(with: [.codes, .words]) {
+            mnk_quantize_blocks(
+                features.rawValue, floats + start, rows.count * columns,
+                formats.contains(.codes) ? codes.pointer + 2 * start : nil,
+                formats.contains(.words) ? words.pointer + start : nil,
+                scales.pointer + start / 32, sums.pointer + start / 32, totals.pointer + start / 32)
+        }
+        if formats.contains(.bytes) {
+            mnk_quantize_rows(
+                features.rawValue, floats + start, rows.count, columns, inputScale?.pointer,
+                bytes.pointer + start, rowScales.pointer + rows.lowerBound,
+                rowZeros.pointer + rows.lowerBound)
+        }
+    }
+}
