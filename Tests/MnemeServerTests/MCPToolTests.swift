@@ -106,7 +106,8 @@ import Testing
         let other = JSONValue.string(b)
         let calls: [(String, JSONValue)] = [
             ("remember", ["messages": [["role": "user", "content": "Clara plays the cello."]]]),
-            ("recall", ["query": "Where does Tom live?"]), ("list", ["limit": 2]),
+            ("recall", ["query": "Where does Tom live?"]),
+            ("ask", ["question": "How many times did Tom move?"]), ("list", ["limit": 2]),
             ("get", ["id": id]), ("update", ["id": id, "text": "Tom moved to Porto in May."]),
             ("rollback", ["id": id]), ("feedback", ["id": id, "verdict": "right"]),
             ("link", ["id": id, "target": other]), ("history", ["id": id]),

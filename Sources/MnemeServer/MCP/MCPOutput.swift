@@ -69,6 +69,12 @@ enum MCPOutput {
                     of: .objectSchema(
                         properties: ["memory": memory, "score": ["type": "number"]],
                         required: ["memory", "score"])))
+        case "ask":
+            .objectSchema(
+                properties: [
+                    "answer": text, "certain": ["type": "boolean"], "reasons": .listSchema(of: text),
+                    "memories": .listSchema(of: memory),
+                ], required: ["answer", "certain", "memories"])
         case "list":
             .objectSchema(
                 properties: ["memories": .listSchema(of: memory), "next": text], required: ["memories"])

@@ -13,6 +13,7 @@ enum MCPText {
             (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall":
             memories(value["memories"]?.array?.compactMap { $0["memory"] }, else: "Nothing fits.")
+        case "ask": asked(value)
         case "list": list(value)
         case "get": whole(value)
         case "history":
@@ -34,6 +35,23 @@ enum MCPText {
     private static func memories(_ memories: [JSONValue]?, else nothing: String) -> String {
         guard let memories, !memories.isEmpty else { return nothing }
         return MemoryText.lines(memories)
+    }
+
+    /// An answer, why it is a guess, and the memories that it rests on:
+    ///
+    /// ```
+    /// 57 km
+    /// A guess: this may be told twice, and was counted once
+    /// 7a470a34 2026-01-11 Nora: I ran 5 km this morning
+    /// ```
+    private static func asked(_ value: JSONValue) -> String {
+        var lines = [MemoryText.oneLine(value["answer"]?.string ?? "")]
+        if value["certain"] != true {
+            let reasons = (value["reasons"]?.array ?? []).compactMap(\.string)
+            lines.append("A guess: " + MemoryText.oneLine(reasons.joined(separator: "; ")))
+        }
+        let found = value["memories"]?.array ?? []
+        return (lines + (found.isEmpty ? [] : [MemoryText.lines(found)])).joined(separator: "\n")
     }
 
     /// A page of memories. The id for the next page is the last line's, as lists go on from there:

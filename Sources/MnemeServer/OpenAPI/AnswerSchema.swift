@@ -100,6 +100,14 @@ enum AnswerSchema {
                 "considered": count, "tokens": count, "milliseconds": number,
                 "pendingEmbeddings": count, "held": count,
             ])
+        case "ask":
+            shape([
+                "answer": text, "certain": flag, "reasons": list(text), "value?": number,
+                "unit?": text, "time?": time, "truth?": flag,
+                "items": list(
+                    shape(["label": text, "amount?": text, "time?": time, "memories": list(id)])),
+                "memories": list(memory), "recalled": flag, "considered": count,
+            ])
         case "list": shape(["memories": list(memory), "next?": id])
         case "erase":
             shape([

@@ -82,7 +82,10 @@ enum AskQuestions {
         ("How much did the helmet cost?", .number(45)),
         ("Did Nora buy the lamp before the suitcase?", .truth(false)),
         ("Which did Tomás buy first, the tent or the hiking boots?", .all(["tent"])),
-        ("In what order did Nora buy the lamp, the helmet and the suitcase?", .ordered(["helmet", "suitcase", "lamp"])),
+        (
+            "In what order did Nora buy the lamp, the helmet and the suitcase?",
+            .ordered(["helmet", "suitcase", "lamp"])
+        ),
         ("Did Tomás buy a drone?", .unsure),
         ("How many cars did Nora buy?", .number(0)),
         // Books and films
@@ -165,21 +168,4 @@ enum AskQuestions {
     static let open = table.enumerated().filter { $0.offset % 3 != 2 }.map(\.element)
     /// Those that were kept aside.
     static let aside = table.enumerated().filter { $0.offset % 3 == 2 }.map(\.element)
-}
-
-extension AskQuestions {
-    /// Tells whether an answer is the wanted one.
-    static func isRight(_ answer: AskAnswer, _ wanted: Wanted) -> Bool {
-        let labels = answer.items.map { ($0.label + " " + ($0.amount ?? "")).lowercased() }
-        switch wanted {
-        case .number(let number): return answer.value.map { abs($0 - number) < 1e-9 } ?? false
-        case .all(let names):
-            return labels.count == names.count && names.allSatisfy { name in labels.contains { $0.contains(name) } }
-        case .ordered(let names):
-            return labels.count == names.count && zip(labels, names).allSatisfy { $0.contains($1) }
-        case .day(let day): return answer.time.map { $0.ISO8601Format().hasPrefix(day) } ?? false
-        case .truth(let truth): return answer.truth == truth
-        case .unsure: return !answer.isCertain
-        }
-    }
 }

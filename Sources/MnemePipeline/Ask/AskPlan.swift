@@ -42,13 +42,24 @@ struct AskPlan: Equatable {
         case exceeds(Bound)
     }
     /// What is counted.
-    enum Count: Equatable { case happenings, things(String), different(Group), actors }
+    enum Count: Equatable {
+        case happenings
+        case things(String)
+        case different(Group)
+        case actors
+    }
     /// What happenings are ordered by.
-    enum Order: Equatable { case time(last: Bool), amount(AskAmount.Kind?, smallest: Bool) }
+    enum Order: Equatable {
+        case time(last: Bool)
+        case amount(AskAmount.Kind?, smallest: Bool)
+    }
     /// What happenings are put together by.
     enum Group: Equatable { case actor, place, person, month, object }
     /// What counts in a group.
-    enum Weight: Equatable { case count, amount(AskAmount.Kind) }
+    enum Weight: Equatable {
+        case count
+        case amount(AskAmount.Kind)
+    }
     /// A bound on an amount, in its kind's own unit, or on a count.
     struct Bound: Equatable {
         /// nil bounds a count.

@@ -138,7 +138,9 @@ struct AskRun {
     private func fitsWords(_ happening: Happening) -> Bool {
         if let verb = plan.verb, happening.verb != verb { return false }
         if let noun = plan.noun, !happening.objectStems.contains(noun) { return false }
-        if happening.action == "read", !ActionWords.otherReading.isDisjoint(with: happening.objectStems) { return false }
+        if happening.action == "read", !ActionWords.otherReading.isDisjoint(with: happening.objectStems) {
+            return false
+        }
         return plan.topics.allSatisfy(happening.stems.contains)
     }
 
@@ -151,7 +153,9 @@ struct AskRun {
     private func fitsTime(_ happening: Happening) -> Bool? {
         for span in plan.spans {
             if !span.overlaps(happening.time) { return false }
-            if !(span.lowerBound <= happening.time.lowerBound && happening.time.upperBound <= span.upperBound) { return nil }
+            if !(span.lowerBound <= happening.time.lowerBound && happening.time.upperBound <= span.upperBound) {
+                return nil
+            }
         }
         return true
     }

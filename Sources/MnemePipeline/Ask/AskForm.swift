@@ -12,10 +12,12 @@ struct AskForm {
     var asksCity: Bool { words.contains { ["city", "cities", "town", "towns"].contains($0.lower) } }
 
     private static let times: [String: Bool] = [
-        "first": false, "earliest": false, "oldest": false, "last": true, "latest": true, "newest": true, "recent": true,
+        "first": false, "earliest": false, "oldest": false, "last": true, "latest": true, "newest": true,
+        "recent": true,
     ]
     private static let sizes: [String: (smallest: Bool, kind: AskAmount.Kind?)] = [
-        "longest": (false, nil), "farthest": (false, .distance), "furthest": (false, .distance), "shortest": (true, nil),
+        "longest": (false, nil), "farthest": (false, .distance), "furthest": (false, .distance),
+        "shortest": (true, nil),
         "expensive": (false, .money("")), "priciest": (false, .money("")), "costliest": (false, .money("")),
         "cheapest": (true, .money("")), "biggest": (false, nil), "largest": (false, nil), "smallest": (true, nil),
     ]
@@ -41,12 +43,13 @@ struct AskForm {
     /// - Parameter action: what was done.
     func goal(action: String, plan: AskPlan) -> AskPlan.Goal? {
         let unit = words.lazy.compactMap { AskUnit.named[$0.lower] }.first
-        let usual: AskAmount.Kind? = switch action {
-        case "buy": .money("")
-        case "run", "swim", "cycle", "walk": .distance
-        case "work", "practise", "sleep": .duration
-        default: nil
-        }
+        let usual: AskAmount.Kind? =
+            switch action {
+            case "buy": .money("")
+            case "run", "swim", "cycle", "walk": .distance
+            case "work", "practise", "sleep": .duration
+            default: nil
+            }
         let group = words.lazy.compactMap { Self.groups[$0.lower] }.first
         let isLeast = says("least", "less", "fewest", "fewer")
         let isAverage = says("average", "mean", "on average")
@@ -87,7 +90,8 @@ struct AskForm {
             return .count(.happenings)
         }
         let noun = words[place + 1]
-        let isOwnNoun = ActionWords.nouns[noun.stem] != nil || ["things", "items", "purchases", "meetings"].contains(noun.lower)
+        let isOwnNoun =
+            ActionWords.nouns[noun.stem] != nil || ["things", "items", "purchases", "meetings"].contains(noun.lower)
             || action == "read" && ActionWords.books.contains(noun.stem)
             || action == "watch" && ActionWords.films.contains(noun.stem)
             || action == "attend" || ["did", "of"].contains(noun.lower)
@@ -107,7 +111,8 @@ struct AskForm {
     private func most(
         _ group: AskPlan.Group?, _ unit: AskUnit?, _ action: String, _ kind: AskAmount.Kind?, isLeast: Bool
     ) -> AskPlan.Goal? {
-        let byAmount = says("often", "times") ? nil : unit?.kind ?? (action == "buy" && !says("things", "books") ? kind : nil)
+        let byAmount =
+            says("often", "times") ? nil : unit?.kind ?? (action == "buy" && !says("things", "books") ? kind : nil)
         let weight = byAmount.map { AskPlan.Weight.amount($0) } ?? .count
         if isWho { return .most(.actor, by: weight, least: isLeast) }
         if words.first?.lower == "who" || group == .person { return .most(.person, by: weight, least: isLeast) }

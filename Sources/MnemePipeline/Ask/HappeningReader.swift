@@ -54,7 +54,9 @@ struct Clause {
     /// What it tells of.
     private(set) var happening: Happening
 
-    private static let openings: Set<String> = ["i", "we", "it", "he", "she", "they", "my", "his", "her", "our", "that", "there", "this"]
+    private static let openings: Set<String> = [
+        "i", "we", "it", "he", "she", "they", "my", "his", "her", "our", "that", "there", "this",
+    ]
 
     /// Cuts a sentence where another subject or verb begins: behind "but", at a comma before a pronoun, at an "and" before
     /// a verb.
@@ -62,8 +64,10 @@ struct Clause {
         var parts: [[AskWord]] = []
         var part: [AskWord] = []
         for (i, word) in sentence.enumerated() {
-            let isAnd = word.lower == "and" && i + 1 < sentence.count
-                && (isPast(sentence[i + 1]) && !sentence[i + 1].isCapital || ["i", "we"].contains(sentence[i + 1].lower))
+            let isAnd =
+                word.lower == "and" && i + 1 < sentence.count
+                && (isPast(sentence[i + 1]) && !sentence[i + 1].isCapital
+                    || ["i", "we"].contains(sentence[i + 1].lower))
             if ["but", "because", "although", "while"].contains(word.lower) || isAnd {
                 parts.append(part)
                 part = []
@@ -94,13 +98,15 @@ struct Clause {
         guard let (subject, start) = Self.subject(of: words, speaker: speaker, after: last) else { return nil }
         self.subject = subject
         happening = Happening(
-            memory: place, actor: subject.name, isShared: subject.isShared, action: "", verb: "", time: Self.time(of: memory))
+            memory: place, actor: subject.name, isShared: subject.isShared, action: "", verb: "",
+            time: Self.time(of: memory))
         happening.stems = Set(words.map(\.stem))
         let amounts = AskAmount.find(in: words)
         happening.amounts = amounts.map(\.amount)
         let kinds = amounts.map(\.amount.kind)
         happening.isSeveral =
-            Set(kinds).count < kinds.count || words.contains { ["twice", "times", "several", "both"].contains($0.lower) }
+            Set(kinds).count < kinds.count
+            || words.contains { ["twice", "times", "several", "both"].contains($0.lower) }
         let figures = Set(amounts.flatMap { Array($0.place) })
         // "My run this morning was 10 km."
         if ["my", "our"].contains(words[start].lower) {
@@ -151,8 +157,9 @@ struct Clause {
             let word = words[i]
             let next = i + 1 < words.count ? words[i + 1] : nil
             if word.lower == "have" || word.lower == "has" || word.lower == "had" {
-                guard let next, Self.isPast(next) || ActionWords.adverbs.contains(next.lower)
-                    || ActionWords.unreal.contains(next.lower) || next.lower == "been"
+                guard let next,
+                    Self.isPast(next) || ActionWords.adverbs.contains(next.lower)
+                        || ActionWords.unreal.contains(next.lower) || next.lower == "been"
                 else { return Self.isPast(word) || happening.status != .done ? i : nil }
             } else if ActionWords.unreal.contains(word.lower) {
                 happening.status = .unreal
@@ -163,7 +170,8 @@ struct Clause {
             } else if word.lower == "to" || word.lower == "been" || ActionWords.adverbs.contains(word.lower) {
                 // Between them and the verb nothing changes.
             } else {
-                guard word.lower.first?.isLetter ?? false, word.mark.isEmpty || i + 1 == words.count || Self.isPast(word)
+                guard word.lower.first?.isLetter ?? false,
+                    word.mark.isEmpty || i + 1 == words.count || Self.isPast(word)
                 else { return nil }
                 // "I run": again and again.
                 if happening.status == .done, !Self.isPast(word) { happening.status = .unfinished }

@@ -12,7 +12,8 @@ struct ClauseObject {
     }
 
     private static let stops: Set<String> = [
-        "for", "at", "in", "on", "with", "from", "by", "to", "after", "before", "during", "because", "again", "yesterday",
+        "for", "at", "in", "on", "with", "from", "by", "to", "after", "before", "during", "because", "again",
+        "yesterday",
         "today", "tonight", "last", "this", "when", "since", "until", "near", "along", "into", "over", "without", "as",
         "while", "so", "twice", "once", "together", "and", "which", "that",
     ]
@@ -101,8 +102,12 @@ struct ClauseObject {
         var i = start
         // "The Leopard" is a title.
         let first = words[min(start, words.count)...].first { !["a", "an"].contains($0.lower) }
-        while i < words.count, figures.contains(i) || Self.articles.contains(words[i].lower) && !words[i].isCapital { i += 1 }
-        if i > start, i - 1 < words.count, ["a", "an"].contains(words[i - 1].lower) || first?.lower == "another" { i -= 1 }
+        while i < words.count, figures.contains(i) || Self.articles.contains(words[i].lower) && !words[i].isCapital {
+            i += 1
+        }
+        if i > start, i - 1 < words.count, ["a", "an"].contains(words[i - 1].lower) || first?.lower == "another" {
+            i -= 1
+        }
         var parts: [[AskWord]] = [[]]
         var isLead = true
         while i < words.count, parts.flatMap(\.self).count < 10, !figures.contains(i) {
@@ -117,7 +122,9 @@ struct ClauseObject {
             if !word.mark.isEmpty { break }
         }
         var all = parts.flatMap(\.self)
-        if let lead = all.first, ["a", "an"].contains(lead.lower) || lead.number != nil && all.count > 1 { all.removeFirst() }
+        if let lead = all.first, ["a", "an"].contains(lead.lower) || lead.number != nil && all.count > 1 {
+            all.removeFirst()
+        }
         happening.object = all.map(\.text).joined(separator: " ")
         for part in parts {
             let head = part.prefix { !["about", "of"].contains($0.lower) }.filter { $0.lower != "and" }
@@ -144,7 +151,9 @@ struct ClauseObject {
         var i = start
         while i < words.count {
             let word = words[i]
-            if ["my", "his", "her", "our"].contains(word.lower), i + 1 < words.count, words[i + 1].mark.isEmpty || i + 2 == words.count {
+            if ["my", "his", "her", "our"].contains(word.lower), i + 1 < words.count,
+                words[i + 1].mark.isEmpty || i + 2 == words.count
+            {
                 // "my sister"
                 if !name.isEmpty { names.append(name.joined(separator: " ")) }
                 name = ["\(word.lower) \(words[i + 1].text)"]

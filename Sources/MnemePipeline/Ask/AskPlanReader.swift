@@ -13,12 +13,16 @@ struct AskPlanReader {
     private let actors: Set<String>
 
     private static let fillers: Set<String> = [
-        "the", "a", "an", "of", "did", "does", "do", "has", "have", "had", "was", "were", "is", "are", "in", "on", "at", "to",
+        "the", "a", "an", "of", "did", "does", "do", "has", "have", "had", "was", "were", "is", "are", "in", "on", "at",
+        "to",
         "for", "with", "that", "what", "which", "who", "whom", "when", "where", "how", "many", "much", "often", "times",
-        "time", "all", "total", "altogether", "overall", "everything", "thing", "things", "items", "item", "list", "name",
-        "show", "me", "give", "tell", "money", "ever", "so", "far", "long", "and", "or", "by", "there", "been", "different",
+        "time", "all", "total", "altogether", "overall", "everything", "thing", "things", "items", "item", "list",
+        "name",
+        "show", "me", "give", "tell", "money", "ever", "so", "far", "long", "and", "or", "by", "there", "been",
+        "different",
         "than", "most", "more", "least", "less", "fewest", "fewer", "average", "mean", "distance", "price", "amount",
-        "please", "every", "each", "it", "they", "this", "sum", "cost", "costs", "out", "anything", "up", "per", "number",
+        "please", "every", "each", "it", "they", "this", "sum", "cost", "costs", "out", "anything", "up", "per",
+        "number",
         "go", "went", "gone", "order", "from", "into", "be",
         "make", "made", "take", "took", "taken", "my", "his", "her", "their",
     ]
@@ -69,11 +73,14 @@ struct AskPlanReader {
         var spans: [(Range<Date>, String)] = []
         for time in times {
             let wanted = time.words.split(separator: " ").map(String.init)
-            guard let start = words.indices.first(where: { i in
-                i + wanted.count <= words.count && zip(words[i...], wanted).allSatisfy { $0.lower == $1 }
-            }) else { continue }
+            guard
+                let start = words.indices.first(where: { i in
+                    i + wanted.count <= words.count && zip(words[i...], wanted).allSatisfy { $0.lower == $1 }
+                })
+            else { continue }
             let link = start > 0 ? words[start - 1].lower : ""
-            let isLink = ["after", "before", "since", "until", "between", "from", "in", "on", "during", "and", "to"].contains(link)
+            let isLink = ["after", "before", "since", "until", "between", "from", "in", "on", "during", "and", "to"]
+                .contains(link)
             words.removeSubrange((isLink ? start - 1 : start)..<(start + wanted.count))
             spans.append((time.span, link))
         }
@@ -99,9 +106,11 @@ struct AskPlanReader {
 
     /// The end of the month that "and" or "to" names, the first after a span; takes both words out.
     private mutating func monthEnd(after span: Range<Date>) -> Date? {
-        guard let place = words.indices.dropFirst().first(where: { i in
-            ["and", "to", "until"].contains(words[i - 1].lower) && AskCalendar.months.contains(words[i].text)
-        }), let month = AskCalendar.months.firstIndex(of: words[place].text) else { return nil }
+        guard
+            let place = words.indices.dropFirst().first(where: { i in
+                ["and", "to", "until"].contains(words[i - 1].lower) && AskCalendar.months.contains(words[i].text)
+            }), let month = AskCalendar.months.firstIndex(of: words[place].text)
+        else { return nil }
         words.removeSubrange((place - 1)...place)
         let calendar = AskCalendar.calendar
         let start = calendar.nextDate(
@@ -120,14 +129,20 @@ struct AskPlanReader {
         }
         for actor in actors.sorted(by: { ($1.count, $0) < ($0.count, $1) }) {
             let parts = actor.split(separator: " ").map(String.init)
-            guard let place = words.indices.first(where: { i in
-                i + parts.count <= words.count && zip(words[i...], parts).allSatisfy { $0.lower == $1 }
-            }) else { continue }
+            guard
+                let place = words.indices.first(where: { i in
+                    i + parts.count <= words.count && zip(words[i...], parts).allSatisfy { $0.lower == $1 }
+                })
+            else { continue }
             let before = place > 0 ? words[place - 1].lower : ""
             let end = place + parts.count - 1
-            guard ["did", "has", "have", "does", "of", "that", "was", "thing", "by", "is", "do", "will", "", "everything", "what", "books",
-                "cities", "things"].contains(before) || words[end].isPossessive || place == 0
-                || end + 1 < words.count && ActionWords.verbs[words[end + 1].stem] != nil
+            guard
+                [
+                    "did", "has", "have", "does", "of", "that", "was", "thing", "by", "is", "do", "will", "",
+                    "everything", "what", "books",
+                    "cities", "things",
+                ].contains(before) || words[end].isPossessive || place == 0
+                    || end + 1 < words.count && ActionWords.verbs[words[end + 1].stem] != nil
             else { continue }
             plan.actor = actor
             words.removeSubrange(place...end)
@@ -149,7 +164,9 @@ struct AskPlanReader {
             return items.count > 1 ? .order(items, firstOnly: false, lastOnly: false) : nil
         }
         let isFirst = has("first") || has("earlier")
-        if isFirst || has("last") || has("later"), has("or"), let comma = words.firstIndex(where: { $0.mark.contains(",") }) {
+        if isFirst || has("last") || has("later"), has("or"),
+            let comma = words.firstIndex(where: { $0.mark.contains(",") })
+        {
             let items = takeItems(from: comma + 1)
             guard items.count > 1 else { return nil }
             remove(["first", "earlier", "last", "later", "came"])
@@ -205,13 +222,18 @@ struct AskPlanReader {
         guard let found = AskAmount.find(in: words).first else { return }
         let start = found.place.lowerBound
         let before = words[max(0, start - 3)..<start].map(\.lower).joined(separator: " ")
-        let isAbove = ["more than", "longer than", "over", "above", "farther than", "further than"].contains { before.hasSuffix($0) }
-        let isBelow = ["less than", "shorter than", "under", "below", "fewer than", "cheaper than"].contains { before.hasSuffix($0) }
+        let isAbove = ["more than", "longer than", "over", "above", "farther than", "further than"].contains {
+            before.hasSuffix($0)
+        }
+        let isBelow = ["less than", "shorter than", "under", "below", "fewer than", "cheaper than"].contains {
+            before.hasSuffix($0)
+        }
         let atLeast = before.hasSuffix("at least")
         let atMost = before.hasSuffix("at most")
         guard isAbove || isBelow || atLeast || atMost else { return }
         plan.bound = AskPlan.Bound(
-            kind: found.amount.kind, value: found.amount.value, isAbove: isAbove || atLeast, isInclusive: atLeast || atMost)
+            kind: found.amount.kind, value: found.amount.value, isAbove: isAbove || atLeast,
+            isInclusive: atLeast || atMost)
         plan.unit = found.amount.unit
         let used = before.hasSuffix("than") || atLeast || atMost ? 2 : 1
         words.removeSubrange((start - used)..<found.place.upperBound)
@@ -228,14 +250,18 @@ struct AskPlanReader {
         }
         var found: String?
         for word in words {
-            if word.stem == AskWord.stem("flight") || word.stem == AskWord.stem("fly") { plan.verb = AskWord.stem("fly") }
+            if word.stem == AskWord.stem("flight") || word.stem == AskWord.stem("fly") {
+                plan.verb = AskWord.stem("fly")
+            }
             if let action = ActionWords.nouns[word.stem] ?? ActionWords.verbs[word.stem] {
                 found = action
                 words.removeAll { $0 == word }
                 break
             }
         }
-        if found == "buy" { words.removeAll { ["buy", "purchase", "pay", "spend"].contains(ActionWords.verbs[$0.stem] ?? $0.stem) } }
+        if found == "buy" {
+            words.removeAll { ["buy", "purchase", "pay", "spend"].contains(ActionWords.verbs[$0.stem] ?? $0.stem) }
+        }
         let nouns = Set(words.map(\.stem))
         let isFilm = !ActionWords.films.isDisjoint(with: nouns)
         let isBook = !ActionWords.books.isDisjoint(with: nouns)
@@ -271,7 +297,9 @@ struct AskPlanReader {
         // Another verb behind "did" and whom it asks about.
         if found == nil, has("did") || form.isWho, !has("have") {
             let skipped = Self.fillers.union(["first", "last", "latest", "earliest", "people"])
-            if let word = words.last(where: { $0.lower.first?.isLetter ?? false && !skipped.contains($0.lower) && !$0.isCapital }),
+            if let word = words.last(where: {
+                $0.lower.first?.isLetter ?? false && !skipped.contains($0.lower) && !$0.isCapital
+            }),
                 AskUnit.named[word.lower] == nil
             {
                 found = word.stem
@@ -280,7 +308,6 @@ struct AskPlanReader {
         }
         guard let found else { return nil }
         plan.actions = [found]
-        if found == "travel", plan.verb == nil, !nouns.contains("visit") { plan.actions = ["travel"] }
         return found
     }
 

@@ -121,7 +121,9 @@ struct AskGoal {
             ranked = fitting.map { ($0, nil) }
             if last { ranked.reverse() }
             let times = ranked.map(\.happening.time)
-            if times.count > count, times[count - 1].overlaps(times[count]) { answer.doubts.append("two were at the same time") }
+            if times.count > count, times[count - 1].overlaps(times[count]) {
+                answer.doubts.append("two were at the same time")
+            }
         case .amount(let kind, let smallest):
             let wanted = kind ?? fitting.lazy.flatMap(\.amounts).first?.kind
             guard let wanted else {
@@ -179,7 +181,9 @@ struct AskGoal {
         var found: [(item: AskAnswer.Item, happenings: [Happening])] = []
         for happening in fitting {
             for name in names(group, happening) {
-                if let place = found.firstIndex(where: { $0.item.label.lowercased() == name.lowercased() && !name.isEmpty }) {
+                if let place = found.firstIndex(where: {
+                    $0.item.label.lowercased() == name.lowercased() && !name.isEmpty
+                }) {
                     found[place].item.memories.append(happening.memory)
                     found[place].happenings.append(happening)
                 } else {

@@ -89,14 +89,17 @@ enum ActionWords {
     /// Nouns for what is read.
     static let books = stems(["book", "novel"])
     /// Nouns for other things that are read.
-    static let otherReading = stems(["article", "letter", "news", "newspaper", "mail", "message", "paper", "report", "blog", "post"])
+    static let otherReading = stems([
+        "article", "letter", "news", "newspaper", "mail", "message", "paper", "report", "blog", "post",
+    ])
 
     /// Words between subject and verb that say that it did not happen, or not yet.
     static let unreal: Set<String> = [
         "never", "not", "didn't", "don't", "haven't", "hadn't", "wasn't", "almost", "nearly", "will", "would",
         "could", "should", "might", "may", "can", "can't", "couldn't", "must", "won't", "i'll", "we'll", "i'd", "we'd",
         "want", "wanted", "plan", "planned", "planning", "hope", "hoped", "wish", "wished", "need", "needed",
-        "decided", "decide", "refused", "forgot", "going", "tried", "meant", "dreamt", "dreamed", "considered", "promised",
+        "decided", "decide", "refused", "forgot", "going", "tried", "meant", "dreamt", "dreamed", "considered",
+        "promised",
     ]
     /// Words between subject and verb that say that it went on, or still does.
     static let unfinished: Set<String> = [
@@ -105,7 +108,8 @@ enum ActionWords {
     ]
     /// Words between subject and verb that change nothing.
     static let adverbs: Set<String> = [
-        "just", "also", "finally", "already", "only", "really", "then", "even", "both", "recently", "today", "yesterday",
+        "just", "also", "finally", "already", "only", "really", "then", "even", "both", "recently", "today",
+        "yesterday",
         "once", "actually", "now", "first", "last", "ever", "all", "quickly", "i've", "we've",
     ]
 

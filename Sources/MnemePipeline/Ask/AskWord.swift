@@ -42,7 +42,6 @@ struct AskWord: Equatable {
         var part = ""
         for letter in token {
             if let last = part.last {
-                let isFigure = letter.isNumber || letter == "." || letter == ","
                 let wasFigure = last.isNumber
                 if "€$£".contains(last) || "€$£".contains(letter) && wasFigure
                     || wasFigure && letter.isLetter && part.allSatisfy({ $0.isNumber || ".,".contains($0) })
@@ -52,7 +51,6 @@ struct AskWord: Equatable {
                     part = letter == "-" ? "" : String(letter)
                     continue
                 }
-                _ = isFigure
             }
             part.append(letter)
         }
@@ -72,7 +70,8 @@ struct AskWord: Equatable {
         guard !core.isEmpty else { return nil }
         let tail = token.range(of: core, options: .backwards).map { String(token[$0.upperBound...]) }
         mark = tail ?? ""
-        if core.lowercased().hasSuffix("'s"), !["it's", "that's", "let's", "he's", "she's"].contains(core.lowercased()) {
+        if core.lowercased().hasSuffix("'s"), !["it's", "that's", "let's", "he's", "she's"].contains(core.lowercased())
+        {
             core = String(core.dropLast(2))
             isPossessive = true
         } else if mark.hasPrefix("'"), core.hasSuffix("s"), core.first?.isUppercase ?? false {
