@@ -1,6 +1,7 @@
 public import Foundation
 import MnemeBase
-package import MnemePipeline
+import MnemeIndex
+import MnemePipeline
 public import MnemeStore
 
 /// A question about many memories, and those that may be asked.

@@ -107,6 +107,7 @@ import Testing
         let calls: [(String, JSONValue)] = [
             ("remember", ["messages": [["role": "user", "content": "Clara plays the cello."]]]),
             ("recall", ["query": "Where does Tom live?"]),
+            ("learn", ["task": "Close the shop", "tried": "Lock the door", "outcome": "success"]),
             ("ask", ["question": "How many times did Tom move?"]), ("list", ["limit": 2]),
             ("get", ["id": id]), ("update", ["id": id, "text": "Tom moved to Porto in May."]),
             ("rollback", ["id": id]), ("feedback", ["id": id, "verdict": "right"]),

@@ -1,7 +1,8 @@
 extension OperationTable {
     /// The operations in the order of the help. What is not here exists on no surface.
     public static let all: [any Operation.Type] = [
-        RememberOperation.self, RecallOperation.self, AskOperation.self, GetOperation.self, ListOperation.self,
+        RememberOperation.self, RecallOperation.self, AskOperation.self, LearnOperation.self, GetOperation.self,
+        ListOperation.self,
         UpdateOperation.self,
         ForgetOperation.self,
         RestoreOperation.self, RollbackOperation.self, CorrectOperation.self,

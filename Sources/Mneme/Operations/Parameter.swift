@@ -191,6 +191,7 @@ extension MemoryType: ParameterValue {}
 extension MemoryTier: ParameterValue {}
 extension LifecycleState: ParameterValue {}
 extension RecallMode: ParameterValue {}
+extension ExperienceKind: ParameterValue {}
 
 /// The surfaces by which operations and their parameters are reached.
 public enum Surface: Sendable, CaseIterable { case commandLine, http, mcp }

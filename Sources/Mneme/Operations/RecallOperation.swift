@@ -34,13 +34,16 @@ public enum RecallOperation: Operation {
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
     static let at = Parameter<Date>(
         "at", "Facts valid at that time: nothing later, and nothing whose validity had ended.")
+    /// For agents: what `learn` kept, instead of what answers the question.
+    static let kind = Parameter<ExperienceKind>(
+        "kind", "What `learn` kept for a task like the query: 'case' what was tried, 'procedure' what works.")
     /// For measurements and for explaining answers; applications leave it out.
     static let mode = Parameter<RecallMode>(
         "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 
     /// The question (required), limits, filters that must all fit, times, the scope.
     public static let parameters: [any AnyParameter] =
-        [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
+        [query, also, limit, budget, type, tag, from, before, at, asOf, mode, kind] + ScopeParameters.all
 
     /// Answers one question from one or several vaults.
     ///
@@ -66,6 +69,22 @@ public enum RecallOperation: Operation {
         request.tokenBudget = input[budget]
         request.mode = input[mode] ?? .fused
         request.now = context.now
+        if let kind = input[kind] {
+            guard request.isPlain else {
+                throw InputError(
+                    "With 'kind' only limit, token_budget and agent are filters. Leave the others out.")
+            }
+            return .value(
+                try await context.memory.experience(kind, for: request, by: context.caller(self)))
+        }
         return .value(try await context.memory.recall(request, by: context.caller(self)))
+    }
+}
+
+extension RecallRequest {
+    /// True if nothing filters that what `learn` kept is not looked through by.
+    fileprivate var isPlain: Bool {
+        also.isEmpty && session == nil && type == nil && tag == nil && from == nil && before == nil && at == nil
+            && asOf == nil && mode == .fused
     }
 }

@@ -6,10 +6,10 @@ import Foundation
 /// left over must stand in what happened. What no rule reads has no plan.
 struct AskPlanReader {
     /// The question's words that no rule has used.
-    private var words: [AskWord]
+    var words: [AskWord]
     /// Words of the whole question, each with a space on both sides.
-    private let spaced: String
-    private var plan = AskPlan(goal: .list)
+    let spaced: String
+    var plan = AskPlan(goal: .list)
     private let actors: Set<String>
 
     private static let fillers: Set<String> = [
@@ -43,10 +43,10 @@ struct AskPlanReader {
         self.actors = actors
     }
 
-    private func says(_ phrases: String...) -> Bool { phrases.contains { spaced.contains(" \($0) ") } }
-    private func has(_ word: String) -> Bool { words.contains { $0.lower == word } }
+    func says(_ phrases: String...) -> Bool { phrases.contains { spaced.contains(" \($0) ") } }
+    func has(_ word: String) -> Bool { words.contains { $0.lower == word } }
 
-    private mutating func remove(_ lower: Set<String>) { words.removeAll { lower.contains($0.lower) } }
+    mutating func remove(_ lower: Set<String>) { words.removeAll { lower.contains($0.lower) } }
 
     private mutating func read(_ times: [AskTime]) -> AskPlan? {
         guard !words.isEmpty else { return nil }
@@ -66,57 +66,6 @@ struct AskPlanReader {
         plan.wantsCities = form.asksCity
         finish(form)
         return plan
-    }
-
-    /// Spans, with the word before them: "in", "after", "before", "between … and".
-    private mutating func readTimes(_ times: [AskTime]) {
-        var spans: [(Range<Date>, String)] = []
-        for time in times {
-            let wanted = time.words.split(separator: " ").map(String.init)
-            guard
-                let start = words.indices.first(where: { i in
-                    i + wanted.count <= words.count && zip(words[i...], wanted).allSatisfy { $0.lower == $1 }
-                })
-            else { continue }
-            let link = start > 0 ? words[start - 1].lower : ""
-            let isLink = ["after", "before", "since", "until", "between", "from", "in", "on", "during", "and", "to"]
-                .contains(link)
-            words.removeSubrange((isLink ? start - 1 : start)..<(start + wanted.count))
-            spans.append((time.span, link))
-        }
-        // "between February and May": the second one is no time by itself.
-        if spans.count == 1, ["between", "from"].contains(spans[0].1), let end = monthEnd(after: spans[0].0) {
-            plan.spans = [spans[0].0.lowerBound..<end]
-            return
-        }
-        if spans.count == 2, ["between", "from"].contains(spans[0].1), ["and", "to", "until"].contains(spans[1].1) {
-            plan.spans = [spans[0].0.lowerBound..<max(spans[1].0.upperBound, spans[0].0.upperBound)]
-            return
-        }
-        plan.spans = spans.map { span, link in
-            switch link {
-            case "after": span.upperBound..<Date.distantFuture
-            case "since": span.lowerBound..<Date.distantFuture
-            case "before": Date.distantPast..<span.lowerBound
-            case "until": Date.distantPast..<span.upperBound
-            default: span
-            }
-        }
-    }
-
-    /// The end of the month that "and" or "to" names, the first after a span; takes both words out.
-    private mutating func monthEnd(after span: Range<Date>) -> Date? {
-        guard
-            let place = words.indices.dropFirst().first(where: { i in
-                ["and", "to", "until"].contains(words[i - 1].lower) && AskCalendar.months.contains(words[i].text)
-            }), let month = AskCalendar.months.firstIndex(of: words[place].text)
-        else { return nil }
-        words.removeSubrange((place - 1)...place)
-        let calendar = AskCalendar.calendar
-        let start = calendar.nextDate(
-            after: span.lowerBound.addingTimeInterval(-1), matching: DateComponents(month: month + 1, day: 1, hour: 0),
-            matchingPolicy: .nextTime)
-        return start.flatMap { calendar.date(byAdding: .month, value: 1, to: $0) }
     }
 
     /// Who: a name that did something, behind "did", with a possessive ending, or "I".
@@ -152,69 +101,6 @@ struct AskPlanReader {
             plan.isOwn = true
             remove(["i", "me", "my", "we", "our"])
         }
-    }
-
-    /// "Did … A before B?", "In what order … A, B and C?", "Which … first, A or B?".
-    private mutating func readComparison() -> AskPlan.Goal? {
-        if says("what order", "which order", "order did") || spaced.hasPrefix(" order ") {
-            let order = words.firstIndex { $0.lower == "order" } ?? 0
-            let start = words[(order + 1)...].firstIndex { Self.isAction($0) } ?? order
-            let items = takeItems(from: start + 1)
-            remove(["order"])
-            return items.count > 1 ? .order(items, firstOnly: false, lastOnly: false) : nil
-        }
-        let isFirst = has("first") || has("earlier")
-        if isFirst || has("last") || has("later"), has("or"),
-            let comma = words.firstIndex(where: { $0.mark.contains(",") })
-        {
-            let items = takeItems(from: comma + 1)
-            guard items.count > 1 else { return nil }
-            remove(["first", "earlier", "last", "later", "came"])
-            return .order(items, firstOnly: isFirst, lastOnly: !isFirst)
-        }
-        if spaced.hasPrefix(" did ") || spaced.hasPrefix(" was ") || spaced.hasPrefix(" has "),
-            let link = words.firstIndex(where: { ["before", "after"].contains($0.lower) })
-        {
-            let verb = words[..<link].firstIndex(where: Self.isAction) ?? 0
-            let first = Self.item(words[(verb + 1)..<link])
-            let second = Self.item(words[(link + 1)...])
-            let isSwapped = words[link].lower == "after"
-            guard !first.isEmpty, !second.isEmpty else { return nil }
-            words.removeSubrange((verb + 1)...)
-            return .isBefore(first, second, isSwapped: isSwapped)
-        }
-        return nil
-    }
-
-    private static func isAction(_ word: AskWord) -> Bool {
-        ActionWords.verbs[word.stem] != nil || ["go", "finish", "see"].contains(word.lower)
-    }
-
-    /// Items from a place on, joined by commas, "and" and "or"; takes them out.
-    private mutating func takeItems(from start: Int) -> [[String]] {
-        guard start < words.count else { return [] }
-        var items: [[String]] = []
-        var item: [AskWord] = []
-        for word in words[start...] {
-            if ["and", "or"].contains(word.lower) {
-                items.append(Self.item(item[...]))
-                item = []
-                continue
-            }
-            item.append(word)
-            if word.mark.contains(",") {
-                items.append(Self.item(item[...]))
-                item = []
-            }
-        }
-        items.append(Self.item(item[...]))
-        words.removeSubrange(start...)
-        return items.filter { !$0.isEmpty }
-    }
-
-    /// The stems that name an item.
-    private static func item(_ words: ArraySlice<AskWord>) -> [String] {
-        words.filter { !["the", "a", "an", "my", "to", "in", "her", "his"].contains($0.lower) }.map(\.stem)
     }
 
     /// "more than 100 euros", "longer than 7 km", "at least 8 km", "under 2 hours"

@@ -75,6 +75,10 @@ enum MCPOutput {
                     "answer": text, "certain": ["type": "boolean"], "reasons": .listSchema(of: text),
                     "memories": .listSchema(of: memory),
                 ], required: ["answer", "certain", "memories"])
+        case "learn":
+            .objectSchema(
+                properties: ["memory": memory, "changed": .listSchema(of: text), "procedure": memory],
+                required: ["memory", "changed"])
         case "list":
             .objectSchema(
                 properties: ["memories": .listSchema(of: memory), "next": text], required: ["memories"])

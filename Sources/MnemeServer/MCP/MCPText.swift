@@ -14,6 +14,10 @@ enum MCPText {
         case "recall":
             memories(value["memories"]?.array?.compactMap { $0["memory"] }, else: "Nothing fits.")
         case "ask": asked(value)
+        case "learn":
+            "Learned: "
+                + ([value["memory"], value["procedure"]].compactMap { $0.map(MemoryText.line) })
+                .joined(separator: "\nWhat works: ")
         case "list": list(value)
         case "get": whole(value)
         case "history":

@@ -127,5 +127,5 @@ enum MCPTools {
     }
 
     /// Operations that do something more when they are repeated.
-    private static let countsRepetition: Set<String> = ["rollback", "correct", "feedback"]
+    private static let countsRepetition: Set<String> = ["rollback", "correct", "feedback", "learn"]
 }

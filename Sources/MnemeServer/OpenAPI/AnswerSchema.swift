@@ -108,6 +108,8 @@ enum AnswerSchema {
                     shape(["label": text, "amount?": text, "time?": time, "memories": list(id)])),
                 "memories": list(memory), "recalled": flag, "considered": count,
             ])
+        case "learn":
+            shape(["memory": memory, "changed": list(id), "procedure?": memory])
         case "list": shape(["memories": list(memory), "next?": id])
         case "erase":
             shape([
