@@ -1,5 +1,5 @@
 /// Answers questions that put many memories together: how many, how much, which most, in what order (after GlobalQA
-/// row 237). By rule and in English.
+/// [237]). By rule and in English.
 package enum Aggregation {
     /// The answer to a question.
     ///
