@@ -86,7 +86,7 @@ extension MemoryOS {
 
     /// The memories that are asked, oldest first, and whether these are all: texts in use that the guard lets pass, without
     /// what was made of others.
-    private func askable(_ request: AskRequest, by caller: Caller) async throws -> ([MemCube], Bool) {
+    func askable(_ request: AskRequest, by caller: Caller) async throws -> ([MemCube], Bool) {
         var filter = CubeFilter(owner: request.owner, limit: 1000)
         (filter.agent, filter.session, filter.tag) = (request.agent, request.session, request.tag)
         (filter.from, filter.before) = (request.from, request.before)

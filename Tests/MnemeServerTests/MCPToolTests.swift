@@ -108,6 +108,7 @@ import Testing
             ("remember", ["messages": [["role": "user", "content": "Clara plays the cello."]]]),
             ("recall", ["query": "Where does Tom live?"]),
             ("learn", ["task": "Close the shop", "tried": "Lock the door", "outcome": "success"]),
+            ("task", ["text": "Bake a cake", "constraint": ["No nuts"]]), ("profile", ["of": "Tom"]),
             ("ask", ["question": "How many times did Tom move?"]), ("list", ["limit": 2]),
             ("get", ["id": id]), ("update", ["id": id, "text": "Tom moved to Porto in May."]),
             ("rollback", ["id": id]), ("feedback", ["id": id, "verdict": "right"]),

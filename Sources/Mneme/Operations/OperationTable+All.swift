@@ -1,7 +1,9 @@
 extension OperationTable {
     /// The operations in the order of the help. What is not here exists on no surface.
     public static let all: [any Operation.Type] = [
-        RememberOperation.self, RecallOperation.self, AskOperation.self, LearnOperation.self, GetOperation.self,
+        RememberOperation.self, RecallOperation.self, AskOperation.self, LearnOperation.self, TaskOperation.self,
+        ProfileOperation.self,
+        GetOperation.self,
         ListOperation.self,
         UpdateOperation.self,
         ForgetOperation.self,

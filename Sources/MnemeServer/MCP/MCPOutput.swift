@@ -79,6 +79,19 @@ enum MCPOutput {
             .objectSchema(
                 properties: ["memory": memory, "changed": .listSchema(of: text), "procedure": memory],
                 required: ["memory", "changed"])
+        case "task":
+            .objectSchema(
+                properties: ["task": text, "step": text, "active": text, "prompt": text],
+                required: ["task", "step", "prompt"])
+        case "profile":
+            .objectSchema(
+                properties: [
+                    "of": text,
+                    "lines": .listSchema(
+                        of: .objectSchema(
+                            properties: ["attribute": text, "value": text, "memories": .listSchema(of: text)],
+                            required: ["attribute", "value", "memories"])),
+                ], required: ["of", "lines"])
         case "list":
             .objectSchema(
                 properties: ["memories": .listSchema(of: memory), "next": text], required: ["memories"])
@@ -138,6 +151,8 @@ enum MCPOutput {
             if members["state"] == "quarantined", members["text"] != nil {
                 members["text"] = "(quarantined until a person releases it; `mneme get` shows it)"
                 for name in ["claims", "entities", "keywords"] { members[name] = [] }
+                // The parts of a case or step say what its text says.
+                if members["metadata"] != nil { members["metadata"] = [:] }
             }
             return .object(members)
         default: return value

@@ -18,6 +18,8 @@ enum MCPText {
             "Learned: "
                 + ([value["memory"], value["procedure"]].compactMap { $0.map(MemoryText.line) })
                 .joined(separator: "\nWhat works: ")
+        case "task": task(value)
+        case "profile": profile(value)
         case "list": list(value)
         case "get": whole(value)
         case "history":
@@ -56,6 +58,24 @@ enum MCPText {
         }
         let found = value["memories"]?.array ?? []
         return (lines + (found.isEmpty ? [] : [MemoryText.lines(found)])).joined(separator: "\n")
+    }
+
+    /// The ids of a task, of the step that was meant and of the active one, and the prompt.
+    private static func task(_ value: JSONValue) -> String {
+        let ids = ["task", "step", "active"].compactMap { name in
+            value[name]?.string.map { "\(name) \($0)" }
+        }
+        return ids.joined(separator: "; ") + "\n" + (value["prompt"]?.string ?? "")
+    }
+
+    /// A line for each thing that is known, with its evidence: `home: berlin (7a470a34)`.
+    private static func profile(_ value: JSONValue) -> String {
+        let lines = (value["lines"]?.array ?? []).map { line in
+            let ids = (line["memories"]?.array ?? []).compactMap(\.string).map(ShortID.of)
+            return "\(plain(line["attribute"] ?? .null)): \(plain(line["value"] ?? .null)) "
+                + "(\(ids.joined(separator: ", ")))"
+        }
+        return lines.isEmpty ? "Nothing is known." : lines.map(MemoryText.oneLine).joined(separator: "\n")
     }
 
     /// A page of memories. The id for the next page is the last line's, as lists go on from there:

@@ -110,6 +110,18 @@ enum AnswerSchema {
             ])
         case "learn":
             shape(["memory": memory, "changed": list(id), "procedure?": memory])
+        case "task":
+            shape([
+                "task": id, "step": id, "active?": id, "prompt": text, "tokens": count,
+                "steps": list(
+                    shape(["id": id, "text": text, "status": text, "depth": count, "result?": text])),
+            ])
+        case "profile":
+            shape([
+                "of": text, "considered": count,
+                "lines": list(
+                    shape(["attribute": text, "value": text, "since": time, "memories": list(id)])),
+            ])
         case "list": shape(["memories": list(memory), "next?": id])
         case "erase":
             shape([

@@ -1,0 +1,82 @@
+import MnemeBase
+public import MnemeStore
+
+/// task: work in steps.
+public enum TaskOperation: Operation {
+    /// The command, the MCP tool and the `operationId`.
+    public static let name = "task"
+    /// The sentence that help, OpenAPI and the MCP tool show.
+    public static let summary =
+        "Keep a task as a tree of steps with status, inputs and results, and get the prompt of the active step."
+    /// What the parameters do together.
+    public static let discussion = """
+        Without an id a text begins a task. With the id of a step, 'add' puts a step below it; 'text', 'status', 'constraint', \
+        'input', 'needs' and 'result' change it; nothing of these shows it. The prompt has the way from the task to the active step, \
+        all that must hold there, and the results that it needs.
+        """
+    /// `write`; the steps known so far are read, so that `read` is needed as well.
+    public static let permission = Permission.write
+    /// `POST`: all is in the body.
+    public static let route: Route? = Route(.post, "/v1/tasks")
+
+    static let text = Parameter<String>(
+        "text", "What is to be done; with an id, its new wording.", positional: true)
+    static let id = Parameter<CubeID>("id", "The step, or the task, that is meant.")
+    static let add = Parameter<String>("add", "A step to put below the one that is meant.")
+    static let status = Parameter<StepStatus>("status", "How the step stands.")
+    static let constraint = Parameter<[String]>(
+        "constraint", "What must hold for the step and all below it; replaces what had to hold before.")
+    static let given = Parameter<String>("input", "What the step starts from.")
+    static let needs = Parameter<[String]>("needs", "Ids of steps whose results it takes.")
+    static let result = Parameter<String>("result", "What came of it.")
+
+    /// What is to be done or the step that is meant, what is to be written of it, the scope.
+    public static let parameters: [any AnyParameter] =
+        [text, id, add, status, constraint, given, needs, result, MemoryParameters.reason] + ScopeParameters.all
+
+    /// Begins, adds to, changes or shows a task.
+    ///
+    /// - Throws: `InputError` for what does not go together, `StoreError` if there is no such step, `AccessError`.
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let scope = try ScopeParameters.scope(input, context)
+        let caller = context.caller(self, reason: input[MemoryParameters.reason])
+        var change = TaskChange(text: input[text])
+        change.status = input[status]?.rawValue
+        change.constraints = input[constraint]
+        change.input = input[given]
+        change.needs = try input[needs].map { try $0.map(Self.stepID) }
+        change.result = input[result]
+        guard let id = input[id] else {
+            guard input[add] == nil else { throw InputError("'add' needs 'id': the step that it goes below.") }
+            return .value(try await context.memory.addStep(change, scope: scope, by: caller))
+        }
+        if let added = input[add] {
+            guard change.text == nil else { throw InputError("'add' is the text of a new step: leave 'text' out.") }
+            change.text = added
+            return .value(try await context.memory.addStep(change, below: id, scope: scope, by: caller))
+        }
+        let isShown =
+            change.text == nil && change.status == nil && change.constraints == nil && change.input == nil
+            && change.needs == nil && change.result == nil
+        return .value(
+            isShown
+                ? try await context.memory.task(of: id, owner: scope.owner, by: caller)
+                : try await context.memory.changeStep(id, change, owner: scope.owner, by: caller))
+    }
+
+    private static func stepID(_ text: String) throws -> CubeID {
+        guard let id = CubeID(text) else { throw InputError("'needs': '\(text.prefix(60))' is no id of a step.") }
+        return id
+    }
+}
+
+/// How a step stands.
+enum StepStatus: String, CaseIterable, ParameterValue {
+    case open
+    case active
+    case done
+    case failed
+    case dropped
+}
