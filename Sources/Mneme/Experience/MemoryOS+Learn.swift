@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import MnemeBase
 import MnemePipeline
 public import MnemeStore
