@@ -25,7 +25,7 @@ import Testing
             return text
         }
         var rules = ["The budget is 900 euros", "Nobody works at weekends", "All letters are in Portuguese"]
-        rules.forEach { history += $0 + "\n" }
+        for rule in rules { history += rule + "\n" }
         var view = try await memory.addStep(
             change(noted("Move the archive of the museum to the new house")) { $0.constraints = rules }, scope: Scope())
         let task = view.task
