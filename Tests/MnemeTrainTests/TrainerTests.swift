@@ -59,6 +59,22 @@ import Testing
         }
     }
 
+    @Test(arguments: OptimizerKind.allCases)
+    func `the loss falls with every optimizer`(optimizer: OptimizerKind) throws {
+        try TrainingFixture.withFolder { folder in
+            var settings = Self.settings(optimizer)
+            // A quarter of Adam's step is GaLore's.
+            let isGaLore = optimizer == .galore || optimizer == .naturalgalore
+            (settings.steps, settings.learningRate) = (40, isGaLore ? 2e-2 : 5e-3)
+            let trainer = try AdapterTrainer(
+                TrainingFixture.writeModel(folder), base: "tiny", examples: Self.examples,
+                settings: settings, checkpoint: folder + "/c", pool: ThreadPool(threads: 1))
+            while !trainer.isDone { try trainer.step() }
+            let first = try #require(trainer.progress.firstHeldOutLoss)
+            #expect(try #require(trainer.progress.heldOutLoss) < 0.9 * first)
+        }
+    }
+
     @Test func `another base, other examples and damaged checkpoints are refused, each by its name`()
         throws
     {

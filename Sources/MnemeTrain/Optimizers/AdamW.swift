@@ -4,7 +4,8 @@ package struct AdamW: TrainingOptimizer {
     private var second: [Float]
     private var steps: Int64 = 0
 
-    package init(count: Int) {
+    package init(_ matrices: [TrainingMatrix]) {
+        let count = matrices.reduce(0) { $0 + $1.count }
         first = [Float](repeating: 0, count: count)
         second = first
     }
@@ -31,7 +32,8 @@ package struct AdamW: TrainingOptimizer {
         bytes(of: [steps]) + bytes(of: first) + bytes(of: second)
     }
 
-    package init?(count: Int, state: [UInt8]) {
+    package init?(_ matrices: [TrainingMatrix], state: [UInt8]) {
+        let count = matrices.reduce(0) { $0 + $1.count }
         guard state.count == 8 + 8 * count else { return nil }
         steps = numbers(Int64.self, count: 1, from: state[..<8])[0]
         first = numbers(Float.self, count: count, from: state[8..<8 + 4 * count])
@@ -45,6 +47,9 @@ struct AdamStep {
     private let root: Float
     private let shrink: Float
 
+    /// What ``direction(_:_:_:)`` has for the moments' beginning at zero.
+    var correction: Float { size * root }
+
     init(steps: Int64, rate: Float, decay: Float) {
         let n = Double(steps)
         size = Float(Double(rate) / (1 - power(0.9, n)))
@@ -55,8 +60,13 @@ struct AdamStep {
     func update(_ value: Float, _ gradient: Float, _ first: inout Float, _ second: inout Float)
         -> Float
     {
+        value * shrink - direction(gradient, &first, &second)
+    }
+
+    /// What is subtracted from a value, but for the decay.
+    func direction(_ gradient: Float, _ first: inout Float, _ second: inout Float) -> Float {
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient * gradient
-        return value * shrink - size * first / (second.squareRoot() / root + 1e-8)
+        return size * first / (second.squareRoot() / root + 1e-8)
     }
 }

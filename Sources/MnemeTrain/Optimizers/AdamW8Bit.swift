@@ -16,8 +16,8 @@ package struct AdamW8Bit: TrainingOptimizer {
     private var secondScales: [Float]
     private var steps: Int64 = 0
 
-    package init(count: Int) {
-        self.count = count
+    package init(_ matrices: [TrainingMatrix]) {
+        count = matrices.reduce(0) { $0 + $1.count }
         let blocks = (count + Self.block - 1) / Self.block
         first = [UInt8](repeating: Self.signed.zero, count: count)
         second = [UInt8](repeating: Self.unsigned.zero, count: count)
@@ -59,8 +59,8 @@ package struct AdamW8Bit: TrainingOptimizer {
         bytes(of: [steps]) + first + second + bytes(of: firstScales) + bytes(of: secondScales)
     }
 
-    package init?(count: Int, state: [UInt8]) {
-        self.init(count: count)
+    package init?(_ matrices: [TrainingMatrix], state: [UInt8]) {
+        self.init(matrices)
         let blocks = firstScales.count
         let scales = 8 + 2 * count
         guard state.count == scales + 8 * blocks else { return nil }

@@ -3,8 +3,8 @@
 /// Conforming types are values with their state: a file each, named as its authors named it. Steps
 /// must be the same bits for the same state and gradients.
 package protocol TrainingOptimizer: Sendable {
-    /// For parameters from 0 up to `count`, before the first step.
-    init(count: Int)
+    /// For matrices that fill the parameters, one behind the other, before the first step.
+    init(_ matrices: [TrainingMatrix])
     /// Bytes of the state, without the parameters and their gradients.
     var stateBytes: Int { get }
     /// Changes the parameters by their gradients.
@@ -20,29 +20,19 @@ package protocol TrainingOptimizer: Sendable {
     var state: [UInt8] { get }
     /// The state that ``state`` gave.
     ///
-    /// - Returns: nil if it is none of this many parameters.
-    init?(count: Int, state: [UInt8])
+    /// - Returns: nil if it is none of such matrices.
+    init?(_ matrices: [TrainingMatrix], state: [UInt8])
 }
 
-/// The optimizers, by the names that commands use.
-public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
-    /// Eight bytes of state a parameter.
-    case adamw
-    /// About two bytes of state a parameter.
-    case adamw8bit
-
-    func make(count: Int) -> any TrainingOptimizer {
-        switch self {
-        case .adamw: AdamW(count: count)
-        case .adamw8bit: AdamW8Bit(count: count)
-        }
+extension TrainingOptimizer {
+    /// For parameters that are no matrices: one row.
+    package init(count: Int) {
+        self.init([TrainingMatrix(offset: 0, rows: 1, columns: count)])
     }
 
-    func restore(count: Int, state: [UInt8]) -> (any TrainingOptimizer)? {
-        switch self {
-        case .adamw: AdamW(count: count, state: state)
-        case .adamw8bit: AdamW8Bit(count: count, state: state)
-        }
+    /// The same, with the state that ``state`` gave; nil if it is none of this many parameters.
+    package init?(count: Int, state: [UInt8]) {
+        self.init([TrainingMatrix(offset: 0, rows: 1, columns: count)], state: state)
     }
 }
 

@@ -68,7 +68,7 @@ public final class AdapterTrainer {
             pool: pool, precision: settings.precision)
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
-        optimizer = settings.optimizer.make(count: model.parameterCount)
+        optimizer = settings.optimizer.make(model.parameters.matrices)
         if let found { try restore(found) }
     }
 
@@ -149,7 +149,7 @@ public final class AdapterTrainer {
     private func restore(_ found: TrainingCheckpoint) throws {
         guard found.parameters.count == model.parameterCount,
             let restored = settings.optimizer.restore(
-                count: model.parameterCount, state: found.state)
+                model.parameters.matrices, state: found.state)
         else {
             throw TrainingError(
                 .wrongBase, "The checkpoint does not fit the model. Train without --resume.")

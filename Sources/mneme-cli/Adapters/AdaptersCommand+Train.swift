@@ -45,7 +45,10 @@ extension AdaptersCommand {
         @Option(help: "Steps; five times over the examples, at least 60, if left out.")
         var steps: Int?
         @Option(help: "The highest learning rate.") var learningRate = 5e-4
-        @Option(help: "The optimizer: adamw, or adamw8bit with a quarter of its memory.")
+        @Option(
+            help: ArgumentHelp(
+                "The optimizer: \(OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")).",
+                valueName: "name"))
         var optimizer = "adamw"
         @Option(help: "The same seed gives the same adapter.") var seed: UInt64 = 1
         @Flag(help: "Go on where a training of this name stopped, with its settings.")
@@ -140,8 +143,8 @@ extension AdaptersCommand {
         private func settings() throws -> TrainingSettings {
             var settings = TrainingSettings()
             guard let optimizer = OptimizerKind(rawValue: optimizer) else {
-                let known = OptimizerKind.allCases.map(\.rawValue).joined(separator: " or ")
-                throw InputError("'\(optimizer)' is no optimizer; it is \(known).")
+                let known = OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw InputError("'\(optimizer)' is no optimizer; it is one of \(known).")
             }
             settings.shape.rank = rank
             settings.shape.alpha = Double(2 * rank)
