@@ -44,7 +44,7 @@ let package = Package(
         .library(name: "MnemeIndex", targets: ["MnemeIndex"]),
         .library(name: "MnemeSeal", targets: ["MnemeSeal"]),
         .library(name: "MnemeBase", targets: ["MnemeBase"]),
-        .library(name: "MnemeStoreTesting", targets: ["MnemeStoreTesting"]),
+        .library(name: "MnemeTesting", targets: ["MnemeTesting"]),
         // Models.
         .library(name: "MnemeEngine", targets: ["MnemeEngine"]),
         .library(name: "MnemeKV", targets: ["MnemeKV"]),
@@ -205,7 +205,10 @@ let package = Package(
                 configuration,
             ]
         ),
-        .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
+        // What every store, embedder, KV tier and stage must do, as checks for one's own tests.
+        .target(
+            name: "MnemeTesting",
+            dependencies: ["MnemeBase", "MnemeCube", "MnemeKV", "MnemePipeline", "MnemeStore"]),
 
         .testTarget(name: "MnemeBaseTests", dependencies: ["MnemeBase"]),
         .testTarget(name: "MnemeNumericsTests", dependencies: ["CMnemeKernels", "MnemeNumerics"]),
@@ -216,6 +219,7 @@ let package = Package(
             name: "MnemeRecipesTests",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeBench", "MnemeCube", "MnemePipeline", "MnemeRecipes",
+                "MnemeTesting",
             ]),
         .testTarget(
             name: "MnemeTests",
@@ -235,7 +239,8 @@ let package = Package(
         .testTarget(
             name: "MnemeKVTests",
             dependencies: [
-                "MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", locks,
+                "MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeTesting",
+                locks,
             ]),
         .testTarget(
             name: "MnemeEngineTests",
@@ -252,7 +257,7 @@ let package = Package(
         .testTarget(
             name: "MnemeStoreTests",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto,
+                "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeTesting", crypto,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
@@ -264,7 +269,9 @@ let package = Package(
             exclude: ["Golden"]),
         .testTarget(
             name: "MnemeModelsTests",
-            dependencies: ["MnemeBase", "MnemeEmbedding", "MnemeModels", "MnemeNumerics"],
+            dependencies: [
+                "MnemeBase", "MnemeEmbedding", "MnemeModels", "MnemeNumerics", "MnemeTesting",
+            ],
             resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]

@@ -3,7 +3,7 @@ import Foundation
 import MnemeBase
 import MnemeSeal
 import MnemeStore
-import MnemeStoreTesting
+import MnemeTesting
 import Testing
 
 @Suite struct EncryptionTests {

@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import MnemeStore
-import MnemeStoreTesting
+import MnemeTesting
 import Testing
 
 /// A folder of its own for one test, removed at the end.

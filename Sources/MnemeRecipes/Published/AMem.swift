@@ -34,7 +34,7 @@ enum AMem: PublishedRecipe {
             var operations: [MemoryOperation] = []
             var changed: [CubeID] = []
             // A note that has tags of its own was linked in an earlier run.
-            for note in memories where !note.tags.contains(where: { $0.hasPrefix(Self.prefix) }) {
+            for note in memories where !isMarked(note) {
                 let near = try await context.neighbours(of: note.id, limit: 4 * links)
                 let earlier = near.filter { $0.similarity >= least && $0.id < note.id }
                 for neighbour in earlier.prefix(links) {
@@ -47,11 +47,20 @@ enum AMem: PublishedRecipe {
                         changed.append(id)
                     }
                 }
+                // Linked, but alike in meaning alone: without a mark each run would link it again.
+                if !earlier.isEmpty, !isMarked(notes[note.id]!) {
+                    notes[note.id]!.tags.append(Self.prefix + "linked")
+                    changed.append(note.id)
+                }
             }
             return operations + changed.compactMap { notes[$0].map(MemoryOperation.update) }
         }
 
         static let prefix = "a-mem/"
+
+        private func isMarked(_ note: MemCube) -> Bool {
+            note.tags.contains { $0.hasPrefix(Self.prefix) }
+        }
 
         /// Gives two notes the keywords that they share as tags: each stands in both texts.
         ///

@@ -7,7 +7,7 @@
 /// Calls block; callers stay off the cooperative pool. Every read and write is confined to one
 /// owner, and carries a ``Caller``: what that may not reach is not found, or refused with an
 /// ``AccessError``, whatever stands above the store; and what it was handed or changed stands in
-/// the audit log. Pass the conformance suite in `MnemeStoreTesting`.
+/// the audit log. Pass the conformance suite in `MnemeTesting`.
 public protocol MemoryStore: CubeStore, IndexFeed, AccessStore, PolicyStore, AuditStore, ExportLog,
     JobStore,
     StoreMaintenance

@@ -53,30 +53,6 @@ extension MemoryStoreConformance {
         .update(cube, analysis: [2, 0, 0, 0, 1], contentHash: Array(cube.text.utf8))
     }
 
-    /// Fails unless the condition holds.
-    ///
-    /// - Throws: ``Failure`` with file and line of the expectation; what the condition itself
-    ///   throws.
-    static func expect(
-        _ condition: @autoclosure () throws -> Bool, file: String = #fileID, line: Int = #line
-    ) throws {
-        guard try condition() else {
-            throw Failure(description: "The expectation at \(file):\(line) does not hold.")
-        }
-    }
-
-    /// The value, if there is one.
-    ///
-    /// - Throws: ``Failure`` with file and line where it is missing.
-    static func require<T>(
-        _ value: @autoclosure () throws -> T?, file: String = #fileID, line: Int = #line
-    ) throws -> T {
-        guard let value = try value() else {
-            throw Failure(description: "The value at \(file):\(line) is missing.")
-        }
-        return value
-    }
-
     /// Fails unless the call is refused with an ``AccessError``. A store that answers with an empty
     /// list or with "not found" does not pass: a refusal is typed, and noted in the audit log.
     static func expectRefusal(file: String = #fileID, line: Int = #line, _ body: () throws -> Void)

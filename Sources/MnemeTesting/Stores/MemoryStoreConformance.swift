@@ -23,10 +23,7 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
     public func run(_ store: any MemoryStore) throws { try body(store) }
 
     /// A requirement that is not met.
-    public struct Failure: Error, CustomStringConvertible {
-        /// The expectation that does not hold, by file and line of the suite.
-        public let description: String
-    }
+    public typealias Failure = ConformanceFailure
 
     /// Every check, by role of the store: cubes, feed, access, policy, audit, jobs, exports,
     /// maintenance. Each needs an empty store of its own; they may run at the same time.
