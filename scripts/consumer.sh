@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds Tests/consumer, a package that depends on Mneme for text memory alone (`traits: []`), and runs it. Neither an HTTP
+# Builds Tests/consumer, a package that depends on Mneme for text memory alone (`traits: []`), and runs it: it remembers and
+# recalls, and commits to a store of its own, written with public declarations. Neither an HTTP
 # server nor tokens nor command lines may be resolved for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,5 +13,7 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 answer=$("$out/release/consumer" "$folder/memory.db")
-[ "$answer" = "Ana moved to Lisbon." ] || { echo "The package answered: $answer" >&2; exit 1; }
+expected="Ana moved to Lisbon.
+cubes 1, ended true, refused true, holds again true, audit 5 chained true"
+[ "$answer" = "$expected" ] || { echo "The package answered: $answer" >&2; exit 1; }
 echo "consumer: built without the server's dependencies, and answers"

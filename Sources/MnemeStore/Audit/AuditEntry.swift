@@ -39,7 +39,15 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     /// SHA-256 of the entry before and this one.
     public var hash = Data()
 
-    package init(
+    /// An entry of what a caller did or was refused, at the caller's time; it has no place in a log
+    /// yet, see ``AuditChain``.
+    ///
+    /// - Parameters:
+    ///   - owner: whose memories; nil for the store as a whole.
+    ///   - operation: what the store calls it, where the caller does not say.
+    ///   - cubes: those that were handed out or changed; the first ``maximumCubes`` are kept.
+    ///   - count: of how many; that of `cubes` if left out.
+    public init(
         _ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done,
         cubes: [CubeID] = [],
         count: Int? = nil
@@ -55,7 +63,8 @@ public struct AuditEntry: Sendable, Codable, Equatable {
         request = caller.request
     }
 
-    package init(
+    /// An entry as it was written; the rest is set as properties.
+    public init(
         position: Int64, time: Date, principal: String, operation: String, owner: Owner?,
         outcome: Outcome
     ) {

@@ -7,7 +7,18 @@ import Foundation
 /// The same for every backend, which reads and writes rows and decides nothing, see ``CommitRows``:
 /// it opens a transaction, makes a planner for each request, and takes its rows back if
 /// ``commit()`` throws. Rules are the pure functions in `Rules/`.
-package final class CommitPlanner<Rows: CommitRows> {
+///
+/// ```swift
+/// func commit(_ request: WriteRequest) throws -> [MemCube] {
+///     try database.transaction { connection in
+///         try CommitPlanner(request, rows: MyRows(of: request.owner, connection)).commit()
+///     }
+/// }
+/// ```
+///
+/// A planner serves one request, on one thread. It keeps no rows but the claims that it has read,
+/// see ``CommitRows/claimants(of:)``.
+public final class CommitPlanner<Rows: CommitRows> {
     let request: WriteRequest
     let rows: Rows
     /// The part that the caller reaches, for each permission that the request needs.
@@ -22,7 +33,7 @@ package final class CommitPlanner<Rows: CommitRows> {
     var owner: Owner { request.owner }
 
     /// A request that nothing was done of yet.
-    package init(_ request: WriteRequest, rows: Rows) {
+    public init(_ request: WriteRequest, rows: Rows) {
         self.request = request
         self.rows = rows
     }
@@ -30,9 +41,13 @@ package final class CommitPlanner<Rows: CommitRows> {
     /// Checks the request as a whole (texts, permissions, quota, whether it was sent before),
     /// applies its mutations, and writes down that it was done.
     ///
+    /// Call it once.
+    ///
     /// - Returns: the cubes after its mutations, in their order.
     /// - Throws: ``StoreError`` or ``AccessError`` if a rule refuses it, and what the rows throw.
-    package func commit() throws -> [MemCube] {
+    /// - Complexity: a few rows for each mutation, and for each thing that its cubes claim something
+    ///   of.
+    public func commit() throws -> [MemCube] {
         try TextRules.requireStorable(request.texts)
         let needed = request.mutations.reduce(into: Set()) { $0.formUnion($1.permissions) }
         for permission in needed { visibilities[permission] = try rows.visibility(for: permission) }

@@ -1,11 +1,13 @@
-package import Foundation
+public import Foundation
 
 /// The rows that one request reads and writes: what a backend does of a commit, and all that it
 /// does. ``CommitPlanner`` decides which rows those are, and in which order.
 ///
 /// All rows are of one owner, in one transaction: each read sees what was written before. An error
 /// ends the request, whose rows the backend takes back then.
-package protocol CommitRows: AnyObject {
+///
+/// `Tests/consumer` has these rows in dictionaries, written with what this module makes public.
+public protocol CommitRows: AnyObject {
     // MARK: Read
 
     /// The part of the owner's memories that the caller reaches for a permission.
@@ -14,7 +16,8 @@ package protocol CommitRows: AnyObject {
     func visibility(for permission: Permission) throws -> Visibility
     /// The cube as it is now; nil if it is another owner's or gone.
     func cube(_ id: CubeID) throws -> MemCube?
-    /// A cube with this hash that is neither archived nor merged; nil if there is none.
+    /// A cube with this ``CubeRow/contentHash`` that is neither archived nor merged; nil if there is
+    /// none.
     func cube(withContent hash: [UInt8]) throws -> CubeID?
     /// Counts the owner's cubes up to `limit`. No counter does: what is erased makes room at once.
     func count(limit: Int) throws -> Int
@@ -69,31 +72,31 @@ package protocol CommitRows: AnyObject {
 }
 
 /// A journal entry as it is written.
-package struct JournalRow: Sendable {
+public struct JournalRow: Sendable {
     /// The change, and when it happened.
-    package var operation: JournalEntry.Operation, time: Date
+    public var operation: JournalEntry.Operation, time: Date
     /// The cube that was changed, and its version then; 0 for edges.
-    package var cube: CubeID, version: Int
+    public var cube: CubeID, version: Int
     /// The target of an edge, so that erasing finds its entries.
-    package var target: CubeID?
+    public var target: CubeID?
     /// The principal who did it, and the reason.
-    package var principal: String, reason: String?
+    public var principal: String, reason: String?
     /// The cube or edge after the change, as JSON.
-    package var payload: String
+    public var payload: String
     /// Both bind the entry to the audit log, see ``JournalDigest``.
-    package var salt: Data, digest: Data
+    public var salt: Data, digest: Data
 }
 
 /// A cube as it is written.
-package struct CubeRow: Sendable {
+public struct CubeRow: Sendable {
     /// The cube.
-    package var cube: MemCube
+    public var cube: MemCube
     /// It and its header as JSON.
-    package var json: CubeJSON
+    public var json: CubeJSON
     /// Its index terms.
-    package var analysis: [UInt8]
+    public var analysis: [UInt8]
     /// Names what was said.
-    package var contentHash: [UInt8]
+    public var contentHash: [UInt8]
     /// The position of the journal entry that it equals.
-    package var position: Int64
+    public var position: Int64
 }

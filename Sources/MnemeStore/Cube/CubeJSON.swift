@@ -3,15 +3,15 @@ import MnemeBase
 
 /// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as
 /// `JSONEncoder`, which took a third of a write.
-package struct CubeJSON: Sendable {
+public struct CubeJSON: Sendable {
     /// The cube's header column, see ``CubeHeader``.
-    package let header: String
+    public let header: String
     /// The whole cube, for the journal.
-    package let payload: String
+    public let payload: String
 
     /// Writes the cube once. What header and whole cube have in common comes first: the header
     /// column is a prefix of the text that becomes the journal's payload.
-    package init(_ cube: MemCube) {
+    public init(_ cube: MemCube) {
         var shared = Writer()
         shared.list("tags", cube.tags) { $0.string($1) }
         shared.map("metadata", cube.metadata)
@@ -81,6 +81,14 @@ package struct CubeJSON: Sendable {
         shared.field("expires", cube.expires)
         shared.field("priority", cube.priority)
         payload = "{" + shared.text + "}"
+    }
+
+    /// The cube that a payload holds.
+    ///
+    /// - Throws: ``StoreError`` if the text is no cube's, or a time of it is out of range; it does
+    ///   not say what stands there.
+    public static func cube(from payload: String) throws -> MemCube {
+        try StoreCoding.decode(MemCube.self, payload)
     }
 
     /// The text so far, and where a comma is due. Keys are the code's own and need no escaping;

@@ -45,7 +45,7 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     public var link: CubeLink?
 
     /// An entry; what is left out is absent.
-    package init(
+    public init(
         position: Int64, time: Date, operation: Operation, cube: CubeID, version: Int,
         principal: String,
         reason: String? = nil, snapshot: MemCube? = nil, link: CubeLink? = nil

@@ -2,16 +2,16 @@
 ///
 /// Three things bound a principal: its permissions, which memories are its own (tenant, user,
 /// agent), and its clearance. Grants add to the second alone.
-package enum AccessRules {
+public enum AccessRules {
     /// - Throws: ``AccessError`` if the principal lacks a permission.
-    package static func require(_ permission: Permission, of principal: Principal) throws {
+    public static func require(_ permission: Permission, of principal: Principal) throws {
         guard principal.permissions.contains(permission) else {
             throw AccessError("'\(principal.name)' lacks the permission '\(permission.rawValue)'.")
         }
     }
 
     /// - Throws: ``AccessError`` unless the principal may do it, and reaches everybody.
-    package static func requireAll(_ permission: Permission, of principal: Principal) throws {
+    public static func requireAll(_ permission: Permission, of principal: Principal) throws {
         guard principal.permissions.contains(permission), principal.reachesAll else {
             throw AccessError(
                 "'\(principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants."
@@ -26,7 +26,7 @@ package enum AccessRules {
     ///     only where they can add something.
     ///   - cleared: reads which of some cubes are labelled at or below the principal's clearance.
     /// - Throws: ``AccessError`` if nothing is reached, and what the readers throw.
-    package static func visibility(
+    public static func visibility(
         of owner: Owner, for permission: Permission, _ principal: Principal,
         grants: () throws -> [Grant], cleared: (Set<CubeID>) throws -> [CubeID]
     ) throws -> Visibility {
@@ -146,7 +146,7 @@ package enum AccessRules {
     }
 
     /// - Throws: ``AccessError`` unless the memories are the principal's own to share.
-    package static func requireSharing(of owner: Owner, _ principal: Principal) throws {
+    public static func requireSharing(of owner: Owner, _ principal: Principal) throws {
         guard principal.reaches(owner) else {
             throw AccessError("Only who owns memories shares them.")
         }
@@ -155,7 +155,7 @@ package enum AccessRules {
     /// - Parameter own: what the principal may share.
     /// - Throws: ``AccessError`` if a grant gives more than its giver has, ``StoreError`` if it
     ///   gives nothing.
-    package static func check(_ grant: Grant, own: Visibility, _ principal: Principal) throws {
+    public static func check(_ grant: Grant, own: Visibility, _ principal: Principal) throws {
         try requireSharing(of: grant.owner, principal)
         guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase])
         else {

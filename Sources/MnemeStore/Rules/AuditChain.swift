@@ -1,14 +1,18 @@
-package import Foundation
+public import Foundation
 
 /// The end of the audit log: each entry is put behind it with its place and the hash of all before.
-package struct AuditChain: Sendable {
+///
+/// A backend reads the last entry's place and hash at the beginning of a transaction, and writes
+/// what ``append(_:)`` gives. Two transactions that go on from the same end would break the chain:
+/// they must exclude each other.
+public struct AuditChain: Sendable {
     /// The last entry's place; 0 if there is none.
-    package private(set) var position: Int64
+    public private(set) var position: Int64
     /// The last entry's hash.
-    package private(set) var hash: Data
+    public private(set) var hash: Data
 
     /// The end of a log; an empty one by default.
-    package init(position: Int64 = 0, hash: Data = Data()) {
+    public init(position: Int64 = 0, hash: Data = Data()) {
         self.position = position
         self.hash = hash
     }
@@ -17,7 +21,7 @@ package struct AuditChain: Sendable {
     ///
     /// - Returns: the entry as it is written.
     /// - Throws: ``StoreError`` if there is no room.
-    package mutating func append(_ entry: AuditEntry) throws -> AuditEntry {
+    public mutating func append(_ entry: AuditEntry) throws -> AuditEntry {
         var entry = entry.asStored
         guard position < .max else {
             throw StoreError(

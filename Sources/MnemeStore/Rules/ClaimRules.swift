@@ -1,30 +1,30 @@
-package import Foundation
+public import Foundation
 
 /// A cube that claims something: what settling needs of it. Whole cubes are read only where one has
 /// to be changed, as a header costs as much as a hundred of these.
 ///
 /// A class, so that each claim of a cube leads to the one value; it stays within a transaction.
-package final class ClaimHolder {
+public final class ClaimHolder {
     /// The cube.
-    package let id: CubeID
+    public let id: CubeID
     /// The event time, in seconds since 1970 as the store keeps them: claims are ordered by this
     /// and, where it is equal, by the order in which they were added.
-    package let seconds: Double
+    public let seconds: Double
     /// The label: who may see it.
-    package let sensitivity: Sensitivity
+    public let sensitivity: Sensitivity
     /// The agent that it belongs to.
-    package let agent: String?
+    public let agent: String?
     /// Frozen cubes are compared with others, but never changed.
-    package let isFrozen: Bool
+    public let isFrozen: Bool
     /// Its claims, by what they are about.
-    package let claims: [String: Claim]
+    public let claims: [String: Claim]
     /// Since when it does not hold; nil while it does.
-    package private(set) var validUntil: Date?
+    public private(set) var validUntil: Date?
     /// The cubes that ended it, by their edges: one, unless somebody made another.
     private var formers: Set<CubeID>
 
     /// A holder with the columns of its cube.
-    package init(
+    public init(
         id: CubeID, seconds: Double, validUntil: Date?, sensitivity: Sensitivity, agent: String?,
         isFrozen: Bool, claims: [Claim], formers: Set<CubeID>
     ) {
@@ -40,7 +40,7 @@ package final class ClaimHolder {
     }
 
     /// A cube that no other has ended.
-    package convenience init(_ cube: MemCube) {
+    public convenience init(_ cube: MemCube) {
         self.init(
             id: cube.id, seconds: cube.eventTime.timeIntervalSince1970, validUntil: cube.validUntil,
             sensitivity: cube.sensitivity, agent: cube.scope.agent,
@@ -58,18 +58,18 @@ package final class ClaimHolder {
     package var former: CubeID? { formers.min() }
 
     /// The event time, to the bit as a cube has it that was read from the store.
-    package var eventTime: Date { Date(timeIntervalSince1970: seconds) }
+    public var eventTime: Date { Date(timeIntervalSince1970: seconds) }
 }
 
 /// A cube in use, and its claim about one thing.
-package struct Claimant {
+public struct Claimant {
     /// The cube.
-    package var holder: ClaimHolder
+    public var holder: ClaimHolder
     /// The claim.
-    package var claim: Claim
+    public var claim: Claim
 
     /// A cube and its claim.
-    package init(_ holder: ClaimHolder, _ claim: Claim) {
+    public init(_ holder: ClaimHolder, _ claim: Claim) {
         self.holder = holder
         self.claim = claim
     }
@@ -80,9 +80,9 @@ package struct Claimant {
 /// A claim is ended by the next later claim about the same thing that says otherwise; a cube is
 /// ended when all of its claims are. The result follows from event times, so that it is the same in
 /// whatever order memories come.
-package enum ClaimRules {
+public enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
-    package static let compared = 64
+    public static let compared = 64
 
     /// The cube that ends a claim: the next one that says otherwise, and that all see who see the
     /// cube.

@@ -3,9 +3,9 @@ import Foundation
 /// Rules for texts that a store keeps. SQLite would cut them off at a NUL character, so that one
 /// user's name could be another's, and what is hashed would not be what is stored: they are refused
 /// before anything is done with them.
-package enum TextRules {
+public enum TextRules {
     /// - Throws: ``StoreError`` if a text would not be stored as it is.
-    package static func requireStorable(_ texts: [String?]) throws {
+    public static func requireStorable(_ texts: [String?]) throws {
         guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw StoreError(
                 .invalidText,
@@ -15,7 +15,7 @@ package enum TextRules {
     }
 
     /// A text for places where refusing is too late: it says where a NUL character was.
-    package static func whole(_ text: String) -> String {
+    public static func whole(_ text: String) -> String {
         text.utf8.contains(0)
             ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
             : text
