@@ -22,7 +22,7 @@ public struct Claim: Hashable, Sendable, Codable {
     }
 
     /// The thing that the claim is about, which has one value at a time.
-    package var key: String { subject + "\u{1f}" + attribute }
+    public var key: String { subject + "\u{1f}" + attribute }
 
     /// Tells whether this one, said later, ends what the other says of the same.
     package func ends(_ earlier: Claim) -> Bool {
