@@ -32,7 +32,7 @@ help:
 	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
 	@echo "make language-model fetch SmolLM2-135M-Instruct there (93 MB)"
 	@echo "make bench          recall quality and speed on this machine"
-	@echo "make lint           formatting, imports and dependencies, sizes and comments, paths that the docs name"
+	@echo "make lint           formatting, warnings of C, imports and dependencies, sizes and comments, paths that the docs name"
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
 	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
 	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
@@ -96,6 +96,9 @@ lint: setup
 	python3 scripts/check_paths.py
 	python3 scripts/check_imports.py
 	python3 scripts/check_house.py
+	@# Warnings of Swift are errors of the build itself, see Package.swift.
+	for file in $$(git ls-files 'Sources/C*.c'); do \
+	    clang -fsyntax-only -Wall -Wextra -Werror -I"$$(dirname "$$file")/include" -ISources/CMnemeKernels/include "$$file" || exit 1; done
 	swift format lint --strict --recursive Sources Tests Snippets Package.swift
 
 tsan: model language-model

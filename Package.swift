@@ -1,13 +1,26 @@
 // swift-tools-version: 6.2
 // 6.2 is the lowest version that lets a dependent build a target with `unsafeFlags`.
+import Foundation
 import PackageDescription
 
 /// Settings of every Swift target.
-let swiftSettings: [SwiftSetting] = [
+var swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
+// Warnings are errors under the compiler that this is written with: other versions warn of other
+// things, and nobody's first build may fail for that. What a dependency deprecates in a newer
+// version stays a warning. Packages that depend on this one see neither (SE-0480).
+#if compiler(>=6.3) && compiler(<6.4)
+    swiftSettings += [
+        .treatAllWarnings(as: .error), .treatWarning("DeprecatedDeclaration", as: .warning),
+    ]
+#endif
+
+/// hiredis by pkg-config, where it is not among the system's headers, as Homebrew has it. Elsewhere
+/// its file for pkg-config would only add a flag that SwiftPM refuses with a warning in each build.
+let hiredis = FileManager.default.fileExists(atPath: "/usr/include/hiredis/hiredis.h") ? nil : "hiredis"
 
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -91,7 +104,7 @@ let package = Package(
         // twenty times slower; hence -O3 in every configuration.
         .target(name: "CMnemeKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
         .systemLibrary(
-            name: "CHiredis", pkgConfig: "hiredis",
+            name: "CHiredis", pkgConfig: hiredis,
             providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
