@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks the rules of the source tree that can be counted, over Swift and C in Sources/. Exits 1 if one is broken.
 
-    python3 scripts/check_house.py [--modules] [--bare]     also prints each module's figures, and public
-                                                            declarations without documentation
+    python3 scripts/check_house.py [--modules] [--bare] [--many]     also prints each module's figures,
+                                    public declarations without documentation, and public ones of seven parameters or more
 
 - No file has over 500 lines.
 - At most 5 % of all lines have over 100 columns.
@@ -11,10 +11,11 @@
   an extension's too; calls of another file's functions do not.
 - Benchmarks, and what was measured and is not used, stay out of other modules: only the command line's folder Bench
   and tests import MnemeBench.
+- At most 212 Swift functions and initialisers take five parameters or more, and 18 public ones seven or more: what
+  goes together is a struct, whose fields have names and defaults. Lower the bounds as they fall.
 - At most 5 % of public Swift declarations have no documentation comment. Cases of public enums and requirements of public
   protocols count; operators, `init(from:)`, `encode(to:)`, `hash(into:)` and literals' initialisers do not.
-
-The share of comments among the lines that are not blank is printed; 20 % are wanted.
+- At least 20 % of the lines that are not blank are comments.
 """
 import pathlib
 import re
@@ -22,6 +23,8 @@ import sys
 
 MOST_LINES, MOST_COLUMNS, MOST_WIDE, MOST_BARE, LEAST_COMMENTS = 500, 100, 0.05, 0.05, 0.20
 MOST_IN_CIRCLE = 3
+# Parameters that are many, those that are too many for others to call, and how many declarations may have so many.
+MANY, TOO_MANY, MOST_WITH_MANY, MOST_PUBLIC_WITH_TOO_MANY = 5, 7, 212, 18
 IMPORT = re.compile(
     r"^(?:@\w+ )?(?:public |package |internal |private )?import "
     r"(?:struct |protocol |class |enum |func |typealias )?(\w+)", re.M)
@@ -41,6 +44,8 @@ MEMBER = {
     "enum": re.compile(r"^(?:indirect )?case \S"),
     "protocol": re.compile(
         r"^(?:@\w+ )*(?:static |mutating |nonisolated )*(?:func|var|init|subscript|associatedtype|typealias)\b")}
+# A function or an initialiser, up to its list of parameters. A call `.init(` is none.
+CALLABLE = re.compile(r"(?<!\.)\b(?:func\s+[^\s(<]+|init[?!]?)\s*(?:<[^>{]*>)?\(")
 # Declarations whose meaning the language fixes: operators, coding, hashing, and literals' initialisers.
 FIXED = re.compile(
     r"\bfunc [^\w`\s]|\binit\(from \w+: |\bfunc encode\(to \w+: |\bfunc hash\(into \w+: |\binit\(\w+Literal ")
@@ -66,6 +71,20 @@ def public_declarations(lines):
         # Attributes stand between a declaration and its comment.
         if not re.match(r"^@\w+(\(.*\))?$", stripped):
             before = stripped
+
+
+def parameter_counts(code):
+    """Of each function and initialiser in Swift without comments and texts: its line's start, and its parameters."""
+    for found in CALLABLE.finditer(code):
+        depth, commas, end = 0, 0, found.end() - 1
+        for end in range(found.end() - 1, len(code)):
+            depth += (code[end] in "([{") - (code[end] in ")]}")
+            if depth == 0:
+                break
+            commas += code[end] == "," and depth == 1
+        parameters = code[found.end():end].strip().rstrip(",")
+        line = code[code.rfind("\n", 0, found.start()) + 1:found.start()]
+        yield line + found[0], commas + 1 if parameters else 0
 
 
 sources = sorted(f for f in pathlib.Path("Sources").rglob("*") if f.suffix in (".swift", ".c", ".h"))
@@ -136,7 +155,15 @@ def circles(graph):
     return found
 
 
-largest = 0
+largest = with_many = public_with_too_many = 0
+for file, text in texts.items():
+    if file.suffix == ".swift":
+        for declaration, count in parameter_counts(PROSE.sub(" ", text)):
+            with_many += count >= MANY
+            if count >= TOO_MANY and "public " in declaration:
+                public_with_too_many += 1
+                if "--many" in sys.argv[1:]:
+                    print(f"{file}: {declaration.strip()} {count}")
 for module in sorted(imports):
     code = {f: PROSE.sub(" ", text) for f, text in texts.items() if f.parts[1] == module and f.suffix == ".swift"}
     declared = {}
@@ -162,14 +189,23 @@ if wide / lines_in_all > MOST_WIDE:
 if bare / max(1, public) > MOST_BARE:
     broken.append(f"{bare / public:.1%} of {public} public declarations have no documentation comment; "
                   f"{MOST_BARE:.0%} are allowed.")
+if with_many > MOST_WITH_MANY:
+    broken.append(f"{with_many} functions and initialisers take {MANY} parameters or more; {MOST_WITH_MANY} are allowed: "
+                  "make a struct of what goes together.")
+if public_with_too_many > MOST_PUBLIC_WITH_TOO_MANY:
+    broken.append(f"{public_with_too_many} public functions and initialisers take {TOO_MANY} parameters or more; "
+                  f"{MOST_PUBLIC_WITH_TOO_MANY} are allowed (--many names them).")
 share = comments_in_all / filled_in_all
-note = f"comments are {share:.1%} of the lines that are not blank; {LEAST_COMMENTS:.0%} are wanted"
+if share < LEAST_COMMENTS:
+    broken.append(f"Comments are {share:.2%} of the lines that are not blank; {LEAST_COMMENTS:.0%} are the least: say why, "
+                  "in what unit, what always holds, and where a number comes from (--modules shows where they are few).")
 
 if "--modules" in sys.argv[1:]:
     for module, (comments, filled, missing) in sorted(figures.items()):
         print(f"{module:18} comments {comments / filled:6.1%} of {filled:6} lines, {missing} public without")
 print(f"{len(sources)} files, {lines_in_all} lines, {wide / lines_in_all:.1%} over {MOST_COLUMNS} columns; "
       f"{bare} of {public} public declarations without documentation; "
-      f"{largest} files in the largest circle; {note}")
+      f"{largest} files in the largest circle; {with_many} calls with {MANY} parameters or more, "
+      f"{public_with_too_many} public ones with {TOO_MANY} or more; {share:.1%} comments")
 if broken:
     sys.exit("\n".join(broken))

@@ -283,18 +283,20 @@ extension MemoryOS {
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
             analyses.append(Analysis(of: cube, analyzer: analyzer))
-            changes.rows.append(
-                IndexRow(
-                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state,
-                    agent: cube.scope.agent,
-                    session: cube.scope.session,
-                    place: known?.place ?? Int64(i), speaker: cube.speaker,
-                    eventTime: cube.eventTime,
-                    recordedTime: cube.recordedTime,
-                    expires: cube.expires, tags: cube.tags, analysis: [],
-                    analyzer: Analysis.version,
-                    vector: texts[cube.id] == cube.text ? known?.vector : nil))
-            changes.rows[i].validUntil = cube.validUntil
+            var row = IndexRow(
+                sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state,
+                eventTime: cube.eventTime, recordedTime: cube.recordedTime)
+            row.agent = cube.scope.agent
+            row.session = cube.scope.session
+            row.place = known?.place ?? Int64(i)
+            row.speaker = cube.speaker
+            row.expires = cube.expires
+            row.tags = cube.tags
+            row.analyzer = Analysis.version
+            // A vector is of the text as it is now: of another text it says nothing.
+            row.vector = texts[cube.id] == cube.text ? known?.vector : nil
+            row.validUntil = cube.validUntil
+            changes.rows.append(row)
         }
         changes.links = current.links.filter { $0.link.time <= asOf }
         var index = try OwnerIndex(

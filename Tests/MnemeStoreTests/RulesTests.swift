@@ -374,10 +374,11 @@ import Testing
         known.version = 3
         known.vouchedBy = "somebody"
         func entry(_ version: Int, _ time: Double, of snapshot: MemCube?) -> JournalEntry {
-            JournalEntry(
+            var entry = JournalEntry(
                 position: 1, time: Date(timeIntervalSince1970: time), operation: .update,
-                cube: known.id,
-                version: version, principal: "p", snapshot: snapshot)
+                cube: known.id, version: version, principal: "p")
+            entry.snapshot = snapshot
+            return entry
         }
         let entries = [
             entry(2, 1e9, of: known), entry(1, 5, of: known), entry(4, 5, of: known),

@@ -44,11 +44,10 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     /// For `link` and `unlink`.
     public var link: CubeLink?
 
-    /// An entry; what is left out is absent.
+    /// An entry without reason, cube or link, which are set as properties.
     public init(
         position: Int64, time: Date, operation: Operation, cube: CubeID, version: Int,
-        principal: String,
-        reason: String? = nil, snapshot: MemCube? = nil, link: CubeLink? = nil
+        principal: String
     ) {
         self.position = position
         self.time = time
@@ -56,8 +55,5 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         self.cube = cube
         self.version = version
         self.principal = principal
-        self.reason = reason
-        self.snapshot = snapshot
-        self.link = link
     }
 }

@@ -79,7 +79,7 @@ public struct IndexRow: Sendable {
     /// Its session.
     public var session: String?
     /// Place in the session, from 0.
-    public var place: Int64
+    public var place: Int64 = 0
     /// The speaker.
     public var speaker: String?
     /// The event time.
@@ -91,40 +91,28 @@ public struct IndexRow: Sendable {
     /// Since when it does not hold.
     public var validUntil: Date?
     /// Its tags.
-    public var tags: [String]
+    public var tags: [String] = []
     /// Encoded terms, and the analyzer that made them.
-    public var analysis: [UInt8]
+    public var analysis: [UInt8] = []
     /// The version that made ``analysis``.
-    public var analyzer: String
+    public var analyzer = ""
     /// The vector of the requested embedder, if there is one yet, or of the former one.
     public var vector: [Float]?
     /// True if ``vector`` is of the former embedder.
     public var isFormer = false
 
-    /// A row of the feed.
+    /// A row of the feed without terms, vector and what narrows a search, which are set as
+    /// properties.
     public init(
-        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil,
-        session: String? = nil, place: Int64,
-        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil,
-        tags: [String],
-        analysis: [UInt8], analyzer: String,
-        vector: [Float]? = nil
+        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, eventTime: Date,
+        recordedTime: Date
     ) {
         self.sequence = sequence
         self.id = id
         self.type = type
         self.state = state
-        self.agent = agent
-        self.session = session
-        self.place = place
-        self.speaker = speaker
         self.eventTime = eventTime
         self.recordedTime = recordedTime
-        self.expires = expires
-        self.tags = tags
-        self.analysis = analysis
-        self.analyzer = analyzer
-        self.vector = vector
     }
 }
 

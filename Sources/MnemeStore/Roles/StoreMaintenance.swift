@@ -24,47 +24,31 @@ extension StoreMaintenance {
     public func dataKey(for purpose: String) -> DataKey? { nil }
 }
 
-/// Counts of a store.
+/// Counts of a store, all zero until it sets them.
 public struct StoreStatistics: Sendable, Codable {
     /// Cubes of any state.
-    public var memories: Int
+    public var memories = 0
     /// Cubes by state.
-    public var byState: [String: Int]
+    public var byState: [String: Int] = [:]
     /// Cubes by type.
-    public var byType: [String: Int]
+    public var byType: [String: Int] = [:]
     /// Users that have memories.
-    public var owners: Int
+    public var owners = 0
     /// Conversations.
-    public var sessions: Int
+    public var sessions = 0
     /// Edges between cubes.
-    public var links: Int
+    public var links = 0
     /// Changes ever made.
-    public var journalEntries: Int
+    public var journalEntries = 0
     /// Cubes with a vector.
-    public var vectors: Int
+    public var vectors = 0
     /// Cubes that wait for theirs.
-    public var pendingEmbeddings: Int
-    /// Of the store's files.
-    public var bytesOnDisk: Int
+    public var pendingEmbeddings = 0
+    /// Bytes of the store's files.
+    public var bytesOnDisk = 0
 
-    /// Counts that a store has made.
-    public init(
-        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int,
-        links: Int,
-        journalEntries: Int, vectors: Int,
-        pendingEmbeddings: Int, bytesOnDisk: Int
-    ) {
-        self.memories = memories
-        self.byState = byState
-        self.byType = byType
-        self.owners = owners
-        self.sessions = sessions
-        self.links = links
-        self.journalEntries = journalEntries
-        self.vectors = vectors
-        self.pendingEmbeddings = pendingEmbeddings
-        self.bytesOnDisk = bytesOnDisk
-    }
+    /// Counts of an empty store.
+    public init() {}
 }
 
 /// One finding of ``StoreMaintenance/check(repair:by:)``.

@@ -118,22 +118,23 @@ extension SQLiteMemoryStore {
         let tags: String? = try row.read(11)
         var result = IndexRow(
             sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type,
-            state: state,
-            agent: try row.read(4), session: try row.read(5),
-            place: try row.read(6), speaker: try row.read(7),
-            eventTime: try row.time(8), recordedTime: try row.time(9),
-            expires: try row.optionalTime(10),
-            tags: try tags.map { try StoreCoding.decode([String].self, $0) } ?? [],
-            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) },
-            analyzer: try row.read(13),
-            vector: try row.withUnsafeData(atIndex: 14) { data in
-                data.map { data in
-                    [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
-                        count = data.count / 4
-                        data.copyBytes(to: UnsafeMutableRawBufferPointer(floats), count: count * 4)
-                    }
+            state: state, eventTime: try row.time(8), recordedTime: try row.time(9))
+        result.agent = try row.read(4)
+        result.session = try row.read(5)
+        result.place = try row.read(6)
+        result.speaker = try row.read(7)
+        result.expires = try row.optionalTime(10)
+        result.tags = try tags.map { try StoreCoding.decode([String].self, $0) } ?? []
+        result.analysis = try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }
+        result.analyzer = try row.read(13)
+        result.vector = try row.withUnsafeData(atIndex: 14) { data in
+            data.map { data in
+                [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
+                    count = data.count / 4
+                    data.copyBytes(to: UnsafeMutableRawBufferPointer(floats), count: count * 4)
                 }
-            })
+            }
+        }
         result.isFormer = try row.read(15) ?? false
         result.validUntil = try row.optionalTime(16)
         return result

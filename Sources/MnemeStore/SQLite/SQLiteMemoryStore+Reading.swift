@@ -172,15 +172,17 @@ extension SQLiteMemoryStore {
                 }
                 let payload: String? = try row.read("payload")
                 let isLink = operation == .link || operation == .unlink
-                return JournalEntry(
+                var entry = JournalEntry(
                     position: try row.read("position"), time: try row.time("time"),
                     operation: operation, cube: id,
-                    version: try row.read("version"), principal: try row.read("principal"),
-                    reason: try row.read("reason"),
-                    snapshot: isLink
-                        ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
-                    link: isLink
-                        ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
+                    version: try row.read("version"), principal: try row.read("principal"))
+                entry.reason = try row.read("reason")
+                if isLink {
+                    entry.link = try payload.map { try StoreCoding.decode(CubeLink.self, $0) }
+                } else {
+                    entry.snapshot = try payload.map { try StoreCoding.decode(MemCube.self, $0) }
+                }
+                return entry
             }.filter { entry in
                 if visibility.isUnrestricted { return true }
                 if let link = entry.link {
@@ -314,14 +316,21 @@ extension SQLiteMemoryStore {
             let bytes = files.reduce(0) {
                 $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
             }
-            return StoreStatistics(
-                memories: counts["state"]?.values.reduce(0, +) ?? 0,
-                byState: counts["state"] ?? [:], byType: counts["type"] ?? [:],
-                owners: try ownerID.map { $0 < 0 ? 0 : 1 }
-                    ?? Int.fetchOne(db, sql: "SELECT count(*) FROM owner") ?? 0,
-                sessions: count("session"), links: count("link"), journalEntries: count("journal"),
-                vectors: count("vector"), pendingEmbeddings: count("pending"),
-                bytesOnDisk: bytes)
+            var statistics = StoreStatistics()
+            statistics.byState = counts["state"] ?? [:]
+            statistics.byType = counts["type"] ?? [:]
+            // Every cube has one state.
+            statistics.memories = statistics.byState.values.reduce(0, +)
+            statistics.owners =
+                try ownerID.map { $0 < 0 ? 0 : 1 }
+                ?? Int.fetchOne(db, sql: "SELECT count(*) FROM owner") ?? 0
+            statistics.sessions = count("session")
+            statistics.links = count("link")
+            statistics.journalEntries = count("journal")
+            statistics.vectors = count("vector")
+            statistics.pendingEmbeddings = count("pending")
+            statistics.bytesOnDisk = bytes
+            return statistics
         }
     }
 }

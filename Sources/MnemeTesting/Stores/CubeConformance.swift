@@ -314,10 +314,11 @@ extension MemoryStoreConformance {
         // another owner has, or that brings back what was erased here.
         check("a cube of another store keeps its id and history; an id is imported once") { store in
             let cube = sample("from afar")
-            let past = JournalEntry(
+            var entry = JournalEntry(
                 position: 9, time: Date(timeIntervalSince1970: 1), operation: .add, cube: cube.id,
-                version: 1,
-                principal: "far", snapshot: cube)
+                version: 1, principal: "far")
+            entry.snapshot = cube
+            let past = entry
             func adopt(_ owner: Owner) throws -> [MemCube] {
                 try store.commit(
                     [.adopt(cube, history: [past], analysis: [], contentHash: [7])], owner: owner,
