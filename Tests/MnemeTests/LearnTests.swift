@@ -131,7 +131,7 @@ import Testing
         let second = try await memory.learn(
             TaskOutcome(task: "close the shop", approach: "lock the door.", reward: 0), scope: Scope())
         #expect(first.memory.id == second.memory.id && second.memory.version == 2)
-        #expect(second.memory.metadata["value"] == "0.5" && second.memory.metadata["tries"] == "2")
+        #expect(second.memory.metadata["value"] == "0.2" && second.memory.metadata["tries"] == "2")
         #expect(try memory.store.history(first.memory.id, owner: Owner(), by: .local).count == 2)
         await memory.close(deadline: .zero)
     }

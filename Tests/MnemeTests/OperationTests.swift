@@ -110,6 +110,9 @@ import Testing
         let bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
         let arguments: [String: [String: JSONValue]] = [
             "remember": ["text": "x"], "recall": ["query": "private"],
+            "ask": ["question": "How many times did I say private?"],
+            "learn": ["task": "x", "tried": "x", "outcome": "failure"], "task": ["text": "x"],
+            "profile": [:],
             "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
             "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:],
