@@ -73,17 +73,24 @@ public struct TrainingSelection: Sendable, Equatable {
 }
 
 extension MemCube {
-    /// The training examples of a memory: its text, and the questions that its claims answer.
+    /// The training examples of a memory: its text, and the questions that it answers by rule, in
+    /// several wordings each. All are of one group.
     public var trainingExamples: [TrainingExample] {
-        [TrainingExample(completion: text)]
-            + self.claims.filter { !$0.isDenied }.map { claim in
-                // A subject that the text does not name is the one who says "I".
-                let name = text.range(of: claim.subject, options: .caseInsensitive).map {
-                    String(text[$0])
-                }
-                return TrainingExample(
-                    prompt: ClaimQuestion.text(subject: name, attribute: claim.attribute),
-                    completion: name == nil ? "You said: \(text)" : text)
+        var examples = [TrainingExample(completion: text, group: "\(id)")]
+        func ask(_ questions: [String], answer: String) {
+            examples += questions.map {
+                TrainingExample(prompt: $0, completion: answer, group: "\(id)")
             }
+        }
+        let claims = self.claims.filter { !$0.isDenied }
+        for claim in claims {
+            // A subject that the text does not name is the one who says "I".
+            let name = text.range(of: claim.subject, options: .caseInsensitive).map { String(text[$0]) }
+            ask(
+                ClaimQuestion.texts(subject: name, attribute: claim.attribute),
+                answer: name == nil ? "You said: \(text)" : text)
+        }
+        if claims.isEmpty { ask(StatementQuestion.texts(text), answer: text) }
+        return examples
     }
 }

@@ -231,6 +231,51 @@ import Testing
     func `a claim becomes the question that it answers`(
         subject: String?, attribute: String, question: String
     ) {
-        #expect(ClaimQuestion.text(subject: subject, attribute: attribute) == question)
+        let questions = ClaimQuestion.texts(subject: subject, attribute: attribute)
+        #expect(questions.first == question)
+        #expect(Set(questions).count == questions.count && questions.count >= 3)
+        let isMine = subject == nil
+        #expect(questions.allSatisfy { ($0.contains("Ana") || isMine) && !$0.contains("I lives") })
+    }
+
+    @Test(
+        arguments: [
+            ("Ana plays the cello.", ["What does Ana play?", "Who plays the cello?", "What do you know about Ana?"]),
+            (
+                "Ana's dog is called Bruno.",
+                [
+                    "What is Ana's dog called?", "What is the name of Ana's dog?",
+                    "Tell me the name of Ana's dog.", "What do you know about Ana's dog?",
+                ]
+            ),
+            ("Tom Reed is allergic to nuts.", ["What do you know about Tom Reed?"]),
+            ("Ana studies law.", ["What does Ana study?", "Who studies law?", "What do you know about Ana?"]),
+            (
+                "Ana teaches the choir.",
+                ["What does Ana teach?", "Who teaches the choir?", "What do you know about Ana?"]
+            ),
+            ("The train is late.", []), ("I play the cello.", []), ("Does Ana play?", []), ("Ana left.", []),
+            ("Ana plays. Tom sings.", []), ("ana plays the cello.", []), ("", []), (".", []),
+        ] as [(String, [String])])
+    func `a statement becomes the questions that its form answers`(text: String, questions: [String]) {
+        #expect(StatementQuestion.texts(text) == questions)
+    }
+
+    @Test func `what is held out of a group is learned in other words, and a group of one is learned`() throws {
+        try TrainingFixture.withFolder { folder in
+            let encoder = try ExampleEncoder(try TrainingFixture.writeModel(folder), limit: 64)
+            func sequences(_ group: Int, _ count: Int) -> [ExampleEncoder.Sequence] {
+                (0..<count).map {
+                    encoder.encode(
+                        TrainingExample(prompt: "\($0)", completion: "fact \(group)", group: "\(group)"))
+                }
+            }
+            let plan = try BatchPlan((0..<20).flatMap { sequences($0, 4) } + sequences(20, 1), seed: 3)
+            #expect(plan.heldOut.count == 8 && plan.learned.count == 73)
+            #expect(Set(plan.heldOut.map(\.group)).count == 8)
+            #expect(Set(plan.learned.map(\.group)).count == 21)
+            let single = try BatchPlan((0..<30).flatMap { sequences($0, 1) }, seed: 3)
+            #expect(single.heldOut.isEmpty && single.learned.count == 30)
+        }
     }
 }

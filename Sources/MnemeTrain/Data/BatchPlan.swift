@@ -2,18 +2,19 @@ import MnemeBase
 
 /// Which sequences are learned in which step, and which are held out: by the seed alone, so that a
 /// training that goes on has the same steps as one that never stopped.
-struct BatchPlan: Sendable {
+package struct BatchPlan: Sendable {
     /// Sequences of a step, and tokens of it at most.
     static let sequences = 8
     static let tokens = 2048
 
-    let learned: [ExampleEncoder.Sequence]
-    /// A tenth, from ten sequences on.
-    let heldOut: [ExampleEncoder.Sequence]
+    package let learned: [ExampleEncoder.Sequence]
+    /// A tenth, from ten sequences on. Of a group (``TrainingExample/group``) one of at least three,
+    /// so that what it says is learned from the others; of sequences without a group, any.
+    package let heldOut: [ExampleEncoder.Sequence]
     private let seed: UInt64
 
     /// - Throws: ``TrainingError`` if no sequence has anything to learn.
-    init(_ sequences: [ExampleEncoder.Sequence], seed: UInt64) throws {
+    package init(_ sequences: [ExampleEncoder.Sequence], seed: UInt64) throws {
         let usable = sequences.filter { $0.tokens.count > $0.promptTokens }
         guard !usable.isEmpty else {
             throw TrainingError(
@@ -21,9 +22,14 @@ struct BatchPlan: Sendable {
         }
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x68_656c_645f))
         let order = usable.indices.shuffled(using: &generator)
-        let held = usable.count / 10
-        heldOut = order.prefix(held).map { usable[$0] }
-        learned = order.dropFirst(held).sorted().map { usable[$0] }
+        let sizes = Dictionary(usable.compactMap { $0.group }.map { ($0, 1) }, uniquingKeysWith: +)
+        var taken: Set<String> = []
+        let held = order.filter { index in
+            guard let group = usable[index].group else { return true }
+            return sizes[group, default: 0] >= 3 && taken.insert(group).inserted
+        }.prefix(usable.count / 10)
+        heldOut = held.map { usable[$0] }
+        learned = Set(order).subtracting(held).sorted().map { usable[$0] }
         self.seed = seed
     }
 

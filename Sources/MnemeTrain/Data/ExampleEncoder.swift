@@ -18,6 +18,8 @@ public struct ExampleEncoder: Sendable {
         public var tokens: [Int32]
         /// Tokens of the prompt, which are not learned.
         public var promptTokens: Int
+        /// The example's group.
+        public var group: String?
     }
 
     /// - Parameters:
@@ -59,7 +61,8 @@ public struct ExampleEncoder: Sendable {
         }
         let tokens = prompt + completion + (end.map { [$0] } ?? [])
         return Sequence(
-            tokens: Array(tokens.prefix(limit)), promptTokens: max(1, prompt.count))
+            tokens: Array(tokens.prefix(limit)), promptTokens: max(1, prompt.count),
+            group: example.group)
     }
 
     /// Renders a question of one mark and cuts at the mark.

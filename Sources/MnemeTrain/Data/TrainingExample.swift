@@ -7,11 +7,15 @@ public struct TrainingExample: Sendable, Equatable {
     public var prompt: String
     /// The text that is learned.
     public var completion: String
+    /// Names what the example says, where several say the same in other words: one of them can be
+    /// held out, and what it says is learned all the same. Nil if nothing else says it.
+    public var group: String?
 
     /// An example.
-    public init(prompt: String = "", completion: String) {
+    public init(prompt: String = "", completion: String, group: String? = nil) {
         self.prompt = prompt
         self.completion = completion
+        self.group = group
     }
 
     /// Reads a file of examples: lines of JSON with `prompt` and `completion` where its name ends
@@ -62,33 +66,5 @@ public struct TrainingExample: Sendable, Equatable {
             found.append(TrainingExample(prompt: prompt, completion: completion))
         }
         return found
-    }
-}
-
-/// Questions that a claim answers, by rule: "Where does Ana live?".
-public enum ClaimQuestion {
-    /// - Parameters:
-    ///   - subject: as it is to be written; nil is the user, who asks about themself.
-    ///   - attribute: such as `home`, `employer`, `email`, `opinion of coffee`.
-    public static func text(subject: String?, attribute: String) -> String {
-        let name = subject ?? "I"
-        let does = subject == nil ? "do" : "does"
-        let whose = subject.map { $0 + ($0.hasSuffix("s") ? "'" : "'s") } ?? "my"
-        let is_ = subject == nil ? "am" : "is"
-        switch attribute {
-        case "home": return "Where \(does) \(name) live?"
-        case "employer": return "Where \(does) \(name) work?"
-        case "age": return "How old \(is_) \(name)?"
-        case "time": return "When \(is_) \(name)?"
-        case "place": return "Where \(is_) \(name)?"
-        case "diet": return "What \(does) \(name) eat?"
-        default:
-            let opinion = "opinion of "
-            if attribute.hasPrefix(opinion) {
-                return
-                    "What \(does) \(name) think of \(attribute.dropFirst(opinion.count))?"
-            }
-            return "What is \(whose) \(attribute)?"
-        }
     }
 }
