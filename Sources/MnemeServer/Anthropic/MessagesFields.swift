@@ -91,7 +91,7 @@ enum MessagesFields {
     static let all: [any AnyRequestField] =
         prompt + [
             maxTokens, GenerationFields.temperature, GenerationFields.topP, GenerationFields.topK,
-            stopSequences, GenerationFields.stream, outputConfig,
+            stopSequences, GenerationFields.stream, outputConfig, GenerationFields.kv,
         ]
 }
 
@@ -116,6 +116,7 @@ struct MessagesCall: Sendable {
         generation.sampling.topP = try GenerationFields.topP.read(fields) ?? 1
         generation.sampling.topK = try GenerationFields.topK.read(fields) ?? 0
         generation.stop = try MessagesFields.stopSequences.read(fields) ?? []
+        generation.kv = try GenerationFields.kv.read(fields)
         if try MessagesFields.outputConfig.read(fields) == true {
             generation.schema = try JSONSchema(
                 request.text, at: [MessagesFields.outputConfig.name, "format", "schema"])

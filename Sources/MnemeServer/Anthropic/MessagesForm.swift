@@ -112,11 +112,13 @@ struct MessagesForm: Sendable {
 
     /// Tokens that were cached are not counted as input.
     private func usage(_ usage: GenerationUsage) -> JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "input_tokens": .number(Double(usage.promptTokens - usage.cachedTokens)),
             "cache_read_input_tokens": .number(Double(usage.cachedTokens)),
             "cache_creation_input_tokens": 0,
             "output_tokens": .number(Double(usage.completionTokens)),
         ]
+        if let kept = usage.keptMember { members["kv"] = kept }
+        return .object(members)
     }
 }

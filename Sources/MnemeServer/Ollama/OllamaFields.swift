@@ -86,7 +86,7 @@ enum OllamaFields {
 
     /// The fields of both routes that generate.
     private static let common: [any AnyRequestField] = [
-        GenerationFields.model, stream, format, options, logprobs, topLogprobs,
+        GenerationFields.model, stream, format, options, logprobs, topLogprobs, GenerationFields.kv,
     ]
     /// The fields of `/api/chat`.
     static let chat: [any AnyRequestField] = common + [messages, tools]
@@ -224,6 +224,7 @@ struct OllamaCall: Sendable {
     ) throws -> (GenerationRequest, streams: Bool) {
         let fields = request.fields
         var generation = try OllamaFields.Options.generation(try OllamaFields.options.read(fields))
+        generation.kv = try GenerationFields.kv.read(fields)
         switch try OllamaFields.format.read(fields) {
         case nil, .text: break
         case .json: generation.schema = .anyObject

@@ -113,7 +113,7 @@ struct OllamaForm: Sendable {
         func nanoseconds(_ seconds: Double) -> JSONValue {
             .number((max(0, seconds) * 1e9).rounded())
         }
-        return [
+        var members: [String: JSONValue] = [
             "done": true, "done_reason": reason == .length ? "length" : "stop",
             "total_duration": nanoseconds(usage.total), "load_duration": 0,
             "prompt_eval_count": .number(Double(usage.promptTokens)),
@@ -121,5 +121,7 @@ struct OllamaForm: Sendable {
             "eval_count": .number(Double(usage.completionTokens)),
             "eval_duration": nanoseconds(usage.total - usage.firstToken),
         ]
+        if let kept = usage.keptMember { members["kv"] = kept }
+        return members
     }
 }

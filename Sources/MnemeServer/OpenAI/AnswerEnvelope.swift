@@ -48,12 +48,18 @@ extension GenerationUsage {
             "total_tokens": .number(Double(promptTokens + completionTokens)),
             "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
         ]
-        if let kept {
-            members["kv"] = [
-                "policy": .string(kept.policy), "type": .string(kept.type.rawValue),
-                "kept_tokens": .number(kept.tokens), "bytes": .number(Double(kept.bytes)),
+        if let keptMember { members["kv"] = keptMember }
+        return .object(members)
+    }
+
+    /// The member `kv` of an answer in any API: what was kept of its rows; nil if it was given from
+    /// all.
+    var keptMember: JSONValue? {
+        kept.map {
+            [
+                "policy": .string($0.policy), "type": .string($0.type.rawValue),
+                "kept_tokens": .number($0.tokens), "bytes": .number(Double($0.bytes)),
             ]
         }
-        return .object(members)
     }
 }

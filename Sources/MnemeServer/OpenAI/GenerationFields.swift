@@ -117,7 +117,8 @@ enum GenerationFields {
     /// Answers to one prompt.
     static let answers = RequestField<Int>("n", in: 1...16)
 
-    /// Which keys and values the answer is given from. Not in OpenAI's API.
+    /// Which keys and values the answer is given from: the same member in requests of all APIs, none of
+    /// which has it by itself.
     static let kv = RequestField<KVCompression>(
         "kv",
         schema: [

@@ -22,10 +22,11 @@ extension AnswerSchema {
 
     // MARK: OpenAI
 
+    private static let kept = shape(["policy": text, "type": text, "kept_tokens": number, "bytes": count])
     private static let tokens = shape([
         "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
         "prompt_tokens_details": shape(["cached_tokens": count]),
-        "kv?": shape(["policy": text, "type": text, "kept_tokens": number, "bytes": count]),
+        "kv?": kept,
     ])
     private static let model = shape([
         "id": text, "object": only("model"), "created": count, "owned_by": text,
@@ -52,7 +53,7 @@ extension AnswerSchema {
         "output": list(shape(["id": text, "type": text, "status": text])), "error": null,
         "incomplete_details": orNull(shape(["reason": text])), "store": flag,
         "usage": shape([
-            "input_tokens": count, "output_tokens": count, "total_tokens": count,
+            "input_tokens": count, "output_tokens": count, "total_tokens": count, "kv?": kept,
         ]),
     ])
 
@@ -120,6 +121,7 @@ extension AnswerSchema {
                 "usage": shape([
                     "input_tokens": count, "output_tokens": count,
                     "cache_read_input_tokens": count, "cache_creation_input_tokens": count,
+                    "kv?": kept,
                 ]),
             ])
         case "count_tokens": shape(["input_tokens": count])
@@ -136,7 +138,7 @@ extension AnswerSchema {
     private static let timings: [String: JSONValue] = [
         "model": text, "created_at": time, "done": flag, "done_reason?": text,
         "total_duration?": count, "load_duration?": count, "prompt_eval_count?": count,
-        "prompt_eval_duration?": count, "eval_count?": count, "eval_duration?": count,
+        "prompt_eval_duration?": count, "eval_count?": count, "eval_duration?": count, "kv?": kept,
     ]
 
     private static func ollama(_ name: String) -> JSONValue {

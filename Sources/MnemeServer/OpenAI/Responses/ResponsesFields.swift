@@ -189,6 +189,7 @@ enum ResponsesFields {
         GenerationFields.model, input, instructions, previous, conversationID, store, metadata,
         maxOutputTokens, GenerationFields.temperature, GenerationFields.topP, topLogprobs,
         GenerationFields.stream, text, tools, toolChoice, parallelToolCalls, background,
+        GenerationFields.kv,
     ]
     /// The fields of a request for a conversation.
     static let conversation: [any AnyRequestField] = [metadata, items]
@@ -238,6 +239,7 @@ struct ResponsesCall: Sendable {
         generation.sampling.temperature = try GenerationFields.temperature.read(fields) ?? 1
         generation.sampling.topP = try GenerationFields.topP.read(fields) ?? 1
         generation.alternatives = try F.topLogprobs.read(fields)
+        generation.kv = try GenerationFields.kv.read(fields)
         switch try F.text.read(fields) {
         case nil, .text: break
         case .jsonObject: generation.schema = .anyObject

@@ -210,7 +210,7 @@ struct ResponsesForm: Sendable {
             response["incomplete_details"] = ["reason": "max_output_tokens"]
         }
         if let usage = ending?.usage {
-            response["usage"] = [
+            var members: [String: JSONValue] = [
                 "input_tokens": .number(Double(usage.promptTokens)),
                 "input_tokens_details": [
                     "cached_tokens": .number(Double(usage.cachedTokens)), "cache_write_tokens": 0,
@@ -219,6 +219,8 @@ struct ResponsesForm: Sendable {
                 "output_tokens_details": ["reasoning_tokens": 0],
                 "total_tokens": .number(Double(usage.promptTokens + usage.completionTokens)),
             ]
+            if let kept = usage.keptMember { members["kv"] = kept }
+            response["usage"] = .object(members)
         }
         return .object(response.merging(echo) { own, _ in own })
     }
