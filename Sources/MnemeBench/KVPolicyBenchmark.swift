@@ -1,22 +1,25 @@
 import Foundation
 import MnemeBase
-public import MnemeEngine
+import MnemeEngine
 public import MnemeKV
-import MnemeModels
 
 /// Loss by an evicting or quantized KV cache: perplexity and divergence on the text behind a
 /// prompt, what is still found of numbers hidden in it, bytes, and speed.
 ///
-/// The tasks are those of the papers: a needle in a haystack (one number), and a pass key among
-/// four, as in LongBench and StreamingLLM's evaluation. `window` and `random` are the baselines
-/// that a policy must beat.
+/// Prompts are computed with all rows, and the policy chooses at their end: the way of answers, with
+/// the same sequences (``MnemeKV/CompressedCache``). The tasks are those of the papers: a needle in a
+/// haystack (one number), and a pass key among four, as in LongBench and StreamingLLM's evaluation.
+/// `window` and `random` are the baselines that a policy must beat.
 public struct KVPolicyBenchmark: Sendable {
     /// A policy, and how rows that it keeps are coded.
-    public struct Subject: Sendable, Hashable, CustomStringConvertible {
+    public struct Subject: Sendable, Hashable, Codable, CustomStringConvertible {
         /// One of ``MnemeKV/PolicyCatalog/names``.
         public var policy: String
         /// The codec of kept rows.
         public var codec: KVCodec
+
+        /// A policy with a codec.
+        init(policy: String, codec: KVCodec = .f16) { (self.policy, self.codec) = (policy, codec) }
 
         /// From `NAME`, `CODEC` or `NAME+CODEC`.
         ///
@@ -46,16 +49,21 @@ public struct KVPolicyBenchmark: Sendable {
     }
 
     /// The settings of a measurement.
-    public struct Settings: Sendable {
+    public struct Settings: Sendable, Codable, Equatable {
         /// Tokens of a prompt, and of the text behind it that is predicted one by one.
         public var context = 1024, tail = 128
         /// Parts of the text, and prompts with something to find of either kind.
         public var windows = 8, needles = 20
+        /// Where one number is hidden, as shares of the text, in turn; anywhere if empty.
+        public var depths: [Double] = []
         /// True if the question comes only after rows were evicted, so that nothing is chosen for
         /// it.
         public var asksLater = false
-        /// The last rows that no codec touches.
-        public var exact = 128
+        /// The last rows that no codec touches; answers have none.
+        public var exact = 0
+        /// True if rows are evicted while the prompt is read, whenever the policy has it so: its
+        /// memory is bounded then, as its paper means it. Answers compute all rows of a prompt.
+        public var evictsInPrompt = false
 
         /// The usual.
         public init() {}
@@ -74,132 +82,47 @@ public struct KVPolicyBenchmark: Sendable {
         /// Of the numbers hidden in a text (one a text; one of four to be told apart), how many are
         /// found.
         public var needle: Double, passkey: Double
-        /// Bytes kept behind the prompt and the most at any time; means.
+        /// Of numbers hidden alone at one of ``Settings/depths``, how many are found; in its order.
+        public var needles: [Double]
+        /// Bytes kept behind the prompt, and the most at any time, with those of the prompt; means.
         public var bytes: Int, peakBytes: Int
+        /// Bytes of keys and values that a token behind the prompt reads; a mean.
+        public var readBytes: Int
         /// Tokens a second of the tails, with the policy's work.
         public var tokensPerSecond: Double
     }
 
-    /// - Parameters:
-    ///   - model: any; policies that look for retrieval heads do so in a sample of the text.
-    ///   - tokens: of a text; prompts are cut from it.
-    ///   - subjects: what is measured. `full` is, whether it is named or not.
-    ///   - budgets: shares of a prompt.
-    ///   - settings: lengths and numbers of prompts.
-    ///   - progress: called with prompts done and their number.
-    /// - Returns: `full` first.
-    /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
-    public static func run(
-        _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double],
-        settings: Settings = Settings(), progress: (Int, Int) -> Void
-    ) throws -> [Row] {
-        let decoder = model.decoder
-        let c = decoder.configuration
-        let context = settings.context
-        let tail = settings.tail
-        let windows = min(settings.windows, tokens.count / (context + tail + 1))
-        guard windows > 0, context >= 256, tail > 0, context + tail + 64 <= c.contextLength else {
-            throw EngineError(
-                .invalidRequest,
-                "A prompt has 256 tokens at least; the text is shorter than one and its tail, or they do not fit the model's context."
-            )
-        }
-        guard budgets.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
-            throw EngineError(.invalidRequest, "Budgets lie above 0 and up to 1.")
-        }
-        // Everything is compared with the full cache, which so comes first. Codecs alone have no
-        // budget.
-        let whole = try Subject("full")
-        var runs = [(subject: whole, budget: 1.0)]
-        for subject in subjects where subject != whole {
-            runs += (subject.policy == "full" ? [1] : budgets).map { (subject, $0) }
-        }
-        var policies: [KVPolicy] = []
-        for run in runs {
-            let rows = Int(run.budget * Double(context))
-            policies.append(
-                try PolicyCatalog.policy(
-                    run.subject.policy, for: decoder, sample: Array(tokens.suffix(context)),
-                    budget: rows))
-        }
-        var sums = runs.map { _ in Sums() }
-        var exact: [[Float]] = []
-        let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: c.vocabularySize)
-        defer { logits.deallocate() }
-        /// An empty cache of one subject, with a budget for a prompt of this length.
-        func cache(_ i: Int, prompt: Int, positions: Int) throws -> CompressedCache {
-            try CompressedCache(
-                decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)),
-                positions: positions,
-                codec: runs[i].subject.codec, exact: settings.exact)
-        }
-        // First the text behind prompts, then the numbers hidden in them.
-        let steps = windows + 2 * settings.needles
-        for window in 0..<windows {
-            let start = window * (tokens.count / windows)
-            let part =
-                (model.tokenizer.beginToken.map { [$0] } ?? [])
-                + tokens[start..<start + context + tail]
-            for i in runs.indices {
-                try Task.checkCancellation()
-                let cache = try cache(i, prompt: context, positions: part.count)
-                try cache.feed(
-                    Array(part.prefix(context)), endsPrompt: true, logits: logits.baseAddress!)
-                sums[i].bytes += cache.bytes
-                sums[i].peak += cache.peakBytes
-                for j in 0..<tail {
-                    let row = UnsafeBufferPointer(logits)
-                    if i == 0 {
-                        if exact.count == j {
-                            exact.append(Array(row))
-                        } else {
-                            exact[j] = Array(row)
-                        }
-                    }
-                    sums[i].add(row, exact[j], target: Int(part[context + j]))
-                    let begun = ContinuousClock().now
-                    try cache.feed([part[context + j]], endsPrompt: false, logits: logits.baseAddress!)
-                    sums[i].seconds += (ContinuousClock().now - begun) / .seconds(1)
-                }
+    /// The table of what was measured; subjects without all prompts are left out.
+    ///
+    /// - Returns: `full` first, then in the order of `runs`.
+    static func rows(_ measurements: [KVMeasurement], _ runs: [Run], _ settings: Settings) -> [Row] {
+        runs.compactMap { run in
+            func all(_ task: KVMeasurement.Task) -> [KVMeasurement] {
+                measurements.filter { $0.run == run && $0.task == task }
             }
-            progress(window + 1, steps)
-        }
-        // Tasks take turns: one number to find, then one of four.
-        for number in 0..<2 * settings.needles {
-            let task = Haystack(
-                model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
-            for i in runs.indices {
-                try Task.checkCancellation()
-                let all = task.text + task.question + task.answer
-                let seen = settings.asksLater ? task.text : task.text + task.question
-                let cache = try cache(i, prompt: seen.count, positions: all.count)
-                try cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
-                if settings.asksLater {
-                    try cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!)
-                }
-                // Found means that each token of the answer is the likeliest one, behind those
-                // before it.
-                var isFound = true
-                for token in task.answer {
-                    isFound =
-                        isFound && logits.indices.max { logits[$0] < logits[$1] } == Int(token)
-                    try cache.feed([token], endsPrompt: false, logits: logits.baseAddress!)
-                }
-                if isFound { sums[i].found[number % 2] += 1 }
+            func found(_ list: [KVMeasurement]) -> Double {
+                Double(list.count(where: \.found)) / Double(max(1, list.count))
             }
-            progress(windows + number + 1, steps)
-        }
-        return zip(runs, sums).map { run, sum in
-            let count = Double(windows * tail)
-            let needles = Double(max(1, settings.needles))
+            let text = all(.text)
+            guard !text.isEmpty else { return nil }
+            func sum(_ path: KeyPath<KVMeasurement, Double>) -> Double {
+                text.reduce(0) { $0 + $1[keyPath: path] }
+            }
+            func mean(_ path: KeyPath<KVMeasurement, Int>) -> Int {
+                text.reduce(0) { $0 + $1[keyPath: path] } / text.count
+            }
+            let count = Double(text.reduce(0) { $0 + $1.tokens })
+            let needles = all(.needle)
             return Row(
                 policy: run.subject.description, budget: run.budget,
-                perplexity: exp(sum.loss / count),
-                divergence: max(0, sum.divergence / count),
-                agreement: Double(sum.agreed) / count, needle: Double(sum.found[0]) / needles,
-                passkey: Double(sum.found[1]) / needles,
-                bytes: sum.bytes / windows, peakBytes: sum.peak / windows,
-                tokensPerSecond: count / sum.seconds)
+                perplexity: exp(sum(\.loss) / count), divergence: max(0, sum(\.divergence) / count),
+                agreement: Double(text.reduce(0) { $0 + $1.agreed }) / count,
+                needle: found(needles), passkey: found(all(.passkey)),
+                needles: settings.depths.indices.map { depth in
+                    found(needles.filter { $0.number % settings.depths.count == depth })
+                },
+                bytes: mean(\.bytes), peakBytes: mean(\.peakBytes), readBytes: mean(\.readBytes),
+                tokensPerSecond: count / max(sum(\.seconds), 1e-9))
         }
     }
 
@@ -222,77 +145,5 @@ public struct KVPolicyBenchmark: Sendable {
                     })
             }
         ).svg
-    }
-}
-
-/// A text with numbers hidden in it, and a question for one of them. The same number gives the same
-/// task for every policy.
-private struct Haystack {
-    /// Tokens: what is read, what is asked, and what has to be answered, token by token.
-    var text: [Int32], question: [Int32], answer: [Int32]
-
-    /// - Parameter number: decides where in `tokens` the text is cut, what is hidden, and where.
-    init(_ model: LanguageModel, _ tokens: [Int32], context: Int, number: Int, keys: Int) {
-        var random = SplitMix64(seed: UInt64(number * 2 + keys))
-        func randomIndex(_ count: Int) -> Int { Int(random.next() % UInt64(max(1, count))) }
-        let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"]
-            .shuffled(
-                using: &random)
-        let codes = (0..<keys).map { _ in String(randomIndex(90000) + 10000) }
-        let needles = (0..<keys).map {
-            model.tokenizer.encode(
-                " The pass key of \(names[$0]) is \(codes[$0]). Remember it.\n", special: false)
-        }
-        let asked = randomIndex(keys)
-        question = model.tokenizer.encode(
-            "\n\nQuestion: What is the pass key of \(names[asked])?\nAnswer: The pass key of \(names[asked]) is",
-            special: false)
-        answer = model.tokenizer.encode(" " + codes[asked], special: false)
-        let room = context - question.count - needles.reduce(0) { $0 + $1.count }
-        let start = randomIndex(tokens.count - room)
-        text = model.tokenizer.beginToken.map { [$0] } ?? []
-        var left = Array(tokens[start..<start + max(0, room)])[...]
-        for (i, needle) in needles.enumerated() {
-            // One in each part of the text, anywhere within it.
-            let piece = left.prefix(left.count / (keys - i))
-            let place = randomIndex(piece.count)
-            text += piece.prefix(place) + needle + piece.dropFirst(place)
-            left = left.dropFirst(piece.count)
-        }
-        text += left
-    }
-}
-
-/// Sums for a subject over all prompts.
-private struct Sums {
-    var loss = 0.0, divergence = 0.0, agreed = 0, seconds = 0.0, bytes = 0, peak = 0
-    /// The count of numbers found, of either task.
-    var found = [0, 0]
-
-    /// Compares logits with those of a whole cache.
-    mutating func add(_ row: UnsafeBufferPointer<Float>, _ expected: [Float], target: Int) {
-        // The likeliest token of both, then both as probabilities.
-        var top = 0
-        var best = 0
-        for i in row.indices {
-            if row[i] > row[top] { top = i }
-            if expected[i] > expected[best] { best = i }
-        }
-        let highest = row[top]
-        let most = expected[best]
-        var total: Float = 0
-        var whole: Float = 0
-        for i in row.indices {
-            total += exp(row[i] - highest)
-            whole += exp(expected[i] - most)
-        }
-        let norm = highest + log(total)
-        let expectedNorm = most + log(whole)
-        loss -= Double(row[target] - norm)
-        agreed += top == best ? 1 : 0
-        for i in row.indices where expected[i] - expectedNorm > -20 {
-            divergence += Double(
-                exp(expected[i] - expectedNorm) * (expected[i] - expectedNorm - row[i] + norm))
-        }
     }
 }

@@ -19,7 +19,7 @@ struct SequenceCompression {
 
     /// Last tokens of the exact ones that must be computed, for the attention that they pay.
     var computing: Int {
-        switch policy.trigger == .never ? .none : policy.scorer.needs {
+        switch policy.attention {
         case .none: 1
         case .last(let window): window
         case .all: exactTokens

@@ -46,20 +46,20 @@ import Testing
         let kv = try #require(request.kv)
         let decoder = model.decoder
         let policy = try PolicyCatalog.policy(kv.policy, for: decoder, sample: [], budget: 0)
+        let prompt = try ExactPrompt(decoder, request.prompt, needs: [policy.attention])
         let cache = try CompressedCache(
             decoder, policy, budget: Int(kv.budget), positions: request.prompt.count + 64,
-            codec: kv.type, promptIsExact: true)
-        var logits = [Float](repeating: 0, count: decoder.configuration.vocabularySize)
-        var next = request.prompt
+            codec: kv.type)
+        try cache.take(prompt)
+        var logits = prompt.logits
         var answer: [Int32] = []
         while true {
-            try logits.withUnsafeMutableBufferPointer {
-                try cache.feed(next, endsPrompt: answer.isEmpty, logits: $0.baseAddress!)
-            }
             let best = logits.indices.max { (logits[$0], -$0) < (logits[$1], -$1) }
             answer.append(Int32(try #require(best)))
             if answer.count == request.maxTokens { return (answer, cache.rowsPerHead) }
-            next = [answer[answer.count - 1]]
+            try logits.withUnsafeMutableBufferPointer {
+                try cache.feed([answer[answer.count - 1]], endsPrompt: false, logits: $0.baseAddress!)
+            }
         }
     }
 

@@ -5,7 +5,9 @@ import MnemeNumerics
 /// measures policies (`mneme kv eval`). Answers hold a ``CompressedSequence`` in the engine's
 /// memory.
 ///
-/// It has neither sharing nor batching nor tiers. Not safe for use from several threads.
+/// A prompt either comes as it is read (``feed(_:endsPrompt:logits:)``), so that rows are evicted
+/// whenever it is due, or whole, as in answers (``take(_:)``). It has neither sharing nor batching
+/// nor tiers. Not safe for use from several threads.
 public final class CompressedCache {
     /// The policy.
     public var policy: KVPolicy { sequence.policy }
@@ -16,19 +18,16 @@ public final class CompressedCache {
     public var codec: KVCodec { sequence.codec }
     private let decoder: TransformerDecoder
     private let sequence: CompressedSequence
-    private let exactPrompt: KVBuffer?
     private var isBehindPrompt = false
 
     /// - Parameters:
     ///   - budget: rows that a head may keep on average.
     ///   - positions: the most tokens that will come.
     ///   - exact: the last rows that stay as they are (KIVI's residual).
-    ///   - promptIsExact: whether the prompt is computed with all of its rows, and the policy
-    ///     chooses among them behind it, as in answers; else it evicts whenever it is due.
     /// - Throws: ``KVError`` without memory, or if the parts do not go together.
     public init(
         _ decoder: TransformerDecoder, _ policy: KVPolicy, budget: Int, positions: Int,
-        codec: KVCodec = .f16, exact: Int = 0, promptIsExact: Bool = false
+        codec: KVCodec = .f16, exact: Int = 0
     ) throws {
         let shape = KVShape(decoder.configuration)
         // Blocks are given by the system when they are written: twice as many as rows need, as
@@ -38,7 +37,6 @@ public final class CompressedCache {
         sequence = try CompressedSequence(
             decoder.configuration, policy, budget: budget, rows: positions, codec: codec,
             residual: exact, pages: KVPages(arena, bits: codec.isPaged ? codec.bits : 0))
-        exactPrompt = promptIsExact ? try KVBuffer(decoder.configuration, positions: positions) : nil
     }
 
     /// Rows that all heads keep, on average.
@@ -47,6 +45,8 @@ public final class CompressedCache {
     public private(set) var peakBytes = 0
     /// Bytes of what is kept; of encoded blocks, those of their codes.
     public var bytes: Int { sequence.bytes }
+    /// Bytes of keys and values that the last token read.
+    public var readBytes: Int { bytes }
     /// The rows that a head keeps; valid until the next change.
     public func rows(_ layer: Int, _ head: Int) -> KVRows { sequence.rows(layer, head) }
 
@@ -57,9 +57,6 @@ public final class CompressedCache {
     ///   - logits: `vocabularySize` floats, for the last token.
     /// - Throws: ``KVError`` if memory runs out.
     public func feed(_ tokens: [Int32], endsPrompt: Bool, logits: UnsafeMutablePointer<Float>) throws {
-        if let exactPrompt, !isBehindPrompt {
-            return try feedExact(tokens, exactPrompt, endsPrompt: endsPrompt, logits)
-        }
         var most = decoder.stepTokens
         var least = 1
         if case .every(let count) = policy.trigger { most = min(most, count) }
@@ -89,33 +86,22 @@ public final class CompressedCache {
 
     private static let noMemory = KVError(
         .outOfMemory, "There is no memory for more keys and values. Ask for fewer tokens.")
-    private var fed = 0
 
-    /// Computes a part of a prompt with all rows; at its end, takes those that the policy keeps.
-    private func feedExact(
-        _ tokens: [Int32], _ buffer: KVBuffer, endsPrompt: Bool,
-        _ logits: UnsafeMutablePointer<Float>
-    ) throws {
-        var start = 0
-        var least = 1
-        if case .last(let window) = policy.scorer.needs { least = min(window, decoder.stepTokens) }
-        while start < tokens.count {
-            // The last step has all tokens whose attention is asked for.
-            let left = tokens.count - start
-            let most = decoder.stepTokens
-            let count = left > most && left - most < least ? left - least : min(left, most)
-            step(
-                tokens[start..<start + count], at: fed, buffer.view, logits,
-                isLast: count == left)
-            fed += count
-            start += count
-        }
-        peakBytes = fed * KVShape(decoder.configuration).tokenBytes
-        guard endsPrompt else { return }
+    /// Takes the rows of a computed prompt that the policy keeps, as answers do; the cache is empty
+    /// before.
+    ///
+    /// - Throws: ``KVError`` if memory runs out.
+    public func take(_ prompt: ExactPrompt) throws {
         let c = decoder.configuration
-        guard sequence.take(0..<c.layers * c.kvHeads, from: buffer.view, rows: fed) else {
+        let count = prompt.tokens.count
+        if let weights = prompt.attention[policy.attention] {
+            sequence.setAttention(weights.pointer, rows: count)
+        }
+        guard sequence.take(0..<c.layers * c.kvHeads, from: prompt.buffer.view, rows: count) else {
             throw Self.noMemory
         }
+        // Both are there while rows are copied.
+        peakBytes = count * KVShape(c).tokenBytes + bytes
         isBehindPrompt = true
     }
 

@@ -164,6 +164,13 @@ package final class CompressedSequence: @unchecked Sendable {
         return KVObservation(
             accumulatedAttention: attention.pointer, stride: capacity, tokens: last)
     }
+    /// Has attention of rows that will be taken, of each head as many weights as there are rows.
+    func setAttention(_ weights: UnsafePointer<Float>, rows count: Int) {
+        guard attention.count > 0 else { return }
+        for i in positions.indices {
+            (attention.pointer + i * capacity).update(from: weights + i * count, count: count)
+        }
+    }
     /// Forgets the attention that was added up.
     package func clearAttention() {
         attention.pointer.update(repeating: 0, count: attention.count)

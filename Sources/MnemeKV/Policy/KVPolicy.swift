@@ -49,6 +49,9 @@ public struct KVPolicy: Sendable {
         self.disposer = disposer
         self.movesTogether = movesTogether
     }
+
+    /// The attention that it looks at: none if rows are never evicted.
+    public var attention: AttentionNeed { trigger == .never ? .none : scorer.needs }
 }
 
 /// The attention weights that a scorer looks at, besides positions, keys and values. Weights cost a

@@ -2,7 +2,7 @@ import CMnemeKernels
 import MnemeNumerics
 
 /// The format of KV blocks on disk: exact, or quantized to 8, 4 or 2 bits.
-public enum KVCodec: String, Sendable, CaseIterable {
+public enum KVCodec: String, Sendable, CaseIterable, Codable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
     /// Codes in groups of 32: one element of the keys over as many positions, as many elements of a

@@ -98,7 +98,7 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     /// Seconds as people say them.
-    private static func time(_ seconds: Double) -> String {
+    static func time(_ seconds: Double) -> String {
         seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"
     }
 

@@ -1,0 +1,64 @@
+public import MnemeModels
+import MnemeNumerics
+
+/// A prompt computed with all of its rows, for caches that each take a part of them
+/// (``CompressedCache/take(_:)``): the way of answers, which compute prompts exactly and let the
+/// policy choose at their end.
+///
+/// Computed once for any number of policies: beside the rows it holds the attention that each of
+/// them asks for. Not safe for use from several threads.
+public final class ExactPrompt {
+    /// The prompt's tokens.
+    public let tokens: [Int32]
+    /// The scores of the token that follows; `vocabularySize` floats.
+    public let logits: [Float]
+    let buffer: KVBuffer
+    /// The weights of each kind that was asked for: of each head as many as there are tokens.
+    let attention: [AttentionNeed: AlignedBuffer<Float>]
+
+    /// Computes a prompt.
+    ///
+    /// - Parameter needs: of the scorers that will choose among its rows.
+    /// - Throws: ``KVError`` without memory.
+    /// - Complexity: a prefill; for each different window, its last tokens once more; if attention
+    ///   of all tokens is asked for, a second pass over all keys.
+    public init(_ decoder: TransformerDecoder, _ tokens: [Int32], needs: [AttentionNeed]) throws {
+        let c = decoder.configuration
+        let count = tokens.count
+        precondition(count > 0, "A prompt has a token at least.")
+        let buffer = try KVBuffer(c, positions: count)
+        let scores = AlignedBuffer<Float>(c.vocabularySize)
+        var attention: [AttentionNeed: AlignedBuffer<Float>] = [:]
+        func compute(_ range: Range<Int>, _ need: AttentionNeed) {
+            let segment = DecoderSegment(
+                tokens: 0..<range.count, position: range.lowerBound, view: buffer.view, logits: 1,
+                observation: attention[need].map {
+                    KVObservation(
+                        accumulatedAttention: $0.pointer, stride: count, tokens: range.count)
+                })
+            tokens[range].withUnsafeBufferPointer { tokens in
+                withUnsafePointer(to: segment) {
+                    decoder.step(
+                        tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
+                        logits: scores.pointer)
+                }
+            }
+        }
+        for need in Set(needs) where need != .none {
+            let weights = AlignedBuffer<Float>(c.layers * c.kvHeads * count)
+            weights.pointer.update(repeating: 0, count: weights.count)
+            attention[need] = weights
+        }
+        for start in stride(from: 0, to: count, by: decoder.stepTokens) {
+            compute(start..<min(count, start + decoder.stepTokens), .all)
+        }
+        // The last tokens' rows are written again, with the same bits.
+        for case .last(let window) in attention.keys {
+            compute(count - min(window, count, decoder.stepTokens)..<count, .last(window))
+        }
+        self.tokens = tokens
+        self.buffer = buffer
+        self.attention = attention
+        logits = Array(UnsafeBufferPointer(start: scores.pointer, count: c.vocabularySize))
+    }
+}
