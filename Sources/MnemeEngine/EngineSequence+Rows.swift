@@ -47,6 +47,7 @@ extension EngineSequence {
         guard isCompressed, let compressed else { return nil }
         return KeptRows(
             policy: compressed.policy.name, type: compressed.codec,
-            tokens: compressed.rowsPerHead, bytes: compressed.keptBytes)
+            tokens: compressed.rowsPerHead, bytes: compressed.keptBytes,
+            readBytes: compressed.readBytes)
     }
 }

@@ -9,7 +9,8 @@ import MnemeModels
 public struct KVCompression: Sendable, Hashable {
     /// One of ``policies``; `full` keeps all.
     public var policy: String
-    /// Rows that a head keeps on average: a share up to 1, or a number of tokens above.
+    /// Rows that a head keeps on average, or that a token reads of those of a policy that keeps all:
+    /// a share up to 1, or a number of tokens above.
     ///
     /// A share is of the prompt's tokens; of prompt and answer together for policies that evict
     /// all the time. A share never leaves less than ``leastRows``.
@@ -64,14 +65,15 @@ public struct KeptRows: Sendable, Equatable {
     public var policy: String, type: KVCodec
     /// Rows that a head kept at the end, on average.
     public var tokens: Double
-    /// Bytes of their pages.
-    public var bytes: Int
+    /// Bytes of their pages, and those of keys and values that the last token read.
+    public var bytes: Int, readBytes: Int
 
     /// Figures of an answer.
-    public init(policy: String, type: KVCodec, tokens: Double, bytes: Int) {
+    public init(policy: String, type: KVCodec, tokens: Double, bytes: Int, readBytes: Int) {
         self.policy = policy
         self.type = type
         self.tokens = tokens
         self.bytes = bytes
+        self.readBytes = readBytes
     }
 }

@@ -215,6 +215,22 @@ package struct DecoderKernels: Sendable {
         mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
     }
 
+    /// Scores of pages of keys for queries of one key-value head, see `mnk_score_pages`.
+    ///
+    /// - Parameters:
+    ///   - queries: a row of `dimension` floats each.
+    ///   - vectors: `count` of them stand for a page, in halves.
+    ///   - scores: for each query, `pages` rounded up to 16.
+    package func scorePages(
+        queries: UnsafePointer<Float>, count: Int, dimension: Int, scale: Float,
+        vectors: UnsafePointer<UInt16>, of vectorCount: Int, pages: Int,
+        into scores: UnsafeMutablePointer<Float>
+    ) {
+        mnk_score_pages(
+            features, queries, dimension, count, dimension, scale, vectors, vectorCount, pages,
+            scores)
+    }
+
     /// Units of an attention, see ``units(_:)``.
     package func attend(
         _ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>

@@ -314,6 +314,14 @@ void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_b
 /// summed over them and the query heads of one key-value head. Outputs are not looked at.
 void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass);
 
+/// Scores of pages of keys for `rows` queries, row r at q + r·ldq: row r's of page p at
+/// scores[r·padded + p], where padded is pages rounded up to 16. `count` vectors in halves stand for
+/// a page: one, whose inner product with the query it is; or the lowest and the highest elements of
+/// its keys, which bound theirs (Quest, Tang et al. 2024). Of page p, element i, vector v at
+/// vectors[((p/16·dim + i)·count + v)·16 + p%16]; pages up to padded are there, whatever they hold.
+void mnk_score_pages(uint32_t features, const float *q, size_t ldq, size_t rows, size_t dim, float scale, const uint16_t *vectors, size_t count, size_t pages,
+                     float *scores);
+
 // MARK: Vectors
 
 /// Inner product of n floats, in one order of steps on every path.

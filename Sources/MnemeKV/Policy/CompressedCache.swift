@@ -45,8 +45,9 @@ public final class CompressedCache {
     public private(set) var peakBytes = 0
     /// Bytes of what is kept; of encoded blocks, those of their codes.
     public var bytes: Int { sequence.bytes }
-    /// Bytes of keys and values that the last token read.
-    public var readBytes: Int { bytes }
+    /// Bytes of keys and values that the last token read; of a policy with a selector, those of the
+    /// chosen pages and of what stands for all.
+    public var readBytes: Int { sequence.readBytes }
     /// The rows that a head keeps; valid until the next change.
     public func rows(_ layer: Int, _ head: Int) -> KVRows { sequence.rows(layer, head) }
 

@@ -48,6 +48,7 @@ extension CompressedSequence {
             loaded = i
             guard keep(i, (Int32(first)..<Int32(count)).map { $0 }, budget: min(count - first, budgets[i]))
             else { return false }
+            selection?.build(i, base: pages.base)
             encode(i)
         }
         if chosen.upperBound == positions.count {

@@ -42,6 +42,8 @@ package final class CompressedSequence: @unchecked Sendable {
     /// The weights that the scorer asks for; `capacity` for each head.
     let attention: AlignedBuffer<Float>
     let scratch: HeadScratch
+    /// What each token reads, if not all.
+    let selection: KVSelection?
 
     /// A row's key where it was computed.
     struct Anchor {
@@ -84,6 +86,10 @@ package final class CompressedSequence: @unchecked Sendable {
         attention = AlignedBuffer(
             policy.trigger == .never || policy.scorer.needs == .none ? 0 : count * capacity)
         scratch = HeadScratch(rows: capacity, dimension: c.headDimension)
+        let own = heads
+        selection = policy.selector.map {
+            KVSelection(c, $0, rows: budget, capacity: rows, heads: own)
+        }
     }
 
     deinit {
@@ -121,9 +127,11 @@ package final class CompressedSequence: @unchecked Sendable {
 
     /// The view for the model, valid until the next change.
     package var view: KVView {
-        KVView(
+        var view = KVView(
             keys: pages.base, values: pages.base, layerStride: 0, blockStride: 0, heads: heads,
             capacity: capacity)
+        view.chooser = selection?.chooser
+        return view
     }
     /// Rows that all heads keep, on average.
     package var rowsPerHead: Double {
@@ -142,12 +150,19 @@ package final class CompressedSequence: @unchecked Sendable {
     }
     /// Bytes of the rows that are kept; of encoded pages, those of their codes.
     package var bytes: Int {
+        positions.indices.reduce(0) { $0 + bytes($1) }
+    }
+    private func bytes(_ i: Int) -> Int {
         let d = configuration.headDimension
-        let row = 4 * d
-        return positions.indices.reduce(0) { sum, i in
-            let codes = codedPages(i)
-            return sum + (positions[i].count - codes * KVShape.blockTokens) * row
-                + codes * codec.pageBytes(dimension: d)
+        let codes = codedPages(i)
+        return (positions[i].count - codes * KVShape.blockTokens) * 4 * d
+            + codes * codec.pageBytes(dimension: d)
+    }
+    /// Bytes of keys and values that the last token read, with those by which they were chosen.
+    package var readBytes: Int {
+        guard let selection else { return bytes }
+        return positions.indices.reduce(selection.readBytes) { sum, i in
+            sum + (configuration.window(layer: i / configuration.kvHeads) == nil ? 0 : bytes(i))
         }
     }
     /// Bytes of all pages in use.
@@ -242,6 +257,9 @@ package final class CompressedSequence: @unchecked Sendable {
         loaded = nil
         next += tokens
         fresh += tokens
+        if let selection {
+            for i in positions.indices { selection.build(i, base: pages.base) }
+        }
         dropUnseen()
         if case .every(let slack) = policy.trigger, fresh >= slack, chosenRows > Double(budget) {
             evict()
@@ -251,6 +269,8 @@ package final class CompressedSequence: @unchecked Sendable {
     /// The most tokens of a step, so that whatever it is cut into, rows are evicted and encoded
     /// behind the same ones.
     package var stepTokens: Int {
+        // What a token reads is chosen for it alone.
+        if selection != nil { return 1 }
         var most = KVShape.blockTokens
         if codec.isPaged {
             most = positions.reduce(most) { min($0, most - $1.count % KVShape.blockTokens) }

@@ -34,13 +34,17 @@ public struct KVPolicy: Sendable {
     /// trained for.
     public var movesTogether: Bool
 
+    /// Chooses what each token reads of the rows that are kept, a budget's worth; nil reads all. Such
+    /// a policy evicts nothing.
+    public var selector: (any KVSelector)?
+
     /// A policy of these parts; by default all heads have the same budget, and evicted rows are
     /// dropped.
     public init(
         _ name: String, trigger: Trigger, scorer: any TokenScorer,
         allocator: any BudgetAllocator = UniformBudget(),
         disposer: any Disposer = Drop(),
-        movesTogether: Bool = false
+        movesTogether: Bool = false, selector: (any KVSelector)? = nil
     ) {
         self.name = name
         self.trigger = trigger
@@ -48,6 +52,7 @@ public struct KVPolicy: Sendable {
         self.allocator = allocator
         self.disposer = disposer
         self.movesTogether = movesTogether
+        self.selector = selector
     }
 
     /// The attention that it looks at: none if rows are never evicted.

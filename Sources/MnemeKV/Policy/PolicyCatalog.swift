@@ -7,8 +7,12 @@ public enum PolicyCatalog {
         "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger",
         "duoattention",
         "razor",
-        "epicache",
+        "epicache", "quest", "shadowkv",
     ]
+
+    /// Those that keep all rows and have each token read some (``KVSelector``); their budget is what
+    /// it reads.
+    public static let selectors = ["quest", "shadowkv"]
 
     /// Makes a policy; some are measured on the model first.
     ///
@@ -48,6 +52,9 @@ public enum PolicyCatalog {
                 weights: try LayerSensitivity.weights(
                     decoder, tokens: sample, policy: policy, budget: budget))
             return policy
+        case "quest": return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: Quest())
+        case "shadowkv":
+            return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: ShadowKV())
         default:
             throw KVError(
                 .notFound,

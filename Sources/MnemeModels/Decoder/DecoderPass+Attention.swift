@@ -13,6 +13,7 @@ extension DecoderPass {
         let plan = w.plan
         let window = c.window(layer: layer)
         let scratch = w.scratch[thread].pointer
+        choosePages(layer)
         // Heads that keep rows of their own are attended to one by one.
         func pieces(_ i: Int) -> Int {
             if let lastRows, lastRows[i] == lastRows[i + 1] { return 0 }
@@ -25,7 +26,8 @@ extension DecoderPass {
             let skipped = segment.tokens.count - count
             let first = segment.tokens.lowerBound + skipped
             let row = lastRows?[i] ?? first
-            if let rows = view.heads?[layer * c.kvHeads + head] {
+            if let all = view.heads?[layer * c.kvHeads + head] {
+                let rows = chooser(of: segment, layer)?.chosen[layer * c.kvHeads + head] ?? all
                 let group = c.heads / c.kvHeads
                 let offset = head * group * c.headDimension
                 var a = DecoderKernels.Attention(
@@ -136,5 +138,30 @@ extension DecoderPass {
             kernels.merge(
                 &a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
         }
+    }
+
+    /// The chooser of a segment's pages: for single tokens of layers that look at all rows.
+    private func chooser(of segment: DecoderSegment, _ layer: Int) -> KVPageChooser? {
+        segment.tokens.count == 1 && configuration.window(layer: layer) == nil
+            ? segment.view.chooser : nil
+    }
+
+    /// Has pages chosen for all tokens that do not read all; each thread for its share of heads.
+    private func choosePages(_ layer: Int) {
+        let c = configuration
+        let group = c.heads / c.kvHeads
+        var isChosen = false
+        for (i, segment) in segments.enumerated() {
+            guard let chooser = chooser(of: segment, layer) else { continue }
+            isChosen = true
+            let queries =
+                workspace.queries.pointer + segment.tokens.lowerBound * workspace.queryStride
+            for head in 0..<c.kvHeads where (i * c.kvHeads + head) % threads == thread {
+                chooser.choose(
+                    layer, head, queries: queries + head * group * c.headDimension,
+                    scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot())
+            }
+        }
+        if isChosen { pool.barrier() }
     }
 }

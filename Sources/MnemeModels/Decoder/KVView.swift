@@ -32,6 +32,22 @@ public struct KVView: @unchecked Sendable {
     public var heads: UnsafePointer<KVHeadRows>?
     /// Positions there is room for.
     public var capacity: Int
+    /// Chooses what a single token's attention reads of ``heads``; it must outlive the step. Nil
+    /// reads all.
+    package var chooser: KVPageChooser? {
+        get {
+            unretainedChooser.map {
+                Unmanaged<KVPageChooser>.fromOpaque($0).takeUnretainedValue()
+            }
+        }
+        set {
+            unretainedChooser = newValue.map {
+                UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque())
+            }
+        }
+    }
+    /// A pointer, as ``DecoderSegment`` says why.
+    private var unretainedChooser: UnsafeRawPointer?
 
     /// A view of memory that must outlive it.
     public init(
@@ -87,6 +103,29 @@ public struct KVHeadRows: @unchecked Sendable {
     public init(pages: UnsafeMutablePointer<Int32>, codeBits: Int) {
         self.pages = pages
         self.codeBits = codeBits
+    }
+}
+
+/// Chooses the pages of each head that one token's attention reads, once its queries are rotated.
+package final class KVPageChooser: @unchecked Sendable {
+    /// The rows that attention reads, of all heads as in ``KVView/heads``.
+    package let chosen: UnsafeMutablePointer<KVHeadRows>
+    private let body: (_ layer: Int, _ head: Int, _ queries: UnsafePointer<Float>, _ scale: Float) -> Void
+
+    /// - Parameters:
+    ///   - chosen: outlives the chooser.
+    ///   - body: writes a head's entry of `chosen` for the queries of its group, one behind the
+    ///     other. Different heads come from different threads at once, those of one layer before
+    ///     those of the next.
+    package init(
+        chosen: UnsafeMutablePointer<KVHeadRows>,
+        _ body: @escaping (Int, Int, UnsafePointer<Float>, Float) -> Void
+    ) {
+        (self.chosen, self.body) = (chosen, body)
+    }
+
+    func choose(_ layer: Int, _ head: Int, queries: UnsafePointer<Float>, scale: Float) {
+        body(layer, head, queries, scale)
     }
 }
 

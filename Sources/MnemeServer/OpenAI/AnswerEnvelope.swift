@@ -59,6 +59,7 @@ extension GenerationUsage {
             [
                 "policy": .string($0.policy), "type": .string($0.type.rawValue),
                 "kept_tokens": .number($0.tokens), "bytes": .number(Double($0.bytes)),
+                "read_bytes": .number(Double($0.readBytes)),
             ]
         }
     }

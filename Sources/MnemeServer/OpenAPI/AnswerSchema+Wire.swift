@@ -22,7 +22,9 @@ extension AnswerSchema {
 
     // MARK: OpenAI
 
-    private static let kept = shape(["policy": text, "type": text, "kept_tokens": number, "bytes": count])
+    private static let kept = shape([
+        "policy": text, "type": text, "kept_tokens": number, "bytes": count, "read_bytes": count,
+    ])
     private static let tokens = shape([
         "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
         "prompt_tokens_details": shape(["cached_tokens": count]),
