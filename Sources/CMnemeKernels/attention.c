@@ -408,7 +408,8 @@ MNK_DISPATCH(mnk_attend_shared,
 
 /// Accumulated attention (H2O, Zhang et al. 2023), recomputed from queries and keys, ROWS rows at a
 /// time.
-MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass) {
+MNK_INLINE void mnk_attention_mass_body(
+    uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass, float *squares) {
     int native = converts_halves(features);
     size_t group = a->heads / a->kv_heads, dim = a->dim, begin = a->tokens - last_tokens, rows = group * last_tokens;
     float q[ROWS * MNK_MAX_HEAD], scores[ROWS * CHUNK];
@@ -461,13 +462,16 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
                     }
                     if (pass == 0) total[r] += sum16(sum);
                     else
-                        for (size_t j = 0; j < CHUNK && chunk + j < to[r]; j++) mass[chunk + j] += s[j];
+                        for (size_t j = 0; j < CHUNK && chunk + j < to[r]; j++) {
+                            mass[chunk + j] += s[j];
+                            if (squares) squares[chunk + j] += s[j] * s[j];
+                        }
                 }
             }
     }
 }
-MNK_DISPATCH(mnk_attention_mass, (uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass),
-             (features, a, head, last_tokens, mass))
+MNK_DISPATCH(mnk_attention_mass, (uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass, float *squares),
+             (features, a, head, last_tokens, mass, squares))
 
 /// Splits are added in order, so that it does not matter which threads computed them.
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end) {

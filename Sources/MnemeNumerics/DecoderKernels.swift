@@ -207,12 +207,12 @@ package struct DecoderKernels: Sendable {
     }
 
     /// Adds the weight that the last `tokens` tokens give to each position, over the query heads of
-    /// one key-value head.
+    /// one key-value head; and their squares, where they are wanted.
     package func addMass(
         _ attention: inout Attention, head: Int, lastTokens tokens: Int,
-        into mass: UnsafeMutablePointer<Float>
+        into mass: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>? = nil
     ) {
-        mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
+        mnk_attention_mass(features, &attention.arguments, head, tokens, mass, squares)
     }
 
     /// Scores of pages of keys for queries of one key-value head, see `mnk_score_pages`.

@@ -93,7 +93,7 @@ struct KVEvaluationTests {
 
     @Test func `budgets, depths and lengths that make no sense are refused`() throws {
         for change: (inout KVPolicyBenchmark.Settings) -> Void in [
-            { $0.depths = [1.5] }, { $0.context = 100 }, { $0.context = 690 }, { $0.tail = 0 },
+            { $0.depths = [1.5] }, { $0.context = 100 }, { $0.context = 698 }, { $0.tail = 0 },
         ] {
             var settings = settings()
             change(&settings)

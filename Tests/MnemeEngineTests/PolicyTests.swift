@@ -5,19 +5,25 @@ import MnemeModels
 import Testing
 
 /// Rows of one head, made by hand.
-private final class SampleRows {
-    private let rows: KVRows
+final class SampleRows {
+    private var rows: KVRows
     private let keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>
 
     func scores(_ scorer: some TokenScorer) -> [Float] {
         withExtendedLifetime(self) { scorer.scores(rows) }
+    }
+    func measure(_ allocator: some HeadAllocator) -> HeadMeasure {
+        withExtendedLifetime(self) {
+            HeadMeasure(length: rows.count, values: allocator.measure(rows))
+        }
     }
     func dispose(_ disposer: some Disposer, lost: [Int], kept: [Int]) -> [KVChange] {
         withExtendedLifetime(self) { disposer.dispose(lost: lost, kept: kept, of: rows) }
     }
 
     init(
-        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4,
+        keys: [[Float]], values: [[Float]], attention: [Float] = [], squares: [Float] = [],
+        observations: Int = 0, budget: Int = 4,
         layer: Int = 0, head: Int = 0,
         mergeCount: (row: Int, count: Float) = (0, 1)
     ) {
@@ -35,6 +41,8 @@ private final class SampleRows {
             positions: keys.indices.map { Int32($0) },
             attention: attention, mergeCount: mergeCount,
             keys: self.keys, values: self.values)
+        rows.attentionSquares = squares
+        rows.observations = observations
     }
 
     deinit {

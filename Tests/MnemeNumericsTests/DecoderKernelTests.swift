@@ -44,10 +44,13 @@ private struct KVSample {
 
     /// Outputs, and the weight that the last `observed` tokens give to each position, by key-value
     /// heads.
-    func reference(window: Int, cap: Double, observed: Int = 0) -> (out: [Double], mass: [[Double]]) {
+    func reference(window: Int, cap: Double, observed: Int = 0) -> (
+        out: [Double], mass: [[Double]], squares: [[Double]]
+    ) {
         var out: [Double] = []
         var mass = [[Double]](
             repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
+        var squares = mass
         for t in 0..<tokens {
             let place = positions - tokens + t
             let first = window > 0 ? max(0, place + 1 - window) : 0
@@ -66,6 +69,7 @@ private struct KVSample {
                 if t >= tokens - observed {
                     for (p, weight) in zip(first...place, weights) {
                         mass[shared][p] += weight / total
+                        squares[shared][p] += weight / total * weight / total
                     }
                 }
                 for i in 0..<Self.dimension {
@@ -76,7 +80,7 @@ private struct KVSample {
                 }
             }
         }
-        return (out, mass)
+        return (out, mass, squares)
     }
 
     /// Runs `body` with the kernel's arguments; what it writes is returned.
@@ -217,14 +221,22 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         let (positions, tokens, observed, window, cap) = shape
         let kernels = DecoderKernels(features: features)
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
-        let expected = sequence.reference(window: window, cap: Double(cap), observed: observed).mass
+        let expected = sequence.reference(window: window, cap: Double(cap), observed: observed)
         for head in 0..<KVSample.kvHeads {
             var mass = [Float](repeating: 1, count: positions)
             _ = sequence.run(window: window, cap: Float(cap)) {
                 kernels.addMass(&$0, head: head, lastTokens: observed, into: &mass)
             }
-            let worst = zip(mass, expected[head]).map { abs(Double($0) - 1 - $1) }.max()!
+            let worst = zip(mass, expected.mass[head]).map { abs(Double($0) - 1 - $1) }.max()!
             #expect(worst < 2e-5 * Double(max(1, observed)), "\(worst)")
+            var again = [Float](repeating: 1, count: positions)
+            var squares = [Float](repeating: 0, count: positions)
+            _ = sequence.run(window: window, cap: Float(cap)) {
+                kernels.addMass(
+                    &$0, head: head, lastTokens: observed, into: &again, squares: &squares)
+            }
+            let squared = zip(squares, expected.squares[head]).map { abs(Double($0) - $1) }.max()!
+            #expect(again == mass && squared < 2e-5 * Double(max(1, observed)), "\(squared)")
         }
     }
 

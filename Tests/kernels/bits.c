@@ -486,7 +486,7 @@ static void run_attend(uint32_t f, const void *arguments, void *out) {
 }
 static void run_mass(uint32_t f, const void *arguments, void *out) {
     const decoder_case *c = arguments;
-    mnk_attention_mass(f, &c->a, c->a.kv_heads - 1, c->a.tokens < 3 ? c->a.tokens : 3, out);
+    mnk_attention_mass(f, &c->a, c->a.kv_heads - 1, c->a.tokens < 3 ? c->a.tokens : 3, out, NULL);
 }
 
 /// Two sequences that have their first span in common.

@@ -311,8 +311,9 @@ size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
 /// Units [unit_begin, unit_end).
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
 /// Adds to mass[p], for each position p, the weight that the last `last_tokens` tokens give it:
-/// summed over them and the query heads of one key-value head. Outputs are not looked at.
-void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass);
+/// summed over them and the query heads of one key-value head; their squares likewise, unless
+/// squares is NULL. Outputs are not looked at.
+void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass, float *squares);
 
 /// Scores of pages of keys for `rows` queries, row r at q + r·ldq: row r's of page p at
 /// scores[r·padded + p], where padded is pages rounded up to 16. `count` vectors in halves stand for

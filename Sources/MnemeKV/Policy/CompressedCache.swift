@@ -95,8 +95,10 @@ public final class CompressedCache {
     public func take(_ prompt: ExactPrompt) throws {
         let c = decoder.configuration
         let count = prompt.tokens.count
-        if let weights = prompt.attention[policy.attention] {
-            sequence.setAttention(weights.pointer, rows: count)
+        if let weights = prompt.attention[policy.attention],
+            let squares = prompt.squares[policy.attention]
+        {
+            sequence.setAttention(weights.pointer, squares: squares.pointer, rows: count)
         }
         guard sequence.take(0..<c.layers * c.kvHeads, from: prompt.buffer.view, rows: count) else {
             throw Self.noMemory

@@ -7,7 +7,7 @@ extension CompressedSequence {
     package func evict() {
         fresh = 0
         let lengths = self.lengths { positions[$0].count }
-        let budgets = split(lengths)
+        let budgets = split(lengths) { rows($0, positions[$0], budget: budget) }
         for i in positions.indices where budgets[i] < positions[i].count {
             if codec.isPaged, codedPages(i) > 0 {
                 evictPages(i, budget: budgets[i])
@@ -28,34 +28,51 @@ extension CompressedSequence {
     ///   - count: its rows, of positions from 0 on.
     /// - Returns: false if there is no memory.
     package func take(_ chosen: Range<Int>, from view: KVView, rows count: Int) -> Bool {
-        let c = configuration
-        let block = KVShape.blockTokens
-        let part = block * c.headDimension
-        let budgets = split(lengths { _ in count })
-        for i in chosen {
-            let layer = i / c.kvHeads * view.layerStride
-            let head = i % c.kvHeads * part
-            let first = firstSeen(i, of: count)
-            for b in first / block..<KVShape.blocks(count) {
-                let to = (b - first / block) * part
-                (scratch.keys + to).update(
-                    from: view.keys + layer + view.keyOffset(b * block) + head, count: part)
-                (scratch.values + to).update(
-                    from: view.values + layer
-                        + view.valueOffset(b * block, dimension: c.headDimension) + head,
-                    count: part)
+        // What is measured of heads is known with the first of them.
+        let budgets =
+            measured
+            ?? split(lengths { _ in count }) { i in
+                rows(i, (0..<Int32(count)).map { $0 }, budget: budget) { [self] in
+                    fetch(i, from: view, rows: 0..<count)
+                }
             }
-            loaded = i
+        measured = budgets
+        loaded = nil
+        for i in chosen {
+            let first = firstSeen(i, of: count)
+            fetch(i, from: view, rows: first..<count)
             guard keep(i, (Int32(first)..<Int32(count)).map { $0 }, budget: min(count - first, budgets[i]))
             else { return false }
             selection?.build(i, base: pages.base)
             encode(i)
         }
         if chosen.upperBound == positions.count {
+            measured = nil
             next = count
             didEvict()
         }
         return true
+    }
+
+    /// Copies a head's rows, from a page's first on, of a sequence that was computed whole, to
+    /// `scratch`.
+    private func fetch(_ i: Int, from view: KVView, rows: Range<Int>) {
+        guard loaded != i else { return }
+        let c = configuration
+        let block = KVShape.blockTokens
+        let part = block * c.headDimension
+        let layer = i / c.kvHeads * view.layerStride
+        let head = i % c.kvHeads * part
+        for b in rows.lowerBound / block..<KVShape.blocks(rows.upperBound) {
+            let to = (b - rows.lowerBound / block) * part
+            (scratch.keys + to).update(
+                from: view.keys + layer + view.keyOffset(b * block) + head, count: part)
+            (scratch.values + to).update(
+                from: view.values + layer
+                    + view.valueOffset(b * block, dimension: c.headDimension) + head,
+                count: part)
+        }
+        loaded = i
     }
 
     /// The first of a head's rows, by pages, that later tokens see.
@@ -81,14 +98,17 @@ extension CompressedSequence {
     ) -> (halves: Int, codes: Int) {
         let block = KVShape.blockTokens
         let lengths = Self.lengths(c) { _ in count }
+        // What an allocator will measure is not known yet: uneven parts round up to a page each, have
+        // as many more full ones, and one of them may be whole.
+        let isMeasured = policy.trigger != .never && policy.allocator is any HeadAllocator
         var halves = 0
         var codes = 0
-        var most = 0
+        var most = isMeasured && codec.isPaged ? KVShape.blocks(count) : 0
         for (i, budget) in split(c, policy, budget, lengths).enumerated() {
             let rows = min(count - firstSeen(c, i / c.kvHeads, of: count), budget)
             let coded = codec.isPaged ? max(0, (rows - residual) / block - 1) : 0
-            halves += KVShape.blocks(rows) - coded + 1
-            codes += coded
+            halves += KVShape.blocks(rows) - coded + (isMeasured ? 2 : 1)
+            codes += coded + (isMeasured && codec.isPaged ? 2 : 0)
             most = max(most, coded)
         }
         // A head's rows are there as halves before they are encoded.
@@ -101,16 +121,44 @@ extension CompressedSequence {
         (0..<c.layers).map { layer in (0..<c.kvHeads).map { count(layer * c.kvHeads + $0) } }
     }
 
-    private func split(_ lengths: [[Int]]) -> [Int] {
-        Self.split(configuration, policy, budget, lengths)
+    /// - Parameter rows: of a head, as an allocator measures them.
+    private func split(_ lengths: [[Int]], _ rows: (Int) -> KVRows) -> [Int] {
+        let c = configuration
+        guard policy.trigger != .never, let allocator = policy.allocator as? any HeadAllocator
+        else { return Self.split(c, policy, budget, lengths) }
+        let heads = lengths.enumerated().map { layer, lengths in
+            c.window(layer: layer) != nil
+                ? []
+                : lengths.enumerated().map { head, length in
+                    HeadMeasure(
+                        length: length, values: allocator.measure(rows(layer * c.kvHeads + head)))
+                }
+        }
+        var budgets = allocator.split(budget, heads: heads)
+        let most = budget * heads.reduce(0) { $0 + $1.count }
+        let all = zip(budgets, heads).reduce(0) { sum, layer in
+            sum + zip(layer.0, layer.1).reduce(0) { $0 + min($1.0, $1.1.length) }
+        }
+        if all > most {
+            budgets = zip(budgets, heads).map { budgets, heads in
+                zip(budgets, heads).map { max(1, min($0, $1.length) * most / all) }
+            }
+        }
+        return Self.rows(c, lengths, budgets)
     }
 
-    /// The most rows of each head; layers with windows keep what they see.
     private static func split(
         _ c: DecoderConfiguration, _ policy: KVPolicy, _ budget: Int, _ lengths: [[Int]]
     ) -> [Int] {
-        let budgets =
-            policy.trigger == .never ? lengths : policy.allocator.split(budget, lengths: lengths)
+        rows(
+            c, lengths,
+            policy.trigger == .never ? lengths : policy.allocator.split(budget, lengths: lengths))
+    }
+
+    /// The most rows of each head; layers with windows keep what they see.
+    private static func rows(
+        _ c: DecoderConfiguration, _ lengths: [[Int]], _ budgets: [[Int]]
+    ) -> [Int] {
         return (0..<c.layers * c.kvHeads).map { i in
             let layer = i / c.kvHeads
             let head = i % c.kvHeads
@@ -159,10 +207,11 @@ extension CompressedSequence {
     }
 
     private func gatherAttention(_ i: Int, _ kept: [Int], of count: Int) {
-        guard attention.count > 0 else { return }
-        let weights = attention.pointer + i * capacity
-        for (to, from) in kept.enumerated() { weights[to] = weights[from] }
-        for row in kept.count..<count { weights[row] = 0 }
+        for buffer in [attention, squares] where buffer.count > 0 {
+            let weights = buffer.pointer + i * capacity
+            for (to, from) in kept.enumerated() { weights[to] = weights[from] }
+            for row in kept.count..<count { weights[row] = 0 }
+        }
     }
 
     /// Gives rows in `scratch` neighbouring positions that end with the last row's: attention looks

@@ -41,6 +41,10 @@ package final class CompressedSequence: @unchecked Sendable {
     var anchors: [[Anchor]]
     /// The weights that the scorer asks for; `capacity` for each head.
     let attention: AlignedBuffer<Float>
+    /// Their squares, if the scorer asks for them; likewise.
+    let squares: AlignedBuffer<Float>
+    /// The budgets that a measuring allocator gave, while rows are taken.
+    var measured: [Int]?
     let scratch: HeadScratch
     /// What each token reads, if not all.
     let selection: KVSelection?
@@ -84,7 +88,8 @@ package final class CompressedSequence: @unchecked Sendable {
         given = sealed
         anchors = [[Anchor]](repeating: [], count: count)
         attention = AlignedBuffer(
-            policy.trigger == .never || policy.scorer.needs == .none ? 0 : count * capacity)
+            policy.attention == .none ? 0 : count * capacity)
+        squares = AlignedBuffer(policy.scorer.needsSquares ? attention.count : 0)
         scratch = HeadScratch(rows: capacity, dimension: c.headDimension)
         let own = heads
         selection = policy.selector.map {
@@ -170,44 +175,6 @@ package final class CompressedSequence: @unchecked Sendable {
     /// Pages of a head that are counted as codes.
     func codedPages(_ i: Int) -> Int {
         codec.isPaged ? (0..<sealed[i]).count { heads[i].pages[$0] < 0 } : max(0, sealed[i] - 1)
-    }
-    /// The attention that a step is to add up for the policy; nil if none.
-    ///
-    /// - Parameter last: of the step's tokens, the last that count.
-    package func observation(last: Int) -> KVObservation? {
-        guard attention.count > 0, last > 0 else { return nil }
-        return KVObservation(
-            accumulatedAttention: attention.pointer, stride: capacity, tokens: last)
-    }
-    /// Has attention of rows that will be taken, of each head as many weights as there are rows.
-    func setAttention(_ weights: UnsafePointer<Float>, rows count: Int) {
-        guard attention.count > 0 else { return }
-        for i in positions.indices {
-            (attention.pointer + i * capacity).update(from: weights + i * count, count: count)
-        }
-    }
-    /// Forgets the attention that was added up.
-    package func clearAttention() {
-        attention.pointer.update(repeating: 0, count: attention.count)
-    }
-
-    /// The rows of a head as a policy sees them; valid until the next call.
-    package func rows(_ layer: Int, _ head: Int) -> KVRows {
-        let i = layer * configuration.kvHeads + head
-        return rows(i, positions[i], budget: budget)
-    }
-
-    func rows(_ i: Int, _ positions: [Int32], budget: Int) -> KVRows {
-        KVRows(
-            layer: i / configuration.kvHeads, head: i % configuration.kvHeads,
-            dimension: configuration.headDimension, budget: budget, positions: positions,
-            attention: attention.count == 0
-                ? []
-                : Array(
-                    UnsafeBufferPointer(
-                        start: attention.pointer + i * capacity, count: positions.count)),
-            mergeCount: (heads[i].compensationRow, heads[i].mergeCount), keys: scratch.keys,
-            values: scratch.values, fill: { [self] in if loaded != i { load(i) } })
     }
 
     // MARK: Growing

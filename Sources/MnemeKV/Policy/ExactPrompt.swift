@@ -15,6 +15,8 @@ public final class ExactPrompt {
     let buffer: KVBuffer
     /// The weights of each kind that was asked for: of each head as many as there are tokens.
     let attention: [AttentionNeed: AlignedBuffer<Float>]
+    /// The squares of these, summed likewise.
+    let squares: [AttentionNeed: AlignedBuffer<Float>]
 
     /// Computes a prompt.
     ///
@@ -29,12 +31,14 @@ public final class ExactPrompt {
         let buffer = try KVBuffer(c, positions: count)
         let scores = AlignedBuffer<Float>(c.vocabularySize)
         var attention: [AttentionNeed: AlignedBuffer<Float>] = [:]
+        var squares = attention
         func compute(_ range: Range<Int>, _ need: AttentionNeed) {
             let segment = DecoderSegment(
                 tokens: 0..<range.count, position: range.lowerBound, view: buffer.view, logits: 1,
                 observation: attention[need].map {
                     KVObservation(
-                        accumulatedAttention: $0.pointer, stride: count, tokens: range.count)
+                        accumulatedAttention: $0.pointer, squares: squares[need]?.pointer,
+                        stride: count, tokens: range.count)
                 })
             tokens[range].withUnsafeBufferPointer { tokens in
                 withUnsafePointer(to: segment) {
@@ -45,9 +49,9 @@ public final class ExactPrompt {
             }
         }
         for need in Set(needs) where need != .none {
-            let weights = AlignedBuffer<Float>(c.layers * c.kvHeads * count)
-            weights.pointer.update(repeating: 0, count: weights.count)
-            attention[need] = weights
+            // Zeros at first.
+            attention[need] = AlignedBuffer(c.layers * c.kvHeads * count)
+            squares[need] = AlignedBuffer(c.layers * c.kvHeads * count)
         }
         for start in stride(from: 0, to: count, by: decoder.stepTokens) {
             compute(start..<min(count, start + decoder.stepTokens), .all)
@@ -59,6 +63,7 @@ public final class ExactPrompt {
         self.tokens = tokens
         self.buffer = buffer
         self.attention = attention
+        self.squares = squares
         logits = Array(UnsafeBufferPointer(start: scores.pointer, count: c.vocabularySize))
     }
 }

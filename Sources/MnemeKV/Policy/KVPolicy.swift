@@ -74,6 +74,9 @@ public enum AttentionNeed: Sendable, Hashable {
 public protocol TokenScorer: Sendable {
     /// The weights that ``KVRows/attention`` is to hold.
     var needs: AttentionNeed { get }
+    /// True if ``KVRows/attentionSquares`` are wanted, too: by the scorer, or by an allocator beside
+    /// it. False if left out.
+    var needsSquares: Bool { get }
     /// A score for each row, in order; the lowest go first, infinity stays. Of equal scores the
     /// earlier row goes.
     ///
@@ -81,13 +84,9 @@ public protocol TokenScorer: Sendable {
     func scores(_ rows: KVRows) -> [Float]
 }
 
-/// Splits a budget over the heads.
-public protocol BudgetAllocator: Sendable {
-    /// - Parameters:
-    ///   - budget: rows that a head keeps on average.
-    ///   - lengths: rows that each head has now, by layers.
-    /// - Returns: the most that each may keep, in the same order.
-    func split(_ budget: Int, lengths: [[Int]]) -> [[Int]]
+extension TokenScorer {
+    /// Not wanted.
+    public var needsSquares: Bool { false }
 }
 
 /// Makes use of evicted rows: drops them, or merges them into kept ones.
@@ -114,71 +113,6 @@ public struct KVChange: Sendable, Equatable {
         self.key = key
         self.value = value
         self.mergeCount = mergeCount
-    }
-}
-
-/// The rows of one key-value head of one layer, as a policy sees them; valid during the call.
-public struct KVRows {
-    /// The layer, and the key-value head in it.
-    public var layer: Int, head: Int
-    /// Elements of a key.
-    public var dimension: Int
-    /// Rows that may be kept.
-    public var budget: Int
-    /// The position of each row, ascending.
-    public var positions: [Int32]
-    /// The weights that ``TokenScorer/needs`` asks for, a sum over tokens and query heads for each
-    /// row. Empty if it asks for nothing.
-    public var attention: [Float]
-    /// The compensation row, and its merge count; count 1 if there is none.
-    public var compensationRow: Int, mergeCount: Float
-    let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
-    /// Fills `keys` and `values`, if they are read at all.
-    private let fill: (() -> Void)?
-
-    package init(
-        layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float],
-        mergeCount: (row: Int, count: Float) = (0, 1),
-        keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, fill: (() -> Void)? = nil
-    ) {
-        self.layer = layer
-        self.head = head
-        self.dimension = dimension
-        self.budget = budget
-        self.positions = positions
-        self.attention = attention
-        (compensationRow, self.mergeCount) = mergeCount
-        self.keys = keys
-        self.values = values
-        self.fill = fill
-    }
-
-    /// The number of rows.
-    public var count: Int { positions.count }
-    /// The merge count of a row: rows that it stands for, itself among them.
-    public func weight(_ row: Int) -> Float { row == compensationRow ? mergeCount : 1 }
-    /// A row's key as floats, rotated by its position. Keys are stored transposed, see ``KVShape``.
-    public func key(_ row: Int) -> [Float] {
-        fill?()
-        let start =
-            keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row
-            % KVShape.blockTokens
-        return (0..<dimension).map { Float(Float16(bitPattern: start[$0 * KVShape.blockTokens])) }
-    }
-    /// A row's value as floats.
-    public func value(_ row: Int) -> [Float] {
-        fill?()
-        return (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) }
-    }
-}
-
-/// The same budget for all heads of all layers.
-public struct UniformBudget: BudgetAllocator {
-    /// A policy part without settings.
-    public init() {}
-    /// The whole budget for each head.
-    public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
-        lengths.map { $0.map { _ in budget } }
     }
 }
 

@@ -49,14 +49,12 @@ package final class KVSelection: @unchecked Sendable {
         budget = max(Self.always + 1, rows / KVShape.blockTokens)
         self.capacity = pages
         vectors = AlignedBuffer(count * pages * selector.vectors * c.headDimension)
-        vectors.pointer.update(repeating: 0, count: vectors.count)
         full = [Int](repeating: 0, count: count)
         unlikeness = AlignedBuffer(count * pages)
         isOutlier = AlignedBuffer(count * pages)
         tables = AlignedBuffer(count * (budget + 1))
         scores = AlignedBuffer(c.kvHeads * (c.heads / c.kvHeads + 2) * pages)
         read = AlignedBuffer(count)
-        read.pointer.update(repeating: 0, count: count)
         chosen = .allocate(capacity: count)
         for i in 0..<count { (chosen + i).initialize(to: heads[i]) }
     }

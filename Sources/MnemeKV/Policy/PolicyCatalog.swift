@@ -7,7 +7,7 @@ public enum PolicyCatalog {
         "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger",
         "duoattention",
         "razor",
-        "epicache", "quest", "shadowkv",
+        "epicache", "cake", "d2o", "fastgen", "taskkv", "compactor", "quest", "shadowkv",
     ]
 
     /// Those that keep all rows and have each token read some (``KVSelector``); their budget is what
@@ -52,6 +52,16 @@ public enum PolicyCatalog {
                 weights: try LayerSensitivity.weights(
                     decoder, tokens: sample, policy: policy, budget: budget))
             return policy
+        case "cake":
+            return KVPolicy(name, trigger: .promptEnd, scorer: CAKE(), allocator: CAKE())
+        case "d2o":
+            return KVPolicy(
+                name, trigger: .promptEnd, scorer: D2O(), allocator: D2O(), disposer: D2O())
+        case "fastgen":
+            return KVPolicy(name, trigger: .promptEnd, scorer: FastGen(), allocator: FastGen())
+        case "taskkv":
+            return KVPolicy(name, trigger: .promptEnd, scorer: TaskKV(), allocator: TaskKV())
+        case "compactor": return KVPolicy(name, trigger: .promptEnd, scorer: Compactor())
         case "quest": return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: Quest())
         case "shadowkv":
             return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: ShadowKV())

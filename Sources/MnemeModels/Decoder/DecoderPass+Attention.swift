@@ -114,11 +114,12 @@ extension DecoderPass {
             }
             for head in 0..<c.kvHeads where head % threads == thread {
                 var a = attention(i, head, of: nil)
+                let place = ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride
                 kernels.addMass(
                     &a, head: segments[i].view.heads == nil ? head : 0,
                     lastTokens: min(observation.tokens, segments[i].tokens.count),
-                    into: observation.accumulatedAttention + ((layer - observation.firstLayer) * c.kvHeads + head)
-                        * observation.stride)
+                    into: observation.accumulatedAttention + place,
+                    squares: observation.squares.map { $0 + place })
             }
         }
         guard isShared else { return }

@@ -135,6 +135,8 @@ public struct KVObservation: @unchecked Sendable {
     /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on;
     /// nothing is set to zero before.
     public var accumulatedAttention: UnsafeMutablePointer<Float>
+    /// The squares of the weights, summed likewise; nil if nobody wants them.
+    public var squares: UnsafeMutablePointer<Float>?
     /// Floats of a head.
     public var stride: Int
     /// The last tokens that count.
@@ -143,8 +145,12 @@ public struct KVObservation: @unchecked Sendable {
     public var firstLayer: Int
 
     /// Sums in memory that must outlive the step.
-    public init(accumulatedAttention: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
+    public init(
+        accumulatedAttention: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>? = nil,
+        stride: Int, tokens: Int, firstLayer: Int = 0
+    ) {
         self.accumulatedAttention = accumulatedAttention
+        self.squares = squares
         self.stride = stride
         self.tokens = tokens
         self.firstLayer = firstLayer
