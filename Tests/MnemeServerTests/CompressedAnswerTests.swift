@@ -88,10 +88,10 @@ import Testing
     @Test func `exact requests beside compressed ones keep their bits`() async throws {
         try await TinyModel.with { _, engine in
             let exact = (0..<4).map { request($0, 100 + 60 * $0) }
-            let compressed = (0..<6).map {
+            let policies = ["snapkv", "h2o", "streamingllm", "shadowkv", "cake", "d2o"]
+            let compressed = (0..<12).map {
                 request(
-                    $0, 120 + 50 * $0, ["snapkv", "h2o", "streamingllm"][$0 % 3],
-                    type: $0 < 3 ? .f16 : .int8)
+                    $0, 120 + 25 * $0, policies[$0 % policies.count], type: $0 < 6 ? .f16 : .int8)
             }
             var alone: [Answer] = []
             for request in exact + compressed { alone.append(try await answer(engine, request).answer) }
@@ -127,8 +127,10 @@ import Testing
         async throws
     {
         try await TinyModel.with(blocks: 40) { _, engine in
+            let policies = ["snapkv", "h2o", "shadowkv", "random", "taskkv", "fastgen"]
             let requests = (0..<8).map {
-                request($0, 200 + 20 * $0, tokens: 150, ["snapkv", "h2o", "random"][$0 % 3], type: type)
+                request(
+                    $0, 200 + 20 * $0, tokens: 150, policies[$0 % policies.count], type: type)
             }
             var alone: [Answer] = []
             for request in requests { alone.append(try await answer(engine, request).answer) }
