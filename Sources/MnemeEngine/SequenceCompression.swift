@@ -53,7 +53,12 @@ extension Engine {
         let c = decoder.configuration
         let policy = try policy(wanted.policy)
         let prompt = request.prompt.count
-        try CompressedSequence.check(c, policy, wanted.type)
+        do {
+            try CompressedSequence.check(c, policy, wanted.type)
+        } catch let error as KVError where error.code == .unsupported {
+            // Asked of a model that does not allow it: the request is wrong, not the server.
+            throw EngineError(.invalidRequest, error.message)
+        }
         var slack = 0
         var tokens = prompt
         if case .every(let count) = policy.trigger {

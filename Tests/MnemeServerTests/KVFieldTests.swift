@@ -64,9 +64,12 @@ import Testing
                 #expect(part?["policy"] == "snapkv" && part?["type"] == "int8", "\(route.path)")
                 let rows = try #require(part?["kept_tokens"]?.double, "\(route.path)")
                 #expect(rows >= 96 && rows <= 104, "\(route.path)")
-                let all = try await kept(["type": "int4"])
+                let all = try await kept(["type": "int8"])
                 #expect(all?["policy"] == "full" && all?["kept_tokens"]?.double ?? 0 > 400)
-                for wrong: JSONValue in [["policy": "best"], ["budget": 0], ["type": "int2"], "snapkv"] {
+                // The model's heads are too short for 4 bits.
+                for wrong: JSONValue in [
+                    ["policy": "best"], ["budget": 0], ["type": "int2"], ["type": "int4"], "snapkv",
+                ] {
                     let status = try await post(base, route.path, with(wrong, route.body)).status
                     #expect(status == 400, "\(route.path): \(wrong)")
                 }

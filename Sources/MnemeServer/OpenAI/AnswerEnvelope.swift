@@ -30,11 +30,12 @@ struct AnswerEnvelope: Sendable {
 }
 
 extension GenerationUsage {
-    /// Adds what another answer of the same request cost.
+    /// Adds what another answer of the same request cost. What was kept of rows is the first one's.
     ///
     /// - Parameter withPrompt: whether its prompt is another one.
     mutating func add(_ other: GenerationUsage, withPrompt: Bool) {
         completionTokens += other.completionTokens
+        kept = kept ?? other.kept
         guard withPrompt else { return }
         promptTokens += other.promptTokens
         cachedTokens += other.cachedTokens
