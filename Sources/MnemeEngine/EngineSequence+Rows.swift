@@ -45,9 +45,10 @@ extension EngineSequence {
     /// The rows that the answer was given from.
     var kept: KeptRows? {
         guard isCompressed, let compressed else { return nil }
-        return KeptRows(
+        var kept = KeptRows(
             policy: compressed.policy.name, type: compressed.codec,
-            tokens: compressed.rowsPerHead, bytes: compressed.keptBytes,
-            readBytes: compressed.readBytes)
+            tokens: compressed.rowsPerHead, bytes: compressed.keptBytes)
+        kept.readBytes = compressed.readBytes
+        return kept
     }
 }

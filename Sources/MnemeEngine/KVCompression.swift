@@ -66,14 +66,13 @@ public struct KeptRows: Sendable, Equatable {
     /// Rows that a head kept at the end, on average.
     public var tokens: Double
     /// Bytes of their pages, and those of keys and values that the last token read.
-    public var bytes: Int, readBytes: Int
+    public var bytes: Int, readBytes = 0
 
     /// Figures of an answer.
-    public init(policy: String, type: KVCodec, tokens: Double, bytes: Int, readBytes: Int) {
+    public init(policy: String, type: KVCodec, tokens: Double, bytes: Int) {
         self.policy = policy
         self.type = type
         self.tokens = tokens
         self.bytes = bytes
-        self.readBytes = readBytes
     }
 }

@@ -115,7 +115,7 @@ struct KVSelectorTests {
             }
         }
         let selection = KVSelection(
-            c, selector, rows: read * block, capacity: (pages + 1) * block, heads: heads)
+            c, selector, rows: (read * block, (pages + 1) * block), heads: heads)
         var result: [[Int32]] = []
         for head in 0..<c.kvHeads {
             let i = layer * c.kvHeads + head

@@ -8,9 +8,10 @@ extension CompressedSequence {
     /// - Parameter last: of the step's tokens, the last that count.
     package func observation(last: Int) -> KVObservation? {
         guard attention.count > 0, last > 0 else { return nil }
-        return KVObservation(
-            accumulatedAttention: attention.pointer,
-            squares: squares.count > 0 ? squares.pointer : nil, stride: capacity, tokens: last)
+        var observation = KVObservation(
+            accumulatedAttention: attention.pointer, stride: capacity, tokens: last)
+        observation.squares = squares.count > 0 ? squares.pointer : nil
+        return observation
     }
     /// Has attention of rows that will be taken, of each head as many weights as there are rows.
     func setAttention(

@@ -93,7 +93,7 @@ package final class CompressedSequence: @unchecked Sendable {
         scratch = HeadScratch(rows: capacity, dimension: c.headDimension)
         let own = heads
         selection = policy.selector.map {
-            KVSelection(c, $0, rows: budget, capacity: rows, heads: own)
+            KVSelection(c, $0, rows: (budget, rows), heads: own)
         }
     }
 

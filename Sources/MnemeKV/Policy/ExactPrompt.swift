@@ -33,13 +33,14 @@ public final class ExactPrompt {
         var attention: [AttentionNeed: AlignedBuffer<Float>] = [:]
         var squares = attention
         func compute(_ range: Range<Int>, _ need: AttentionNeed) {
+            var observation = attention[need].map {
+                KVObservation(
+                    accumulatedAttention: $0.pointer, stride: count, tokens: range.count)
+            }
+            observation?.squares = squares[need]?.pointer
             let segment = DecoderSegment(
                 tokens: 0..<range.count, position: range.lowerBound, view: buffer.view, logits: 1,
-                observation: attention[need].map {
-                    KVObservation(
-                        accumulatedAttention: $0.pointer, squares: squares[need]?.pointer,
-                        stride: count, tokens: range.count)
-                })
+                observation: observation)
             tokens[range].withUnsafeBufferPointer { tokens in
                 withUnsafePointer(to: segment) {
                     decoder.step(

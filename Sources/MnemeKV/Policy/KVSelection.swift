@@ -35,18 +35,19 @@ package final class KVSelection: @unchecked Sendable {
     private static let always = 3
 
     /// - Parameters:
-    ///   - rows: that a token may read of a head; never less than four pages.
-    ///   - capacity: rows that a head may have.
+    ///   - rows: that a token may read of a head, never less than four pages, and that a head may
+    ///     have.
     ///   - heads: the sequence's; they outlive the selection.
     package init(
-        _ configuration: DecoderConfiguration, _ selector: any KVSelector, rows: Int, capacity: Int,
+        _ configuration: DecoderConfiguration, _ selector: any KVSelector,
+        rows: (read: Int, most: Int),
         heads: UnsafePointer<KVHeadRows>
     ) {
         let c = configuration
         let count = c.layers * c.kvHeads
-        let pages = (KVShape.blocks(capacity) + 15) / 16 * 16
+        let pages = (KVShape.blocks(rows.most) + 15) / 16 * 16
         (self.configuration, self.selector, self.heads) = (c, selector, heads)
-        budget = max(Self.always + 1, rows / KVShape.blockTokens)
+        budget = max(Self.always + 1, rows.read / KVShape.blockTokens)
         self.capacity = pages
         vectors = AlignedBuffer(count * pages * selector.vectors * c.headDimension)
         full = [Int](repeating: 0, count: count)
@@ -122,22 +123,19 @@ package final class KVSelection: @unchecked Sendable {
             return
         }
         let group = c.heads / c.kvHeads
-        let padded = (pages + 15) / 16 * 16
         let scores = scores.pointer + head * (group + 2) * capacity
         kernels.scorePages(
             queries: queries, count: group, dimension: c.headDimension, scale: scale,
             vectors: vectors.pointer + i * capacity * selector.vectors * c.headDimension,
             of: selector.vectors, pages: pages, into: scores)
         let worth = scores + group * capacity
-        addUp(scores, group, padded, 1..<pages - 1, into: worth)
+        addUp(scores, group, 1..<pages - 1, into: worth)
         let marks = isOutlier.pointer + i * capacity
         for page in 1..<pages - 1 where marks[page] != 0 { worth[page] = .infinity }
         let table = tables.pointer + i * (budget + 1)
         var count = 1
         table[0] = rows.pages[0]
-        Self.best(
-            budget - Self.always, worth, 1..<pages - 1, copy: scores + (group + 1) * capacity
-        ) {
+        best(budget - Self.always, worth, 1..<pages - 1) {
             table[count] = rows.pages[$0]
             count += 1
         }
@@ -152,9 +150,10 @@ package final class KVSelection: @unchecked Sendable {
     /// The share of attention that each page would have if its rows scored as it does, summed over
     /// queries: so that those with high scores do not outweigh the others.
     private func addUp(
-        _ scores: UnsafePointer<Float>, _ group: Int, _ padded: Int, _ pages: Range<Int>,
+        _ scores: UnsafePointer<Float>, _ group: Int, _ pages: Range<Int>,
         into worth: UnsafeMutablePointer<Float>
     ) {
+        let padded = (pages.upperBound + 16) / 16 * 16
         worth.update(repeating: 0, count: padded)
         for r in 0..<group {
             let row = scores + r * padded
@@ -169,10 +168,12 @@ package final class KVSelection: @unchecked Sendable {
     /// Calls `body` with the pages of highest worth, ascending; of equals, the earlier.
     ///
     /// - Complexity: linear in pages on average.
-    private static func best(
-        _ count: Int, _ worth: UnsafePointer<Float>, _ pages: Range<Int>,
-        copy: UnsafeMutablePointer<Float>, _ body: (Int) -> Void
+    private func best(
+        _ count: Int, _ worth: UnsafeMutablePointer<Float>, _ pages: Range<Int>,
+        _ body: (Int) -> Void
     ) {
+        // Room for a copy is behind each head's.
+        let copy = worth + capacity
         guard count < pages.count else { return pages.forEach(body) }
         let n = pages.count
         for (j, page) in pages.enumerated() { copy[j] = worth[page] }

@@ -136,7 +136,7 @@ public struct KVObservation: @unchecked Sendable {
     /// nothing is set to zero before.
     public var accumulatedAttention: UnsafeMutablePointer<Float>
     /// The squares of the weights, summed likewise; nil if nobody wants them.
-    public var squares: UnsafeMutablePointer<Float>?
+    public var squares: UnsafeMutablePointer<Float>? = nil
     /// Floats of a head.
     public var stride: Int
     /// The last tokens that count.
@@ -145,12 +145,8 @@ public struct KVObservation: @unchecked Sendable {
     public var firstLayer: Int
 
     /// Sums in memory that must outlive the step.
-    public init(
-        accumulatedAttention: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>? = nil,
-        stride: Int, tokens: Int, firstLayer: Int = 0
-    ) {
+    public init(accumulatedAttention: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
         self.accumulatedAttention = accumulatedAttention
-        self.squares = squares
         self.stride = stride
         self.tokens = tokens
         self.firstLayer = firstLayer
