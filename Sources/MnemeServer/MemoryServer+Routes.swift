@@ -8,12 +8,8 @@ import NIOCore
 
 /// A route and what answers it.
 struct Endpoint: Sendable {
-    /// The HTTP method.
-    let method: HTTPRequest.Method
-    /// The path; `{name}` stands for any one part.
-    let path: String
-    /// The form of its errors.
-    var form = WireForm.openAI
+    /// The row of the table.
+    let route: ServedRoute
     /// Answers a request; errors are answers, too.
     let respond: @Sendable (Request, ConnectionContext) async -> Response
 }
@@ -24,7 +20,7 @@ extension MemoryServer {
     func router() -> Router<ConnectionContext> {
         let endpoints =
             operationEndpoints() + wireEndpoints() + serverEndpoints() + viewerEndpoints()
-        let routes = RouteMap(endpoints.map { ($0.path, $0.method, $0.form) })
+        let routes = RouteMap(endpoints.map { ($0.route.path, $0.route.method, $0.route.form) })
         let router = Router(
             context: ConnectionContext.self, options: .autoGenerateHeadEndpoints)
         router.add(
@@ -32,12 +28,13 @@ extension MemoryServer {
                 origins: OriginRule(named: configuration.origins), routes: routes))
         // Hummingbird writes a path's parameter as {id} too; a slash at the end says nothing to it.
         let places = Dictionary(grouping: endpoints) {
-            "\($0.method.rawValue) \(RouteMap.withoutEnd($0.path))"
+            "\($0.route.method.rawValue) \(RouteMap.withoutEnd($0.route.path))"
         }
         for (_, group) in places.sorted(by: { $0.key < $1.key }) {
-            router.on(RouterPath(group[0].path), method: group[0].method) { request, context in
+            let first = group[0].route
+            router.on(RouterPath(first.path), method: first.method) { request, context in
                 let endpoint = group.first {
-                    $0.path.hasSuffix("/") == request.uri.path.hasSuffix("/")
+                    $0.route.path.hasSuffix("/") == request.uri.path.hasSuffix("/")
                 }
                 return await (endpoint ?? group[0]).respond(request, context)
             }
@@ -45,17 +42,28 @@ extension MemoryServer {
         return router
     }
 
+    /// A row of the table, answered: to whom has a key, if its permission allows it. What is
+    /// refused is in the audit log.
+    private func endpoint(
+        _ route: ServedRoute,
+        respond: @escaping @Sendable (Request, ConnectionContext, Caller) async throws -> Response
+    ) -> Endpoint {
+        Endpoint(route: route) { request, context in
+            await answer(request, route.operation, route.form) { caller in
+                if let permission = route.permission {
+                    try memory.authorize(permission, by: caller)
+                }
+                return try await respond(request, context, caller)
+            }
+        }
+    }
+
     /// Routes of the operation table; see ``Mneme/OperationTable``.
     private func operationEndpoints() -> [Endpoint] {
         OperationTable.all.compactMap { operation in
-            guard let route = operation.route, operation.surfaces.contains(.http) else {
-                return nil
-            }
-            let method = HTTPRequest.Method(route.method.rawValue) ?? .get
-            return Endpoint(method: method, path: route.path) { request, context in
-                await answer(request, operation.name) { caller in
-                    try await run(operation, route, request, context, caller)
-                }
+            guard let row = ServedRoute(operation), let route = operation.route else { return nil }
+            return endpoint(row) { request, context, caller in
+                try await run(operation, route, request, context, caller)
             }
         }
     }
@@ -74,18 +82,13 @@ extension MemoryServer {
         _ route: WireRoute,
         respond: @escaping @Sendable (WireRequest) async throws -> Response
     ) -> Endpoint {
-        Endpoint(method: route.method, path: route.path, form: route.form) { request, context in
-            await answer(request, route.operation, route.form) { caller in
-                if let permission = route.permission {
-                    try memory.authorize(permission, by: caller)
-                }
-                let request = try WireRequest(
-                    caller, body: try await body(request), query: request.uri.query,
-                    parameters: context.parameters)
-                guard route.isComputed else { return try await respond(request) }
-                return context.endingWithClient(
-                    try await context.whileConnected { try await respond(request) })
-            }
+        endpoint(ServedRoute(route)) { request, context, caller in
+            let request = try WireRequest(
+                caller, body: try await body(request), query: request.uri.query,
+                parameters: context.parameters)
+            guard route.isComputed else { return try await respond(request) }
+            return context.endingWithClient(
+                try await context.whileConnected { try await respond(request) })
         }
     }
 
@@ -109,36 +112,26 @@ extension MemoryServer {
     /// Endpoints about the server itself, and MCP.
     private func serverEndpoints() -> [Endpoint] {
         [
-            Endpoint(method: .get, path: "/healthz") { request, _ in
-                await published(request, "health") {
-                    ["status": "ok", "version": .string(configuration.version)]
-                }
+            published(.health) { _ in
+                ["status": "ok", "version": .string(configuration.version)]
             },
-            Endpoint(method: .get, path: "/openapi.json") { request, _ in
-                await published(request, "openapi") {
-                    OpenAPI.document(version: configuration.version)
-                }
+            published(.openAPI) { _ in OpenAPI.document(version: configuration.version) },
+            endpoint(.metrics) { _, _, caller in
+                let text = metrics.text(
+                    CollectedMetrics.of(
+                        try await memory.statistics(by: caller), try await memory.jobCounts())
+                        + (language.map { CollectedMetrics.of($0.engine.statistics) } ?? [])
+                        + ProcessMetrics.all(version: configuration.version))
+                return Response(
+                    status: .ok,
+                    headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                    body: .init(byteBuffer: ByteBuffer(string: text)))
             },
-            Endpoint(method: .get, path: "/metrics") { request, _ in
-                await answer(request, "metrics") { caller in
-                    let text = metrics.text(
-                        CollectedMetrics.of(
-                            try await memory.statistics(by: caller), try await memory.jobCounts())
-                            + (language.map { CollectedMetrics.of($0.engine.statistics) } ?? [])
-                            + ProcessMetrics.all(version: configuration.version))
-                    return Response(
-                        status: .ok,
-                        headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                        body: .init(byteBuffer: ByteBuffer(string: text)))
-                }
-            },
-            Endpoint(method: .post, path: "/mcp") { request, _ in
-                await answer(request, "mcp") { caller in
-                    try await MCPEndpoint(
-                        memory: memory, version: configuration.version, logger: logger,
-                        base: base(of: request)
-                    ).answer(request, try await body(request), by: caller)
-                }
+            endpoint(.mcp) { request, _, caller in
+                try await MCPEndpoint(
+                    memory: memory, version: configuration.version, logger: logger,
+                    base: base(of: request)
+                ).answer(request, try await body(request), by: caller)
             },
         ] + resourceEndpoints()
     }
@@ -147,10 +140,8 @@ extension MemoryServer {
     private func resourceEndpoints() -> [Endpoint] {
         guard let resource = configuration.tokens?.resource else { return [] }
         return ProtectedResource.paths.map { path in
-            Endpoint(method: .get, path: path) { request, _ in
-                await published(request, "resource") {
-                    resource.metadata(base: base(of: request), path: path)
-                }
+            published(ServedRoute(.get, path, operation: "resource", isPublic: true)) {
+                resource.metadata(base: base(of: $0), path: path)
             }
         }
     }
@@ -160,13 +151,16 @@ extension MemoryServer {
         ProtectedResource.base(of: request, isSecure: configuration.certificate != nil)
     }
 
-    /// An answer that anybody may read, without a key.
+    /// A row whose answer anybody may read, without a key.
     private func published(
-        _ request: Request, _ operation: String, _ value: () throws -> JSONValue
-    ) async -> Response {
-        do { return try .json(value()) } catch {
-            return .refusal(
-                ClientError(error, log: logger, operation: operation, request: nil), .openAI)
+        _ route: ServedRoute, _ value: @escaping @Sendable (Request) throws -> JSONValue
+    ) -> Endpoint {
+        Endpoint(route: route) { request, _ in
+            do { return try .json(value(request)) } catch {
+                let failure = ClientError(
+                    error, log: logger, operation: route.operation, request: nil)
+                return .refusal(failure, route.form)
+            }
         }
     }
 }

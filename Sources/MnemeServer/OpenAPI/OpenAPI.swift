@@ -2,8 +2,7 @@ import HTTPTypes
 import Mneme
 import MnemeStore
 
-/// The OpenAPI 3.1 document of the HTTP interface, made from the operation table and
-/// ``WireRoute/all``.
+/// The OpenAPI 3.1 document of the HTTP interface, made from ``ServedRoute/all``.
 enum OpenAPI {
     /// The whole document. Made anew for each request: it is asked for once, by tools that write
     /// clients.
@@ -11,18 +10,12 @@ enum OpenAPI {
     /// - Parameter version: the program's own, as the document's.
     static func document(version: String) -> JSONValue {
         var paths: [String: JSONValue] = [:]
-        for operation in OperationTable.all {
-            guard let route = operation.route, operation.surfaces.contains(.http) else { continue }
+        for route in ServedRoute.all {
+            guard let description = route.description else { continue }
             var methods = paths[route.path]?.object ?? [:]
-            methods[route.method.rawValue.lowercased()] = description(operation, route)
+            methods[route.method.rawValue.lowercased()] = description
             paths[route.path] = .object(methods)
         }
-        for route in WireRoute.all {
-            var methods = paths[route.path]?.object ?? [:]
-            methods[route.method.rawValue.lowercased()] = description(route)
-            paths[route.path] = .object(methods)
-        }
-        for (path, methods) in serverPaths { paths[path] = methods }
         return [
             "openapi": "3.1.0",
             "info": [
@@ -40,91 +33,8 @@ enum OpenAPI {
         ]
     }
 
-    /// Paths of the viewer, health, metrics, this document and MCP.
-    private static let serverPaths: [String: JSONValue] = [
-        "/": [
-            "get": [
-                "operationId": "viewer", "summary": "The viewer, for a browser.", "security": [],
-                "responses": responses(.openAI, ["text/html": AnswerSchema.text]),
-            ]
-        ],
-        "/healthz": [
-            "get": [
-                "operationId": "health", "summary": "Whether the server answers.", "security": [],
-                "responses": responses(
-                    .openAI,
-                    [
-                        json: AnswerSchema.shape([
-                            "status": AnswerSchema.only("ok"), "version": AnswerSchema.text,
-                        ])
-                    ]),
-            ]
-        ],
-        "/openapi.json": [
-            "get": [
-                "operationId": "openapi", "summary": "This document.", "security": [],
-                "responses": responses(
-                    .openAI,
-                    [
-                        json: AnswerSchema.shape([
-                            "openapi": AnswerSchema.text, "info": AnswerSchema.object,
-                            "paths": AnswerSchema.object,
-                        ])
-                    ]),
-            ]
-        ],
-        "/metrics": [
-            "get": [
-                "operationId": "metrics", "summary": "Prometheus text.",
-                "responses": responses(.openAI, ["text/plain": AnswerSchema.text]),
-            ]
-        ],
-        "/mcp": [
-            "post": [
-                "operationId": "mcp",
-                "summary": "The Model Context Protocol: one JSON-RPC 2.0 message, or a batch.",
-                "requestBody": [
-                    "required": true,
-                    "content": [
-                        json: [
-                            "schema": [
-                                "type": "object", "required": ["jsonrpc", "method"],
-                                "properties": [
-                                    "jsonrpc": ["type": "string", "enum": ["2.0"]],
-                                    "id": ["type": ["string", "number"]],
-                                    "method": ["type": "string"],
-                                    "params": ["type": "object"],
-                                ],
-                            ]
-                        ]
-                    ],
-                ],
-                "responses": [
-                    "200": [
-                        "description": "The answer, also where the call failed.",
-                        "content": [
-                            json: ["schema": ["anyOf": [answer, AnswerSchema.list(answer)]]],
-                            "text/event-stream": ["schema": AnswerSchema.text],
-                        ],
-                    ],
-                    "202": ["description": "Taken; a notification has no answer."],
-                    "default": [
-                        "description": "Refused, or no message of JSON-RPC.",
-                        "content": [json: ["schema": ["anyOf": [answer, error]]]],
-                    ],
-                ],
-            ]
-        ],
-    ]
-
-    /// An answer of JSON-RPC.
-    private static let answer = AnswerSchema.shape([
-        "jsonrpc": AnswerSchema.only("2.0"), "id": ["type": ["string", "number", "null"]],
-        "result?": AnswerSchema.object,
-        "error?": AnswerSchema.shape(["code": ["type": "integer"], "message": AnswerSchema.text]),
-    ])
     /// The schema of this server's own errors.
-    private static let error: JSONValue = [
+    static let error: JSONValue = [
         "$ref": .string("#/components/schemas/\(WireForm.openAI.schemaName)")
     ]
 
@@ -168,7 +78,7 @@ enum OpenAPI {
     /// Done, or refused in the form of the API that a route belongs to.
     ///
     /// - Parameter answers: schemas of what is answered, by its content types.
-    private static func responses(
+    static func responses(
         _ form: WireForm, _ answers: [String: JSONValue], headers: JSONValue? = nil
     ) -> JSONValue {
         var done: [String: JSONValue] = [
@@ -188,7 +98,7 @@ enum OpenAPI {
         ]
     }
 
-    private static let json = "application/json"
+    static let json = "application/json"
     private static let lines = "application/x-ndjson"
 
     /// The answers of a route, by their content types.
@@ -213,7 +123,7 @@ enum OpenAPI {
 
     /// A route of another API: its fields in the query where the method has no body, else in the
     /// body. What a form takes besides and ignores is not listed.
-    private static func description(_ route: WireRoute) -> JSONValue {
+    static func description(_ route: WireRoute) -> JSONValue {
         var result: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary),
             "responses": responses(
@@ -246,7 +156,7 @@ enum OpenAPI {
 
     /// An operation of the table, by the parameters that HTTP offers: those in braces in the path,
     /// the others in the query or the body.
-    private static func description(_ operation: any Mneme.Operation.Type, _ route: Route)
+    static func description(_ operation: any Mneme.Operation.Type, _ route: Route)
         -> JSONValue
     {
         let offered = operation.parameters.filter { $0.surfaces.contains(.http) }

@@ -70,7 +70,11 @@ extension MemoryServer {
     /// The viewer's files, which anybody may read without a key.
     func viewerEndpoints() -> [Endpoint] {
         ViewerFile.all.map { file in
-            Endpoint(method: .get, path: file.path) { request, _ in file.response(to: request) }
+            let route =
+                file.path == ServedRoute.viewer.path
+                ? ServedRoute.viewer
+                : ServedRoute(.get, file.path, operation: "viewer", isPublic: true)
+            return Endpoint(route: route) { request, _ in file.response(to: request) }
         }
     }
 }
