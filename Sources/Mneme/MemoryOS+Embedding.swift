@@ -1,3 +1,4 @@
+import Logging
 public import MnemeBase
 public import MnemeStore
 
@@ -37,6 +38,21 @@ extension MemoryOS {
         deadline: Duration? = nil, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
     ) async throws -> Int {
         try await embedAll(replacing: false, deadline: deadline, progress: progress)
+    }
+
+    /// As ``embedPending(deadline:progress:)``, but memories wait for their vectors if the embedder is
+    /// not within reach: what was imported is there, is found by its words, and gets its vectors with
+    /// the next write or the job `embed`.
+    func embedPendingIfPossible(progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil)
+        async throws
+    {
+        do { try await embedPending(progress: progress) } catch let error as ModelError
+            where error.code == .cannotFetch
+        {
+            logger.warning(
+                "memories wait for vectors, as the embedder is not within reach",
+                metadata: ["error": "\(error)"])
+        }
     }
 
     /// Makes the vectors of all memories with the present embedder that have none, or one of another

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import MnemeBase
 import MnemeIndex
 public import MnemeStore
@@ -10,7 +11,8 @@ extension MemoryOS {
     /// - Parameters:
     ///   - request: the question, whose memories, and how many.
     ///   - caller: finds what it may read, as if there were nothing else.
-    /// - Throws: `InputError` for an empty question, `AccessError`, `StoreError`, `ModelError`.
+    /// - Throws: `InputError` for an empty question, `AccessError`, `StoreError`, `ModelError`. An
+    ///   embedder out of reach is no error: words alone decide, and ``RecallResult/warning`` says so.
     /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws
         -> RecallResult
@@ -62,10 +64,9 @@ extension MemoryOS {
         let visibilities = try await run { [store] in
             try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
         }
-        let vector =
-            request.mode == .words
-            ? nil
-            : try await withSpan("recall.embed") { _ in try await queryVectors(request.query) }
+        let (vector, warning) = try await withSpan("recall.embed") { _ in
+            try await queryVectors(of: request)
+        }
         var result = try await run { [self] in
             let answers = try zip(owners, visibilities).map { owner, visibility in
                 var part = request
@@ -75,6 +76,7 @@ extension MemoryOS {
             }
             return answers.count == 1 ? answers[0] : join(answers, request)
         }
+        result.warning = warning
         result.milliseconds = (clock.now - start) / .milliseconds(1)
         if request.asOf == nil {
             for (owner, items) in Dictionary(grouping: result.memories, by: \.memory.scope.owner) {
@@ -151,6 +153,25 @@ extension MemoryOS {
     /// token, a rough estimate.
     private func tokenCount(_ cube: MemCube) -> Int {
         embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
+    }
+
+    /// The vectors of a request's question; nil where words alone decide. If that is so because the
+    /// embedder is not within reach, as one on another machine may be, a warning says it.
+    ///
+    /// - Throws: `ModelError` if dense similarity was asked for by itself, or for what is no matter
+    ///   of reach.
+    private func queryVectors(of request: RecallRequest) async throws -> (
+        vectors: QueryVectors?, warning: String?
+    ) {
+        guard request.mode != .words else { return (nil, nil) }
+        do { return (try await queryVectors(request.query), nil) } catch let error as ModelError
+            where error.code == .cannotFetch && request.mode != .vectors
+        {
+            logger.warning(
+                "a question was answered by words alone, as it could not be embedded",
+                metadata: ["error": "\(error)"])
+            return (nil, "Found by words alone, as the question could not be embedded. \(error)")
+        }
     }
 
     /// The question's vectors; nil without an embedder.

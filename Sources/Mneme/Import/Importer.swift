@@ -92,7 +92,7 @@ struct Importer: Sendable {
             )
         }
         var report = try await run.finish()
-        try await memory.embedPending { done, total in context.progress?(done, total, "embedded") }
+        try await memory.embedPendingIfPossible { done, total in context.progress?(done, total, "embedded") }
         for user in Set(report.users.map(\.user) + [scope.user]) {
             try await memory.prepareIndex(of: Owner(tenant: scope.tenant, user: user))
         }

@@ -28,10 +28,13 @@ public struct RecallResult: Sendable, Codable {
     public var pendingEmbeddings: Int
     /// Memories left out as they read like instructions to a model, see `list --state quarantined`.
     public var quarantined = 0
+    /// A sentence for whoever asked, if the answer is not as good as it could be: the embedding
+    /// model did not answer, and words alone decided.
+    public var warning: String?
 
     /// Names in JSON.
     private enum CodingKeys: String, CodingKey {
-        case memories, considered, tokens, milliseconds, pendingEmbeddings
+        case memories, considered, tokens, milliseconds, pendingEmbeddings, warning
         case quarantined = "held"
     }
 }

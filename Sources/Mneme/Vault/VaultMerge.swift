@@ -78,7 +78,7 @@ struct VaultMerge: Sendable {
         try await write()
         try await writeLinks()
         try await erase()
-        try await memory.embedPending { done, total in progress?(done, total, "embedded") }
+        try await memory.embedPendingIfPossible { done, total in progress?(done, total, "embedded") }
         report.seconds = (clock.now - start) / .seconds(1)
         return report
     }

@@ -13,6 +13,7 @@ enum MCPText {
             (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall":
             memories(value["memories"]?.array?.compactMap { $0["memory"] }, else: "Nothing fits.")
+                + (value["warning"]?.string.map { "\n\($0)" } ?? "")
         case "ask": asked(value)
         case "learn":
             "Learned: "

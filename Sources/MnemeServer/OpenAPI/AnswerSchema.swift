@@ -98,7 +98,7 @@ enum AnswerSchema {
                         "matched": list(text), "duplicates": list(id),
                     ])),
                 "considered": count, "tokens": count, "milliseconds": number,
-                "pendingEmbeddings": count, "held": count,
+                "pendingEmbeddings": count, "held": count, "warning?": text,
             ])
         case "ask":
             shape([

@@ -218,6 +218,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     /// Prints an answer: as JSON, or as its rendering.
     private func show(_ answer: JSONValue) throws {
         print(try json ? OperationTable.encode(answer, pretty: true) : Declared.shown(answer))
+        // On standard error, so that a pipe gets the answer alone.
+        if let warning = answer["warning"]?.string { Terminal.note(Terminal.styled(warning, .yellow)) }
     }
 
     /// - Throws: exit code 1 if the answer reports a fault.
