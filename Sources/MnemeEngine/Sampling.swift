@@ -14,7 +14,8 @@ public struct SamplingParameters: Sendable, Equatable {
     public var topP: Double = 1
     /// Only tokens at least so likely, relative to the likeliest (Nguyen et al. 2024).
     public var minP: Double = 0
-    /// Only the most typical mass (Meister et al. 2023); 1 for all.
+    /// Only the tokens whose surprise is nearest to the expected one and whose probabilities add up
+    /// to p (locally typical sampling, Meister et al. 2023); 1 for all.
     public var typicalP: Double = 1
     /// Divides positive logits of tokens that occurred, multiplies negative ones (Keskar et al.
     /// 2019).

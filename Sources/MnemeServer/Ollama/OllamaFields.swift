@@ -114,6 +114,8 @@ enum OllamaFields {
         static let topP = RequestField<Double>("top_p")
         /// 0 if left out, which filters nothing.
         static let minP = RequestField<Double>("min_p")
+        /// 1 if left out, which filters nothing.
+        static let typicalP = RequestField<Double>("typical_p")
         /// 1.1 if left out, over all tokens so far.
         static let repeatPenalty = RequestField<Double>("repeat_penalty")
         /// 0 if left out.
@@ -126,8 +128,8 @@ enum OllamaFields {
         static let numPredict = RequestField<Int>("num_predict", in: -2...Int.max)
         /// Every option.
         static let all: [any AnyRequestField] = [
-            temperature, topK, topP, minP, repeatPenalty, presencePenalty, frequencyPenalty, seed,
-            numPredict, GenerationFields.stop,
+            temperature, topK, topP, minP, typicalP, repeatPenalty, presencePenalty,
+            frequencyPenalty, seed, numPredict, GenerationFields.stop,
         ]
 
         /// A request to the engine with Ollama's defaults where nothing is said.
@@ -140,6 +142,7 @@ enum OllamaFields {
             generation.sampling.topK = try topK.read(options) ?? 40
             generation.sampling.topP = try topP.read(options) ?? 0.9
             generation.sampling.minP = try minP.read(options) ?? 0
+            generation.sampling.typicalP = try typicalP.read(options) ?? 1
             generation.sampling.repetitionPenalty = try repeatPenalty.read(options) ?? 1.1
             generation.sampling.presencePenalty = try presencePenalty.read(options) ?? 0
             generation.sampling.frequencyPenalty = try frequencyPenalty.read(options) ?? 0

@@ -21,6 +21,9 @@ enum GenerationFields {
     static let topK = RequestField<Int>("top_k", in: 0...Int.max)
     /// Keeps tokens of at least this share of the likeliest one's probability. Not in OpenAI's API.
     static let minP = RequestField<Double>("min_p")
+    /// Keeps the tokens nearest to the expected surprise that together reach this probability; 1
+    /// keeps all. Not in OpenAI's API.
+    static let typicalP = RequestField<Double>("typical_p")
     /// Divides the scores of tokens that stood before; 1 changes nothing. Not in OpenAI's API.
     static let repetitionPenalty = RequestField<Double>("repetition_penalty")
     /// Taken from the scores of tokens that the answer holds already.
@@ -160,7 +163,8 @@ enum GenerationFields {
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
         [
-            model, adapter, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
+            model, adapter, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, typicalP,
+            repetitionPenalty,
             presencePenalty,
             frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
             answers, kv,
@@ -205,6 +209,7 @@ enum GenerationFields {
         sampling.topP = try topP.read(request) ?? 1
         sampling.topK = try topK.read(request) ?? 0
         sampling.minP = try minP.read(request) ?? 0
+        sampling.typicalP = try typicalP.read(request) ?? 1
         sampling.repetitionPenalty = try repetitionPenalty.read(request) ?? 1
         sampling.presencePenalty = try presencePenalty.read(request) ?? 0
         sampling.frequencyPenalty = try frequencyPenalty.read(request) ?? 0
