@@ -46,6 +46,16 @@ struct ChatCommand: AsyncParsableCommand {
         let engine = try kv.engine(model)
         defer { engine.close() }
         let memory = memory ? try store.open() : nil
+        // Closed after an error, too: what was said before it gets its vectors and its audit entries.
+        do { try await talk(model, engine, memory) } catch {
+            await memory?.close()
+            throw error
+        }
+        await memory?.close()
+    }
+
+    /// Asks and answers until there is no further line.
+    private func talk(_ model: LanguageModel, _ engine: Engine, _ memory: MemoryOS?) async throws {
         // The profile is read here once, so that prompts begin alike.
         let conversation = try await Conversation(model, engine, memory: memory.map(chatMemory))
         for cube in conversation.profile { note("profile: ", cube.text) }
@@ -62,7 +72,6 @@ struct ChatCommand: AsyncParsableCommand {
             for item in answer.memories { note("memory: ", item.memory.text) }
             messages.append(ChatMessage(role: "assistant", content: try await Self.show(answer)))
         }
-        await memory?.close()
     }
 
     /// Memory for the conversation: the user's, and a session of its own, so that its turns are
