@@ -119,16 +119,7 @@ struct AdapterConfiguration {
 /// regular expression has could take forever.
 enum ModulePattern {
     static func isRead(_ pattern: String) -> Bool {
-        let name = pattern.hasPrefix("^") ? pattern.dropFirst() : pattern[...]
-        return !name.isEmpty
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: "._-".utf8.contains(byte)
-                }
-            }
+        (pattern.hasPrefix("^") ? pattern.dropFirst() : pattern[...]).isPlainName
     }
 
     /// True if a name equals the pattern, or ends with it behind a point. A point in a pattern

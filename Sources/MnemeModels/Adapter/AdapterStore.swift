@@ -18,14 +18,7 @@ public struct AdapterStore: Sendable {
     public static func check(name: String) throws {
         let isSound =
             (1...64).contains(name.utf8.count) && name.first?.isPunctuation == false
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: "._-".utf8.contains(byte)
-                }
-            }
+            && name.isPlainName
         guard isSound else {
             throw AdapterError(
                 .invalidName,
