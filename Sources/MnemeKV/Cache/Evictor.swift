@@ -53,16 +53,6 @@ public struct LeastRecentlyUsed: Evictor {
     public func value(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
 }
 
-/// Evicts blocks that were used least often (LFU); of equals those that rest longer.
-public struct LeastFrequentlyUsed: Evictor {
-    /// It has no settings.
-    public init() {}
-    /// The number of uses, and a fraction for the idle time.
-    public func value(_ candidate: EvictionCandidate) -> Double {
-        Double(candidate.uses) + 1 / (2 + max(0, candidate.idle))
-    }
-}
-
 /// Evicts what would cost least to have again: cost of computing × chance of another use ÷ bytes.
 ///
 /// A position costs its share of the matrices and attention over what stands before it. The chance

@@ -1,3 +1,4 @@
+import MnemeKV
 import NIOConcurrencyHelpers
 
 /// Paging with one bit for each: evicts what was not used in this phase and is not expected in
@@ -5,14 +6,14 @@ import NIOConcurrencyHelpers
 ///
 /// A phase ends when all that could be evicted was used in it. With right bits it is nearly the
 /// best there is, with wrong ones no worse than random marking.
-public final class MarkAndPredict: Evictor {
+final class MarkAndPredict: Evictor {
     private let state: NIOLockedValueBox<(phase: Double, random: UInt64)>
 
     /// - Parameter seed: of the choice among equals.
-    public init(seed: UInt64 = 1) { state = NIOLockedValueBox((-.infinity, seed)) }
+    init(seed: UInt64 = 1) { state = NIOLockedValueBox((-.infinity, seed)) }
 
     /// 2 for what was used in this phase, 1 for what is expected, and a fraction by chance.
-    public func value(_ candidate: EvictionCandidate) -> Double {
+    func value(_ candidate: EvictionCandidate) -> Double {
         state.withLockedValue { state in
             state.random = state.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let chance = Double(state.random >> 33) / Double(1 << 31)
@@ -22,7 +23,7 @@ public final class MarkAndPredict: Evictor {
     }
 
     /// Evicting what was used in this phase begins the next.
-    public func didEvict(_ candidate: EvictionCandidate) {
+    func didEvict(_ candidate: EvictionCandidate) {
         state.withLockedValue {
             if candidate.time - candidate.idle >= $0.phase { $0.phase = candidate.time }
         }
