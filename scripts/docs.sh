@@ -1,22 +1,35 @@
 #!/usr/bin/env bash
-# Makes the DocC pages of `import Mneme` in .build/docs from the release build (`make build`). Warnings are errors.
+# Makes DocC pages of every library product from the release build (`make build`), in .build/docs, each in a folder named as
+# the module. Warnings about `import Mneme` are errors; those about the other modules are counted. Names of another module
+# stand in single backticks: DocC resolves links within a module.
 #
 #     scripts/docs.sh [BUILD]     BUILD is the folder of SwiftPM's products, .build if left out
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:-.build} graphs=$(mktemp -d)
-trap 'rm -rf "$graphs"' EXIT
+build=${1:-.build} work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-# What Mneme imports from C is found by its module maps. Modules that plugins need too were built twice; one is enough.
-arguments=(-I "$build/release/Modules")
+# What modules import from C is found by its module maps. Modules that plugins need too were built twice; one is enough.
+arguments=(-I "$build/release/Modules" -I Sources/CMnemeKernels/include -I Sources/CMnemeMemory/include)
 while read -r map; do
     arguments+=(-Xcc "-fmodule-map-file=$map" -Xcc "-I$(dirname "$map")")
 done < <(find Sources/C* "$build"/checkouts/*/Sources "$build"/release/*.build -maxdepth 3 \
     -name module.modulemap -not -path "*-tool.build/*")
 
 target=$(swiftc -print-target-info | python3 -c 'import json, sys; print(json.load(sys.stdin)["target"]["triple"])')
-swift symbolgraph-extract -module-name Mneme -target "$target" "${arguments[@]}" -I Sources/CMnemeKernels/include \
-    -I Sources/CMnemeMemory/include -minimum-access-level public -skip-inherited-docs -output-dir "$graphs"
 docc=$(command -v docc || xcrun --find docc)
-"$docc" convert Sources/Mneme/Mneme.docc --additional-symbol-graph-dir "$graphs" --output-dir .build/docs \
-    --warnings-as-errors --transform-for-static-hosting
+modules=$(sed -nE 's/.*\.library\(name: "(\w+)".*/\1/p' Package.swift)
+warnings=0
+for module in $modules; do
+    graphs=$work/$module log=$work/$module.log
+    swift symbolgraph-extract -module-name "$module" -target "$target" "${arguments[@]}" \
+        -minimum-access-level public -skip-inherited-docs -output-dir "$(mkdir -p "$graphs" && echo "$graphs")"
+    out=.build/docs/$module options=(--fallback-display-name "$module" --fallback-bundle-identifier "mneme.$module")
+    # Only the umbrella has articles.
+    [ "$module" = Mneme ] && out=.build/docs/Mneme options=(Sources/Mneme/Mneme.docc --warnings-as-errors)
+    rm -rf "$out" && mkdir -p "$out"
+    "$docc" convert "${options[@]}" --additional-symbol-graph-dir "$graphs" --output-dir "$out" \
+        --transform-for-static-hosting > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    warnings=$((warnings + $(grep -c '^warning:' "$log" || true)))
+done
+echo "docs: $(wc -w <<< "$modules") modules in .build/docs; DocC warns $warnings times of modules other than Mneme"

@@ -17,7 +17,9 @@ public struct TerminalText: Sendable {
 
     /// Shows one text.
     ///
-    /// - Parameter onOneLine: shows line ends and tabs, too, for where a line is a record.
+    /// - Parameters:
+    ///   - text: text from outside.
+    ///   - onOneLine: shows line ends and tabs, too, for where a line is a record.
     public static func shown(_ text: String, onOneLine: Bool = false) -> String {
         var reader = TerminalText()
         return reader.shown(text, onOneLine: onOneLine)

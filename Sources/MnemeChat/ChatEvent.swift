@@ -13,7 +13,7 @@ public enum ChatEvent: Sendable {
     case toolCall(index: Int, id: String, name: String)
     /// More of a call's arguments: a part of a JSON object's text.
     case toolArguments(index: Int, text: String)
-    /// The end of the answer. The reason is ``MnemeEngine/FinishReason/toolCalls`` if there is a
+    /// The end of the answer. The reason is `FinishReason.toolCalls` if there is a
     /// call and the answer was not cut off.
     case finished(FinishReason, GenerationUsage)
 }

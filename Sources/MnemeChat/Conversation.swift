@@ -23,10 +23,11 @@ public struct Conversation: Sendable {
     /// Begins a conversation.
     ///
     /// - Parameters:
+    ///   - model: the model that answers.
     ///   - engine: runs the model; the caller closes it.
     ///   - memory: what is recalled from before an answer, and remembered in after it.
     ///   - choosing: whose embedding model chooses a tool for small models where one must be called.
-    /// - Throws: ``MnemeStore/AccessError`` if the memory's caller may not read the profile.
+    /// - Throws: `AccessError` if the memory's caller may not read the profile.
     public init(
         _ model: LanguageModel, _ engine: Engine, memory: ChatMemory? = nil,
         choosing: MemoryOS? = nil
@@ -42,7 +43,7 @@ public struct Conversation: Sendable {
     /// is remembered at the answer's end.
     ///
     /// - Throws: `InputError` for messages that memory cannot go with,
-    ///   ``MnemeEngine/EngineError`` for requests that cannot be carried out; the answer throws
+    ///   `EngineError` for requests that cannot be carried out; the answer throws
     ///   what comes up later.
     public func answer(_ turn: ChatTurn) async throws -> ChatAnswer {
         var request = turn.generation

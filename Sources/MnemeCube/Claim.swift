@@ -2,7 +2,7 @@
 /// thing costs.
 ///
 /// Of two memories that claim different things, the later one holds from its time on; see
-/// ``MemCube/validUntil``.
+/// `MemCube.validUntil`.
 public struct Claim: Hashable, Sendable, Codable {
     /// Of whom or what, lower-cased: `ana`, `ana's dog`, `key`.
     public var subject: String

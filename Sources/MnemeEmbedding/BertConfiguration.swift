@@ -53,7 +53,7 @@ public struct BertConfiguration: Sendable, Equatable {
     public var headDimension: Int { hiddenSize / heads }
 
     /// - Parameter folder: holds `config.json`.
-    /// - Throws: ``ModelError`` for a file that is absent, damaged, or of a model that this encoder
+    /// - Throws: `ModelError` for a file that is absent, damaged, or of a model that this encoder
     ///   cannot run.
     public init(folder: String) throws {
         let path = folder + "/config.json"

@@ -53,10 +53,11 @@ public final class BertEncoder: TextEmbedder {
     /// `tokenizer.json`, and what sentence-transformers keeps beside them.
     ///
     /// - Parameters:
+    ///   - folder: the model's folder, as the hub has it.
     ///   - precision: of weights and products; int8 keeps cosine 0.999 and is the fastest.
     ///   - pool: threads to run on.
     ///   - features: instruction sets to use.
-    /// - Throws: ``ModelError``.
+    /// - Throws: `ModelError`.
     public init(
         folder: String, precision: Precision = .int8, pool: ThreadPool = .shared,
         features: ProcessorFeatures = .current

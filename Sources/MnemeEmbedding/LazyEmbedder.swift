@@ -24,7 +24,7 @@ public final class LazyEmbedder: TextEmbedder {
     /// Read when tokens are counted before the encoder is there.
     private let tokenizer = NIOLockedValueBox<(any EncoderTokenizer)?>(nil)
 
-    /// - Throws: ``ModelError`` if the folder does not hold an encoder of the BERT family.
+    /// - Throws: `ModelError` if the folder does not hold an encoder of the BERT family.
     public init(folder: String, precision: Precision = .int8) throws {
         self.folder = folder
         self.precision = precision
@@ -41,7 +41,7 @@ public final class LazyEmbedder: TextEmbedder {
 
     /// The encoder, loaded now if it was not yet.
     ///
-    /// - Throws: ``ModelError`` if the weights cannot be read.
+    /// - Throws: `ModelError` if the weights cannot be read.
     public func encoder() throws -> BertEncoder {
         try loaded.withLockedValue { loaded in
             if let loaded { return loaded }

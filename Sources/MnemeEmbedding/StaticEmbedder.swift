@@ -22,7 +22,7 @@ public final class StaticEmbedder: TextEmbedder {
 
     /// Reads a folder of Model2Vec, or one of sentence-transformers with a `StaticEmbedding`.
     ///
-    /// - Throws: ``ModelError`` for files that are missing, damaged or not understood.
+    /// - Throws: `ModelError` for files that are missing, damaged or not understood.
     public init(folder: String) throws {
         let inner = folder + "/0_StaticEmbedding"
         let place = FileManager.default.fileExists(atPath: inner) ? inner : folder
@@ -93,7 +93,7 @@ public enum EmbeddingModel {
     /// The embedder in a folder: a table, or a transformer whose weights are packed when the first
     /// text is embedded.
     ///
-    /// - Throws: ``ModelError`` if the folder holds no embedder that is understood.
+    /// - Throws: `ModelError` if the folder holds no embedder that is understood.
     public static func open(folder: String, precision: Precision = .int8) throws
         -> any TextEmbedder
     {

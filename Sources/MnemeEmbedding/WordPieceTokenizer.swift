@@ -26,7 +26,7 @@ public struct WordPieceTokenizer: Sendable {
 
     /// Reads `vocab.txt` (one piece a line) and the case rules of `tokenizer_config.json`.
     ///
-    /// - Throws: ``ModelError`` for a missing, damaged or foreign file.
+    /// - Throws: `ModelError` for a missing, damaged or foreign file.
     public init(folder: String) throws {
         var lowercase = true
         var stripAccents: Bool?

@@ -2,7 +2,7 @@ extension Engine {
     /// A prompt in whose message `index` texts stand that other prompts may hold, too: in parts if
     /// this engine reuses such, else as a whole.
     ///
-    /// - Throws: ``EngineError`` as ``LanguageModel/tokens(of:)``.
+    /// - Throws: ``EngineError`` as `LanguageModel.tokens(of:)`.
     public func prompt(
         _ model: LanguageModel, _ messages: [ChatMessage], tools: [ToolDefinition] = [],
         at index: Int, parts: (before: String, texts: [String], after: String)

@@ -81,12 +81,14 @@ public final class Engine: Sendable {
     /// Starts the engine's thread. ``close()`` ends it.
     ///
     /// - Parameters:
+    ///   - model: weights, tokenizer and template.
+    ///   - limits: how much it holds and runs at once.
     ///   - folder: where keys and values are kept beyond the process; nil keeps them in memory
     ///     only.
-    ///   - remote: where other machines find them, too: a ``MnemeKV/RedisTier``.
+    ///   - remote: where other machines find them, too: a `RedisTier`.
     ///   - codec: how they are kept there; all but f16 change answers a little after a restart.
     ///   - adapters: those that requests may name; nil serves none.
-    /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's
+    /// - Throws: `KVError` if there is no memory for keys and values, or the model's
     ///   files cannot be read.
     public init(
         _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil,
@@ -135,9 +137,11 @@ public final class Engine: Sendable {
     /// Forgets, in memory and on disk, all keys and values that were made with these memories in
     /// the text.
     ///
-    /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as
-    ///   ``MnemeKV/KVFolder`` names them.
-    /// - Throws: ``MnemeKV/KVError`` if something may be left; what can be found is erased even so.
+    /// - Parameters:
+    ///   - sources: names of memories.
+    ///   - texts: what these alone have goes, too: hashes of last blocks, as
+    ///     `KVFolder` names them.
+    /// - Throws: `KVError` if something may be left; what can be found is erased even so.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
         var blocks = Set(texts.flatMap { cache.unsharedBlocks($0) })
         var left: KVError?

@@ -8,7 +8,9 @@ extension LanguageModel {
     /// stay text. Messages of roles that the template does not take are told in those of roles that
     /// it takes.
     ///
-    /// - Parameter tools: what the model may call in its answer.
+    /// - Parameters:
+    ///   - messages: the conversation, the oldest message first.
+    ///   - tools: what the model may call in its answer.
     /// - Throws: ``EngineError`` if the model has no template or the template refuses the messages.
     public func tokens(of messages: [ChatMessage], tools: [ToolDefinition] = []) throws -> [Int32] {
         guard let chatForm else {
@@ -37,7 +39,7 @@ extension LanguageModel {
 
     /// The tokens that prompts with this system message begin with, whatever is asked.
     ///
-    /// - Throws: ``EngineError`` as ``tokens(of:)``.
+    /// - Throws: ``EngineError`` as `tokens(of:)`.
     public func tokens(ofSystem message: String) throws -> [Int32] {
         // Of use is what stands before any question: what two prompts share.
         let prompts = try ["A", "1"].map {
@@ -55,7 +57,7 @@ extension LanguageModel {
     /// - Parameters:
     ///   - index: the message, whose content is `before`, `texts` and `after` together.
     /// - Returns: the tokens, and where each text stands among them.
-    /// - Throws: ``EngineError`` as ``tokens(of:)``.
+    /// - Throws: ``EngineError`` as `tokens(of:)`.
     public func tokens(
         of messages: [ChatMessage], tools: [ToolDefinition] = [], at index: Int, before: String,
         texts: [String], after: String

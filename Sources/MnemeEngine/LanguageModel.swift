@@ -22,11 +22,12 @@ public struct LanguageModel: Sendable {
     /// Reads a GGUF file, or a folder as the hub has it.
     ///
     /// - Parameters:
+    ///   - path: a GGUF file, or a folder as the hub has it.
     ///   - context: tokens to run with, if not the model's; where positions are stretched by need,
     ///     it decides how far.
     ///   - stepTokens: the most tokens of one step of the engine.
     ///   - threads: nil shares the process's pool, a thread a core.
-    /// - Throws: ``MnemeBase/ModelError``.
+    /// - Throws: `ModelError`.
     public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil)
         throws
     {

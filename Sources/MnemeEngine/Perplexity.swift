@@ -22,6 +22,8 @@ public enum Perplexity {
     /// Measures the perplexity of a text.
     ///
     /// - Parameters:
+    ///   - model: the model that is measured.
+    ///   - context: tokens that are scored together.
     ///   - tokens: at least one window of `context`.
     ///   - limit: windows at most; nil for all.
     ///   - progress: called with windows done, windows in all, and the perplexity so far.

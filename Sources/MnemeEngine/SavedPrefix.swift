@@ -15,10 +15,11 @@ extension Engine {
     /// until ``release(_:)``.
     ///
     /// - Parameters:
+    ///   - tokens: the prefix; its whole blocks of 32 are kept.
     ///   - scope: the requests that find them, see ``GenerationRequest/scope``.
     ///   - sources: names of the memories in them.
     /// - Returns: what is kept; nil if it is shorter than a block, or nothing is kept on disk.
-    /// - Throws: ``EngineError``, ``MnemeKV/KVError`` if they could not be written.
+    /// - Throws: ``EngineError``, `KVError` if they could not be written.
     /// - Complexity: a prefill of the tokens, the first time.
     public func keep(_ tokens: [Int32], scope: String = "", sources: Set<String> = []) async throws
         -> SavedPrefix?

@@ -14,7 +14,7 @@ public final class MappedFile: @unchecked Sendable {
     /// The path it was opened by.
     public let path: String
 
-    /// - Throws: ``ModelError`` if the file is absent or cannot be mapped.
+    /// - Throws: `ModelError` if the file is absent or cannot be mapped.
     public init(path: String) throws {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -29,7 +29,7 @@ public final class SafetensorsFile: Sendable {
     /// Tensors by name.
     public let tensors: [String: Tensor]
 
-    /// - Throws: ``ModelError`` that names the first fault found.
+    /// - Throws: `ModelError` that names the first fault found.
     public init(path: String) throws {
         file = try MappedFile(path: path)
         let bytes = file.bytes

@@ -34,11 +34,12 @@ public struct ModelFetcher: Sendable {
     /// Fetches a model.
     ///
     /// - Parameters:
+    ///   - reference: what is fetched, and from where.
     ///   - again: fetch it also if it is there and as it was fetched, and if the folder holds the
     ///     model of another source.
     ///   - progress: the name of the file, bytes that are there, bytes of all if known.
     /// - Returns: its folder, and whether anything was fetched.
-    /// - Throws: ``MnemeBase/ModelError``: the source does not answer or has no such model, its
+    /// - Throws: `ModelError`: the source does not answer or has no such model, its
     ///   files came damaged, they cannot be written, or the folder holds another model.
     public func fetch(
         _ reference: ModelReference, again: Bool = false,

@@ -13,7 +13,7 @@ public enum ModelReference: Sendable, Equatable {
     ///
     /// Qwen/Qwen2.5-0.5B-Instruct-GGUF@main:Q4_K_M
     ///
-    /// - Throws: ``ModelError`` that says what can be named.
+    /// - Throws: `ModelError` that says what can be named.
     public init(_ text: String) throws {
         if let wheel = ModelWheel.all.first(where: {
             [$0.name, $0.package, $0.folder.lowercased()].contains(text.lowercased())

@@ -29,7 +29,10 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     /// weights, positions and layout. All processors compute the same bits, so that machines of any
     /// kind can share blocks.
     ///
-    /// - Parameter weights: names the model's files, see ``ModelIdentity``.
+    /// - Parameters:
+    ///   - configuration: gives the rotary embeddings that keys were rotated by.
+    ///   - codec: how the rows are encoded: other codes are other blocks.
+    ///   - weights: names the model's files, see ``ModelIdentity``.
     public static func model(
         _ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16
     ) -> KVHash {

@@ -24,7 +24,9 @@ public enum RecipeCatalog {
 
     /// A recipe by its name; nil if there is none.
     ///
-    /// - Parameter standard: what the recipe changes stages of.
+    /// - Parameters:
+    ///   - name: as ``names`` has it.
+    ///   - standard: what the recipe changes stages of.
     public static func recipe(_ name: String, over standard: Recipe) -> Recipe? {
         if name == standardCard.name { return standard }
         guard let type = published.first(where: { $0.card.name == name }) else { return nil }

@@ -22,7 +22,7 @@ public struct APIKey: Sendable, Codable {
     public var user: String?
     /// The only tenant it reaches; nil for any.
     public var tenant: String?
-    /// The agent that the key is for, see ``MnemeStore/Principal/agent``.
+    /// The agent that the key is for, see `Principal.agent`.
     public var agent: String?
     /// Roles that grants may name.
     public var roles: Set<String>?
@@ -129,7 +129,13 @@ public final class KeyFile: Sendable {
 
     /// Makes a key; the secret is returned once and not kept.
     ///
-    /// - Parameter limits: sets what else the key has.
+    /// - Parameters:
+    ///   - name: what lists and the audit log call it.
+    ///   - permissions: what it may do.
+    ///   - tenant: the tenant that it is bound to; nil for all.
+    ///   - user: the user that it is bound to; nil for all.
+    ///   - expires: when it ends; nil for never.
+    ///   - limits: sets what else the key has.
     public func create(
         name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?,
         limits: (inout APIKey) -> Void = { _ in }

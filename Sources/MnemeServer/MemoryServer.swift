@@ -30,6 +30,9 @@ public struct MemoryServer: Sendable {
     /// A server that is ready to run; nothing is listened on yet.
     ///
     /// - Parameters:
+    ///   - memory: what is served.
+    ///   - configuration: address, limits, keys and certificates.
+    ///   - logger: what the server says of itself.
     ///   - language: a model and the engine that runs it, for the chat and completions endpoints;
     ///     the caller closes the engine.
     /// - Throws: `InputError` if the address is open to others and there is no key.

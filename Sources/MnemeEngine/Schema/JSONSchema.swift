@@ -35,6 +35,7 @@ public struct JSONSchema: Sendable {
     /// A schema as JSON, or one that stands inside of other JSON.
     ///
     /// - Parameters:
+    ///   - text: the schema as JSON.
     ///   - path: names of the members that lead to it.
     ///   - strict: whether what cannot be kept is refused, and not ``ignored``.
     /// - Throws: ``EngineError`` that says what is wrong with the schema: it is malformed, too

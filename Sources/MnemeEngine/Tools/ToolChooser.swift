@@ -80,7 +80,7 @@ struct ToolChooser {
 
 extension Engine {
     /// The user's last words and each tool in words, to be compared by an embedding model; nil where
-    /// ``tool(_:among:for:)`` leaves the choice to the model.
+    /// `tool(_:among:for:)` leaves the choice to the model.
     public func toolWords(
         among tools: [ToolDefinition], for messages: [ChatMessage]
     ) -> (asked: String, tools: [String])? {
@@ -98,7 +98,7 @@ extension Engine {
     ///   - adapter: the adapter that the answer is computed with.
     /// - Returns: nil if the model writes the name better by itself: it has a billion weights or
     ///   more, or the user did not speak last.
-    /// - Throws: ``EngineError`` as ``probabilities(of:from:alternatives:)``.
+    /// - Throws: ``EngineError`` as `probabilities(of:from:alternatives:)`.
     /// - Complexity: for each tool a prefill of its description and the words.
     public func tool(
         _ model: LanguageModel, among tools: [ToolDefinition], for messages: [ChatMessage],

@@ -1,7 +1,7 @@
 /// The format of a model's tool calls: the marks around them, and the form of the arguments.
 ///
 /// A call is `open head NAME middle ARGUMENTS tail`; behind it stands `close`, or `next` and
-/// another call from its `head` on. Marks are read as ``LiteralChoice`` has it: a blank or line break
+/// another call from its `head` on. Marks are read as `LiteralChoice` has it: a blank or line break
 /// stands for itself, the other, or nothing. The published formats are values of this type: the same value holds a model to the
 /// format while it writes, and reads what it wrote.
 public struct ToolFormat: Sendable, Equatable {

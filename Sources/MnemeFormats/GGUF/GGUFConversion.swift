@@ -36,7 +36,7 @@ public enum GGUFConversion {
     /// - Parameters:
     ///   - progress: called with the share that is done.
     ///   - change: may change a tensor's weights before they are written; it is given its name.
-    /// - Throws: ``ModelError`` if `path` is there already or cannot be written, or a weight is not
+    /// - Throws: `ModelError` if `path` is there already or cannot be written, or a weight is not
     ///   finite; then nothing is left behind.
     /// - Complexity: one pass; a tensor of floats at a time in memory.
     public static func convert(

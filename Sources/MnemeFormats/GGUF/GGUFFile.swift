@@ -56,7 +56,7 @@ public final class GGUFFile: Sendable {
     /// this one.
     let entries: [(key: String, range: Range<Int>)]
 
-    /// - Throws: ``ModelError`` that names the first fault found.
+    /// - Throws: `ModelError` that names the first fault found.
     public init(path: String) throws {
         self.path = path
         file = try MappedFile(path: path)
@@ -166,7 +166,7 @@ public final class GGUFFile: Sendable {
 
     /// A tensor's weights as floats, dequantized.
     ///
-    /// - Throws: ``ModelError`` if there is none of that name and shape.
+    /// - Throws: `ModelError` if there is none of that name and shape.
     /// - Complexity: one pass over the tensor.
     public func floats(_ name: String, shape: [Int]) throws -> [Float] {
         let tensor = try tensor(name, shape: shape)
@@ -180,7 +180,7 @@ public final class GGUFFile: Sendable {
 
     /// The tensor of a name, if it has the shape that the caller expects.
     ///
-    /// - Throws: ``ModelError`` if there is none of that name and shape.
+    /// - Throws: `ModelError` if there is none of that name and shape.
     public func tensor(_ name: String, shape: [Int]) throws -> Tensor {
         guard let tensor = tensors[name] else {
             throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'. Is it a whole model?")

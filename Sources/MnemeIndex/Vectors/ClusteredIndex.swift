@@ -101,7 +101,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     /// Opens what ``save(to:name:)`` wrote at `path`.
     ///
-    /// - Parameter key: the key of a name in the file, or nil if that is gone.
+    /// - Parameters:
+    ///   - path: the file that it is written to.
+    ///   - key: the key of a name in the file, or nil if that is gone.
     /// - Throws: ``IndexError``, also if another process has it open.
     public init(opening path: String, key: (Int) -> Int? = { $0 }) throws {
         let file = try IndexFile(opening: path, kind: .clustered)

@@ -55,8 +55,10 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
 
     /// Opens what ``save(to:)`` wrote; the file is mapped, not read.
     ///
-    /// - Parameter key: the key of a name in the file, or nil if that is gone, see
-    ///   ``VectorIndex/save(to:name:)``.
+    /// - Parameters:
+    ///   - path: the file that it is written to.
+    ///   - key: the key of a name in the file, or nil if that is gone, see
+    ///     ``VectorIndex/save(to:name:)``.
     /// - Throws: ``IndexError``.
     public convenience init(opening path: String, key: (Int) -> Int? = { $0 }) throws {
         try self.init(file: IndexFile(opening: path, kind: .flat), key: key)

@@ -21,7 +21,7 @@ extension GraphIndex {
         }
     }
 
-    /// As ``VectorIndex`` has it; ``FilterPlan`` decides how a filter is met. Codes of 8 bits
+    /// As ``VectorIndex`` has it; `FilterPlan` decides how a filter is met. Codes of 8 bits
     /// choose a few more than asked for, 12 bits order them.
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")

@@ -71,6 +71,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// An empty index.
     ///
     /// - Parameters:
+    ///   - dimension: elements of a vector.
     ///   - pool: builds; nil takes the process's.
     ///   - repairsItself: ``apply(_:)`` repairs links when much was deleted; otherwise the caller calls
     ///     ``maintain()``.
@@ -96,6 +97,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// keys are read at once.
     ///
     /// - Parameters:
+    ///   - path: the file that it is written to.
     ///   - key: the key of a name in the file, or nil if that is gone, see
     ///     ``VectorIndex/save(to:name:)``.
     ///   - pool: builds; nil takes the process's.

@@ -6,7 +6,7 @@ import NIOConcurrencyHelpers
 /// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than
 /// memory is to hold lie on disk.
 ///
-/// New vectors are scanned at first, so that they are found at once; ``maintain()``, which the owner
+/// New vectors are scanned at first, so that they are found at once; `maintain()`, which the owner
 /// calls in the background, moves them to the graph when there is enough. Searches ask both. Saved
 /// they are one file; lists on disk lie beside it, at `path.lists`.
 public final class TieredIndex: VectorIndex, @unchecked Sendable {
@@ -162,7 +162,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         let large = state.withLockedValue { $0.large }?.footprint ?? IndexFootprint(memory: 0)
         return IndexFootprint(memory: recent.footprint.memory + large.memory, disk: large.disk)
     }
-    /// True if ``maintain()`` has something to do.
+    /// True if `maintain()` has something to do.
     public var needsMaintenance: Bool {
         recent.count
             >= (state.withLockedValue { $0.large } == nil

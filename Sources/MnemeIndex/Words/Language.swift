@@ -70,7 +70,9 @@ public struct Language: Sendable {
 
     /// The words of a text as this language parts them.
     ///
-    /// - Parameter words: ``TextAnalyzer/words(_:)`` of the text.
+    /// - Parameters:
+    ///   - text: the whole text: joined words of it cannot be parted.
+    ///   - words: ``TextAnalyzer/words(_:)`` of the text.
     public func words(of text: String, _ words: [String]) -> [String] {
         guard partsAtApostrophe else { return words }
         let apostrophes: Set<Unicode.Scalar> = ["'", "\u{2019}", "\u{02BC}"]

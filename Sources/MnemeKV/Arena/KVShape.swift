@@ -3,7 +3,7 @@ public import MnemeModels
 
 /// The layout of a KV block in memory: 32 positions of all layers, one range of bytes.
 ///
-/// Layer by layer, first the keys, then the values, as ``MnemeModels/KVView`` orders them: keys of
+/// Layer by layer, first the keys, then the values, as `KVView` orders them: keys of
 /// a head are transposed, [dimension][32], values are rows, [32][dimension]; both are halves. So a
 /// block is one mapping, one read and one checksum, whatever the number of layers, a head's part of
 /// it is one piece, and attention steps from block to block with one constant stride.

@@ -2,7 +2,7 @@ public import MnemeModels
 import MnemeNumerics
 
 /// One sequence's KV cache, of which a policy keeps a part, with memory and steps of its own: it
-/// measures policies (`mneme kv eval`). Answers hold a ``CompressedSequence`` in the engine's
+/// measures policies (`mneme kv eval`). Answers hold a `CompressedSequence` in the engine's
 /// memory.
 ///
 /// A prompt either comes as it is read (``feed(_:endsPrompt:logits:)``), so that rows are evicted

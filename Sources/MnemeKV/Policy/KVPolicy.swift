@@ -4,7 +4,7 @@ import Foundation
 /// they are scored, how the budget is split over the heads, and what becomes of evicted rows.
 ///
 /// A policy is put together from four small parts and never touches positions or storage:
-/// ``CompressedSequence`` does. Most published methods differ in one part alone, so that they can be
+/// `CompressedSequence` does. Most published methods differ in one part alone, so that they can be
 /// combined: SnapKV's scores with DuoAttention's split, for one.
 public struct KVPolicy: Sendable {
     /// The times at which rows are evicted.

@@ -48,7 +48,7 @@ extension KVFolder {
     /// is not of the folder's key is not used any more.
     ///
     /// - Returns: how many blocks.
-    /// - Throws: ``KVError`` and ``MnemeSeal/SealError``.
+    /// - Throws: ``KVError`` and `SealError`.
     @discardableResult
     public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?)
         throws -> Int
@@ -82,7 +82,7 @@ extension KVFolder {
 
     /// Lets another key open the folder.
     ///
-    /// - Throws: ``MnemeSeal/SealError``, ``KVError``. At any moment one of the keys opens it.
+    /// - Throws: `SealError`, ``KVError``. At any moment one of the keys opens it.
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
         throws
     {

@@ -46,10 +46,12 @@ public final class KVFolder: KVTier {
     }
 
     /// - Parameters:
+    ///   - path: the folder; made if it is absent.
+    ///   - evictor: which block goes where the folder is full.
     ///   - limit: bytes; what is worth least to `evictor` is deleted beyond.
     ///   - key: opens a folder whose files are encrypted; one without files is made so. See
     ///     ``KVFolder/rewrite(_:from:to:)``.
-    /// - Throws: ``KVError`` if the folder cannot be made, and ``MnemeSeal/SealError`` if the key
+    /// - Throws: ``KVError`` if the folder cannot be made, and `SealError` if the key
     ///   is missing or another one.
     public init(
         path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(),

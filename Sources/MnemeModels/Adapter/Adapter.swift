@@ -6,7 +6,7 @@ import MnemeBase
 /// scale·B·A that is added to W.
 ///
 /// Rows of queries' and keys' B stand in transformers' order, whatever file they came from: in each
-/// head the first elements of all rotated pairs, then the second (``RotaryRows``).
+/// head the first elements of all rotated pairs, then the second (`RotaryRows`).
 public struct Adapter: Sendable, Equatable {
     /// A linear map of a layer.
     public struct Place: Sendable, Hashable, Comparable {

@@ -37,7 +37,7 @@ public struct AdapterFolder: Sendable {
 
     /// Writes `mneme.json`.
     ///
-    /// - Throws: ``MnemeBase/FileError``.
+    /// - Throws: `FileError`.
     public func write(_ record: AdapterRecord) throws {
         try AtomicFile.write(record.json, to: path + "/" + Self.recordFile)
     }
@@ -46,7 +46,7 @@ public struct AdapterFolder: Sendable {
     /// known what to make anew.
     ///
     /// - Parameter reason: a sentence.
-    /// - Throws: ``AdapterError``, ``MnemeBase/FileError`` if something may be left.
+    /// - Throws: ``AdapterError``, `FileError` if something may be left.
     public func withdraw(_ reason: String) throws {
         guard var record = try record() else { return }
         // First the word that it may not be used: what runs meanwhile sees it.
@@ -235,7 +235,7 @@ extension AdapterFolder {
     ///
     /// PEFT loads it for all families but Phi-3, whose matrices are joint there.
     ///
-    /// - Throws: ``MnemeBase/FileError`` if the system refuses.
+    /// - Throws: `FileError` if the system refuses.
     public func write(_ adapter: Adapter, _ record: AdapterRecord) throws {
         try SafetensorsWriter.write(
             adapter.terms.sorted { $0.key < $1.key }.flatMap { place, term in

@@ -10,8 +10,8 @@ extension Adapter {
     ///   - target: the type of the matrices; fewer bits lose some of what the terms change.
     ///   - path: the file to write, which must not be there.
     ///   - progress: called with the share that is done.
-    /// - Throws: ``AdapterError`` if it does not fit; ``ModelError`` as
-    ///   ``MnemeFormats/GGUFConversion/convert(_:to:path:progress:change:)``.
+    /// - Throws: ``AdapterError`` if it does not fit; `ModelError` as
+    ///   `GGUFConversion.convert(_:to:path:progress:change:)`.
     /// - Complexity: one pass over the model; a tensor of floats at a time in memory.
     public func merge(
         into file: GGUFFile, as target: GGUFConversion.Target, path: String,

@@ -61,7 +61,7 @@ public struct AdapterStore: Sendable {
     /// Removes trainings that learn from any of these memories and have not ended, with their
     /// checkpoints. What cannot be read is removed, too: nobody knows what is in it.
     ///
-    /// - Throws: ``MnemeBase/FileError`` if one cannot be removed.
+    /// - Throws: `FileError` if one cannot be removed.
     public func eraseTrainings(madeOf sources: Set<String>) throws {
         struct Learned: Decodable { var memories: [String] }
         for entry in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
@@ -87,7 +87,7 @@ public struct AdapterStore: Sendable {
     ///   - replacing: whether one of this name may be there; it is gone afterwards.
     ///   - fill: writes the files into a new folder.
     /// - Throws: ``AdapterError`` if the name is taken or cannot be one, what `fill` throws, and
-    ///   ``MnemeBase/FileError``. Nothing is left then.
+    ///   `FileError`. Nothing is left then.
     @discardableResult
     public func add(
         _ name: String, replacing: Bool = false, fill: (AdapterFolder) throws -> Void
@@ -137,7 +137,7 @@ public struct AdapterStore: Sendable {
     ///   - source: the folder or file.
     ///   - record: name, base and what else is known.
     ///   - c: the shape of the base model, which it must fit.
-    /// - Throws: ``AdapterError``, ``MnemeBase/FileError``.
+    /// - Throws: ``AdapterError``, `FileError`.
     @discardableResult
     public func add(
         importing source: String, _ record: AdapterRecord, for c: DecoderConfiguration,
@@ -167,7 +167,7 @@ public struct AdapterStore: Sendable {
 
     /// Erases an adapter: its files, and its name.
     ///
-    /// - Throws: ``AdapterError`` if there is none, ``MnemeBase/FileError`` if files are left.
+    /// - Throws: ``AdapterError`` if there is none, `FileError` if files are left.
     public func erase(_ name: String) throws {
         let folder = try folder(name)
         do { try FileManager.default.removeItem(atPath: folder.path) } catch {

@@ -5,7 +5,7 @@ import MnemeBase
 ///
 /// Families differ in values, not in code paths of their own: a norm that is there or not, a
 /// window, a cap. What a new family needs beyond these is a new property here and a place in
-/// ``DecoderLayer``.
+/// `DecoderLayer`.
 public struct DecoderConfiguration: Sendable, Equatable {
     /// The family, as GGUF names it: `llama`, `qwen2`, `qwen3`, `gemma2`, `gemma3`, `phi3`.
     public var architecture: String

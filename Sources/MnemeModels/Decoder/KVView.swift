@@ -199,7 +199,12 @@ public struct DecoderSegment: @unchecked Sendable {
 
     /// Tokens anywhere in the sequence, over what the view holds for all other positions.
     ///
-    /// - Parameter positions: of each token, ascending; the memory must outlive the step.
+    /// - Parameters:
+    ///   - tokens: its tokens' places in the step.
+    ///   - view: the keys and values of its sequence.
+    ///   - logits: how many of its last positions are scored.
+    ///   - observation: what is noted of attention for policies; nil for nothing.
+    ///   - positions: of each token, ascending; the memory must outlive the step.
     public init(
         tokens: Range<Int>, positions: UnsafePointer<Int32>, view: KVView, logits: Int,
         observation: KVObservation? = nil

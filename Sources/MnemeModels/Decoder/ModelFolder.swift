@@ -15,9 +15,11 @@ public final class ModelFolder: Sendable {
     /// The prefix of all names: `model.` or longer, where the model also sees images.
     private let prefix: String
 
-    /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where
-    ///   positions are stretched by need (NTK, LongRoPE), it decides how far.
-    /// - Throws: ``ModelError`` for families that are not read, and files that are absent or
+    /// - Parameters:
+    ///   - path: the folder.
+    ///   - context: tokens that the model shall run with; nil takes the file's. Where
+    ///     positions are stretched by need (NTK, LongRoPE), it decides how far.
+    /// - Throws: `ModelError` for families that are not read, and files that are absent or
     ///   unsound.
     public init(path: String, context: Int? = nil) throws {
         self.path = path
@@ -159,7 +161,7 @@ extension ModelFolder: DecoderTensors {
 extension ModelFolder {
     /// The folder's tokenizer.
     ///
-    /// - Throws: ``ModelError`` for kinds that are not read.
+    /// - Throws: `ModelError` for kinds that are not read.
     public func tokenizer() throws -> any Tokenizer { try TokenizerJSON.read(folder: path) }
 
     /// The Jinja template that turns messages into a prompt.
@@ -177,7 +179,7 @@ extension ModelFolder {
 extension TransformerDecoder {
     /// Packs the weights of a folder.
     ///
-    /// - Throws: ``ModelError``.
+    /// - Throws: `ModelError`.
     public convenience init(
         _ folder: ModelFolder, stepTokens: Int = 512, stepLogits: Int = 64,
         pool: ThreadPool = .shared

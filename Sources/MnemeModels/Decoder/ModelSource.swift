@@ -9,8 +9,10 @@ public enum ModelSource: Sendable {
 
     /// Opens a GGUF file, a folder with `config.json`, or a folder that holds a GGUF file.
     ///
-    /// - Parameter context: see ``ModelFolder/init(path:context:)``; for folders.
-    /// - Throws: ``ModelError``.
+    /// - Parameters:
+    ///   - path: a GGUF file, or a folder as the hub has it.
+    ///   - context: see ``ModelFolder/init(path:context:)``; for folders.
+    /// - Throws: `ModelError`.
     public init(path: String, context: Int? = nil) throws {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
@@ -74,7 +76,7 @@ public enum ModelSource: Sendable {
     /// and NaNs are faults, in any type of weights.
     ///
     /// - Complexity: one pass over the file; a tensor of floats at a time in memory.
-    /// - Throws: ``ModelError`` where the model cannot be opened as a decoder at all.
+    /// - Throws: `ModelError` where the model cannot be opened as a decoder at all.
     public func faults(progress: (Int, Int) -> Void = { _, _ in }) throws -> [String] {
         var faults: [String] = []
         let configuration = try configuration()

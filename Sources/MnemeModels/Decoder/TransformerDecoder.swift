@@ -49,7 +49,7 @@ public final class TransformerDecoder: Sendable {
     /// - Parameters:
     ///   - stepTokens: the most tokens of a step; longer prompts come in several.
     ///   - stepLogits: the most logits of a step.
-    /// - Throws: ``ModelError``.
+    /// - Throws: `ModelError`.
     public convenience init(
         _ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared
     )
@@ -62,8 +62,13 @@ public final class TransformerDecoder: Sendable {
 
     /// Packs the weights of a file or folder.
     ///
-    /// - Parameter context: tokens to run with; nil takes the model's.
-    /// - Throws: ``ModelError``.
+    /// - Parameters:
+    ///   - source: the weights.
+    ///   - stepTokens: the most tokens of a step: scratch memory is for so many.
+    ///   - stepLogits: the most positions of a step that are scored.
+    ///   - pool: threads that share a step.
+    ///   - context: tokens to run with; nil takes the model's.
+    /// - Throws: `ModelError`.
     public convenience init(
         _ source: ModelSource, context: Int? = nil, stepTokens: Int = 512, stepLogits: Int = 64,
         pool: ThreadPool = .shared

@@ -15,7 +15,9 @@ public struct MCPConnection: Sendable {
 
     /// A connection whose messages a session answers.
     ///
-    /// - Parameter send: takes each message of ours, without a line's end; called one at a time.
+    /// - Parameters:
+    ///   - session: answers what comes in.
+    ///   - send: takes each message of ours, without a line's end; called one at a time.
     public init(_ session: MCPSession, send: @escaping @Sendable (String) -> Void) {
         self.session = session
         calls = RunningCalls(send: send)

@@ -31,6 +31,7 @@ public struct MCPSession: Sendable {
     /// A session for one caller.
     ///
     /// - Parameters:
+    ///   - memory: what tools and resources reach.
     ///   - principal: who asks; only tools that it may use are offered.
     ///   - request: names the message in the audit log.
     ///   - version: the server's own, told to clients.

@@ -122,6 +122,6 @@ public struct AccessError: MnemeError {
     /// - Parameter message: what is refused and what would be needed, for the one who asked.
     public init(_ message: String) { self.message = message }
 
-    /// Always ``MnemeBase/ErrorClass/forbidden``.
+    /// Always `ErrorClass.forbidden`.
     public var errorClass: ErrorClass { .forbidden }
 }

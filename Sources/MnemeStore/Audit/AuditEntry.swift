@@ -110,7 +110,7 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
     public var position: Int64, hash: Data
     /// The time of the signature.
     public var time: Date
-    /// The Ed25519 public key, and the signature of ``message``.
+    /// The Ed25519 public key, and the signature of the place, the hash and the time.
     public var key: Data, signature: Data
 
     /// The bytes that are signed.

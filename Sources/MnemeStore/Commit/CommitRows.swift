@@ -83,7 +83,7 @@ public struct JournalRow: Sendable {
     public var principal: String, reason: String?
     /// The cube or edge after the change, as JSON.
     public var payload: String
-    /// Both bind the entry to the audit log, see ``JournalDigest``.
+    /// Both bind the entry to the audit log, which names all of them.
     public var salt: Data, digest: Data
 }
 

@@ -1,10 +1,10 @@
 import Foundation
 import MnemeBase
 
-/// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as
+/// Writes cubes as the JSON that `StoreCoding` reads: one pass, several times as fast as
 /// `JSONEncoder`, which took a third of a write.
 public struct CubeJSON: Sendable {
-    /// The cube's header column, see ``CubeHeader``.
+    /// The cube's header column: what is neither text, state, times nor scope.
     public let header: String
     /// The whole cube, for the journal.
     public let payload: String

@@ -26,6 +26,7 @@ public protocol AuditStore: Sendable {
     /// Walks the whole audit log and the journal, and says where they were tampered with.
     ///
     /// - Parameters:
+    ///   - caller: must administer the store as a whole.
     ///   - keys: Ed25519 public keys that are trusted; nil trusts any.
     ///   - head: an end that was noted earlier; it must still be there.
     func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws

@@ -4,7 +4,13 @@ public import Foundation
 public protocol IndexFeed: Sendable {
     /// The changes that an index of what is visible has to apply at these positions.
     ///
-    /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
+    /// - Parameters:
+    ///   - owner: whose memories.
+    ///   - position: the journal position that the caller has reached; 0 for all.
+    ///   - vectorsSince: the same for vectors.
+    ///   - embedder: the model whose vectors are wanted.
+    ///   - visibility: what the caller reaches; the rest is left out.
+    ///   - former: an embedder whose vectors serve where there are none of `embedder` yet.
     func changes(
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
@@ -12,7 +18,10 @@ public protocol IndexFeed: Sendable {
     /// Hands over the index terms of what is visible, and no more of it, the oldest first: for one
     /// write, which is compared with them and forgets them.
     ///
-    /// - Parameter body: returns false to end.
+    /// - Parameters:
+    ///   - owner: whose memories.
+    ///   - visibility: what the caller reaches; the rest is left out.
+    ///   - body: returns false to end.
     func forEachTerms(
         owner: Owner, visibility: Visibility, _ body: (TermsRow) throws -> Bool
     ) throws
@@ -23,8 +32,10 @@ public protocol IndexFeed: Sendable {
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
     /// Cubes whose text has no vector yet, oldest first; durable, so that a crash loses none.
     ///
-    /// - Parameter replacing: also those whose vector is of another embedder than this; after those
-    ///   that have none.
+    /// - Parameters:
+    ///   - limit: the most cubes that are answered with.
+    ///   - replacing: also those whose vector is of another embedder than this; after those
+    ///     that have none.
     func pendingEmbeddings(replacing: String?, limit: Int) throws -> [PendingEmbedding]
     /// The number of cubes that ``pendingEmbeddings(replacing:limit:)`` would hand out, without its
     /// limit.

@@ -26,11 +26,12 @@ extension SQLiteMemoryStore {
     /// reads it back. The copy is encrypted if the store is.
     ///
     /// - Parameters:
+    ///   - caller: must administer the store as a whole.
     ///   - target: a file that is not there yet. It is there when it is whole and on the disk.
     ///   - key: opens the store, and will open the copy; nil if it is not encrypted.
     ///   - progress: called with pages done and in all.
     /// - Returns: what the copy holds. It has no findings: a copy that is not sound is an error.
-    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``.
+    /// - Throws: ``StoreError`` and `SealError`.
     /// - Complexity: one pass over the file, and one to check the copy.
     public func backup(
         to target: String, key: EncryptionKey?, by caller: Caller = .local,
@@ -69,7 +70,7 @@ extension SQLiteMemoryStore {
 
     /// Looks through a copy: SQLite's own structure, references, the audit log and the journal.
     ///
-    /// - Throws: ``StoreError`` if it is not there or no store, ``MnemeSeal/SealError`` for another
+    /// - Throws: ``StoreError`` if it is not there or no store, `SealError` for another
     ///   key. What is wrong in it is among the findings.
     public static func inspect(backup path: String, key: EncryptionKey?) throws -> StoreBackup {
         let path = try resolved(path)

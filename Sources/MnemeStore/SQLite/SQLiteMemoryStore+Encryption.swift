@@ -18,7 +18,7 @@ extension SQLiteMemoryStore {
 
     /// Lets another key open the store. Who has it open now keeps it open.
     ///
-    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``. At any moment at least one of the keys
+    /// - Throws: ``StoreError`` and `SealError`. At any moment at least one of the keys
     ///   opens the store.
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
         throws
@@ -58,10 +58,12 @@ extension SQLiteMemoryStore {
     /// file system or a solid-state disk keeps of it, nobody can reach from here.
     ///
     /// - Parameters:
+    ///   - path: the store's file, which nobody has open.
+    ///   - progress: is told how many pages are done, and of how many.
     ///   - old: opens it now; nil if it is not encrypted.
     ///   - new: opens it afterwards; nil writes it so that anybody can read it.
     /// - Returns: pages of 4 KiB.
-    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``; the store is as it was then.
+    /// - Throws: ``StoreError`` and `SealError`; the store is as it was then.
     @discardableResult
     public static func rewrite(
         _ path: String, from old: EncryptionKey?, to new: EncryptionKey?,

@@ -7,7 +7,7 @@ extension SQLiteMemoryStore {
     /// Seconds after which a policy is read again: another process may have changed it.
     private static let policyAge = 1.0
 
-    /// As ``PolicyStore`` has it. Every write asks, so that the answer is kept for ``policyAge``
+    /// As ``PolicyStore`` has it. Every write asks, so that the answer is kept for `policyAge`
     /// seconds.
     public func policy(of tenant: String) throws -> MemoryPolicy {
         let now = Date()
@@ -36,7 +36,7 @@ extension SQLiteMemoryStore {
     }
 
     /// Policy and audit entry are one transaction. This process sees it at once, others within
-    /// ``policyAge`` seconds.
+    /// `policyAge` seconds.
     public func setPolicy(_ policy: MemoryPolicy?, tenant: String?, by caller: Caller) throws {
         let principal = caller.principal
         guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil,

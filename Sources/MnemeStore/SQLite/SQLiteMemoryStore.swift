@@ -32,12 +32,13 @@ public final class SQLiteMemoryStore: MemoryStore {
     /// the first. Its owner alone can read the files.
     ///
     /// - Parameters:
+    ///   - path: the store's file; made if it is absent.
     ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
     ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can
     ///     write the file can write another log.
     ///   - key: opens an encrypted store; a new one is made encrypted. See
     ///     ``rewrite(_:from:to:progress:)``.
-    /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or
+    /// - Throws: ``StoreError``, and `SealError` if the key is missing or
     ///   another one, or the store is not encrypted though there is one.
     public init(
         path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil,

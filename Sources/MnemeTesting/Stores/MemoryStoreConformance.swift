@@ -1,8 +1,8 @@
 import Foundation
 public import MnemeStore
 
-/// Requirements of every ``MemoryStore``, as checks that a test runs on an empty store. Its audit
-/// log must be signed, see ``AuditStore/shortenAudit(before:by:archive:)``.
+/// Requirements of every `MemoryStore` of MnemeStore, as checks that a test runs on an empty store. Its audit
+/// log must be signed, see `AuditStore.shortenAudit(before:by:archive:)`.
 ///
 /// A check knows nothing but the protocols: it writes and reads as users do, with callers of few
 /// and of many rights, and expects the typed errors that they promise.

@@ -13,6 +13,7 @@ public protocol Tokenizer: Sendable {
     /// Token ids of `text`.
     ///
     /// - Parameters:
+    ///   - text: what is encoded.
     ///   - special: names of special tokens in the text become those tokens. False for text that a
     ///     user wrote: nobody may forge a turn of the conversation.
     ///   - dropping: a scalar that is left out of what is text, after special tokens were found:
