@@ -38,7 +38,9 @@ extension MemoryOS {
 
     /// The answer to a question that puts many memories together: how many, how much, which most, in what order. By rule.
     ///
-    /// - Parameter caller: only what it may read is counted.
+    /// - Parameters:
+    ///   - request: the question, whose memories it is asked of, and filters.
+    ///   - caller: only what it may read is counted.
     /// - Throws: `InputError` for a question without words or out of bounds, `AccessError`, `StoreError`.
     /// - Complexity: linear in the length of all memories that the filters let through, at most 50,000.
     public func ask(_ request: AskRequest, by caller: Caller = .local) async throws -> AskResult {

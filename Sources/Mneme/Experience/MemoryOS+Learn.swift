@@ -39,7 +39,10 @@ extension MemoryOS {
 
     /// Keeps how an attempt ended: as a case, in the values of like cases, and as a procedure once several ended well.
     ///
-    /// - Parameter caller: needs to read and to write; cases that it may not see neither count nor change.
+    /// - Parameters:
+    ///   - outcome: the task, what was tried, and how well it ended.
+    ///   - scope: whose case it becomes.
+    ///   - caller: needs to read and to write; cases that it may not see neither count nor change.
     /// - Throws: `InputError` for an empty task or approach, or a reward out of 0 to 1; `AccessError`, `StoreError`.
     /// - Complexity: linear in the owner's cases.
     @discardableResult

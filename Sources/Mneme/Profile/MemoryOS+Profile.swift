@@ -32,6 +32,7 @@ extension MemoryOS {
     /// - Parameters:
     ///   - person: by name; nil for whoever keeps the memories without naming a speaker ("I").
     ///   - owner: whose memories are read.
+    ///   - agent: only memories of this agent; nil for all.
     ///   - caller: what it may not read is no evidence.
     /// - Throws: `InputError` for an empty name, `AccessError`, `StoreError`.
     /// - Complexity: linear in the owner's memories, at most 50,000 of them.

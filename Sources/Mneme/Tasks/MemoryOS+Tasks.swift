@@ -11,6 +11,8 @@ extension MemoryOS {
     /// - Parameters:
     ///   - change: what the step says; its text is needed.
     ///   - parent: the step that it belongs to; nil begins a task.
+    ///   - scope: whose step it is.
+    ///   - caller: needs to read and to write.
     /// - Throws: `InputError` without a text, `StoreError` if there is no such step, `AccessError`.
     /// - Complexity: linear in the steps of all tasks of the owner.
     @discardableResult
