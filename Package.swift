@@ -244,7 +244,7 @@ let package = Package(
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeBench", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
                 "MnemeModels", "MnemeSeal", "MnemeServer",
                 "MnemeStore", "MnemeText", locks, logging,
             ]

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeBench
 import MnemeChat
 import MnemeEngine
 import MnemeKV
@@ -83,6 +84,79 @@ import Testing
             }
         }
         return (tokens, probabilities, cached)
+    }
+
+    @Test func `an evaluation counts what each says, and the loss that it gives the right words`()
+        async throws
+    {
+        try await withAdapters { model, engine, _ in
+            let prompt = "Boat 1 is blue. Boat"
+            func text(_ adapter: String?) async throws -> String {
+                let tokens = try await answer(engine, request(model, prompt, adapter)).tokens
+                return model.tokenizer.decode(tokens[...])
+            }
+            // What the adapter says, and the model without it does not.
+            let said = try await text("one")
+            let plain = try await text(nil)
+            #expect(said != plain)
+            let questions = [
+                AdapterEvaluation.Question(prompt: prompt, answer: said.uppercased()),
+                AdapterEvaluation.Question(prompt: prompt, answer: plain),
+            ]
+            var steps: [Int] = []
+            let result = try await AdapterEvaluation.run(
+                engine, adapter: "one", questions: questions,
+                text: model.tokens(of: "The harbour lies still."), maxTokens: 24
+            ) {
+                let start = model.tokens(of: $0.prompt)
+                return (start + model.tokens(of: $0.answer), start.count)
+            } progress: { done, _ in
+                steps.append(done)
+            }
+            #expect(steps == [1, 2, 3])
+            #expect(result.questions == 2)
+            #expect(result.with.right == 1 && result.without.right == 1)
+            #expect(result.answerTokens > 0 && result.textTokens > 0)
+            // The sum of ln p over both answers, from the first token behind the prompt on.
+            for (adapter, figures) in [("one", result.with), (nil, result.without)]
+                as [(String?, AdapterEvaluation.Figures)]
+            {
+                var (sum, count) = (0.0, 0)
+                for question in questions {
+                    let start = model.tokens(of: prompt)
+                    let scored = try await engine.probabilities(
+                        of: start + model.tokens(of: question.answer), alternatives: 0,
+                        adapter: adapter
+                    ).dropFirst(start.count)
+                    sum -= scored.reduce(0) { $0 + ($1.logProbability ?? .nan) }
+                    count += scored.count
+                }
+                #expect(abs(figures.answerLoss - sum / Double(count)) < 1e-4)
+                #expect(try #require(figures.perplexity) > 1)
+            }
+            #expect(result.with.perplexity != result.without.perplexity)
+        }
+    }
+
+    @Test func `questions are read by lines, and what is none is refused by its line`() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-questions-\(UUID().uuidString).jsonl"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func read(_ text: String) throws -> [AdapterEvaluation.Question] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            return try AdapterEvaluation.Question.read(path)
+        }
+        let one = "{\"prompt\": \"Who?\", \"answer\": \" Ana \"}"
+        let found = try read("\(one)\n\n\(one)\n")
+        #expect(found.count == 2)
+        #expect(found[0].isAnswered(by: "It is ANA.") && !found[0].isAnswered(by: "It is Bo."))
+        for bad in ["{", "[]", "{\"prompt\": \"a\"}", "{\"prompt\": \"a\", \"answer\": \" \"}"] {
+            let error = #expect(throws: InputError.self) { try read(one + "\n" + bad) }
+            #expect(error?.message.contains("Line 2") == true, "\(bad)")
+        }
+        #expect(throws: InputError.self) { try read("\n") }
+        #expect(throws: InputError.self) { try AdapterEvaluation.Question.read(path + ".absent") }
     }
 
     @Test func `requests with several adapters and none in one batch answer as one by one`() async throws {

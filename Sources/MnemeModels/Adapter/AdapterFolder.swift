@@ -237,6 +237,12 @@ extension AdapterFolder {
     ///
     /// - Throws: `FileError` if the system refuses.
     public func write(_ adapter: Adapter, _ record: AdapterRecord) throws {
+        try write(adapter, base: record.base)
+        try write(record)
+    }
+
+    /// The same without a record.
+    func write(_ adapter: Adapter, base: String) throws {
         try SafetensorsWriter.write(
             adapter.terms.sorted { $0.key < $1.key }.flatMap { place, term in
                 let name =
@@ -251,14 +257,13 @@ extension AdapterFolder {
                 ]
             }, to: path + "/" + Self.weightsFile)
         try AtomicFile.write(
-            Data((Self.configuration(of: adapter, record).text + "\n").utf8),
+            Data((Self.configuration(of: adapter, base: base).text + "\n").utf8),
             to: path + "/" + Self.configurationFile)
-        try write(record)
     }
 
     /// The `adapter_config.json` of an adapter: the first term's rank and scale, and patterns for
     /// terms that have others.
-    private static func configuration(of adapter: Adapter, _ record: AdapterRecord) -> OrderedJSON {
+    private static func configuration(of adapter: Adapter, base: String) -> OrderedJSON {
         func number(_ value: Double) -> OrderedJSON {
             .number(Int(exactly: value).map(String.init) ?? String(value))
         }
@@ -281,7 +286,7 @@ extension AdapterFolder {
         }
         return .object([
             member("peft_type", .string("LORA")), member("task_type", .string("CAUSAL_LM")),
-            member("base_model_name_or_path", .string(record.base)), member("r", number(Double(rank))),
+            member("base_model_name_or_path", .string(base)), member("r", number(Double(rank))),
             member("lora_alpha", number(alpha)), member("target_modules", .array(modules)),
             member("rank_pattern", .object(ranks)), member("alpha_pattern", .object(alphas)),
             member("lora_dropout", .number("0.0")), member("bias", .string("none")),

@@ -5,11 +5,13 @@ import ArgumentParser
 struct AdaptersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapters",
-        abstract: "Learn, list, show, import, merge and erase adapters (LoRA) of language models.",
+        abstract: "Learn, list, show, measure, import, export, merge and erase adapters (LoRA) of language models.",
         discussion: """
             An adapter is used by name: `mneme chat --adapter NAME`, or "adapter": "NAME" or "model": "MODEL:NAME" in a request \
             to `mneme serve`.
             """,
-        subcommands: [List.self, Train.self, Show.self, Import.self, Merge.self, Erase.self],
+        subcommands: [
+            List.self, Train.self, Show.self, Eval.self, Import.self, Export.self, Merge.self, Erase.self,
+        ],
         defaultSubcommand: List.self)
 }
