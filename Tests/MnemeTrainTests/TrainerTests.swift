@@ -36,8 +36,12 @@ import Testing
             try killed.step()
             let resumed = try trainer("b", resume: true, threads: 2)
             #expect(resumed.progress.step == 4)
+            #expect(resumed.progress.tokens == killed.progress.tokens - killed.lastBatch.tokens.count)
+            #expect(resumed.progress.tokensPerSecond == 0)
             while !resumed.isDone { try resumed.step() }
             #expect(resumed.adapter == whole.adapter)
+            #expect(resumed.progress.tokens == whole.progress.tokens)
+            #expect(resumed.progress.seconds > resumed.progress.earlierSeconds)
             #expect(resumed.progress.heldOutLoss == whole.progress.heldOutLoss)
         }
     }
@@ -72,6 +76,29 @@ import Testing
             while !trainer.isDone { try trainer.step() }
             let first = try #require(trainer.progress.firstHeldOutLoss)
             #expect(try #require(trainer.progress.heldOutLoss) < 0.9 * first)
+        }
+    }
+
+    @Test func `a training begins with an adapter's values and shape`() throws {
+        try TrainingFixture.withFolder { folder in
+            let source = try TrainingFixture.writeModel(folder)
+            func trainer(_ settings: TrainingSettings, _ start: Adapter?) throws -> AdapterTrainer {
+                try AdapterTrainer(
+                    source, base: "tiny", examples: Self.examples, settings: settings,
+                    checkpoint: folder + "/c", start: start, pool: ThreadPool(threads: 1))
+            }
+            let first = try trainer(Self.settings(), nil)
+            for _ in 0..<3 { try first.step() }
+            var other = TrainingSettings()
+            (other.steps, other.seed) = (5, 99)
+            let second = try trainer(other, first.adapter)
+            #expect(second.settings.shape == first.settings.shape)
+            #expect(second.adapter == first.adapter)
+            var ragged = first.adapter
+            let place = try #require(ragged.terms.keys.min())
+            ragged.terms[place]?.scale *= 2
+            let error = #expect(throws: TrainingError.self) { _ = try trainer(other, ragged) }
+            #expect(error?.code == .invalidSetting)
         }
     }
 

@@ -1,71 +1,113 @@
-"""Training an adapter with mneme and with torch + peft in float32, on the same model, data and machine, one behind the other.
+"""Training an adapter with mneme and with torch + peft in float32, on the same model, data, first values and machine.
 
-    python scripts/peers/train_peers.py --mneme .build/release/mneme --model smollm2 --steps 4
+    python scripts/peers/train_peers.py --mneme .build/release/mneme --model ~/.mneme/models/smollm2.gguf --steps 4
+    python scripts/peers/train_peers.py ... --steps 100 --sequences 9 --curves curves.json
 
-Both learn rank 8 on all linear layers of the dequantized GGUF file, one sequence of 512 tokens a step, AdamW. Prints tokens a second and
-peak resident memory of each process as JSON, and their ratios. torch gets as many threads as there are cores. The first step warms up and
-is not counted; each figure is the best step. Needs torch, transformers, peft, gguf.
+mneme trains first and writes each step's tokens; torch then learns the same tokens from the same A (peft's own first values, B zero) with
+the same rates: rank 8 on all linear layers of the dequantized GGUF file, sequences of 512 tokens, AdamW with a decay of 0.01, gradients
+clipped to a norm of 1. One sequence is a step's; of several (nine at most, as a tenth is held out from ten on), up to four are. The first
+step of each warms up (mneme reads the file in it) and is not counted; the rate of each is all tokens behind it by all seconds behind it.
+Prints tokens a second, peak resident memory of each process, the largest relative difference of the losses, and the ratios as JSON;
+--curves keeps all losses and seconds. torch gets as many threads as there are cores. Needs torch, transformers, peft, gguf.
 """
 import argparse
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 
-
-def text(words, seed):
-    import random
-    names = ["river", "stone", "lamp", "garden", "winter", "paper", "signal", "harbor", "copper", "meadow"]
-    r = random.Random(seed)
-    return " ".join(r.choice(names) for _ in range(words))
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+RATE, DECAY, TOKENS = 5e-4, 0.01, 512
 
 
-def torch_side(model, steps, tokens):
-    """Runs in a process of its own, so that its peak is its own."""
+def rate(step, steps):
+    """TrainingSettings.rate: a twentieth of the steps upwards, then down to a tenth."""
+    warm = max(1, steps // 20)
+    return RATE * ((step + 1) / warm if step < warm else 1 - 0.9 * (step - warm) / max(1, steps - warm))
+
+
+def torch_model(model):
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
-    folder, name = os.path.split(model)
-    net = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    net = get_peft_model(net, LoraConfig(r=8, lora_alpha=16, target_modules=targets))
-    net.train()
-    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=5e-4)
+    folder, name = os.path.split(os.path.abspath(model))
     torch.manual_seed(1)
-    rates, losses = [], []
-    for _ in range(steps):
-        ids = torch.randint(0, 49000, (1, tokens))
+    net = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
+    return get_peft_model(net, LoraConfig(r=8, lora_alpha=16, target_modules=TARGETS, task_type="CAUSAL_LM"))
+
+
+def start_side(model, folder):
+    """In a process of its own, so that torch's memory is not counted with mneme's."""
+    torch_model(model).save_pretrained(folder)
+
+
+def torch_side(model, log):
+    """The same, so that its peak is its own."""
+    import torch
+    net = torch_model(model)
+    net.train()
+    learned = [p for p in net.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=RATE, weight_decay=DECAY)
+    lines = [json.loads(line) for line in open(log)]
+    seconds, losses = [], []
+    for i, line in enumerate(lines):
         start = time.time()
-        loss = net(input_ids=ids, labels=ids).loss
+        total, count = 0.0, 0
+        for sequence in line["sequences"]:
+            ids = torch.tensor([sequence["tokens"]])
+            logits = net(input_ids=ids).logits[0, :-1]
+            first = sequence["prompt"]
+            total = total + torch.nn.functional.cross_entropy(logits[first - 1:], ids[0, 1:][first - 1:], reduction="sum")
+            count += ids.shape[1] - first
+        loss = total / count
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate(i, len(lines))
         optimizer.step()
         optimizer.zero_grad()
-        rates.append(tokens / (time.time() - start))
+        seconds.append(time.time() - start)
         losses.append(float(loss.detach()))
-    print(json.dumps({"rates": rates, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "losses": losses}))
+    print(json.dumps({"seconds": seconds, "losses": losses, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
-def mneme_side(program, model, steps, tokens):
+def texts(count):
+    """Sentences of one grammar, longer than a sequence: each is cut at 512 tokens."""
+    r = random.Random(0)
+    names = ["river", "stone", "lamp", "garden", "winter", "paper", "signal", "harbor", "copper", "meadow"]
+    verbs = ["follows", "covers", "finds", "leaves", "keeps", "names"]
+    for _ in range(count):
+        yield " ".join(f"The {r.choice(names)} {r.choice(verbs)} the {r.choice(names)}." for _ in range(TOKENS // 4))
+
+
+def mneme_side(program, model, steps, sequences, folder, log):
     with tempfile.TemporaryDirectory() as home:
-        file = home + "/text.jsonl"
-        with open(file, "w") as f:
-            # Longer than a sequence: each is cut at 512 tokens. One example is one batch's share, so that a step is one sequence.
-            f.write(json.dumps({"completion": text(3 * tokens, 0)}) + "\n")
-        env = dict(os.environ, MNEME_HOME=home)
-        start = time.time()
-        command = [program, "adapters", "train", "peer", "--model", model, "--file", file, "--steps", str(steps)]
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        out, err = process.communicate()
-        _, _, usage = (0, 0, resource.getrusage(resource.RUSAGE_CHILDREN))
-        if process.returncode:
+        data = home + "/text.jsonl"
+        with open(data, "w") as f:
+            f.writelines(json.dumps({"completion": text}) + "\n" for text in texts(sequences))
+        command = [program, "adapters", "train", "peer", "--model", os.path.abspath(model), "--file", data, "--steps", str(steps),
+                   "--learning-rate", str(RATE), "--start", folder, "--log", log, "--log-tokens"]
+        process = subprocess.Popen(command, env=dict(os.environ, MNEME_HOME=home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # What this child alone took: others have run before it.
+        err = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
             sys.exit(err)
-        with open(home + "/adapters/peer/mneme.json") as f:
-            training = json.load(f)["training"]
-        return {"rate": training["tokens"] / training["seconds"], "peak": usage.ru_maxrss * 1024, "seconds": time.time() - start}
+        lines = [json.loads(line) for line in open(log)]
+        assert all(len(s["tokens"]) == TOKENS for line in lines for s in line["sequences"]), "Sequences are shorter than 512 tokens."
+        return {"seconds": [x["seconds"] for x in lines], "losses": [x["loss"] for x in lines], "tokens": [x["tokens"] for x in lines],
+                "peak": usage.ru_maxrss * 1024}
+
+
+def child(*arguments):
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
 
 
 def main():
@@ -73,20 +115,30 @@ def main():
     parser.add_argument("--mneme", default=".build/release/mneme")
     parser.add_argument("--model", required=True, help="a GGUF file")
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=512)
-    parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--sequences", type=int, default=1, choices=range(1, 10), metavar="1..9")
+    parser.add_argument("--curves", help="a file for losses and seconds of each step")
+    parser.add_argument("--side", nargs=2, help=argparse.SUPPRESS)
     a = parser.parse_args()
-    if a.torch:
-        return torch_side(a.model, a.steps, a.tokens)
-    # mneme first: only children that have ended count, and torch's peak is its own process's word.
-    mine = mneme_side(a.mneme, a.model, a.steps, a.tokens)
-    peer = json.loads(subprocess.run([sys.executable, __file__, "--torch", "--model", a.model, "--steps", str(a.steps), "--tokens", str(a.tokens)],
-                                     capture_output=True, text=True, check=True).stdout.splitlines()[-1])
-    rate = sum(peer["rates"][1:]) / max(1, len(peer["rates"]) - 1)
+    if a.side:
+        kind, path = a.side
+        return start_side(a.model, path) if kind == "start" else torch_side(a.model, path)
+    if a.steps < 2:
+        sys.exit("The first step is not counted: --steps is 2 at least.")
+    with tempfile.TemporaryDirectory() as folder:
+        child("--model", a.model, "--side", "start", folder + "/start")
+        mine = mneme_side(a.mneme, a.model, a.steps, a.sequences, folder + "/start", folder + "/log.jsonl")
+        peer = json.loads(child("--model", a.model, "--side", "torch", folder + "/log.jsonl").splitlines()[-1])
+    tokens = sum(mine["tokens"][1:])
+    rates = [tokens / sum(side["seconds"][1:]) for side in (mine, peer)]
+    worst = max(abs(x - y) / abs(y) for x, y in zip(mine["losses"], peer["losses"]))
+    if a.curves:
+        with open(a.curves, "w") as f:
+            json.dump({"mneme": mine, "torch": peer}, f)
     print(json.dumps({
-        "mneme": {"tokens_per_second": round(mine["rate"], 1), "peak_mib": mine["peak"] >> 20},
-        "torch": {"tokens_per_second": round(rate, 1), "peak_mib": peer["peak"] >> 20},
-        "speed_ratio": round(mine["rate"] / rate, 2), "memory_ratio": round(mine["peak"] / peer["peak"], 2), "load": os.getloadavg()[0],
+        "mneme": {"tokens_per_second": round(rates[0], 1), "peak_mib": mine["peak"] >> 20, "last_loss": round(mine["losses"][-1], 4)},
+        "torch": {"tokens_per_second": round(rates[1], 1), "peak_mib": peer["peak"] >> 20, "last_loss": round(peer["losses"][-1], 4)},
+        "speed_ratio": round(rates[0] / rates[1], 2), "memory_ratio": round(mine["peak"] / peer["peak"], 2),
+        "largest_loss_difference": round(worst, 5), "load": os.getloadavg()[0],
     }, indent=1))
 
 

@@ -1,6 +1,25 @@
 package import MnemeModels
 import MnemeNumerics
 
+extension AdapterShape {
+    /// The shape of an adapter whose terms all have one rank and one scale.
+    ///
+    /// - Throws: ``TrainingError`` for others.
+    init(of adapter: Adapter) throws {
+        let scales = Set(adapter.terms.values.map(\.scale))
+        guard let scale = scales.first, scales.count == 1,
+            adapter.ranks.lowerBound == adapter.ranks.upperBound
+        else {
+            throw TrainingError(
+                .invalidSetting,
+                "The adapter to start from has terms of several ranks or scales, which are not trained further.")
+        }
+        rank = adapter.ranks.lowerBound
+        alpha = Double(scale) * Double(rank)
+        targets = adapter.linears.map(\.peftName)
+    }
+}
+
 extension LowRankParameters {
     /// The adapter that has been learned so far.
     package func adapter(_ shape: AdapterShape, _ c: DecoderConfiguration) -> Adapter {

@@ -19,6 +19,8 @@ public final class AdapterTrainer {
     }
     /// The model that learns.
     public let model: AdapterModel
+    /// The batch of the last step; no sequences before the first.
+    package private(set) var lastBatch = TrainingBatch()
 
     private let plan: BatchPlan
     private let checkpoint: String
@@ -33,11 +35,12 @@ public final class AdapterTrainer {
     ///   - base: names the base model's files by their contents.
     ///   - checkpoint: the file to write checkpoints to.
     ///   - resume: goes on from the checkpoint, with its settings.
+    ///   - start: an adapter whose values a new training begins with, and whose shape it has.
     /// - Throws: ``TrainingError``, `ModelError`.
     public init(
         _ source: ModelSource, base: String, examples: [TrainingExample],
         settings wanted: TrainingSettings, checkpoint: String, resume: Bool = false,
-        pool: ThreadPool = .shared
+        start: Adapter? = nil, pool: ThreadPool = .shared
     ) throws {
         let found = resume ? try TrainingCheckpoint(path: checkpoint) : nil
         if let found, found.head.base != base {
@@ -47,6 +50,7 @@ public final class AdapterTrainer {
             )
         }
         var settings = found?.head.settings ?? wanted
+        if found == nil, let start { settings.shape = try AdapterShape(of: start) }
         try settings.check()
         let encoder = try ExampleEncoder(source, limit: settings.sequenceTokens)
         let sequences = examples.map(encoder.encode)
@@ -69,7 +73,11 @@ public final class AdapterTrainer {
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
         optimizer = settings.optimizer.make(model.parameters.matrices)
-        if let found { try restore(found) }
+        if let found {
+            try restore(found)
+        } else if let start {
+            try model.parameters.load(start, model.configuration)
+        }
     }
 
     /// True when all steps are done.
@@ -81,6 +89,7 @@ public final class AdapterTrainer {
     public func step() throws {
         let start = ContinuousClock.now
         let batch = nextBatch()
+        lastBatch = batch
         if progress.step == 0, progress.firstHeldOutLoss == nil {
             progress.firstHeldOutLoss = heldOutLoss()
             progress.heldOutLoss = progress.firstHeldOutLoss
@@ -119,6 +128,7 @@ public final class AdapterTrainer {
             head: TrainingCheckpoint.Head(
                 settings: settings, examples: examples, base: base, step: progress.step,
                 heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
+                tokens: progress.tokens, seconds: progress.seconds,
                 parameters: values.count, stateBytes: state.count),
             parameters: Array(UnsafeBufferPointer(start: values.pointer, count: values.count)),
             state: state
@@ -162,6 +172,9 @@ public final class AdapterTrainer {
         progress.firstStep = found.head.step
         progress.heldOutLoss = found.head.heldOutLoss
         progress.firstHeldOutLoss = found.head.firstHeldOutLoss
+        progress.tokens = found.head.tokens ?? 0
+        progress.seconds = found.head.seconds ?? 0
+        (progress.earlierTokens, progress.earlierSeconds) = (progress.tokens, progress.seconds)
         for _ in 0..<found.head.step { _ = nextBatch() }
     }
 

@@ -18,6 +18,9 @@ struct TrainingCheckpoint {
         var step: Int
         var heldOutLoss: Double?
         var firstHeldOutLoss: Double?
+        /// Tokens and seconds of all steps so far; nil in checkpoints of before they were counted.
+        var tokens: Int?
+        var seconds: Double?
         var parameters: Int
         var stateBytes: Int
     }

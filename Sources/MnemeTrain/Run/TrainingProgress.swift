@@ -12,19 +12,27 @@ public struct TrainingProgress: Sendable, Equatable {
     public var heldOutLoss: Double?
     /// The held-out loss before the first step.
     public var firstHeldOutLoss: Double?
-    /// Tokens computed since this process began.
+    /// Tokens of all steps, also of those before it was resumed.
     public var tokens = 0
     /// Seconds that ``tokens`` took.
     public var seconds = 0.0
+    /// Of ``tokens``, those of the processes before this one.
+    public var earlierTokens = 0
+    /// Of ``seconds``, those of the processes before this one.
+    public var earlierSeconds = 0.0
 
     /// No step yet.
     public init() {}
 
     /// Seconds that the remaining steps take at this pace; nil before the first.
     public var secondsLeft: Double? {
-        step > firstStep ? seconds / Double(step - firstStep) * Double(steps - step) : nil
+        step > firstStep
+            ? (seconds - earlierSeconds) / Double(step - firstStep) * Double(steps - step) : nil
     }
 
-    /// Tokens a second.
-    public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
+    /// Tokens a second in this process.
+    public var tokensPerSecond: Double {
+        let here = seconds - earlierSeconds
+        return here > 0 ? Double(tokens - earlierTokens) / here : 0
+    }
 }

@@ -53,6 +53,17 @@ extension AdaptersCommand {
         @Option(help: "The same seed gives the same adapter.") var seed: UInt64 = 1
         @Flag(help: "Go on where a training of this name stopped, with its settings.")
         var resume = false
+        @Option(
+            help: ArgumentHelp(
+                "Begin with an adapter's values, and its rank: a name, or a folder as PEFT writes it.",
+                valueName: "adapter"))
+        var start: String?
+        @Option(
+            help: ArgumentHelp(
+                "Write a line of JSON for each step: step, loss, tokens, seconds.", valueName: "file"))
+        var log: String?
+        /// For comparisons with other programs on the same data.
+        @Flag(help: .hidden) var logTokens = false
         @Flag(help: "Replace an adapter of this name.") var replace = false
 
         /// The settings that a training is resumed with, besides its checkpoint.
@@ -65,6 +76,8 @@ extension AdaptersCommand {
             var store: String?
             /// Ids of the memories that are learned: erasing one erases the training.
             var memories: [String] = []
+            /// Ids of the memories behind the adapter that the training began with.
+            var startMemories: [String]?
         }
 
         func run() async throws {
@@ -79,10 +92,14 @@ extension AdaptersCommand {
             var plan = try plan(folder)
             let source = try ModelSource(path: Home.languageModelPath(plan.model))
             let base = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")
-            let (examples, memories) = try examples(plan)
+            let (examples, chosen) = try examples(plan)
+            let (start, startMemories) = try startAdapter(source, base)
+            plan.startMemories = plan.startMemories ?? startMemories
+            let earlier = plan.startMemories ?? []
+            let memories = chosen + earlier.filter { !chosen.contains($0) }
             let trainer = try AdapterTrainer(
                 source, base: base, examples: examples, settings: try settings(),
-                checkpoint: folder + "/checkpoint", resume: resume)
+                checkpoint: folder + "/checkpoint", resume: resume, start: start)
             if !resume {
                 try? FileManager.default.removeItem(atPath: folder)
                 try Privacy.makeFolder(adapters.path)
@@ -140,6 +157,30 @@ extension AdaptersCommand {
             return plan
         }
 
+        /// The adapter to begin with, and the memories that it was made from.
+        private func startAdapter(_ source: ModelSource, _ base: String) throws -> (
+            Adapter?, [String]?
+        ) {
+            guard let start else { return (nil, nil) }
+            guard !resume else {
+                throw InputError("--resume goes on from a checkpoint; --start is for a new training.")
+            }
+            let folder =
+                start.contains("/") ? AdapterFolder(path: start) : try Home.adapters.folder(start)
+            let record = try folder.record()
+            if let why = record?.withdrawn {
+                throw InputError("The adapter '\(start)' was taken out of use: \(why)")
+            }
+            if let record, !record.memories.isEmpty, record.owner ?? user != user {
+                throw InputError("The adapter '\(start)' was made from another user's memories.")
+            }
+            guard record?.baseHash.map({ $0 == base }) ?? true else {
+                throw TrainingError(
+                    .wrongBase, "The adapter '\(start)' was made for another model than \(source.path).")
+            }
+            return (try folder.read(for: source.configuration()), record?.memories)
+        }
+
         private func settings() throws -> TrainingSettings {
             var settings = TrainingSettings()
             guard let optimizer = OptimizerKind(rawValue: optimizer) else {
@@ -178,11 +219,14 @@ extension AdaptersCommand {
                 return source
             }
             defer { for source in sources { source.cancel() } }
+            let steps = try log.map { try StepLog(path: $0, appends: resume, tokens: logTokens) }
             let line = ProgressLine()
             defer { line.end() }
             var saved = ContinuousClock.now
             while !trainer.isDone, !isStopped.withLockedValue({ $0 }) {
+                let before = trainer.progress
                 try trainer.step()
+                try steps?.write(trainer, before: before)
                 let progress = trainer.progress
                 line.show(progress.step, progress.steps, Self.text(progress))
                 if !Terminal.isInteractive(STDERR_FILENO),
