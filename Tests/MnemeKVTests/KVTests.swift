@@ -361,6 +361,15 @@ import Testing
         #expect(throws: KVError.self) { try KVFolder(path: temporaryFolder()).import(package) }
     }
 
+    /// All that memory holds is kept for later. A sequence that was closed while it loaded gives its
+    /// blocks back a little later.
+    private func expectNothingHeld(_ cache: KVCache) {
+        for _ in 0..<60_000 where cache.statistics.bytes != cache.statistics.idleBytes {
+            usleep(1000)
+        }
+        #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
+    }
+
     /// Many sequences that begin, grow, share, end and are put back at random, over little memory
     /// and a folder whose files are changed, cut off and removed meanwhile: everything that is
     /// handed out is right, and the bound holds.
@@ -500,13 +509,7 @@ import Testing
                     }
                     running = []
                     cache.flush()
-                    // A sequence that was closed while it loaded gives its blocks back later.
-                    for _ in 0..<60_000 where cache.statistics.bytes != cache.statistics.idleBytes {
-                        usleep(1000)
-                    }
-                    #expect(
-                        cache.statistics.bytes == cache.statistics.idleBytes,
-                        "nothing is held by nobody")
+                    expectNothingHeld(cache)
                     cache = try self.cache(
                         blocks: 48, folder: folder, remoteTier: far, evictor: evictors[Int(seed + 1) % 4],
                         fails: fails)
@@ -522,7 +525,7 @@ import Testing
                 { ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
         }
         cache.flush()
-        #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
+        expectNothingHeld(cache)
         #expect(found > 1000, "what was kept is used")
         #expect(refused > 10, "the system did refuse")
     }
