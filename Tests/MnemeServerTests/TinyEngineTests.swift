@@ -110,8 +110,8 @@ import Testing
             long.maxTokens = 100_000
             long.ignoresEnd = true
             let first = try engine.generate(long)
-            let reader = Task { for try await _ in first {} }
-            while engine.statistics.running == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            // Nothing is awaited up to the refusal: a busy machine could finish the first meanwhile.
+            #expect(isRunning(engine))
             var late = long
             late.timeout = .milliseconds(150)
             let waiting = try engine.generate(late)
@@ -119,6 +119,7 @@ import Testing
             let second = try engine.generate(late)
             let refusal = #expect(throws: EngineError.self) { _ = try engine.generate(late) }
             #expect(refusal?.code == .overloaded)
+            let reader = Task { for try await _ in first {} }
             for stream in [waiting, second] {
                 let error = await #expect(throws: EngineError.self) { for try await _ in stream {} }
                 #expect(error?.code == .timeout)
@@ -132,5 +133,11 @@ import Testing
             #expect(try await answer(engine, short).tokens.count == 3)
             #expect(engine.statistics.running <= 1)
         }
+    }
+
+    /// Waits, without giving up the thread, until a request runs; false if none does in a minute.
+    private func isRunning(_ engine: Engine) -> Bool {
+        for _ in 0..<60_000 where engine.statistics.running == 0 { usleep(1000) }
+        return engine.statistics.running > 0
     }
 }
