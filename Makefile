@@ -37,7 +37,7 @@ help:
 	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
 	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
 	@echo "make consumer       a package that depends on Mneme for text memory alone builds, and answers"
-	@echo "make docs           DocC pages of each library in .build/docs; warnings about Mneme are errors"
+	@echo "make docs           DocC pages of each library in .build/docs; warnings are errors"
 
 setup:
 	@scripts/setup.sh

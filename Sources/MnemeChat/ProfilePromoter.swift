@@ -13,6 +13,7 @@ public struct ProfilePromoter: MemoryPromoter {
     public var name: String { model.name }
 
     /// - Parameters:
+    ///   - model: reads the system message; keys and values are kept for it alone.
     ///   - engine: runs the model, and keeps keys and values in a folder.
     ///   - principals: who chats besides the local user, such as a server's keys: what is computed
     ///     for one is found by that one alone.

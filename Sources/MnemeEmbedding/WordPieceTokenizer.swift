@@ -98,6 +98,9 @@ public struct WordPieceTokenizer: Sendable {
     /// - Parameters:
     ///   - vocabulary: UTF-8, one piece a line; the line number is the id.
     ///   - source: names the file in errors.
+    ///   - lowercase: whether letters are lower-cased.
+    ///   - stripAccents: whether accents are taken off letters.
+    ///   - splitCJK: whether each Chinese character is a word by itself.
     public init(
         vocabulary: [UInt8], source: String, lowercase: Bool = true, stripAccents: Bool = true,
         splitCJK: Bool = true
@@ -127,7 +130,9 @@ public struct WordPieceTokenizer: Sendable {
 
     /// Token ids of `text` between `[CLS]` and `[SEP]`, cut to `maximumLength` in all.
     ///
-    /// - Parameter maximumLength: at least 2.
+    /// - Parameters:
+    ///   - text: what is read; marks such as `[MASK]` in it become the tokens that they name.
+    ///   - maximumLength: tokens at most, those two counted; at least 2.
     /// - Complexity: linear in the text up to the cut.
     public func encode(_ text: String, maximumLength: Int = 256) -> [Int32] {
         precondition(maximumLength >= 2, "A sequence holds at least [CLS] and [SEP].")

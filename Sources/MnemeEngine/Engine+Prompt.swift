@@ -26,6 +26,7 @@ extension Engine {
     /// One prompt is computed at a time, in turns with the steps of answers.
     ///
     /// - Parameters:
+    ///   - prompt: token ids, ``maximumScoredTokens`` at most.
     ///   - first: the token to begin with; those before it are read and not told.
     ///   - alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
     ///   - adapter: the adapter that they are computed with; nil for the model as it is.

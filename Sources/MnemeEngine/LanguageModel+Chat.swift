@@ -55,7 +55,12 @@ extension LanguageModel {
     /// too: their tokens do not depend on what is around them.
     ///
     /// - Parameters:
+    ///   - messages: the conversation; the content of the one at `index` is not read.
+    ///   - tools: those that the template tells the model of.
     ///   - index: the message, whose content is `before`, `texts` and `after` together.
+    ///   - before: what its content begins with.
+    ///   - texts: what stands in the middle, in order; empty ones are left out.
+    ///   - after: what its content ends with.
     /// - Returns: the tokens, and where each text stands among them.
     /// - Throws: ``EngineError`` as `tokens(of:)`.
     public func tokens(

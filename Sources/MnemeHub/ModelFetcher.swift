@@ -22,7 +22,9 @@ public struct ModelFetcher: Sendable {
 
     /// Settings from the environment: the process's own if none is given.
     ///
-    /// - Parameter models: the folder of models; made when the first is fetched.
+    /// - Parameters:
+    ///   - models: the folder of models; made when the first is fetched.
+    ///   - environment: variables by name; nil takes the process's own.
     public init(models: String, environment: [String: String]? = nil) {
         let environment = environment ?? ProcessInfo.processInfo.environment
         self.models = models

@@ -20,8 +20,10 @@ public enum ModelIdentity {
     /// The SHA-256 of all that the model is made of: a GGUF file, or a folder's weights, settings
     /// and tokenizer.
     ///
-    /// - Parameter cache: a folder that remembers names of files that have not changed, by path,
-    ///   size and time.
+    /// - Parameters:
+    ///   - path: the GGUF file or the model's folder.
+    ///   - cache: a folder that remembers names of files that have not changed, by path, size and
+    ///     time; nil remembers none.
     /// - Throws: ``KVError`` if a file cannot be read.
     /// - Complexity: one pass over the files at the first time.
     public static func hash(_ path: String, cache: String? = nil) throws -> String {

@@ -109,8 +109,9 @@ public func measuredPeak(
 /// Bytes a second that the pool's threads read from memory that no cache holds: the best of some
 /// passes.
 ///
-/// - Parameter bytes: how much to read in a pass; taken from the system for the time of the
-///   measurement.
+/// - Parameters:
+///   - pool: every thread of the pool reads a share.
+///   - bytes: how much to read in a pass; taken from the system for the time of the measurement.
 public func measuredBandwidth(pool: ThreadPool, bytes: Int = 1 << 29) -> Double {
     let features = ProcessorFeatures.current.rawValue
     let count = bytes / 256 * 256

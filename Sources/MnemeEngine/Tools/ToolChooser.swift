@@ -94,6 +94,8 @@ extension Engine {
     /// models choose where a call is required and there is no embedding model.
     ///
     /// - Parameters:
+    ///   - model: the model that the answer is computed with.
+    ///   - tools: those that may be called.
     ///   - messages: the conversation.
     ///   - adapter: the adapter that the answer is computed with.
     /// - Returns: nil if the model writes the name better by itself: it has a billion weights or

@@ -19,7 +19,10 @@ public struct ToolGrammar: Sendable {
 
     /// A grammar of calls.
     ///
-    /// - Parameter tool: the one that is called, where that is settled.
+    /// - Parameters:
+    ///   - set: the tools of the request, and how they may be called.
+    ///   - format: how the model writes calls.
+    ///   - tool: the one that is called, where that is settled.
     public init(_ set: ToolSet, format: ToolFormat, tool: ToolDefinition? = nil) {
         self.format = format
         tools = set.callable

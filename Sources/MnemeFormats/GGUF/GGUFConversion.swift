@@ -34,7 +34,10 @@ public enum GGUFConversion {
     /// numbers.
     ///
     /// - Parameters:
-    ///   - progress: called with the share that is done.
+    ///   - file: the model to convert.
+    ///   - target: the type that its matrices get.
+    ///   - path: the file to write; none may be there.
+    ///   - progress: called with the share that is done, 0 to 1.
     ///   - change: may change a tensor's weights before they are written; it is given its name.
     /// - Throws: `ModelError` if `path` is there already or cannot be written, or a weight is not
     ///   finite; then nothing is left behind.

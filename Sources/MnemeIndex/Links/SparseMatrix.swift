@@ -33,7 +33,10 @@ public struct SparseMatrix: Sendable, Equatable {
     /// gathered in a hash table of the row's own size (SMASH, Kanakagiri et al. 2021): nothing is
     /// sorted, no partial products are kept, and no more is read than those rows.
     ///
-    /// - Parameter limit: columns kept of a row, those of the highest values.
+    /// - Parameters:
+    ///   - limit: columns kept of a row, those of the highest values.
+    ///   - rows: reads the other matrix; given a row's number, it calls `each` with column and value
+    ///     of each of that row's values.
     /// - Complexity: O(values of the rows named).
     public func product(limit: Int = .max, rows: (_ row: Int, _ each: (Int, Float) -> Void) -> Void)
         -> SparseMatrix

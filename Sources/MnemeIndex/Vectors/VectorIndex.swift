@@ -39,8 +39,9 @@ public protocol VectorIndex: AnyObject, Sendable {
     /// Writes all to files at `path`, whole or not at all; what was there is replaced. Nothing
     /// deleted is in them.
     ///
-    /// - Parameter name: what a key is called in the file, for callers whose keys differ from run
-    ///   to run.
+    /// - Parameters:
+    ///   - path: the file to write, in a folder that is there.
+    ///   - name: what a key is called in the file, for callers whose keys differ from run to run.
     /// - Throws: ``IndexError``.
     func save(to path: String, name: (Int) -> Int) throws
 }

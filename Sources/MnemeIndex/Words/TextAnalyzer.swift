@@ -55,7 +55,9 @@ public final class TextAnalyzer: Sendable {
 
     /// The terms of a text in a language, in order, its stop words left out.
     ///
-    /// - Parameter words: as the language parts them, see ``Language/words(of:_:)``.
+    /// - Parameters:
+    ///   - words: as the language parts them, see ``Language/words(of:_:)``.
+    ///   - language: names the stop words and the stemmer.
     public func terms(ofWords words: [String], in language: Language) -> [String] {
         let words = words.filter { !language.stopWords.contains($0) }
         return others.withLockedValue { stemmers in

@@ -21,8 +21,11 @@ public final class CompressedCache {
     private var isBehindPrompt = false
 
     /// - Parameters:
+    ///   - decoder: the model that computes tokens.
+    ///   - policy: chooses the rows that stay.
     ///   - budget: rows that a head may keep on average.
     ///   - positions: the most tokens that will come.
+    ///   - codec: the format of full blocks of 32 rows.
     ///   - exact: the last rows that stay as they are (KIVI's residual).
     /// - Throws: ``KVError`` without memory, or if the parts do not go together.
     public init(
@@ -54,6 +57,7 @@ public final class CompressedCache {
     /// Computes tokens and keeps what the policy keeps.
     ///
     /// - Parameters:
+    ///   - tokens: token ids, behind those that came before.
     ///   - endsPrompt: whether the prompt ends here.
     ///   - logits: `vocabularySize` floats, for the last token.
     /// - Throws: ``KVError`` if memory runs out.

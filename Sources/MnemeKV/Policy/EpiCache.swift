@@ -24,7 +24,10 @@ public struct LayerSensitivity: BudgetAllocator {
     /// Measures how far keys are from those of a whole cache when rows are evicted on the way.
     ///
     /// - Parameters:
+    ///   - decoder: the model that is measured.
+    ///   - tokens: token ids of a sample text.
     ///   - policy: with a uniform budget, of `budget` rows.
+    ///   - budget: rows that each head may keep while it is measured.
     ///   - sharpness: 0 gives all layers the same; the paper takes about 1.
     /// - Throws: ``KVError``.
     public static func weights(

@@ -20,7 +20,10 @@ public final class ExactPrompt {
 
     /// Computes a prompt.
     ///
-    /// - Parameter needs: of the scorers that will choose among its rows.
+    /// - Parameters:
+    ///   - decoder: the model that computes it.
+    ///   - tokens: token ids of the prompt, one at least.
+    ///   - needs: of the scorers that will choose among its rows.
     /// - Throws: ``KVError`` without memory.
     /// - Complexity: a prefill; for each different window, its last tokens once more; if attention
     ///   of all tokens is asked for, a second pass over all keys.

@@ -92,8 +92,9 @@ extension TokenScorer {
 /// Makes use of evicted rows: drops them, or merges them into kept ones.
 public protocol Disposer: Sendable {
     /// - Parameters:
-    ///   - kept: rows, in order.
-    ///   - lost: the others, in order.
+    ///   - lost: indexes of the evicted rows among `rows`, in order.
+    ///   - kept: those of the others, in order.
+    ///   - rows: all rows of a head before the eviction.
     /// - Returns: new contents of kept rows.
     func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange]
 }

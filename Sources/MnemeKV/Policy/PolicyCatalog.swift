@@ -17,6 +17,8 @@ public enum PolicyCatalog {
     /// Makes a policy; some are measured on the model first.
     ///
     /// - Parameters:
+    ///   - name: one of ``names``.
+    ///   - decoder: the model that it is for, and is measured on.
     ///   - sample: tokens of a text, for those that are measured.
     ///   - budget: rows that a head may keep.
     /// - Throws: ``KVError`` for a name that is not there.

@@ -20,7 +20,9 @@ public struct StreamingLLM: TokenScorer {
 public struct RandomEviction: TokenScorer {
     private let seed: UInt64, recent: Int
 
-    /// - Parameter recent: rows that stay, as other rules have them.
+    /// - Parameters:
+    ///   - seed: of the random numbers; equal seeds evict equal rows.
+    ///   - recent: rows that stay, as other rules have them.
     public init(seed: UInt64 = 1, recent: Int = 32) {
         self.seed = seed
         self.recent = recent

@@ -5,8 +5,10 @@ extension AdapterFolder {
     /// Makes this folder and writes an adapter into it as PEFT has it, without a record: for other
     /// programs. It appears whole or not at all.
     ///
-    /// - Parameter base: what `adapter_config.json` calls the model.
-    /// - Throws: ``AdapterError`` if something is there already, ``MnemeBase/FileError``.
+    /// - Parameters:
+    ///   - adapter: what is written.
+    ///   - base: what `adapter_config.json` calls the model.
+    /// - Throws: ``AdapterError`` if something is there already, `FileError`.
     public func export(_ adapter: Adapter, base: String) throws {
         let files = FileManager.default
         guard !files.fileExists(atPath: path) else {

@@ -84,6 +84,7 @@ public struct AdapterStore: Sendable {
     /// Keeps an adapter under its record's name.
     ///
     /// - Parameters:
+    ///   - name: what the adapter is called.
     ///   - replacing: whether one of this name may be there; it is gone afterwards.
     ///   - fill: writes the files into a new folder.
     /// - Throws: ``AdapterError`` if the name is taken or cannot be one, what `fill` throws, and
@@ -137,6 +138,7 @@ public struct AdapterStore: Sendable {
     ///   - source: the folder or file.
     ///   - record: name, base and what else is known.
     ///   - c: the shape of the base model, which it must fit.
+    ///   - replacing: whether one of this name may be there; it is gone afterwards.
     /// - Throws: ``AdapterError``, `FileError`.
     @discardableResult
     public func add(

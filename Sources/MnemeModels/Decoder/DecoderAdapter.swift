@@ -14,7 +14,9 @@ public final class DecoderAdapter: Sendable {
     /// Bytes of the terms.
     public let byteCount: Int
 
-    /// - Parameter c: the shape of the model that it is for.
+    /// - Parameters:
+    ///   - adapter: its terms are copied, in the order of the model's rows.
+    ///   - c: the shape of the model that it is for.
     /// - Throws: ``AdapterError`` if it does not fit.
     public init(_ adapter: Adapter, for c: DecoderConfiguration) throws {
         try adapter.check(c)

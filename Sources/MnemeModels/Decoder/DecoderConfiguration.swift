@@ -195,6 +195,8 @@ public struct RotaryEmbedding: Sendable, Equatable {
     /// - Parameters:
     ///   - dimensions: rotated elements of a head; even.
     ///   - base: θ.
+    ///   - scaling: how positions are stretched beyond the context of the training.
+    ///   - interleaved: whether pairs are (2i, 2i+1) instead of (i, i + half).
     public init(dimensions: Int, base: Double, scaling: Scaling = .none, interleaved: Bool) {
         let plain = (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
         self.interleaved = interleaved

@@ -47,8 +47,10 @@ public final class TransformerDecoder: Sendable {
     /// Packs the weights of a GGUF file.
     ///
     /// - Parameters:
+    ///   - file: the model.
     ///   - stepTokens: the most tokens of a step; longer prompts come in several.
     ///   - stepLogits: the most logits of a step.
+    ///   - pool: threads that share a step.
     /// - Throws: `ModelError`.
     public convenience init(
         _ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared

@@ -33,6 +33,7 @@ public struct TraceSettings: Sendable, Equatable {
     ///   - target: `http://host:4318` (or the full path of its receiver), or a file; nil takes the
     ///     environment's endpoint.
     ///   - version: the program's.
+    ///   - environment: variables by name; empty ones count as not set.
     /// - Returns: nil if no traces are asked for.
     /// - Throws: `InputError` that names the variable, or the address that is none.
     public init?(target: String?, version: String, environment: [String: String]) throws {

@@ -43,8 +43,10 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     /// yet, see ``AuditChain``.
     ///
     /// - Parameters:
+    ///   - caller: who made the request, when and why.
     ///   - owner: whose memories; nil for the store as a whole.
     ///   - operation: what the store calls it, where the caller does not say.
+    ///   - outcome: how the request ended.
     ///   - cubes: those that were handed out or changed; the first ``maximumCubes`` are kept.
     ///   - count: of how many; that of `cubes` if left out.
     public init(

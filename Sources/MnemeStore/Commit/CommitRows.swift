@@ -46,8 +46,9 @@ public protocol CommitRows: AnyObject {
     func insert(_ row: CubeRow) throws
     /// Puts a cube in place of its former version.
     ///
-    /// - Parameter keepsVector: the vector serves the new version; otherwise the cube waits for
-    ///   another.
+    /// - Parameters:
+    ///   - row: the new version; the former is found by the cube's id.
+    ///   - keepsVector: the vector serves the new version; otherwise the cube waits for another.
     func replace(by row: CubeRow, keepsVector: Bool) throws
     /// Writes a cube's next version of the same text: state, header, version, update time and
     /// validity. Its vector serves it.

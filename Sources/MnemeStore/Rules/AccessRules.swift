@@ -22,6 +22,9 @@ public enum AccessRules {
     /// The part of an owner's memories that a principal reaches for a permission.
     ///
     /// - Parameters:
+    ///   - owner: whose memories.
+    ///   - permission: what is to be done with them.
+    ///   - principal: who is to do it.
     ///   - grants: reads the owner's grants that are for the principal and have not ended; called
     ///     only where they can add something.
     ///   - cleared: reads which of some cubes are labelled at or below the principal's clearance.
@@ -152,7 +155,10 @@ public enum AccessRules {
         }
     }
 
-    /// - Parameter own: what the principal may share.
+    /// - Parameters:
+    ///   - grant: what is to be shared, with whom.
+    ///   - own: what the principal may share.
+    ///   - principal: who shares it.
     /// - Throws: ``AccessError`` if a grant gives more than its giver has, ``StoreError`` if it
     ///   gives nothing.
     public static func check(_ grant: Grant, own: Visibility, _ principal: Principal) throws {

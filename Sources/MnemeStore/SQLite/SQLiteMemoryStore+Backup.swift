@@ -127,7 +127,10 @@ extension SQLiteMemoryStore {
     /// Puts a staged store in the place of one that nobody has open. The former stays under another
     /// name; indexes beside it are removed, as they are made again.
     ///
-    /// - Parameter key: opens the former store.
+    /// - Parameters:
+    ///   - staged: the path of the staged store, which is moved.
+    ///   - path: the path of the store whose place it takes; none need be there.
+    ///   - key: opens the former store.
     /// - Returns: where the former store is now; nil if there was none.
     /// - Throws: ``StoreError`` if another program uses the store; all is as before then.
     public static func install(_ staged: String, at path: String, key: EncryptionKey?) throws

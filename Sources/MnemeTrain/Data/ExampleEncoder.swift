@@ -23,9 +23,10 @@ public struct ExampleEncoder: Sendable {
     }
 
     /// - Parameters:
+    ///   - tokenizer: the model's.
     ///   - template: the model's chat template; without one, prompt and completion stand one behind
     ///     the other.
-    ///   - limit: tokens of a sequence.
+    ///   - limit: tokens of a sequence at most; the rest is cut off.
     /// - Throws: `TemplateError` if the template cannot be read or refuses a question.
     public init(_ tokenizer: any Tokenizer, template: String?, limit: Int) throws {
         self.tokenizer = tokenizer

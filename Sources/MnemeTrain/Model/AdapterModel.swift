@@ -31,8 +31,12 @@ public final class AdapterModel {
 
     /// - Parameters:
     ///   - source: the base, read from its file where it lies.
+    ///   - shape: of the adapter: its rank and scale, and the maps that it changes.
     ///   - batchTokens: of all sequences of a batch together.
     ///   - seed: of the adapter's first values.
+    ///   - pool: threads that share a batch's products.
+    ///   - precision: the number format of products with the base's weights.
+    ///   - features: instruction sets to use.
     /// - Throws: ``TrainingError`` for models that are not trained and shapes out of range;
     ///   `ModelError` for files that are no whole model.
     public init(

@@ -33,9 +33,12 @@ public final class AdapterTrainer {
     /// - Parameters:
     ///   - source: the base model.
     ///   - base: names the base model's files by their contents.
+    ///   - examples: what is learned, and held out.
+    ///   - wanted: the settings of a new training; one that goes on has the checkpoint's.
     ///   - checkpoint: the file to write checkpoints to.
     ///   - resume: goes on from the checkpoint, with its settings.
     ///   - start: an adapter whose values a new training begins with, and whose shape it has.
+    ///   - pool: threads that share a step.
     /// - Throws: ``TrainingError``, `ModelError`.
     public init(
         _ source: ModelSource, base: String, examples: [TrainingExample],
