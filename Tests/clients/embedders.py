@@ -62,7 +62,7 @@ def vectors_are_made_anew_also_after_a_kill_and_recall_goes_on():
     with Folder() as f:
         install(f, "bert-cls", "table")
         f.environment["MNEME_EMBEDDER"] = "table"
-        count = 4000
+        count = 8000
         fill(f, count)
         assert f.json("embedder")["vectors"] == count
         f.environment["MNEME_EMBEDDER"] = "bert-cls"
@@ -75,7 +75,8 @@ def vectors_are_made_anew_also_after_a_kill_and_recall_goes_on():
         before, kills = count, 0
         while kills < 20:
             process = subprocess.Popen([BINARY, "reembed"], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(0.15 + 0.02 * kills)
+            # A fast machine is through in a tenth of a second.
+            time.sleep(0.04 + 0.01 * kills)
             process.send_signal(signal.SIGKILL)
             if process.wait() == 0: break
             kills += 1
@@ -126,13 +127,13 @@ def an_endpoint_makes_the_vectors():
             finds(f, (17, 230))
             f.run("remember", "The anchor lies in the shed.", "--user", "ana")
             assert f.json("embedder")["vectors"] == 301
-        # The endpoint is gone: what is written is kept and waits, a question says what is wrong.
+        # The endpoint is gone: what is written is kept and waits, a question goes on by words and says what is wrong.
         result = f.run("remember", "The rudder is broken.", "--user", "ana")
         assert "wait" in result.stderr, result.stderr
         assert f.json("embedder")["missing"] == 1
-        result = f.run("recall", "What is broken?", "--user", "ana", check=False)
-        assert result.returncode == 1 and "does not answer" in result.stderr, result
-        assert "rudder" in f.run("recall", "What is broken?", "--user", "ana", "--no-embedder").stdout
+        result = f.run("recall", "What is broken?", "--user", "ana")
+        assert "does not answer" in result.stderr and "by words alone" in result.stderr, result
+        assert "rudder" in result.stdout, result
 
 
 run_tests()
