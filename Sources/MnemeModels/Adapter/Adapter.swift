@@ -20,6 +20,7 @@ public struct Adapter: Sendable, Equatable {
             (self.layer, self.linear) = (layer, linear)
         }
 
+        /// By layer, then in the order of the layer's linear maps.
         public static func < (a: Place, b: Place) -> Bool {
             (a.layer, a.linear.index) < (b.layer, b.linear.index)
         }

@@ -35,19 +35,10 @@ public struct KVView: @unchecked Sendable {
     /// Chooses what a single token's attention reads of ``heads``; it must outlive the step. Nil
     /// reads all.
     package var chooser: KVPageChooser? {
-        get {
-            unretainedChooser.map {
-                Unmanaged<KVPageChooser>.fromOpaque($0).takeUnretainedValue()
-            }
-        }
-        set {
-            unretainedChooser = newValue.map {
-                UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque())
-            }
-        }
+        get { unretainedChooser.object }
+        set { unretainedChooser.object = newValue }
     }
-    /// A pointer, as ``DecoderSegment`` says why.
-    private var unretainedChooser: UnsafeRawPointer?
+    private var unretainedChooser = UnretainedReference<KVPageChooser>()
 
     /// A view of memory that must outlive it.
     public init(
@@ -170,20 +161,10 @@ public struct DecoderSegment: @unchecked Sendable {
     public var observation: KVObservation?
     /// The adapter that its tokens are computed with, if any; it must outlive the step.
     public var adapter: DecoderAdapter? {
-        get {
-            unretainedAdapter.map {
-                Unmanaged<DecoderAdapter>.fromOpaque($0).takeUnretainedValue()
-            }
-        }
-        set {
-            unretainedAdapter = newValue.map {
-                UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque())
-            }
-        }
+        get { unretainedAdapter.object }
+        set { unretainedAdapter.object = newValue }
     }
-    /// A pointer, as optional segments with an `unowned(unsafe)` reference of nil are taken for nil
-    /// themselves (Swift 6.3, optimised).
-    private var unretainedAdapter: UnsafeRawPointer?
+    private var unretainedAdapter = UnretainedReference<DecoderAdapter>()
 
     /// Tokens that follow each other from `position` on; the view has room for them.
     public init(
