@@ -75,8 +75,8 @@ private struct Noise {
         #expect(abs(dot(shadow.vectors[0], query) - mean) < 1e-4)
         // Keys that are all alike are stood for well, one that looks the other way badly.
         let same = [[Float]](repeating: keys[0], count: 31)
-        let odd = ShadowKV().summary(same + [keys[0].map { -$0 }]).unlikeness
-        #expect(abs(ShadowKV().summary(same + [keys[0]]).unlikeness) < 1e-5 && odd > 1.9)
+        let odd = ShadowKV().summary(same + [keys[0].map { -$0 }]).dissimilarity
+        #expect(abs(ShadowKV().summary(same + [keys[0]]).dissimilarity) < 1e-5 && odd > 1.9)
     }
 }
 

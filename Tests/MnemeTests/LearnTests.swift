@@ -27,12 +27,12 @@ import Testing
     }
 
     /// How an agent chooses among what it is offered.
-    private enum Agent { case withoutMemory, byLikeness, byValue }
+    private enum Agent { case withoutMemory, bySimilarity, byValue }
 
     /// Successes of an agent, task by task.
     ///
     /// The agent takes what it is offered first, unless that is known to fail; then it tries what it has not tried for such
-    /// tasks, or what it tried longest ago. By likeness alone it repeats what went well once for the most similar task.
+    /// tasks, or what it tried longest ago. By similarity alone it repeats what went well once for the most similar task.
     private func run(_ agent: Agent) async throws -> [Bool] {
         let folder = try TemporaryFolder()
         let memory = try folder.open()
@@ -44,15 +44,15 @@ import Testing
             var choice = ToyTasks.approaches[(number * 11 / 4) % 4]
             if agent != .withoutMemory {
                 let offers = try await memory.experience(.cases, for: RecallRequest(task, limit: 50)).memories
-                if agent == .byLikeness {
+                if agent == .bySimilarity {
                     let nearest = offers.filter { wentWell.contains($0.memory.id) }.max {
-                        ($0.explanation["likeness"] ?? 0) < ($1.explanation["likeness"] ?? 0)
+                        ($0.explanation["similarity"] ?? 0) < ($1.explanation["similarity"] ?? 0)
                     }
                     choice = nearest?.memory.metadata["approach"] ?? choice
                 } else if let best = offers.first, best.explanation["value"] ?? 0 >= 0.5 {
                     choice = best.memory.metadata["approach"] ?? choice
                 } else {
-                    let close = offers.filter { $0.explanation["likeness"] ?? 0 >= 0.5 }
+                    let close = offers.filter { $0.explanation["similarity"] ?? 0 >= 0.5 }
                     let tried = close.reduce(into: [String: String]()) { times, offer in
                         let kept = offer.memory.metadata
                         if let approach = kept["approach"], let time = kept["tried"] {
@@ -80,13 +80,13 @@ import Testing
         Double(results.count(where: \.self)) / Double(results.count)
     }
 
-    @Test func `success rises over no memory and over likeness alone, and comes back after a change`() async throws {
+    @Test func `success rises over no memory and over similarity alone, and comes back after a change`() async throws {
         let none = try await run(.withoutMemory)
-        let likeness = try await run(.byLikeness)
+        let similarity = try await run(.bySimilarity)
         let value = try await run(.byValue)
-        let figures = "none \(rate(none[...])), likeness \(rate(likeness[...])), value \(rate(value[...]))"
+        let figures = "none \(rate(none[...])), similarity \(rate(similarity[...])), value \(rate(value[...]))"
         #expect(rate(value[...]) > rate(none[...]) + 0.4, "\(figures)")
-        #expect(rate(value[...]) > rate(likeness[...]) + 0.2, "\(figures)")
+        #expect(rate(value[...]) > rate(similarity[...]) + 0.2, "\(figures)")
         #expect(rate(value[50..<100]) >= 0.95, "\(figures)")
         #expect(rate(value[120..<200]) >= 0.95, "\(value[100..<125].map { $0 ? 1 : 0 })")
     }

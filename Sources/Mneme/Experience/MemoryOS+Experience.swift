@@ -12,7 +12,7 @@ public enum ExperienceKind: String, Sendable, Codable, CaseIterable {
 }
 
 extension MemoryOS {
-    /// What was learned for tasks like this one, the best first: likeness times the value that outcomes gave.
+    /// What was learned for tasks like this one, the best first: similarity times the value that outcomes gave.
     ///
     /// Cases that failed come last, as what not to do. Of the filters, agent, limit and token budget hold.
     ///
@@ -44,7 +44,7 @@ extension MemoryOS {
         var items = found.prefix(request.limit).map { item in
             RecalledMemory(
                 memory: item.cube, score: item.offer.score,
-                explanation: ["likeness": item.offer.likeness, "value": item.offer.value], matched: [],
+                explanation: ["similarity": item.offer.similarity, "value": item.offer.value], matched: [],
                 duplicates: [])
         }
         var tokens = 0

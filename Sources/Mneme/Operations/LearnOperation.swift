@@ -11,7 +11,7 @@ public enum LearnOperation: Operation {
         "Keep what was tried for a task, how it ended and what it teaches, so that recall offers what works."
     /// How it is offered again.
     public static let discussion = """
-        'recall' with 'kind' case or procedure offers it for a task: by likeness times a value that outcomes change. Several \
+        'recall' with 'kind' case or procedure offers it for a task: by similarity times a value that outcomes change. Several \
         like cases that end well become a procedure.
         """
     /// `write`; the cases known so far are read, so that `read` is needed as well.

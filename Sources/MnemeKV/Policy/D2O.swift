@@ -4,7 +4,7 @@ import Foundation
 /// row into the kept one that it is most like, if it is like it enough (D2O, Wan et al. 2024).
 ///
 /// A layer's density is the variance of its rows' accumulated attention: the lower, the more rows
-/// matter. The threshold of likeness is the mean of the evicted rows' highest cosines; the paper
+/// matter. The threshold of similarity is the mean of the evicted rows' highest cosines; the paper
 /// moves it on while it decodes, where nothing is evicted here.
 public struct D2O: HeadAllocator, TokenScorer, Disposer {
     /// The share of the budget that the last rows have.
@@ -56,23 +56,23 @@ public struct D2O: HeadAllocator, TokenScorer, Disposer {
         guard !lost.isEmpty, !kept.isEmpty else { return [] }
         let targets = kept.flatMap(unit)
         let d = rows.dimension
-        let nearest = lost.map { row -> (kept: Int, likeness: Float) in
-            var best = (kept: 0, likeness: -Float.infinity)
+        let nearest = lost.map { row -> (kept: Int, similarity: Float) in
+            var best = (kept: 0, similarity: -Float.infinity)
             unit(row).withUnsafeBufferPointer { key in
                 targets.withUnsafeBufferPointer { targets in
                     for k in kept.indices {
                         var cosine: Float = 0
                         for e in 0..<d { cosine += key[e] * targets[k * d + e] }
-                        if cosine > best.likeness { best = (k, cosine) }
+                        if cosine > best.similarity { best = (k, cosine) }
                     }
                 }
             }
             return best
         }
-        let threshold = nearest.reduce(0) { $0 + $1.likeness } / Float(nearest.count)
+        let threshold = nearest.reduce(0) { $0 + $1.similarity } / Float(nearest.count)
         var members: [Int: [(row: Int, weight: Float)]] = [:]
-        for (row, near) in zip(lost, nearest) where near.likeness >= threshold {
-            members[near.kept, default: []].append((row, exp(near.likeness)))
+        for (row, near) in zip(lost, nearest) where near.similarity >= threshold {
+            members[near.kept, default: []].append((row, exp(near.similarity)))
         }
         return members.sorted { $0.key < $1.key }.map { target, others in
             let all = [(row: kept[target], weight: exp(Float(1)))] + others

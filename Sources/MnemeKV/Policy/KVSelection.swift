@@ -15,10 +15,10 @@ package final class KVSelection: @unchecked Sendable {
     private let budget: Int, capacity: Int
     private let kernels = DecoderKernels()
     private let heads: UnsafePointer<KVHeadRows>
-    /// Vectors of full pages as `mnk_score_pages` reads them, their number, and their unlikeness.
+    /// Vectors of full pages as `mnk_score_pages` reads them, their number, and their dissimilarity.
     private let vectors: AlignedBuffer<UInt16>
     private var full: [Int]
-    private let unlikeness: AlignedBuffer<Float>
+    private let dissimilarity: AlignedBuffer<Float>
     /// Pages that are always read: 1 for each.
     private let isOutlier: AlignedBuffer<UInt8>
     /// The chosen tables; the scores of each head of a layer, those of its pages, and a copy.
@@ -51,7 +51,7 @@ package final class KVSelection: @unchecked Sendable {
         self.capacity = pages
         vectors = AlignedBuffer(count * pages * selector.vectors * c.headDimension)
         full = [Int](repeating: 0, count: count)
-        unlikeness = AlignedBuffer(count * pages)
+        dissimilarity = AlignedBuffer(count * pages)
         isOutlier = AlignedBuffer(count * pages)
         tables = AlignedBuffer(count * (budget + 1))
         scores = AlignedBuffer(c.kvHeads * (c.heads / c.kvHeads + 2) * pages)
@@ -90,7 +90,7 @@ package final class KVSelection: @unchecked Sendable {
                     target[(e * selector.vectors + v) * 16 + page % 16] = Float16(vector[e]).bitPattern
                 }
             }
-            unlikeness.pointer[i * capacity + page] = summary.unlikeness
+            dissimilarity.pointer[i * capacity + page] = summary.dissimilarity
         }
         full[i] = count
         markOutliers(i)
@@ -101,8 +101,8 @@ package final class KVSelection: @unchecked Sendable {
         marks.update(repeating: 0, count: full[i])
         let count = min(full[i] - 1, Int(selector.outliers * Double(budget - Self.always)))
         guard count > 0 else { return }
-        let unlikeness = unlikeness.pointer + i * capacity
-        for page in (1..<full[i]).sorted(by: { (unlikeness[$0], $1) > (unlikeness[$1], $0) })
+        let dissimilarity = dissimilarity.pointer + i * capacity
+        for page in (1..<full[i]).sorted(by: { (dissimilarity[$0], $1) > (dissimilarity[$1], $0) })
             .prefix(count)
         {
             marks[page] = 1

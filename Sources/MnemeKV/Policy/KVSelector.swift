@@ -10,7 +10,7 @@ public protocol KVSelector: Sendable {
     /// Vectors that stand for a page: one, whose inner product with the query is its score; or two,
     /// the lowest and the highest elements of its keys, which bound their scores.
     var vectors: Int { get }
-    /// The share of the pages read that are chosen by ``KVPageSummary/unlikeness``, for all tokens.
+    /// The share of the pages read that are chosen by ``KVPageSummary/dissimilarity``, for all tokens.
     var outliers: Double { get }
     /// What stands for a page.
     ///
@@ -24,12 +24,12 @@ public struct KVPageSummary: Sendable {
     /// As many as ``KVSelector/vectors``, of the keys' elements.
     public var vectors: [[Float]]
     /// How badly the vectors stand for the page's keys: pages with the highest are outliers.
-    public var unlikeness: Float
+    public var dissimilarity: Float
 
     /// A page's vectors.
-    public init(vectors: [[Float]], unlikeness: Float = 0) {
+    public init(vectors: [[Float]], dissimilarity: Float = 0) {
         self.vectors = vectors
-        self.unlikeness = unlikeness
+        self.dissimilarity = dissimilarity
     }
 }
 
@@ -88,6 +88,6 @@ public struct ShadowKV: KVSelector {
         func dot(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
         let square = dot(mean, mean)
         let least = keys.map { dot($0, mean) / max((dot($0, $0) * square).squareRoot(), 1e-9) }.min()
-        return KVPageSummary(vectors: [mean], unlikeness: 1 - (least ?? 1))
+        return KVPageSummary(vectors: [mean], dissimilarity: 1 - (least ?? 1))
     }
 }

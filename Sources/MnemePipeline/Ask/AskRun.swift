@@ -53,7 +53,10 @@ struct AskRun {
         return answer
     }
 
-    private func quote(_ place: Int) -> String { String(memories[place].text.prefix(80)) }
+    private func quote(_ place: Int) -> String {
+        String(
+            memories[place].text.split(whereSeparator: \.isNewline).joined(separator: " ").prefix(80))
+    }
 
     // MARK: What fits
 

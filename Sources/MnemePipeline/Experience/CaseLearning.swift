@@ -5,14 +5,14 @@ import Foundation
 /// A case bank whose values are learned from outcomes, as AgentFly's [222]; the outcome also moves the values of like cases
 /// with the same approach, so that after a change one failure is felt by all, and admission is by outcome as SEDM's [127].
 /// Several like cases that end well become a procedure, after ArcMemo's concepts [68]. Failures stay as cases of low value,
-/// as the streams of mistakes of [129] do. Likeness is of words; there is no learned selector.
+/// as the streams of mistakes of [129] do. Similarity is of words; there is no learned selector.
 package enum CaseLearning {
     /// How far an outcome moves a value, and how far one that contradicts it does: what held before may hold no more.
     static let rate = 0.5, surprisedRate = 0.8
-    /// Cases from this likeness on are of one kind.
-    static let leastLikeness = 0.5
-    /// Cases from this likeness on are offered.
-    static let offeredLikeness = 0.3
+    /// Cases from this similarity on are of one kind.
+    static let leastSimilarity = 0.5
+    /// Cases from this similarity on are offered.
+    static let offeredSimilarity = 0.3
     /// Cases from this value on count as done well, and a procedure needs so many.
     static let goodValue = 0.7, goodCases = 3
     /// Below this value a procedure is given up.
@@ -48,9 +48,9 @@ package enum CaseLearning {
                 changes.made.lesson = outcome.lesson ?? other.lesson
                 continue
             }
-            let likeness = words.likeness(to: TaskWords(other.task))
-            guard likeness >= leastLikeness else { continue }
-            let value = moved(other.value, to: outcome.value, by: likeness)
+            let similarity = words.similarity(to: TaskWords(other.task))
+            guard similarity >= leastSimilarity else { continue }
+            let value = moved(other.value, to: outcome.value, by: similarity)
             changes.values[place] = value
             like.append((place, value))
         }
@@ -59,9 +59,9 @@ package enum CaseLearning {
     }
 
     /// A value after an outcome.
-    private static func moved(_ value: Double, to reward: Double, by likeness: Double = 1) -> Double {
+    private static func moved(_ value: Double, to reward: Double, by similarity: Double = 1) -> Double {
         let rate = abs(reward - value) > 0.5 ? surprisedRate : rate
-        return value + rate * likeness * (reward - value)
+        return value + rate * similarity * (reward - value)
     }
 
     private static func procedure(
@@ -92,33 +92,33 @@ package enum CaseLearning {
         /// Its place among those given.
         package var place: Int
         /// How like the task is, 0 to 1.
-        package var likeness: Double
+        package var similarity: Double
         /// What its approach is expected to be worth for this task, 0 to 1.
         package var value: Double
-        /// Likeness times value, by which offers are ordered.
+        /// Similarity times value, by which offers are ordered.
         package var score: Double
     }
 
-    /// Cases that are like a task, the best first: by likeness times the value that their approach has for such tasks, in
+    /// Cases that are like a task, the best first: by similarity times the value that their approach has for such tasks, in
     /// which the most similar cases count most; of equals the latest first. That something worked for a task that is a
     /// little like this one counts for less than that it failed for one that is very much so.
     ///
     /// - Complexity: linear in the cases, and quadratic in those that are like the task.
     package static func offers(for task: String, among cases: [TaskCase]) -> [Offer] {
         let words = TaskWords(task)
-        let like = cases.indices.compactMap { place -> (place: Int, likeness: Double)? in
-            let likeness = words.likeness(to: TaskWords(cases[place].task))
-            return likeness >= offeredLikeness ? (place, likeness) : nil
+        let like = cases.indices.compactMap { place -> (place: Int, similarity: Double)? in
+            let similarity = words.similarity(to: TaskWords(cases[place].task))
+            return similarity >= offeredSimilarity ? (place, similarity) : nil
         }
         return like.map { item in
             var (sum, weights) = (0.0, 0.0)
             for other in like where TaskCase.isSame(cases[other.place].approach, cases[item.place].approach) {
-                let weight = pow(other.likeness, 8)
+                let weight = pow(other.similarity, 8)
                 sum += weight * cases[other.place].value
                 weights += weight
             }
             let value = sum / weights
-            return Offer(place: item.place, likeness: item.likeness, value: value, score: item.likeness * value)
+            return Offer(place: item.place, similarity: item.similarity, value: value, score: item.similarity * value)
         }.sorted { ($0.score, cases[$0.place].time) > ($1.score, cases[$1.place].time) }
     }
 
@@ -126,9 +126,9 @@ package enum CaseLearning {
     package static func offers(for task: String, among procedures: [(about: String, value: Double)]) -> [Offer] {
         let words = TaskWords(task)
         return procedures.enumerated().compactMap { place, known in
-            let likeness = TaskWords(known.about).coverage(by: words)
-            guard likeness >= leastLikeness else { return nil }
-            return Offer(place: place, likeness: likeness, value: known.value, score: likeness * known.value)
+            let similarity = TaskWords(known.about).coverage(by: words)
+            guard similarity >= leastSimilarity else { return nil }
+            return Offer(place: place, similarity: similarity, value: known.value, score: similarity * known.value)
         }.sorted { $0.score > $1.score }
     }
 }

@@ -17,7 +17,7 @@ struct TaskWords: Equatable {
     init(stems: Set<String>) { self.stems = stems }
 
     /// The share of words that two tasks have in common (Dice), 0 to 1.
-    func likeness(to other: TaskWords) -> Double {
+    func similarity(to other: TaskWords) -> Double {
         let all = stems.count + other.stems.count
         return all == 0 ? 0 : 2 * Double(stems.intersection(other.stems).count) / Double(all)
     }

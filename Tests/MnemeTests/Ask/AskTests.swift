@@ -144,6 +144,17 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    @Test func `what a doubt quotes stands on one line`() async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        try await memory.remember([MemoryInput("Task: Plan the trip\nStatus: open")], scope: Scope())
+        let answer = try await ask("How many trips?", memory)
+        let quoted = answer.reasons.filter { $0.contains("Plan the trip") }
+        #expect(!answer.certain && !quoted.isEmpty)
+        #expect(quoted.allSatisfy { $0.contains("Plan the trip Status: open") })
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `memories that the caller may not see are not counted`() async throws {
         let folder = try TemporaryFolder()
         let memory = try folder.open()

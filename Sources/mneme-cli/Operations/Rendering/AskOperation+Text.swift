@@ -19,7 +19,7 @@ extension AskOperation: TextRendering {
             return "  " + Terminal.styled(String(Answer.string(memory, "id").suffix(8)), .dim) + " "
                 + Terminal.styled(String(Answer.day(memory, "eventTime").prefix(10)), .cyan) + " "
                 + (speaker.isEmpty ? "" : speaker + ": ")
-                + Answer.oneLine(Terminal.line(Answer.text(of: memory)), 200)
+                + Answer.oneLine(Answer.text(of: memory), 200)
         }
         lines.append(
             Terminal.styled("\(Answer.string(value, "considered")) memories were read.", .dim))

@@ -17,7 +17,7 @@ extension LearnOperation: TextRendering {
         if changed > 0 { lines.append("  \(changed) like cases have new values") }
         if let procedure = value["procedure"] {
             lines.append("  procedure \(Answer.string(procedure, "id")):")
-            lines.append("  " + Answer.oneLine(Terminal.line(Answer.text(of: procedure)), 300))
+            lines.append("  " + Answer.oneLine(Answer.text(of: procedure), 300))
         }
         return lines.joined(separator: "\n")
     }
