@@ -149,14 +149,14 @@ let package = Package(
         .target(
             name: "Mneme",
             dependencies: [
-                "MnemeBase", "MnemeCube", "MnemeSeal", "MnemeEmbedding", "MnemeIndex",
-                "MnemePipeline", "MnemeRecipes", "MnemeStore", crypto,
+                "CMnemeLanguages", "MnemeBase", "MnemeCube", "MnemeSeal", "MnemeEmbedding",
+                "MnemeIndex", "MnemePipeline", "MnemeRecipes", "MnemeStore", crypto,
                 cryptoExtras, locks,
                 logging, tracing,
             ]),
         .target(name: "CMnemeMemory"),
         // The tables become bytes of the program, see `languages.c`.
-        .target(name: "CMnemeLanguages", exclude: ["tables"]),
+        .target(name: "CMnemeLanguages", exclude: ["dates", "tables"]),
         // The files in `web` become bytes of the program, see `viewer.c`.
         .target(name: "CMnemeViewer", exclude: ["web"]),
         .target(
@@ -240,7 +240,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore",
                 crypto, locks,
             ],
-            resources: [.copy("Guard"), .copy("Languages")]),
+            resources: [.copy("Dates"), .copy("Guard"), .copy("Languages")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [

@@ -43,3 +43,52 @@ static const mnm_language_table tables[] = {
 size_t mnm_language_count(void) { return sizeof tables / sizeof *tables; }
 
 mnm_language_table mnm_language_at(size_t index) { return tables[index]; }
+
+// Time phrases.
+static const unsigned char spanish_dates[] = {
+#embed "dates/spanish.txt"
+};
+static const unsigned char portuguese_dates[] = {
+#embed "dates/portuguese.txt"
+};
+static const unsigned char french_dates[] = {
+#embed "dates/french.txt"
+};
+static const unsigned char italian_dates[] = {
+#embed "dates/italian.txt"
+};
+static const unsigned char german_dates[] = {
+#embed "dates/german.txt"
+};
+static const unsigned char dutch_dates[] = {
+#embed "dates/dutch.txt"
+};
+static const unsigned char swedish_dates[] = {
+#embed "dates/swedish.txt"
+};
+static const unsigned char russian_dates[] = {
+#embed "dates/russian.txt"
+};
+static const unsigned char chinese_dates[] = {
+#embed "dates/chinese.txt"
+};
+static const unsigned char japanese_dates[] = {
+#embed "dates/japanese.txt"
+};
+
+static const mnm_language_table date_tables[] = {
+    {"spanish", spanish_dates, sizeof spanish_dates},
+    {"portuguese", portuguese_dates, sizeof portuguese_dates},
+    {"french", french_dates, sizeof french_dates},
+    {"italian", italian_dates, sizeof italian_dates},
+    {"german", german_dates, sizeof german_dates},
+    {"dutch", dutch_dates, sizeof dutch_dates},
+    {"swedish", swedish_dates, sizeof swedish_dates},
+    {"russian", russian_dates, sizeof russian_dates},
+    {"chinese", chinese_dates, sizeof chinese_dates},
+    {"japanese", japanese_dates, sizeof japanese_dates},
+};
+
+size_t mnm_date_table_count(void) { return sizeof date_tables / sizeof *date_tables; }
+
+mnm_language_table mnm_date_table_at(size_t index) { return date_tables[index]; }

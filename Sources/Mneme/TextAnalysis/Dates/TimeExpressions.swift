@@ -30,7 +30,7 @@ public struct TimeExpression: Sendable, Equatable {
     }
 }
 
-/// Finds dates in English text and resolves them against a reference time, by rule.
+/// Finds dates in texts and resolves them against a reference time, by rule.
 ///
 /// Understands days ("yesterday", "the day after tomorrow", "the Friday before last", "8 May 2023",
 /// "31.12.2026", "on the 5th", "Christmas Eve"), spans ("last week", "end of Q1 2027", "2026-W48",
@@ -38,6 +38,9 @@ public struct TimeExpression: Sendable, Equatable {
 /// year"). A weekday alone lies ahead, unless the verb stands in the past. What recurs ("every
 /// Monday") is no date, and a known word beside an unknown modifier is none either: a wrong date is
 /// worse than none. A date that can be read in two ways (12/11/2026) gives both.
+///
+/// English is read by a grammar. For ten other languages tables say what their phrases are in English
+/// ("hace dos semanas": 2 weeks ago); there a weekday alone gives the last and the coming one.
 ///
 /// Times of day are not resolved. Days are those of the clock that the reference was read from,
 /// written as UTC.
@@ -51,10 +54,52 @@ public enum TimeExpressions {
     /// The time expressions of `text`, in order, the first sixteen.
     ///
     /// - Parameters:
-    ///   - text: any text; English expressions and dates in figures are found.
+    ///   - text: any text; of languages that are not known, dates in figures are found.
     ///   - reference: what "now" means: the time on the speaker's clock, taken as UTC.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
+        let tables = TimePhrases.tables(for: text)
+        let english = english(in: text, reference: reference)
+        guard !tables.isEmpty else { return english }
+        let lower = text.lowercased().precomposedStringWithCanonicalMapping
+        let tokens = PhraseToken.tokens(of: lower)
+        for table in tables {
+            let found = phrases(table, of: lower, tokens, reference: reference)
+            guard !found.isEmpty else { continue }
+            // English words inside of other texts are other words; dates in figures are the same.
+            let figures = english.filter { date in
+                date.text.first?.isNumber == true && !found.contains { $0.text.contains(date.text) }
+            }
+            return Array((found + figures).prefix(limit))
+        }
+        return english.filter { $0.text.contains(where: \.isNumber) }
+    }
+
+    /// The expressions of a text in the language of a table.
+    private static func phrases(
+        _ table: TimePhrases, of text: String, _ tokens: [PhraseToken], reference: Date
+    ) -> [TimeExpression] {
+        var found: [TimeExpression] = []
+        var i = 0
+        while i < tokens.count, found.count < limit {
+            guard let match = table.match(tokens, at: i) else {
+                i += 1
+                continue
+            }
+            let words = text[tokens[i].range.lowerBound..<tokens[i + match.count - 1].range.upperBound]
+            for reading in match.english {
+                for var date in english(in: reading, reference: reference).prefix(2) {
+                    date.text = String(words)
+                    if !found.contains(date) { found.append(date) }
+                }
+            }
+            i += match.count
+        }
+        return found
+    }
+
+    /// The expressions of an English text.
+    static func english(in text: String, reference: Date) -> [TimeExpression] {
         let tokens = TimeToken.tokens(of: text)
         guard tokens.contains(where: { TimeMatcher.canOpen($0.text) }) else { return [] }
         let matcher = TimeMatcher(tokens: tokens, today: calendar.startOfDay(for: reference))

@@ -1,0 +1,218 @@
+internal import CMnemeLanguages
+import Foundation
+import MnemeIndex
+
+/// The time phrases of a language other than English: what each says in English, whose grammar
+/// resolves it.
+///
+/// A table (`Sources/CMnemeLanguages/dates`) has classes of words (`[month]`: `mayo = may`) and
+/// phrases with places for them (`{month} de {year} = {month} {year}`). A word in brackets may be
+/// missing, `|` parts two readings, and `-` stands behind what looks like a date and is none.
+struct TimePhrases: Sendable {
+    /// The language's name, which is the file's.
+    let language: String
+    /// Words of a class in tokens, with the English for them, the longest first; by the first token.
+    private var classes: [Substring: [Substring: [(words: [Substring], english: Substring)]]] = [:]
+    /// Phrases by the token that they begin with; "" for those that begin with a number.
+    private var phrases: [Substring: [Phrase]] = [:]
+
+    /// One way to write a phrase.
+    private struct Phrase {
+        var parts: [Part]
+        /// Its readings in English; none if it is no date.
+        var english: [String]
+    }
+
+    /// What stands at a place of a phrase.
+    private enum Part {
+        case word(Substring)
+        /// A word of a class, or a number if the name is `day`, `year` or `number`.
+        case place(Substring)
+    }
+
+    /// What a phrase of a text says.
+    struct Match {
+        /// Tokens that it takes.
+        var count: Int
+        /// Its readings in English; none if it is no date.
+        var english: [String]
+    }
+
+    /// All tables.
+    static let all: [TimePhrases] = (0..<mnm_date_table_count()).map { index in
+        let table = mnm_date_table_at(index)
+        let bytes = UnsafeBufferPointer(start: table.bytes, count: table.size)
+        return TimePhrases(
+            language: String(cString: table.name), table: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// The tables of the languages that a text may be of, the likeliest first; none for English.
+    ///
+    /// Japanese and Chinese are known by their letters, others by their words.
+    static func tables(for text: String) -> [TimePhrases] {
+        var (hasKana, hasIdeographs) = (false, false)
+        for scalar in text.unicodeScalars where scalar.isIdeographOrKana {
+            if scalar.isKana { hasKana = true } else { hasIdeographs = true }
+        }
+        let names =
+            hasKana
+            ? ["japanese"]
+            : hasIdeographs
+                ? ["chinese", "japanese"]
+                : text.utf8.isEmpty
+                    ? [] : LanguageFinder.candidates(ofWords: TextAnalyzer.words(text)).map(\.name)
+        return names.compactMap { name in all.first { $0.language == name } }
+    }
+
+    /// Every reading of the table, with an example in each place.
+    var readings: Set<String> {
+        let examples: [Substring: Substring] = [
+            "weekday": "friday", "month": "may", "unit": "weeks", "season": "summer", "number": "2", "day": "8",
+            "year": "2023",
+        ]
+        return Set(phrases.values.joined().flatMap(\.english).map { Self.filled($0, examples) })
+    }
+
+    /// The longest phrase that begins at a token; nil if there is none.
+    ///
+    /// - Complexity: by the phrases that begin with the same word, which are few.
+    func match(_ tokens: [PhraseToken], at i: Int) -> Match? {
+        var best: Match?
+        for phrase in phrases[Self.key(tokens[i].text)] ?? [] {
+            var values: [Substring: Substring] = [:]
+            guard let count = length(of: phrase.parts[...], tokens, at: i, from: i, &values),
+                count > best?.count ?? 0
+            else { continue }
+            best = Match(count: count, english: phrase.english.map { Self.filled($0, values) })
+        }
+        return best
+    }
+
+    /// The tokens that the parts of a phrase take from `i` on; nil if they are not there.
+    private func length(
+        of parts: ArraySlice<Part>, _ tokens: [PhraseToken], at i: Int, from start: Int,
+        _ values: inout [Substring: Substring]
+    ) -> Int? {
+        guard let part = parts.first else { return i - start }
+        guard i < tokens.count, tokens[i].sentence == tokens[start].sentence else { return nil }
+        let rest = parts.dropFirst()
+        switch part {
+        case .word(let word):
+            return tokens[i].text == word ? length(of: rest, tokens, at: i + 1, from: start, &values) : nil
+        case .place(let name):
+            if let number = Self.number(tokens[i].text, at: name) {
+                values[name] = number
+                return length(of: rest, tokens, at: i + 1, from: start, &values)
+            }
+            for (words, english) in classes[name == "day" ? "number" : name]?[tokens[i].text] ?? []
+            where i + words.count <= tokens.count
+                && zip(words, tokens[i...]).allSatisfy({ $0 == $1.text && $1.sentence == tokens[start].sentence })
+            {
+                values[name] = english
+                if let count = length(of: rest, tokens, at: i + words.count, from: start, &values) { return count }
+            }
+            return nil
+        }
+    }
+
+    /// What phrases that begin with a token are found by: the token, or "" for a number.
+    private static func key(_ token: Substring) -> Substring {
+        token.utf8.first.map { (48...57).contains($0) } == true ? "" : token
+    }
+
+    /// A number in figures as a place takes it: a day of a month, a year of four digits, or a number
+    /// below 1,000.
+    private static func number(_ token: Substring, at place: Substring) -> Substring? {
+        guard ["day", "year", "number"].contains(place), let number = Int(token) else { return nil }
+        let fits =
+            switch place {
+            case "day": (1...31).contains(number)
+            case "year": token.utf8.count == 4 && number >= 1000
+            default: (1...999).contains(number)
+            }
+        return fits ? token : nil
+    }
+
+    /// A reading with the words that stood in the places.
+    private static func filled(_ english: String, _ values: [Substring: Substring]) -> String {
+        values.reduce(english) { $0.replacing("{\($1.key)}", with: String($1.value)) }
+    }
+}
+
+extension TimePhrases {
+    /// Reads a table. Its lines are this program's own, so that none is refused: tests read them all.
+    init(language: String, table: String) {
+        self.language = language
+        var section: Substring = ""
+        var written: [(left: Substring, right: Substring)] = []
+        for line in table.split(separator: "\n") where !line.hasPrefix("#") {
+            if line.hasPrefix("[") {
+                section = line.dropFirst().dropLast()
+                continue
+            }
+            let sides = line.split(separator: "=", maxSplits: 1)
+            guard sides.count == 2 else { continue }
+            guard section != "phrase" else {
+                written.append((sides[0], sides[1]))
+                continue
+            }
+            let english = Substring(sides[1].split(separator: " ").joined(separator: " "))
+            for side in sides[0].split(separator: ",") {
+                let words = Self.words(side)
+                guard let first = words.first else { continue }
+                classes[section, default: [:]][first, default: []].append((words, english))
+            }
+        }
+        for (section, words) in classes {
+            classes[section] = words.mapValues { $0.sorted { $0.words.count > $1.words.count } }
+        }
+        for (left, right) in written {
+            let english = right.split(separator: "|").map { $0.split(separator: " ").joined(separator: " ") }
+            for side in left.split(separator: ",") {
+                for form in Self.forms(side) {
+                    add(Phrase(parts: Self.parts(form), english: english == ["-"] ? [] : english))
+                }
+            }
+        }
+    }
+
+    /// The phrase with and without each word in brackets.
+    private static func forms(_ side: Substring) -> [String] {
+        guard let open = side.firstIndex(of: "("), let close = side[open...].firstIndex(of: ")") else {
+            return [String(side)]
+        }
+        let rest = forms(side[side.index(after: close)...])
+        return ["", side[side.index(after: open)..<close]].flatMap { middle in
+            rest.map { side[..<open] + middle + $0 }
+        }
+    }
+
+    /// The words of a table's entry, as those of texts.
+    private static func words(_ entry: some StringProtocol) -> [Substring] {
+        PhraseToken.tokens(of: entry.lowercased().precomposedStringWithCanonicalMapping).map(\.text)
+    }
+
+    /// A phrase's words and places.
+    private static func parts(_ form: String) -> [Part] {
+        var parts: [Part] = []
+        var rest = Substring(form)
+        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+            parts += words(rest[..<open]).map(Part.word)
+            parts.append(.place(rest[rest.index(after: open)..<close]))
+            rest = rest[rest.index(after: close)...]
+        }
+        return parts + words(rest).map(Part.word)
+    }
+
+    /// Adds a phrase under each token that it can begin with.
+    private mutating func add(_ phrase: Phrase) {
+        switch phrase.parts.first {
+        case nil: break
+        case .word(let word): phrases[word, default: []].append(phrase)
+        case .place(let name):
+            var keys = Set(classes[name == "day" ? "number" : name]?.keys.map(Self.key) ?? [])
+            if ["day", "year", "number"].contains(name) { keys.insert("") }
+            for key in keys { phrases[key, default: []].append(phrase) }
+        }
+    }
+}
