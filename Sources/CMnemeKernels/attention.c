@@ -46,7 +46,7 @@ size_t mnk_decoder_partials(const mnk_decoder_attention *a) {
 /// Keys and values of a chunk in floats, then what sums_in() lays out.
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim) {
     size_t rows = (heads / kv_heads * RUN + ROWS - 1) / ROWS * ROWS;
-    return 2 * CHUNK * dim + rows * (3 * dim + 4) + ROWS * CHUNK;
+    return 2 * CHUNK * dim + rows * (3 * dim + 6) + ROWS * CHUNK;
 }
 
 /// A position that stands for many weighs as much as they did together (RazorAttention's
@@ -108,6 +108,7 @@ MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
 typedef struct {
     size_t padded;
     float *keys, *values, *q;
+    kv_peak *peaks;
     float *out, *highest, *total;            // of a span
     float *all, *all_highest, *all_total;    // of all: they follow each other
     float *scores;
@@ -118,7 +119,8 @@ MNK_INLINE attention_sums sums_in(float *scratch, size_t padded, size_t dim) {
     attention_sums s = {.padded = padded, .keys = scratch};
     s.values = s.keys + CHUNK * dim;
     s.q = s.values + CHUNK * dim;
-    s.out = s.q + padded * dim;
+    s.peaks = (kv_peak *)(s.q + padded * dim);
+    s.out = s.q + padded * (dim + 2);
     s.highest = s.out + padded * dim;
     s.total = s.highest + padded;
     s.all = s.total + padded;
@@ -128,18 +130,30 @@ MNK_INLINE attention_sums sums_in(float *scratch, size_t padded, size_t dim) {
     return s;
 }
 
+/// A query times the scale; zeros for none.
+MNK_INLINE kv_peak scaled_query(const float *q, float scale, size_t dim, float *scaled) {
+    f32x16 most = splat16(LEAST_PEAK);
+    for (size_t i = 0; i < dim; i += 16) {
+        f32x16 x = q ? load16(q + i) * splat16(scale) : splat16(0);
+        most = max16(max16(x, -x), most);
+        store16(scaled + i, x);
+    }
+    float peak = highest16(most);
+    return (kv_peak){peak, 1 / peak};
+}
+
 /// Attention of `tokens` tokens, whose queries of one key-value head are at q[t] and which stand at
 /// places[t], over [first, last). The chunk behind the last that will be read next is at next_head,
 /// next_first, next_last of `after`.
 MNK_INLINE void attend_rows(
-    int native, const mnk_decoder_attention *a, size_t head, size_t tokens, const float *const *queries, const size_t *places, size_t first, size_t last,
+    uint32_t features, const mnk_decoder_attention *a, size_t head, size_t tokens, const float *const *queries, const size_t *places, size_t first, size_t last,
     const mnk_decoder_attention *after, const attention_unit *next_unit, const attention_sums *sums) {
+    int native = converts_halves(features);
     size_t group = a->heads / a->kv_heads, dim = a->dim, rows = group * tokens, padded = sums->padded;
     float *q = sums->q, *out = sums->out, *highest = sums->highest, *total = sums->total, *p = sums->scores;
     // Queries are scaled once, here; rows of padding are zero and seen by nobody.
     for (size_t r = 0; r < padded; r++) {
-        for (size_t i = 0; i < dim; i += 16)
-            store16(q + r * dim + i, r < rows ? load16(queries[r / group] + r % group * dim + i) * splat16(a->scale) : splat16(0));
+        sums->peaks[r] = scaled_query(r < rows ? queries[r / group] + r % group * dim : NULL, a->scale, dim, q + r * dim);
         sums->all_highest[r] = -INFINITY;
         sums->all_total[r] = 0;
         memset(sums->all + r * dim, 0, dim * sizeof *q);
@@ -162,16 +176,16 @@ MNK_INLINE void attend_rows(
             if (!direct) load_chunk(native, a, &halves, count, sums->keys, sums->values);
             for (size_t r = 0; r < padded; r += ROWS) {
                 const kv_chunk *fetched = r == 0 ? &next : NULL;
-                if (direct) score_rows(native, q, NULL, &halves, fetched, dim, p);
-                else score_rows(native, q + r * dim, sums->keys, NULL, fetched, dim, p);
-                for (size_t e = 0; e < ROWS; e++) {
+                kv_rows met = {q + r * dim, sums->peaks + r, rows - r < ROWS ? rows - r : ROWS};
+                score_rows(features, native, &met, direct ? NULL : sums->keys, &halves, fetched, dim, p);
+                for (size_t e = 0; e < met.count; e++) {
                     float *s = p + e * CHUNK, top = highest[r + e];
                     if (a->cap > 0)
                         for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
                     weigh_many(a, chunk, s);
                     // Causal mask and window: what a row may not see scores −∞, and its weight is
                     // 0.
-                    size_t place = r + e < rows ? places[(r + e) / group] : last;  // of the query
+                    size_t place = places[(r + e) / group];  // of the query
                     size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
                     if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
                         for (size_t j = 0; j < CHUNK; j++)
@@ -201,8 +215,7 @@ MNK_INLINE void attend_rows(
                     }
                     total[r + e] += sum16(sum);
                 }
-                if (direct) add_values(native, a, p, NULL, &halves, fetched, count, out);
-                else add_values(native, a, p, sums->values, NULL, fetched, count, out + r * dim);
+                add_values(features, native, dim, p, met.count, direct ? NULL : sums->values, &halves, fetched, count, out + r * dim);
             }
         }
         for (size_t r = 0; r < rows; r++)
@@ -223,7 +236,7 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
             places[t] = place_of(a, u.start + t);
         }
         attention_sums s = sums_in(scratch, padded_rows(a, u.run), dim);
-        attend_rows(converts_halves(features), a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
+        attend_rows(features, a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
         if (a->partials) {
             size_t slot = u.head * spans_of(a->position + a->tokens) + u.span_begin;
             memcpy(a->partials + slot * s.padded * (dim + 2), s.all, s.padded * (dim + 2) * sizeof *scratch);
@@ -250,7 +263,7 @@ MNK_INLINE void mnk_attend_shared_body(
         }
         attention_sums s = sums_in(scratch, padded_rows(a, count), dim);
         attention_unit next = {.head = head + 1, .first = span * SPAN, .last = (span + 1) * SPAN};
-        attend_rows(converts_halves(features), a, head, count, queries, places, span * SPAN, (span + 1) * SPAN, head + 1 < head_end ? a : NULL, &next, &s);
+        attend_rows(features, a, head, count, queries, places, span * SPAN, (span + 1) * SPAN, head + 1 < head_end ? a : NULL, &next, &s);
         for (size_t t = 0; t < count; t++) {
             float *slot = members[t]->partials + (head * spans_of(members[t]->position + 1) + span) * padded * (dim + 2);
             memcpy(slot, s.all + t * group * dim, group * dim * sizeof *slot);
@@ -269,6 +282,7 @@ MNK_INLINE void mnk_attention_mass_body(
     uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass, float *squares) {
     int native = converts_halves(features);
     size_t group = a->heads / a->kv_heads, dim = a->dim, begin = a->tokens - last_tokens, rows = group * last_tokens;
+    kv_peak peaks[ROWS];
     float q[ROWS * MNK_MAX_HEAD], scores[ROWS * CHUNK];
     for (size_t row = 0; row < rows; row += ROWS) {
         size_t from[ROWS], to[ROWS], first = SIZE_MAX, last = 0;  // what each row sees
@@ -278,8 +292,7 @@ MNK_INLINE void mnk_attention_mass_body(
             total[r] = 0;
             from[r] = to[r] = 0;
             size_t token = begin + (row + r) / group;
-            for (size_t i = 0; i < dim; i += 16)
-                store16(q + r * dim + i, row + r < rows ? load16(a->q + token * a->ldq + (head * group + (row + r) % group) * dim + i) * splat16(a->scale) : splat16(0));
+            peaks[r] = scaled_query(row + r < rows ? a->q + token * a->ldq + (head * group + (row + r) % group) * dim : NULL, a->scale, dim, q + r * dim);
             if (row + r >= rows) continue;
             to[r] = place_of(a, token) + 1;
             from[r] = a->window > 0 && to[r] > a->window ? to[r] - a->window : 0;
@@ -291,7 +304,8 @@ MNK_INLINE void mnk_attention_mass_body(
         for (int pass = 0; pass < 2; pass++)
             for (size_t chunk = first / CHUNK * CHUNK; chunk < last; chunk += CHUNK) {
                 kv_chunk halves = chunk_of(a, head, chunk, last);
-                score_rows(native, q, NULL, &halves, NULL, dim, scores);
+                kv_rows met = {q, peaks, rows - row < ROWS ? rows - row : ROWS};
+                score_rows(features, native, &met, NULL, &halves, NULL, dim, scores);
                 for (size_t r = 0; r < ROWS; r++) {
                     float *s = scores + r * CHUNK;
                     if (a->cap > 0)

@@ -127,7 +127,26 @@ MNK_INLINE f32x16 soft_cap16(f32x16 x, float cap) {
 }
 
 /// e^x of one number, by the same steps.
-MNK_INLINE float exp1(float x) { return exp16(splat16(x))[0]; }
+MNK_INLINE float exp1(float x) {
+    x = x > -87.0f ? x : -87.0f;
+    x = x < 88.0f ? x : 88.0f;
+    const float magic = 12582912.0f;
+    float t = __builtin_fmaf(x, 1.44269504f, magic), n = t - magic;
+    float r = __builtin_fmaf(n, 2.12194440e-4f, __builtin_fmaf(n, -0.693359375f, x));
+    float p = __builtin_fmaf(1.9875691500e-4f, r, 1.3981999507e-3f);
+    p = __builtin_fmaf(p, r, 8.3334519073e-3f);
+    p = __builtin_fmaf(p, r, 4.1665795894e-2f);
+    p = __builtin_fmaf(p, r, 1.6666665459e-1f);
+    p = __builtin_fmaf(p, r, 5.0000001201e-1f);
+    p = __builtin_fmaf(p * r, r, r) + 1.0f;
+    int32_t bits, steps, zero;
+    memcpy(&bits, &p, sizeof bits);
+    memcpy(&steps, &t, sizeof steps);
+    memcpy(&zero, &magic, sizeof zero);
+    bits = (int32_t)((uint32_t)bits + ((uint32_t)(steps - zero) << 23));
+    memcpy(&p, &bits, sizeof p);
+    return p;
+}
 
 /// x·Φ(x) with the error function of Abramowitz and Stegun 7.1.26 (absolute error below 2e-7).
 MNK_INLINE f32x16 gelu16(f32x16 x) {
