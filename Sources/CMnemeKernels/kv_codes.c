@@ -1,7 +1,7 @@
 // Products of rows with pages of codes, in whole numbers: what a page's scales leave of a row is
 // rounded to 16 bits, and multiplied with the codes as they lie. So fewer bits are less work, and not
 // only less memory; nothing is decoded. Whole numbers add up exactly, so that all instances give the
-// same bits. (Integer attention of this kind: SageAttention, Zhang et al. 2025, which rounds to 8.)
+// same bits. (Integer attention of this kind: SageAttention, Zhang et al. 2024, which rounds to 8.)
 
 #include "kv_codes.h"
 #if defined(__x86_64__)
