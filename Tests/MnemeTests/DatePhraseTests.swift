@@ -1,8 +1,7 @@
 import Foundation
+import Mneme
 import MnemeStore
 import Testing
-
-@testable import Mneme
 
 /// Dates in languages other than English.
 @Suite struct DatePhraseTests {

@@ -99,7 +99,7 @@ public enum TimeExpressions {
     }
 
     /// The expressions of an English text.
-    static func english(in text: String, reference: Date) -> [TimeExpression] {
+    package static func english(in text: String, reference: Date) -> [TimeExpression] {
         let tokens = TimeToken.tokens(of: text)
         guard tokens.contains(where: { TimeMatcher.canOpen($0.text) }) else { return [] }
         let matcher = TimeMatcher(tokens: tokens, today: calendar.startOfDay(for: reference))

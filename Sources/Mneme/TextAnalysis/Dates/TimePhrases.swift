@@ -8,9 +8,9 @@ import MnemeIndex
 /// A table (`Sources/CMnemeLanguages/dates`) has classes of words (`[month]`: `mayo = may`) and
 /// phrases with places for them (`{month} de {year} = {month} {year}`). A word in brackets may be
 /// missing, `|` parts two readings, and `-` stands behind what looks like a date and is none.
-struct TimePhrases: Sendable {
+package struct TimePhrases: Sendable {
     /// The language's name, which is the file's.
-    let language: String
+    package let language: String
     /// Words of a class in tokens, with the English for them, the longest first; by the first token.
     private var classes: [Substring: [Substring: [(words: [Substring], english: Substring)]]] = [:]
     /// Phrases by the token that they begin with; "" for those that begin with a number.
@@ -39,7 +39,7 @@ struct TimePhrases: Sendable {
     }
 
     /// All tables.
-    static let all: [TimePhrases] = (0..<mnm_date_table_count()).map { index in
+    package static let all: [TimePhrases] = (0..<mnm_date_table_count()).map { index in
         let table = mnm_date_table_at(index)
         let bytes = UnsafeBufferPointer(start: table.bytes, count: table.size)
         return TimePhrases(
@@ -65,7 +65,7 @@ struct TimePhrases: Sendable {
     }
 
     /// Every reading of the table, with an example in each place.
-    var readings: Set<String> {
+    package var readings: Set<String> {
         let examples: [Substring: Substring] = [
             "weekday": "friday", "month": "may", "unit": "weeks", "season": "summer", "number": "2", "day": "8",
             "year": "2023",
