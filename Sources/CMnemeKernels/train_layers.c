@@ -75,3 +75,24 @@ MNK_INLINE void mnk_softmax_gradient_body(uint32_t features, float *logits, size
     for (size_t i = whole; i < count; i++) logits[i] = scale * exp1(logits[i] - lse);
 }
 MNK_DISPATCH(mnk_softmax_gradient, (uint32_t features, float *logits, size_t count, float lse, float scale), (features, logits, count, lse, scale))
+
+/// With p and q of base and model: the sum of p·log(p/q), and q − p, its gradient.
+MNK_INLINE void mnk_divergence_gradient_body(uint32_t features, const mnk_divergence *d, float *logits, size_t count, float scale, float *sum) {
+    (void)features;
+    f32x16 sums = splat16(0);
+    size_t whole = count / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16) {
+        f32x16 p = load16(d->base + i) - splat16(d->base_lse), q = load16(logits + i) - splat16(d->lse), likely = exp16(p);
+        sums = fma16(likely, p - q, sums);
+        store16(logits + i, splat16(scale) * (exp16(q) - likely));
+    }
+    float total = sum16(sums);
+    for (size_t i = whole; i < count; i++) {
+        float p = d->base[i] - d->base_lse, q = logits[i] - d->lse, likely = exp1(p);
+        total += likely * (p - q);
+        logits[i] = scale * (exp1(q) - likely);
+    }
+    *sum += total;
+}
+MNK_DISPATCH(mnk_divergence_gradient, (uint32_t features, const mnk_divergence *d, float *logits, size_t count, float scale, float *sum),
+             (features, d, logits, count, scale, sum))

@@ -14,6 +14,7 @@ import Testing
         var settings = TrainingSettings()
         settings.shape = TrainingFixture.shape
         (settings.steps, settings.learningRate, settings.optimizer) = (9, 5e-3, optimizer)
+        settings.keep = nil
         return settings
     }
 
@@ -90,7 +91,7 @@ import Testing
             let first = try trainer(Self.settings(), nil)
             for _ in 0..<3 { try first.step() }
             var other = TrainingSettings()
-            (other.steps, other.seed) = (5, 99)
+            (other.steps, other.seed, other.keep) = (5, 99, 0)
             let second = try trainer(other, first.adapter)
             #expect(second.settings.shape == first.settings.shape)
             #expect(second.adapter == first.adapter)

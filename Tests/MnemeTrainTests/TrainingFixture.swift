@@ -48,7 +48,7 @@ enum TrainingFixture {
         features: ProcessorFeatures = .current
     ) throws -> AdapterModel {
         let model = try AdapterModel(
-            ModelSource(path: path("tiny")), shape: shape, batchTokens: 100, seed: 1,
+            ModelSource(path: path("tiny")), shape: shape, batchTokens: 100, keptTokens: 60, seed: 1,
             pool: ThreadPool(threads: threads), precision: precision, features: features)
         let values = try factors("adapter.safetensors", model)
         for i in values.indices { model.parameters.values.pointer[i] = values[i] }

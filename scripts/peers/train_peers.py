@@ -90,7 +90,7 @@ def mneme_side(program, model, steps, sequences, folder, log):
         with open(data, "w") as f:
             f.writelines(json.dumps({"completion": text}) + "\n" for text in texts(sequences))
         command = [program, "adapters", "train", "peer", "--model", os.path.abspath(model), "--file", data, "--steps", str(steps),
-                   "--learning-rate", str(RATE), "--start", folder, "--log", log, "--log-tokens"]
+                   "--learning-rate", str(RATE), "--start", folder, "--log", log, "--log-tokens", "--keep", "0"]
         process = subprocess.Popen(command, env=dict(os.environ, MNEME_HOME=home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         # What this child alone took: others have run before it.
         err = process.stderr.read()

@@ -105,6 +105,12 @@ void mnk_softmax_add(uint32_t features, const float *logits, size_t count, mnk_s
 /// logits = scale·e^(logit − lse): the part of cross-entropy's gradient that is not the target's.
 void mnk_softmax_gradient(uint32_t features, float *logits, size_t count, float lse, float scale);
 
+/// A chunk of a row of logits beside the base model's: the base's, and the logarithm of the sum of
+/// e^logit over the whole row for each.
+typedef struct { const float *base; float base_lse, lse; } mnk_divergence;
+/// sum += the chunk's part of KL(base || model); logits = scale·(model's p − base's p), its gradient.
+void mnk_divergence_gradient(uint32_t features, const mnk_divergence *d, float *logits, size_t count, float scale, float *sum);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,13 +7,13 @@ public import MnemeText
 public struct ExampleEncoder: Sendable {
     private let tokenizer: any Tokenizer
     /// Tokens that the template puts before and behind a user's message, up to the answer.
-    private let frame: (before: [Int32], after: [Int32])?
+    package let frame: (before: [Int32], after: [Int32])?
     private let end: Int32?
     /// Tokens of a sequence at most; the rest is cut off.
     private let limit: Int
 
     /// An example as tokens.
-    public struct Sequence: Sendable, Equatable {
+    public struct Sequence: Sendable, Equatable, Codable {
         /// Prompt and completion.
         public var tokens: [Int32]
         /// Tokens of the prompt, which are not learned.

@@ -25,7 +25,7 @@ public final class AdapterModel {
     private let entropy: CrossEntropy
     /// Each layer's input, and the last one's output.
     private let streams: [AlignedBuffer<Float>]
-    /// Rows that have a target: normed, and their gradient.
+    /// Rows that have a target, kept ones, and the base's of these: normed, and their gradient.
     private let states: AlignedBuffer<Float>
     private let stateGradients: AlignedBuffer<Float>
 
@@ -33,6 +33,7 @@ public final class AdapterModel {
     ///   - source: the base, read from its file where it lies.
     ///   - shape: of the adapter: its rank and scale, and the maps that it changes.
     ///   - batchTokens: of all sequences of a batch together.
+    ///   - keptTokens: of these, tokens of kept sequences (``TrainingBatch/kept``) at most.
     ///   - seed: of the adapter's first values.
     ///   - pool: threads that share a batch's products.
     ///   - precision: the number format of products with the base's weights.
@@ -40,7 +41,7 @@ public final class AdapterModel {
     /// - Throws: ``TrainingError`` for models that are not trained and shapes out of range;
     ///   `ModelError` for files that are no whole model.
     public init(
-        _ source: ModelSource, shape: AdapterShape, batchTokens: Int, seed: UInt64,
+        _ source: ModelSource, shape: AdapterShape, batchTokens: Int, keptTokens: Int = 0, seed: UInt64,
         pool: ThreadPool = .shared, precision: TrainingPrecision = .fastest,
         features: ProcessorFeatures = .current
     ) throws {
@@ -65,8 +66,9 @@ public final class AdapterModel {
         parameters = LowRankParameters(shape, c, seed: seed)
         let matrices = model.layers[0].linears.map { $0.weights.packedBytes(precision) }
         let width = max(c.hiddenSize, c.intermediateSize, c.heads * c.headDimension)
+        let rows = batchTokens + keptTokens
         kernels = TrainingKernels(
-            pool: pool, features: features, precision: precision, rows: batchTokens,
+            pool: pool, features: features, precision: precision, rows: rows,
             matrixBytes: max(
                 matrices.max() ?? 0, CrossEntropy.packedBytes(model.output, precision)),
             width: max(width, min(CrossEntropy.chunk, c.vocabularySize)),
@@ -76,17 +78,17 @@ public final class AdapterModel {
             scratchFloats: mnk_training_scratch(batchTokens, c.headDimension),
             threads: pool.threadCount, rank: shape.rank)
         angles = RotaryAngles(c.rope, positions: batchTokens)
-        entropy = CrossEntropy(kernels, model, rows: batchTokens)
+        entropy = CrossEntropy(kernels, model, rows: rows)
         let row = padded(batchTokens, 32) * c.hiddenSize
         streams = (0...c.layers).map { _ in AlignedBuffer(row) }
-        states = AlignedBuffer(row)
+        states = AlignedBuffer(padded(rows, 32) * c.hiddenSize)
         stateGradients = AlignedBuffer(row)
     }
 
     /// Bytes by what they are for; the base is in its file's pages, which the system can take back.
     public var byteCounts: (parameters: Int, activations: Int, layer: Int, products: Int) {
         (
-            8 * parameters.count, 4 * (streams.reduce(0) { $0 + $1.count } + 2 * states.count),
+            8 * parameters.count, 4 * (streams.reduce(0) { $0 + $1.count } + states.count + stateGradients.count),
             workspace.byteCount, kernels.byteCount + 4 * entropy.logits.count
         )
     }
@@ -98,17 +100,48 @@ public final class AdapterModel {
     public func loss(_ batch: TrainingBatch) -> Double {
         forward(batch)
         return entropy.loss(
-            gather(batch), targets: batch.targets.filter { $0 >= 0 }, weight: 0, gradient: nil)
+            gather(batch), CrossEntropy.Rows(targets: gatherTargets(batch), weight: 0), gradient: nil
+        ).loss
     }
 
     /// The same, and adds `weight` times its gradient to the parameters'.
     public func addGradient(_ batch: TrainingBatch, weight: Float) -> Double {
+        addGradient(batch, weight: weight, keeping: [], keptWeight: 0).loss
+    }
+
+    /// The base's normed states of the batch's kept rows, computed without the adapter: what
+    /// ``addGradient(_:weight:keeping:keptWeight:)`` compares with.
+    package func baseStates(_ batch: TrainingBatch) -> [Float] {
+        parameters.isOff = true
+        defer { parameters.isOff = false }
+        forward(batch)
+        let hidden = configuration.hiddenSize
+        let from = gather(batch) + batch.targetCount * hidden
+        return Array(UnsafeBufferPointer(start: from, count: batch.kept.count * hidden))
+    }
+
+    /// Adds `weight` times the gradient of the loss, and `keptWeight` times that of KL(base || model)
+    /// over the kept rows; gives both sums (learning without forgetting, Li and Hoiem 2016).
+    ///
+    /// - Parameter base: the base's states of the kept rows, from ``baseStates(_:)``; empty for none.
+    package func addGradient(
+        _ batch: TrainingBatch, weight: Float, keeping base: [Float], keptWeight: Float
+    ) -> (loss: Double, divergence: Double) {
+        let hidden = configuration.hiddenSize
+        let kept = base.count / hidden
+        precondition(base.isEmpty || kept == batch.kept.count, "These are another batch's states.")
         let pass = forward(batch)
-        let targets = batch.targets.filter { $0 >= 0 }
-        let loss = entropy.loss(
-            gather(batch), targets: targets, weight: weight, gradient: stateGradients.pointer)
-        guard !targets.isEmpty else { return 0 }
-        scatter(batch)
+        let targets = gatherTargets(batch)
+        gather(batch)
+        base.withUnsafeBufferPointer {
+            guard let from = $0.baseAddress else { return }
+            (states.pointer + (targets.count + kept) * hidden).update(from: from, count: $0.count)
+        }
+        let rows = CrossEntropy.Rows(
+            targets: targets, weight: weight, kept: kept, keptWeight: keptWeight)
+        let sums = entropy.loss(states.pointer, rows, gradient: stateGradients.pointer)
+        guard rows.learned > 0 else { return sums }
+        scatter(batch, rows: rows.learned)
         let last = configuration.layers - 1
         for layer in stride(from: last, through: 0, by: -1) {
             // The workspace still holds the last layer's values.
@@ -117,7 +150,14 @@ public final class AdapterModel {
             }
             pass.backward(layer, input: streams[layer].pointer, needsInput: layer > 0)
         }
-        return loss
+        return sums
+    }
+
+    private func gatherTargets(_ batch: TrainingBatch) -> [Int32] { batch.targets.filter { $0 >= 0 } }
+
+    /// Tokens whose rows go through the output: those with a target, then kept ones.
+    private func outputTokens(_ batch: TrainingBatch) -> [Int] {
+        batch.tokens.indices.filter { batch.targets[$0] >= 0 } + batch.kept
     }
 
     @discardableResult
@@ -140,32 +180,29 @@ public final class AdapterModel {
         return pass
     }
 
-    /// The last layer's rows that have a target, normed.
+    /// The last layer's rows that have a target and then those that are kept, normed.
+    @discardableResult
     private func gather(_ batch: TrainingBatch) -> UnsafePointer<Float> {
         let hidden = configuration.hiddenSize
         let last = streams[configuration.layers].pointer
-        var row = 0
-        for t in batch.tokens.indices where batch.targets[t] >= 0 {
+        for (row, t) in outputTokens(batch).enumerated() {
             mnk_rms_norm(
                 kernels.features, last + t * hidden, model.outputNorm, configuration.normEpsilon,
                 1, hidden, 0, states.pointer + row * hidden)
-            row += 1
         }
         return UnsafePointer(states.pointer)
     }
 
-    /// The gradient of the last layer's output from that of the normed rows.
-    private func scatter(_ batch: TrainingBatch) {
+    /// The gradient of the last layer's output from that of the first `rows` normed rows.
+    private func scatter(_ batch: TrainingBatch, rows: Int) {
         let hidden = configuration.hiddenSize
         let last = streams[configuration.layers].pointer
         let stream = workspace.stream.pointer
         stream.update(repeating: 0, count: batch.tokens.count * hidden)
-        var row = 0
-        for t in batch.tokens.indices where batch.targets[t] >= 0 {
+        for (row, t) in outputTokens(batch).prefix(rows).enumerated() {
             mnk_rms_norm_backward(
                 kernels.features, last + t * hidden, model.outputNorm, configuration.normEpsilon,
                 1, hidden, stateGradients.pointer + row * hidden, stream + t * hidden)
-            row += 1
         }
     }
 }

@@ -2,11 +2,28 @@ import CMnemeKernels
 import MnemeModels
 import MnemeNumerics
 
-/// The loss of next-token prediction, over chunks of the vocabulary: the logits of all tokens are
-/// never held, only those of a chunk, twice computed (Cut Your Losses, Wijmans et al. 2024).
+/// The loss of next-token prediction, and the distance from the base model, over chunks of the
+/// vocabulary: the logits of all tokens are never held, only those of a chunk, twice computed (Cut
+/// Your Losses, Wijmans et al. 2024).
 struct CrossEntropy {
     /// Columns of a chunk.
     static let chunk = 2048
+
+    /// What the rows of a product are: first those with a target, then kept ones, then as many of
+    /// the base model, in the same order.
+    struct Rows {
+        var targets: [Int32]
+        /// The loss's gradient is multiplied by it.
+        var weight: Float
+        /// Rows whose distribution is to stay what the base model's is.
+        var kept = 0
+        /// The divergence's gradient is multiplied by it.
+        var keptWeight: Float = 0
+
+        /// Rows that have a gradient.
+        var learned: Int { targets.count + kept }
+        var count: Int { learned + kept }
+    }
 
     let kernels: TrainingKernels
     let output: StoredRows
@@ -26,25 +43,26 @@ struct CrossEntropy {
         output[0..<min(chunk, output.outputs)].packedBytes(precision)
     }
 
-    /// The sum of -log p(target) over the rows; where `gradient` is given, its gradient by the
-    /// states, times `weight`.
+    /// The sum of -log p(target) over the rows with a target, and that of KL(base || model) over
+    /// kept rows; where `gradient` is given, the gradient of both, times their weights, by the states.
     ///
     /// - Parameters:
-    ///   - states: normed rows of the last layer that have a target.
-    ///   - gradient: as many rows; replaced.
+    ///   - states: normed rows of the last layer, of all kinds.
+    ///   - gradient: as many rows as have one; replaced.
     func loss(
-        _ states: UnsafePointer<Float>, targets: [Int32], weight: Float,
-        gradient: UnsafeMutablePointer<Float>?
-    ) -> Double {
-        guard !targets.isEmpty else { return 0 }
+        _ states: UnsafePointer<Float>, _ rows: Rows, gradient: UnsafeMutablePointer<Float>?
+    ) -> (loss: Double, divergence: Double) {
+        guard rows.count > 0 else { return (0, 0) }
+        let targets = rows.targets
         var softmax = [mnk_softmax_state](
-            repeating: mnk_softmax_state(highest: -.infinity, sum: 0), count: targets.count)
-        var chosen = [Float](repeating: 0, count: targets.count)
+            repeating: mnk_softmax_state(highest: -.infinity, sum: 0), count: rows.count)
+        var chosen = [Float](repeating: 0, count: rows.count)
         softmax.withUnsafeMutableBufferPointer { softmax in
             chosen.withUnsafeMutableBufferPointer { chosen in
-                eachChunk(states, targets.count) { row, columns, logits in
+                eachChunk(states, rows.count) { row, columns, logits in
                     mnk_softmax_add(
                         kernels.features, logits, columns.count, softmax.baseAddress! + row)
+                    guard row < targets.count else { return }
                     let target = Int(targets[row])
                     if columns.contains(target) {
                         chosen[row] = logits[target - columns.lowerBound]
@@ -54,32 +72,56 @@ struct CrossEntropy {
             }
         }
         let lse = softmax.map { $0.highest + Float(logOf($0.sum)) }
-        if let gradient {
-            eachChunk(states, targets.count) { row, columns, logits in
-                mnk_softmax_gradient(
-                    kernels.features, logits, columns.count, lse[row], weight)
-                let target = Int(targets[row])
-                if columns.contains(target) { logits[target - columns.lowerBound] -= weight }
-                for i in columns.count..<padded(columns.count, 16) { logits[i] = 0 }
-            } then: { rows, isFirst in
-                kernels.frozen(
-                    rows, transposed: true, input: logits.pointer, rows: targets.count,
-                    accumulate: !isFirst, into: gradient)
+        var divergence = [Float](repeating: 0, count: rows.count)
+        if gradient != nil || rows.kept > 0 {
+            divergence.withUnsafeMutableBufferPointer {
+                self.gradient(states, rows, lse, divergence: $0.baseAddress!, into: gradient)
             }
         }
-        return zip(lse, chosen).reduce(0) { $0 + Double($1.0) - Double($1.1) }
+        let loss = targets.indices.reduce(0) { $0 + Double(lse[$1]) - Double(chosen[$1]) }
+        return (loss, divergence.reduce(0) { $0 + Double($1) })
+    }
+
+    /// The gradient by the states, and the divergence of each kept row, which is added.
+    private func gradient(
+        _ states: UnsafePointer<Float>, _ rows: Rows, _ lse: [Float],
+        divergence: UnsafeMutablePointer<Float>, into gradient: UnsafeMutablePointer<Float>?
+    ) {
+        let width = { (columns: Range<Int>) in padded(columns.count, 16) }
+        eachChunk(states, rows.learned, behind: rows.kept) { row, columns, logits in
+            if row < rows.targets.count {
+                mnk_softmax_gradient(
+                    kernels.features, logits, columns.count, lse[row], rows.weight)
+                let target = Int(rows.targets[row])
+                if columns.contains(target) { logits[target - columns.lowerBound] -= rows.weight }
+            } else {
+                let base = row + rows.kept
+                var d = mnk_divergence(
+                    base: logits + rows.kept * width(columns), base_lse: lse[base], lse: lse[row])
+                mnk_divergence_gradient(
+                    kernels.features, &d, logits, columns.count, rows.keptWeight, divergence + row)
+            }
+            for i in columns.count..<width(columns) { logits[i] = 0 }
+        } then: { weights, isFirst in
+            guard let gradient else { return }
+            kernels.frozen(
+                weights, transposed: true, input: logits.pointer, rows: rows.learned,
+                accumulate: !isFirst, into: gradient)
+        }
     }
 
     /// Computes the logits of each chunk, calls `body` for each row and then `then` for the chunk.
+    ///
+    /// - Parameter others: rows behind these whose logits are computed, and for which nothing is called.
     private func eachChunk(
-        _ states: UnsafePointer<Float>, _ rows: Int,
+        _ states: UnsafePointer<Float>, _ rows: Int, behind others: Int = 0,
         _ body: (_ row: Int, _ columns: Range<Int>, _ logits: UnsafeMutablePointer<Float>) -> Void,
         then: (_ weights: StoredRows, _ isFirst: Bool) -> Void
     ) {
         for start in stride(from: 0, to: vocabulary, by: Self.chunk) {
             let columns = start..<min(vocabulary, start + Self.chunk)
             let weights = output[columns]
-            kernels.frozen(weights, input: states, rows: rows, into: logits.pointer)
+            kernels.frozen(weights, input: states, rows: rows + others, into: logits.pointer)
             let width = padded(columns.count, 16)
             kernels.share(rows) { mine in
                 for row in mine { body(row, columns, logits.pointer + row * width) }

@@ -59,6 +59,8 @@ package final class LowRankParameters {
     package let slots: [LowRankSlot]
     package let values: AlignedBuffer<Float>
     package let gradients: AlignedBuffer<Float>
+    /// True while the base is computed without any term.
+    package var isOff = false
     private let places: [Int?]
 
     /// A is uniform in ±1/√inputs (PEFT's choice), B is zero: the adapter changes nothing at first.
@@ -99,8 +101,9 @@ package final class LowRankParameters {
     package var count: Int { values.count }
 
     func slot(_ layer: Int, _ linear: LayerLinear) -> LowRankSlot? {
-        places[layer * LayerLinear.allCases.count + LayerLinear.allCases.firstIndex(of: linear)!]
-            .map { slots[$0] }
+        guard !isOff else { return nil }
+        let place = layer * LayerLinear.allCases.count + LayerLinear.allCases.firstIndex(of: linear)!
+        return places[place].map { slots[$0] }
     }
 
     /// Zeros, before the batches of a step add theirs.

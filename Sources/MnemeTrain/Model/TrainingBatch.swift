@@ -7,11 +7,14 @@ public struct TrainingBatch: Sendable, Equatable {
     public private(set) var targets: [Int32] = []
     /// Where each sequence lies; its first token is at position 0.
     public private(set) var sequences: [Range<Int>] = []
+    /// Tokens behind which the model is to predict what its base predicts, ascending. None of them
+    /// has a target.
+    public private(set) var kept: [Int] = []
 
     /// No sequences.
     public init() {}
 
-    /// Appends a sequence.
+    /// Appends a sequence that is learned.
     ///
     /// - Parameters:
     ///   - tokens: prompt and completion.
@@ -24,6 +27,20 @@ public struct TrainingBatch: Sendable, Equatable {
             let next = i + 1
             targets.append(next < tokens.count && next >= promptTokens ? tokens[next] : -1)
         }
+    }
+
+    /// Appends a sequence behind which nothing is to change.
+    ///
+    /// - Parameters:
+    ///   - tokens: such as the base model writes.
+    ///   - promptTokens: so many at the beginning do not count, but for the last of them.
+    public mutating func keep(_ tokens: [Int32], promptTokens: Int) {
+        guard !tokens.isEmpty else { return }
+        let start = self.tokens.count
+        sequences.append(start..<start + tokens.count)
+        self.tokens += tokens
+        targets += tokens.map { _ in -1 }
+        kept += (min(max(1, promptTokens), tokens.count) - 1..<tokens.count).map { start + $0 }
     }
 
     /// Tokens that are to be predicted.

@@ -23,6 +23,7 @@ public final class AdapterTrainer {
     package private(set) var lastBatch = TrainingBatch()
 
     private let plan: BatchPlan
+    private var kept: KeptTexts
     private let checkpoint: String
     private let base: String
     private let examples: String
@@ -70,9 +71,14 @@ public final class AdapterTrainer {
         self.settings = settings
         self.checkpoint = checkpoint
         self.base = base
+        kept = KeptTexts(
+            try found?.head.kept ?? Self.keptTexts(source, found == nil ? settings : nil, pool),
+            seed: settings.seed)
         model = try AdapterModel(
-            source, shape: settings.shape, batchTokens: plan.batchTokens, seed: settings.seed,
-            pool: pool, precision: settings.precision)
+            source, shape: settings.shape, batchTokens: plan.batchTokens + kept.stepTokens,
+            keptTokens: kept.stepTokens, seed: settings.seed, pool: pool,
+            precision: settings.precision)
+        kept.prepare(model)
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
         optimizer = settings.optimizer.make(model.parameters.matrices)
@@ -91,7 +97,8 @@ public final class AdapterTrainer {
     /// - Throws: ``TrainingError`` if the loss is no number any more; the checkpoint is from before.
     public func step() throws {
         let start = ContinuousClock.now
-        let batch = nextBatch()
+        var batch = nextBatch()
+        let base = kept.add(to: &batch, step: progress.step)
         lastBatch = batch
         if progress.step == 0, progress.firstHeldOutLoss == nil {
             progress.firstHeldOutLoss = heldOutLoss()
@@ -99,7 +106,11 @@ public final class AdapterTrainer {
         }
         model.parameters.clearGradients()
         let targets = batch.targetCount
-        let loss = model.addGradient(batch, weight: 1 / Float(targets)) / Double(targets)
+        let rows = max(1, batch.kept.count)
+        let sums = model.addGradient(
+            batch, weight: 1 / Float(targets), keeping: base,
+            keptWeight: Float(settings.keep ?? 0) / Float(rows))
+        let loss = sums.loss / Double(targets)
         let norm = model.parameters.gradientNorm
         guard loss.isFinite, norm.isFinite else {
             throw TrainingError(
@@ -114,6 +125,7 @@ public final class AdapterTrainer {
             decay: Float(settings.weightDecay))
         progress.step += 1
         progress.loss = loss
+        progress.divergence = base.isEmpty ? nil : sums.divergence / Double(rows)
         if progress.step % max(10, progress.steps / 10) == 0 || isDone {
             progress.heldOutLoss = heldOutLoss()
         }
@@ -132,7 +144,7 @@ public final class AdapterTrainer {
                 settings: settings, examples: examples, base: base, step: progress.step,
                 heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
                 tokens: progress.tokens, seconds: progress.seconds,
-                parameters: values.count, stateBytes: state.count),
+                parameters: values.count, stateBytes: state.count, kept: kept.texts),
             parameters: Array(UnsafeBufferPointer(start: values.pointer, count: values.count)),
             state: state
         ).write(to: checkpoint)
@@ -141,6 +153,15 @@ public final class AdapterTrainer {
     /// The adapter as it is so far.
     public var adapter: Adapter {
         model.parameters.adapter(settings.shape, model.configuration)
+    }
+
+    /// Texts that the base writes for a new training; none for one that goes on without.
+    private static func keptTexts(
+        _ source: ModelSource, _ settings: TrainingSettings?, _ pool: ThreadPool
+    ) throws -> [ExampleEncoder.Sequence] {
+        guard let settings, let keep = settings.keep, keep > 0 else { return [] }
+        return try BaseWriter(source, pool: pool).write(
+            count: KeptTexts.count, tokens: KeptTexts.tokens, seed: settings.seed)
     }
 
     /// The mean -log p over the held-out examples; nil if none are.

@@ -23,6 +23,8 @@ struct TrainingCheckpoint {
         var seconds: Double?
         var parameters: Int
         var stateBytes: Int
+        /// Texts of the base that the training is held to; nil in checkpoints of before there were any.
+        var kept: [ExampleEncoder.Sequence]?
     }
 
     var head: Head

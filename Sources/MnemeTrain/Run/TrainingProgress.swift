@@ -8,7 +8,10 @@ public struct TrainingProgress: Sendable, Equatable {
     public var firstStep = 0
     /// The last step's mean -log p of a token, before it.
     public var loss = 0.0
-    /// The same over the held-out examples when it was measured last; nil if none are held out.
+    /// KL(base || model) of a token in texts of the base, in the last step, in nats; nil if nothing
+    /// is kept.
+    public var divergence: Double?
+    /// The loss over the held-out examples when it was measured last; nil if none are held out.
     public var heldOutLoss: Double?
     /// The held-out loss before the first step.
     public var firstHeldOutLoss: Double?

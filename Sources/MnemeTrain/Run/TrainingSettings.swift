@@ -7,6 +7,9 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
     /// The highest learning rate: reached after a twentieth of the steps, then falling to a tenth
     /// in a straight line.
     public var learningRate = 5e-4
+    /// How much weight staying near the base has: that of KL(base || model) in texts that the base
+    /// writes by itself, beside the loss of what is learned. 0 and nil keep nothing.
+    public var keep: Double? = 1
     /// Decoupled weight decay.
     public var weightDecay = 0.01
     /// Of the first values, the order and what is held out.
@@ -22,7 +25,7 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
     public init() {}
 
     /// - Throws: ``TrainingError`` that names the first setting that is out of range.
-    func check() throws {
+    public func check() throws {
         func require(_ condition: Bool, _ what: String) throws {
             guard condition else { throw TrainingError(.invalidSetting, what) }
         }
@@ -30,6 +33,7 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
         try require(steps.map { (1...1_000_000).contains($0) } ?? true, "Steps are 1 to 1000000.")
         try require(
             learningRate > 0 && learningRate <= 1, "A learning rate is above 0 and at most 1.")
+        try require((0...100).contains(keep ?? 0), "The weight of --keep is between 0 and 100.")
         try require((0...1).contains(weightDecay), "A weight decay is between 0 and 1.")
         try require(
             (8...2048).contains(sequenceTokens), "Tokens of a sequence are 8 to 2048.")

@@ -22,7 +22,8 @@ extension AdaptersCommand {
             discussion: """
                 Memories are learned as they are, and as answers to the questions that they answer by rule ("Where does Ana live?"); \
                 files as paragraphs of text, or as lines of JSON with prompt and completion (.jsonl). A tenth of the examples is held \
-                out and measured. Control-C stops after the step that runs; --resume goes on, to the same bits.
+                out and measured. So that the model stays what it is elsewhere, a part of each step are texts that the base wrote by \
+                itself, in which its predictions are to stay (--keep). Control-C stops after the step that runs; --resume goes on, to the same bits.
                 """)
 
         @Argument(help: "The adapter's name.") var name: String
@@ -45,6 +46,11 @@ extension AdaptersCommand {
         @Option(help: "Steps; five times over the examples, at least 60, if left out.")
         var steps: Int?
         @Option(help: "The highest learning rate.") var learningRate = 5e-4
+        @Option(
+            help: ArgumentHelp(
+                "How much staying near the base counts beside what is learned; 0 leaves it out.",
+                valueName: "weight"))
+        var keep = 1.0
         @Option(
             help: ArgumentHelp(
                 "The optimizer: \(OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")).",
@@ -88,6 +94,8 @@ extension AdaptersCommand {
                     .exists,
                     "There is an adapter '\(name)' already. --replace trains it anew.")
             }
+            // What was asked for is checked before anything is read.
+            let wanted = try settings()
             let folder = adapters.trainingFolder(name)
             var plan = try plan(folder)
             let source = try ModelSource(path: Home.languageModelPath(plan.model))
@@ -97,8 +105,11 @@ extension AdaptersCommand {
             plan.startMemories = plan.startMemories ?? startMemories
             let earlier = plan.startMemories ?? []
             let memories = chosen + earlier.filter { !chosen.contains($0) }
+            if !resume, keep > 0 {
+                Terminal.note("The base model writes texts that it is held to; this takes up to a minute or two.")
+            }
             let trainer = try AdapterTrainer(
-                source, base: base, examples: examples, settings: try settings(),
+                source, base: base, examples: examples, settings: wanted,
                 checkpoint: folder + "/checkpoint", resume: resume, start: start)
             if !resume {
                 try? FileManager.default.removeItem(atPath: folder)
@@ -190,7 +201,8 @@ extension AdaptersCommand {
             settings.shape.rank = rank
             settings.shape.alpha = Double(2 * rank)
             (settings.steps, settings.learningRate) = (steps, learningRate)
-            (settings.optimizer, settings.seed) = (optimizer, seed)
+            (settings.optimizer, settings.seed, settings.keep) = (optimizer, seed, keep)
+            try settings.check()
             return settings
         }
 
@@ -245,7 +257,8 @@ extension AdaptersCommand {
 
         private static func text(_ progress: TrainingProgress) -> String {
             let held = progress.heldOutLoss.map { String(format: ", held out %.3f", $0) } ?? ""
-            return String(format: "loss %.3f", progress.loss) + held
+            let away = progress.divergence.map { String(format: ", from the base %.4f", $0) } ?? ""
+            return String(format: "loss %.3f", progress.loss) + held + away
                 + String(format: ", %.0f tokens/s, %.0f s left", progress.tokensPerSecond, progress.secondsLeft ?? 0)
         }
 
@@ -260,6 +273,7 @@ extension AdaptersCommand {
                 "tokens": Double(progress.tokens), "seconds": progress.seconds,
             ]
             record.training["heldOutLoss"] = progress.heldOutLoss
+            record.training["divergence"] = progress.divergence
             return record
         }
 

@@ -12,6 +12,8 @@ struct StepLog {
         var step: Int
         var loss: Double
         var heldOutLoss: Double?
+        /// Of the base's predictions in its own texts, in nats a token.
+        var divergence: Double?
         /// Computed in this step.
         var tokens: Int
         /// That this step took, with measuring what is held out.
@@ -53,7 +55,7 @@ struct StepLog {
         }
         let line = Line(
             step: progress.step, loss: progress.loss, heldOutLoss: progress.heldOutLoss,
-            tokens: progress.tokens - before.tokens, seconds: progress.seconds - before.seconds,
+            divergence: progress.divergence, tokens: progress.tokens - before.tokens, seconds: progress.seconds - before.seconds,
             sequences: tokens ? sequences : nil)
         do { try handle.write(contentsOf: try JSONEncoder().encode(line) + Data("\n".utf8)) } catch {
             throw FileError(path)
