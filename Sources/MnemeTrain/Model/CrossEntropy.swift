@@ -59,7 +59,7 @@ struct CrossEntropy {
         var chosen = [Float](repeating: 0, count: rows.count)
         softmax.withUnsafeMutableBufferPointer { softmax in
             chosen.withUnsafeMutableBufferPointer { chosen in
-                eachChunk(states, rows.count) { row, columns, logits in
+                eachChunk(states, rows.count..<rows.count) { row, columns, logits in
                     mnk_softmax_add(
                         kernels.features, logits, columns.count, softmax.baseAddress! + row)
                     guard row < targets.count else { return }
@@ -72,23 +72,19 @@ struct CrossEntropy {
             }
         }
         let lse = softmax.map { $0.highest + Float(logOf($0.sum)) }
-        var divergence = [Float](repeating: 0, count: rows.count)
-        if gradient != nil || rows.kept > 0 {
-            divergence.withUnsafeMutableBufferPointer {
-                self.gradient(states, rows, lse, divergence: $0.baseAddress!, into: gradient)
-            }
-        }
         let loss = targets.indices.reduce(0) { $0 + Double(lse[$1]) - Double(chosen[$1]) }
-        return (loss, divergence.reduce(0) { $0 + Double($1) })
+        guard gradient != nil || rows.kept > 0 else { return (loss, 0) }
+        return (loss, self.gradient(states, rows, lse, into: gradient).reduce(0) { $0 + Double($1) })
     }
 
-    /// The gradient by the states, and the divergence of each kept row, which is added.
+    /// The gradient by the states; gives the divergence of each row, 0 where none is kept.
     private func gradient(
         _ states: UnsafePointer<Float>, _ rows: Rows, _ lse: [Float],
-        divergence: UnsafeMutablePointer<Float>, into gradient: UnsafeMutablePointer<Float>?
-    ) {
+        into gradient: UnsafeMutablePointer<Float>?
+    ) -> [Float] {
         let width = { (columns: Range<Int>) in padded(columns.count, 16) }
-        eachChunk(states, rows.learned, behind: rows.kept) { row, columns, logits in
+        let divergence = AlignedBuffer<Float>(rows.learned)
+        eachChunk(states, rows.learned..<rows.count) { row, columns, logits in
             if row < rows.targets.count {
                 mnk_softmax_gradient(
                     kernels.features, logits, columns.count, lse[row], rows.weight)
@@ -99,7 +95,8 @@ struct CrossEntropy {
                 var d = mnk_divergence(
                     base: logits + rows.kept * width(columns), base_lse: lse[base], lse: lse[row])
                 mnk_divergence_gradient(
-                    kernels.features, &d, logits, columns.count, rows.keptWeight, divergence + row)
+                    kernels.features, &d, logits, columns.count, rows.keptWeight,
+                    divergence.pointer + row)
             }
             for i in columns.count..<width(columns) { logits[i] = 0 }
         } then: { weights, isFirst in
@@ -108,22 +105,24 @@ struct CrossEntropy {
                 weights, transposed: true, input: logits.pointer, rows: rows.learned,
                 accumulate: !isFirst, into: gradient)
         }
+        return Array(UnsafeBufferPointer(start: divergence.pointer, count: rows.learned))
     }
 
     /// Computes the logits of each chunk, calls `body` for each row and then `then` for the chunk.
     ///
-    /// - Parameter others: rows behind these whose logits are computed, and for which nothing is called.
+    /// - Parameter computed: logits are computed of rows up to its end; `body` is called for those
+    ///   before its beginning.
     private func eachChunk(
-        _ states: UnsafePointer<Float>, _ rows: Int, behind others: Int = 0,
+        _ states: UnsafePointer<Float>, _ computed: Range<Int>,
         _ body: (_ row: Int, _ columns: Range<Int>, _ logits: UnsafeMutablePointer<Float>) -> Void,
         then: (_ weights: StoredRows, _ isFirst: Bool) -> Void
     ) {
         for start in stride(from: 0, to: vocabulary, by: Self.chunk) {
             let columns = start..<min(vocabulary, start + Self.chunk)
             let weights = output[columns]
-            kernels.frozen(weights, input: states, rows: rows + others, into: logits.pointer)
+            kernels.frozen(weights, input: states, rows: computed.upperBound, into: logits.pointer)
             let width = padded(columns.count, 16)
-            kernels.share(rows) { mine in
+            kernels.share(computed.lowerBound) { mine in
                 for row in mine { body(row, columns, logits.pointer + row * width) }
             }
             then(weights, start == 0)
