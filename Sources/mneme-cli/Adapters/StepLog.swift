@@ -55,7 +55,8 @@ struct StepLog {
         }
         let line = Line(
             step: progress.step, loss: progress.loss, heldOutLoss: progress.heldOutLoss,
-            divergence: progress.divergence, tokens: progress.tokens - before.tokens, seconds: progress.seconds - before.seconds,
+            divergence: progress.divergence, tokens: progress.tokens - before.tokens,
+            seconds: progress.seconds - before.seconds,
             sequences: tokens ? sequences : nil)
         do { try handle.write(contentsOf: try JSONEncoder().encode(line) + Data("\n".utf8)) } catch {
             throw FileError(path)
