@@ -57,6 +57,7 @@ let package = Package(
         .library(name: "MnemeIndex", targets: ["MnemeIndex"]),
         .library(name: "MnemeSeal", targets: ["MnemeSeal"]),
         .library(name: "MnemeBase", targets: ["MnemeBase"]),
+        .library(name: "MnemeCache", targets: ["MnemeCache"]),
         .library(name: "MnemeTesting", targets: ["MnemeTesting"]),
         // Models.
         .library(name: "MnemeEngine", targets: ["MnemeEngine"]),
@@ -146,6 +147,13 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
         ),
+        // Answers of language models, kept by their questions.
+        .target(
+            name: "MnemeCache",
+            dependencies: [
+                "MnemeBase", "MnemeIndex", "MnemeSeal", "MnemeStore", crypto, locks,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .target(
             name: "Mneme",
             dependencies: [
@@ -267,6 +275,9 @@ let package = Package(
                 "MnemeBase", "MnemeHub", "MnemeModels", crypto, locks,
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
             ]),
+        .testTarget(
+            name: "MnemeCacheTests",
+            dependencies: ["MnemeBase", "MnemeCache", "MnemeSeal", "MnemeStore", locks]),
         .testTarget(
             name: "MnemeStoreTests",
             dependencies: [

@@ -30,7 +30,8 @@ extension SQLiteMemoryStore {
     /// - Parameters:
     ///   - path: a resolved one: a symbolic link may lead to where nothing is yet.
     ///   - key: encrypts it.
-    static func createIfAbsent(_ path: String, key: EncryptionKey?) throws {
+    ///   - tables: what the file holds.
+    static func createIfAbsent(_ path: String, key: EncryptionKey?, tables: FileTables = .store) throws {
         var information = stat()
         let isThere = stat(path, &information) == 0
         if isThere {
@@ -50,7 +51,7 @@ extension SQLiteMemoryStore {
                     try db.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
                 }
                 let queue = try DatabaseQueue(path: plain, configuration: configuration)
-                try Schema.migrator.migrate(queue)
+                try tables.migrator.migrate(queue)
                 try queue.writeWithoutTransaction {
                     try $0.execute(sql: "PRAGMA journal_mode = WAL")
                 }
@@ -63,7 +64,7 @@ extension SQLiteMemoryStore {
     }
 
     /// Opens the file and brings its tables up to date.
-    static func openPool(_ path: String) throws -> DatabasePool {
+    static func openPool(_ path: String, tables holds: FileTables = .store) throws -> DatabasePool {
         for suffix in suffixes { Privacy.tighten(path + suffix) }
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
@@ -90,18 +91,18 @@ extension SQLiteMemoryStore {
                     )
                     ?? 0
                 let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-                guard tables == 0 || id == Schema.applicationID else {
+                guard tables == 0 || id == holds.applicationID else {
                     throw StoreError(
                         .corrupt,
                         "\(path) is an SQLite file of another program. Choose another store with --store or MNEME_HOME."
                     )
                 }
-                guard try !Schema.migrator.hasBeenSuperseded(db) else {
+                guard try !holds.migrator.hasBeenSuperseded(db) else {
                     throw StoreError(
                         .newerVersion, "\(path) was written by a newer Mneme. Update this one.")
                 }
             }
-            try Schema.migrator.migrate(pool)
+            try holds.migrator.migrate(pool)
             return pool
         }
     }

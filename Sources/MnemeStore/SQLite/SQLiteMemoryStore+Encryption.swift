@@ -120,9 +120,8 @@ extension SQLiteMemoryStore {
             { throw held(path) }
             return try queue.inDatabase { db in
                 do {
-                    guard
-                        try Int32.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID
-                    else {
+                    let id = try Int32.fetchOne(db, sql: "PRAGMA application_id")
+                    guard id == Schema.applicationID || id == FileTables.sideApplicationID else {
                         throw StoreError(.corrupt, "\(path) is no store of Mneme.")
                     }
                     guard
