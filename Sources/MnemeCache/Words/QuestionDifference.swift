@@ -69,8 +69,8 @@ public enum QuestionDifference: String, Sendable, CaseIterable {
     /// True for kinds of answers that are asked for in either way: "The capital of France", "What
     /// is the capital of France?".
     private static func fit(_ a: QuestionWords.Kind, _ b: QuestionWords.Kind) -> Bool {
-        let open: Set<QuestionWords.Kind> = [.what, .statement]
-        return a == b || open.contains(a) && open.contains(b)
+        let open: [Set<QuestionWords.Kind>] = [[.what, .statement], [.task, .statement]]
+        return a == b || open.contains { $0.contains(a) && $0.contains(b) }
     }
 
     /// True if both are about the same person. "How do I" and "how do you" are, as is a question
