@@ -9,8 +9,10 @@ import Testing
         ("How many people live in Tokyo?", "What is the population of Tokyo?"),
         ("Fix a flat tire", "repair a flat tire, please"),
         ("When did World War 2 end?", "In what year did the Second World War end?"),
-        ("What is the difference between A records and CNAME records?",
-         "difference between CNAME records and A records"),
+        (
+            "What is the difference between A records and CNAME records?",
+            "difference between CNAME records and A records"
+        ),
     ])
     func `other words for the same question are no difference`(_ a: String, _ b: String) {
         #expect(QuestionDifference.between(a, b) == nil)

@@ -49,7 +49,8 @@ public struct CachePolicy: Sendable, Codable, Equatable {
     /// The policy that a category has unless somebody sets another. Thresholds were chosen on the
     /// half of the made questions that is for that (`scripts/make_cache_data.py dev`).
     public static func standard(_ category: QuestionCategory) -> CachePolicy {
-        let hour = 3_600.0, day = 86_400.0
+        let hour = 3_600.0
+        let day = 86_400.0
         return switch category {
         case .live: CachePolicy(0.6, 300, 1_000, .verbatim)
         case .personal: CachePolicy(0.7, hour, 1_000, .verbatim)

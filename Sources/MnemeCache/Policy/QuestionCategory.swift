@@ -34,8 +34,9 @@ public enum QuestionCategory: String, Sendable, Codable, CaseIterable, CodingKey
             self = .personal
         } else if words.kind == .task {
             self = .task
-        } else if words.numbers.count > 0, words.signs.contains(where: { "+*/=%^<>".contains($0) })
-            || !stems.isDisjoint(with: Self.measures)
+        } else if words.numbers.count > 0,
+            words.signs.contains(where: { "+*/=%^<>".contains($0) })
+                || !stems.isDisjoint(with: Self.measures)
         {
             self = .math
         } else {

@@ -28,9 +28,12 @@ public struct CacheKey: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - scope: principals of different scopes never share; ``principal`` is only its name.
-    ///   - settings: all that the answer depends on besides, in one form.
-    init(scope: Scope, model: String, settings: String, question: String, isExactOnly: Bool) {
+    ///   - call: the model, and all that the answer depends on besides, in one form.
+    init(
+        scope: Scope, call: (model: String, settings: String), question: String, isExactOnly: Bool
+    ) {
         principal = scope.name
+        let (model, settings) = call
         self.model = model
         self.question = question
         let isLong = question.utf8.count > Self.longestSimilar

@@ -91,7 +91,7 @@ public struct ChatRequest: Sendable {
         members.append(.init(key: "last", value: .object(rest)))
         let named = CacheKey.Scope(name: scope.name, parts: [scope.identity, user])
         return CacheKey(
-            scope: named, model: model, settings: OrderedJSON.object(members).sorted.text,
+            scope: named, call: (model, OrderedJSON.object(members).sorted.text),
             question: question, isExactOnly: isExactOnly)
     }
 
