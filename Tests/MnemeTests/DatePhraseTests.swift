@@ -56,5 +56,7 @@ import Testing
 
     @Test func `English keeps its own grammar`() {
         #expect(found("I met Ben in Den Haag yesterday") == ["2026-11-24 2026-11-25"])
+        #expect(found("The mission to Mars 2030 starts tomorrow") == ["2026-11-26 2026-11-27"])
+        #expect(found("Domingo and Mai are in the An family") == [])
     }
 }

@@ -58,44 +58,22 @@ public enum TimeExpressions {
     ///   - reference: what "now" means: the time on the speaker's clock, taken as UTC.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
-        let tables = TimePhrases.tables(for: text)
         let english = english(in: text, reference: reference)
-        guard !tables.isEmpty else { return english }
         let lower = text.lowercased().precomposedStringWithCanonicalMapping
-        let tokens = PhraseToken.tokens(of: lower)
-        for table in tables {
-            let found = phrases(table, of: lower, tokens, reference: reference)
-            guard !found.isEmpty else { continue }
+        let reader = PhraseReader(text: lower, tokens: PhraseToken.tokens(of: lower), reference: reference)
+        let likely = TimePhrases.tables(for: text)
+        if let found = likely.lazy.map({ reader.dates(by: $0, limit) }).first(where: { !$0.isEmpty }) {
             // English words inside of other texts are other words; dates in figures are the same.
             let figures = english.filter { date in
                 date.text.first?.isNumber == true && !found.contains { $0.text.contains(date.text) }
             }
             return Array((found + figures).prefix(limit))
         }
-        return english.filter { $0.text.contains(where: \.isNumber) }
-    }
-
-    /// The expressions of a text in the language of a table.
-    private static func phrases(
-        _ table: TimePhrases, of text: String, _ tokens: [PhraseToken], reference: Date
-    ) -> [TimeExpression] {
-        var found: [TimeExpression] = []
-        var i = 0
-        while i < tokens.count, found.count < limit {
-            guard let match = table.match(tokens, at: i) else {
-                i += 1
-                continue
-            }
-            let words = text[tokens[i].range.lowerBound..<tokens[i + match.count - 1].range.upperBound]
-            for reading in match.english {
-                for var date in english(in: reading, reference: reference).prefix(2) {
-                    date.text = String(words)
-                    if !found.contains(date) { found.append(date) }
-                }
-            }
-            i += match.count
-        }
-        return found
+        guard likely.isEmpty, TimePhrases.canStand(in: reader.tokens) else { return english }
+        // Few words tell no language, but "volgende week" is Dutch wherever it stands.
+        let found = TimePhrases.all.map { reader.dates(by: $0, limit, distinct: true) }
+            .max { $0.count < $1.count }
+        return Array((english + (found ?? [])).prefix(limit))
     }
 
     /// The expressions of an English text.
@@ -115,6 +93,41 @@ public enum TimeExpressions {
                 found += match.spans.map { span in
                     TimeExpression(
                         text: words, start: span.start, end: span.end, fixesYear: span.fixesYear)
+                }
+            }
+            i += match.count
+        }
+        return found
+    }
+}
+
+/// Reads a text by tables of phrases.
+private struct PhraseReader {
+    /// The text, composed and in lower case.
+    let text: String
+    /// Its words.
+    let tokens: [PhraseToken]
+    /// What "now" means.
+    let reference: Date
+
+    /// The first dates of the text in the language of a table.
+    ///
+    /// - Parameter distinct: true to take only phrases that are of that language whatever stands around.
+    func dates(by table: TimePhrases, _ limit: Int, distinct: Bool = false) -> [TimeExpression] {
+        var found: [TimeExpression] = []
+        var i = 0
+        while i < tokens.count, found.count < limit {
+            guard let match = table.match(tokens, at: i),
+                !distinct || table.isDistinct(tokens[i..<i + match.count])
+            else {
+                i += 1
+                continue
+            }
+            let words = text[tokens[i].range.lowerBound..<tokens[i + match.count - 1].range.upperBound]
+            for reading in match.english {
+                for var date in TimeExpressions.english(in: reading, reference: reference).prefix(2) {
+                    date.text = String(words)
+                    if !found.contains(date) { found.append(date) }
                 }
             }
             i += match.count

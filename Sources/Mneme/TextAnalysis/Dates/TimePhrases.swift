@@ -13,6 +13,8 @@ package struct TimePhrases: Sendable {
     package let language: String
     /// Words of a class in tokens, with the English for them, the longest first; by the first token.
     private var classes: [Substring: [Substring: [(words: [Substring], english: Substring)]]] = [:]
+    /// Weekdays, months and units of one word that are no English words.
+    private var ownWords: Set<Substring> = []
     /// Phrases by the token that they begin with; "" for those that begin with a number.
     private var phrases: [Substring: [Phrase]] = [:]
 
@@ -71,6 +73,17 @@ package struct TimePhrases: Sendable {
             "year": "2023",
         ]
         return Set(phrases.values.joined().flatMap(\.english).map { Self.filled($0, examples) })
+    }
+
+    /// Weekdays, months and units of all tables that are no English words.
+    private static let ownWords: Set<Substring> = all.reduce(into: []) { $0.formUnion($1.ownWords) }
+
+    /// True if a phrase that tells its language may be among the words.
+    static func canStand(in tokens: [PhraseToken]) -> Bool { tokens.contains { ownWords.contains($0.text) } }
+
+    /// True if a phrase of several words, numbers aside, has a weekday, a month or a unit in this language.
+    func isDistinct(_ phrase: ArraySlice<PhraseToken>) -> Bool {
+        phrase.count { Self.key($0.text) != "" } > 1 && phrase.contains { ownWords.contains($0.text) }
     }
 
     /// The longest phrase that begins at a token; nil if there is none.
@@ -161,6 +174,11 @@ extension TimePhrases {
                 let words = Self.words(side)
                 guard let first = words.first else { continue }
                 classes[section, default: [:]][first, default: []].append((words, english))
+                if words.count == 1, ["weekday", "month", "unit"].contains(section),
+                    !TimeMatcher.canOpen(String(first))
+                {
+                    ownWords.insert(first)
+                }
             }
         }
         for (section, words) in classes {
