@@ -72,6 +72,7 @@ demo: model
 
 test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	@scripts/setup.sh --tests
+	@scripts/postgres.sh fetch
 	@# Servers answer on the threads that tests of models keep busy: they are tested by themselves.
 	swift test -c release --skip-build --skip MnemeServerTests
 	swift test -c release --skip-build --filter MnemeServerTests

@@ -22,6 +22,12 @@ var swiftSettings: [SwiftSetting] = [
 /// its file for pkg-config would only add a flag that SwiftPM refuses with a warning in each build.
 let hiredis = FileManager.default.fileExists(atPath: "/usr/include/hiredis/hiredis.h") ? nil : "hiredis"
 
+/// PostgreSQL's client library, where its headers are on this machine: whoever has them gets the store
+/// in PostgreSQL, and nobody needs them.
+let hasPostgres = [
+    "/usr/include/postgresql", "/usr/include", "/usr/local/include", "/opt/homebrew/opt/libpq/include",
+].contains { FileManager.default.fileExists(atPath: $0 + "/libpq-fe.h") }
+
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 /// Locks on pthreads: the thread sanitizer does not see Swift's `Mutex`, which is built on futexes.
@@ -78,7 +84,11 @@ let package = Package(
         .trait(
             name: "Server",
             description: "What speaks HTTP: the products MnemeServer, MnemeHub and mneme."),
-        .default(enabledTraits: ["Server"]),
+        .trait(
+            name: "Postgres",
+            description: "The product MnemePostgres, and `--store postgres://` of mneme. It links libpq, and is on by "
+                + "default where libpq's headers are installed."),
+        .default(enabledTraits: hasPostgres ? ["Server", "Postgres"] : ["Server"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -300,6 +310,22 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// SwiftPM builds every target of the root package, whichever traits are on: without libpq there are
+// none of these.
+if hasPostgres {
+    let isDebian = FileManager.default.fileExists(atPath: "/usr/include/postgresql/libpq-fe.h")
+    package.products.append(.library(name: "MnemePostgres", targets: ["MnemePostgres"]))
+    package.targets += [
+        .systemLibrary(
+            name: "CLibPQ", pkgConfig: isDebian ? nil : "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .target(name: "MnemePostgres", dependencies: ["CLibPQ", "MnemeStore", crypto, locks]),
+        .testTarget(
+            name: "MnemePostgresTests",
+            dependencies: ["MnemePostgres", "MnemeStore", "MnemeTesting", crypto, locks]),
+    ]
+}
 
 for target in package.targets where target.type != .system && target.name != "CMnemeKernels" {
     target.swiftSettings = swiftSettings

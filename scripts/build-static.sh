@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds .build-static/release/mneme, which runs where no Swift is installed: Swift's libraries, SQLite, Snowball, hiredis
-# and zlib are part of it, and it has no debug information. What it links still is printed: the C and C++ libraries.
+# and zlib are part of it, and it has no debug information. PostgreSQL's client library is not: it brings others that are
+# shared libraries themselves. What it links still is printed: the C and C++ libraries.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 out=.build-static
 program=$out/release/mneme
-arguments=(-c release --product mneme --scratch-path "$out" -Xlinker -s)
+arguments=(-c release --product mneme --traits Server --scratch-path "$out" -Xlinker -s)
 if [ "$(uname)" = Linux ]; then
     # The linker takes the first library of a name that it finds. pkg-config's folders come first, so that a folder with
     # archives alone is named by files of its own for pkg-config.

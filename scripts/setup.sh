@@ -9,6 +9,7 @@ command -v swift >/dev/null || { echo "Swift 6.2 or later is needed: https://www
 [ -e /usr/include/libstemmer.h ] || missing+=(libstemmer-dev)
 [ -e /usr/include/hiredis/hiredis.h ] || missing+=(libhiredis-dev)
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
+[ -e /usr/include/postgresql/libpq-fe.h ] || missing+=(libpq-dev)
 command -v git >/dev/null || missing+=(git)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
@@ -18,7 +19,7 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-ven
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
-    [ "$(uname)" = Darwin ] && { echo "On macOS: brew install sqlite snowball hiredis (done before? then all is well)" >&2; exit 0; }
+    [ "$(uname)" = Darwin ] && { echo "On macOS: brew install sqlite snowball hiredis libpq (done before? then all is well)" >&2; exit 0; }
     echo "Install first: ${missing[*]} (names of Debian's packages)" >&2
     exit 1
 fi

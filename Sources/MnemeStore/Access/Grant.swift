@@ -28,7 +28,7 @@ public enum Grantee: Hashable, Sendable {
     }
 
     /// All grantees that a principal is.
-    static func all(of principal: Principal) -> [Grantee] {
+    package static func all(of principal: Principal) -> [Grantee] {
         [.everyone]
             + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(
                 \.self)
@@ -114,7 +114,7 @@ public struct Visibility: Hashable, Sendable {
     /// Everything.
     public static let all = Visibility(ceiling: .restricted)
 
-    init(ceiling: Sensitivity?) { self.ceiling = ceiling }
+    package init(ceiling: Sensitivity?) { self.ceiling = ceiling }
 
     /// True if nothing is left out.
     public var isUnrestricted: Bool { ceiling == .restricted }

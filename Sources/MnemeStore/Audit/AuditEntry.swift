@@ -144,3 +144,15 @@ public struct AuditReport: Sendable, Codable {
     /// Findings, in words; empty if nothing is wrong.
     public var findings: [String]
 }
+
+extension AuditReport {
+    /// - Throws: ``StoreError`` if the log is not whole.
+    package func requireSound() throws {
+        guard findings.isEmpty else {
+            throw StoreError(
+                .corrupt,
+                "The audit log is not whole, so nothing is taken away: \(findings[0]). See `mneme audit verify`."
+            )
+        }
+    }
+}

@@ -1,9 +1,9 @@
-import Foundation
+package import Foundation
 
 /// JSON and times as they lie in a store.
-enum StoreCoding {
+package enum StoreCoding {
     /// A value as JSON with sorted keys, so that equal values give equal texts.
-    static func encode(_ value: some Encodable) throws -> String {
+    package static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .secondsSince1970
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -11,12 +11,12 @@ enum StoreCoding {
     }
 
     /// Seconds either way of 1970 that a time can have: beyond, calendars do not count.
-    static let times = -4e15...4e15
+    package static let times = -4e15...4e15
 
     /// A time of the store.
     ///
     /// - Throws: ``StoreError`` if it is none.
-    static func time(_ seconds: Double) throws -> Date {
+    package static func time(_ seconds: Double) throws -> Date {
         guard times.contains(seconds) else {
             throw StoreError(.corrupt, "A time of the store is out of range. Run `mneme doctor`.")
         }
@@ -26,7 +26,7 @@ enum StoreCoding {
     /// A value of a row. Decoding errors name no texts: what is in a row is its owner's alone.
     ///
     /// - Throws: ``StoreError`` if the text is not such a value, or a time of it is out of range.
-    static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
+    package static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom {
             try time($0.singleValueContainer().decode(Double.self))

@@ -44,7 +44,7 @@ public struct CubeFilter: Sendable {
     }
 
     /// Tells whether a cube of the owner fits, but for the page.
-    func fits(_ cube: MemCube) -> Bool {
+    package func fits(_ cube: MemCube) -> Bool {
         (agent == nil || cube.scope.agent == agent)
             && (session == nil || cube.scope.session == session)
             && (type == nil || cube.type == type)

@@ -19,6 +19,18 @@ public enum AccessRules {
         }
     }
 
+    /// - Parameter tenant: whose policy is to be set; nil for that of all who have none.
+    /// - Throws: ``AccessError`` unless the principal administers all of it.
+    package static func requirePolicyRights(of tenant: String?, _ principal: Principal) throws {
+        guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil,
+            principal.tenant == nil || principal.tenant == tenant
+        else {
+            throw AccessError(
+                "'\(principal.name)' may not set this policy: that takes the permission 'admin' for \(tenant == nil ? "all tenants" : "the whole tenant")."
+            )
+        }
+    }
+
     /// The part of an owner's memories that a principal reaches for a permission.
     ///
     /// - Parameters:

@@ -28,15 +28,15 @@ extension WriteRequest {
 }
 
 extension Caller {
-    var texts: [String?] { [operation, reason, request] + principal.texts }
+    package var texts: [String?] { [operation, reason, request] + principal.texts }
 }
 
 extension Principal {
-    var texts: [String?] { [name, tenant, user, agent] + roles }
+    package var texts: [String?] { [name, tenant, user, agent] + roles }
 }
 
 extension Owner {
-    var texts: [String?] { [tenant, user] }
+    package var texts: [String?] { [tenant, user] }
 }
 
 extension Mutation {
@@ -92,12 +92,12 @@ extension MemCube.Derived {
 
 /// Texts that a filter is compared by.
 extension CubeFilter {
-    var texts: [String?] { [agent, session, tag, afterProgress] + owner.texts }
+    package var texts: [String?] { [agent, session, tag, afterProgress] + owner.texts }
 }
 
 /// Texts of a job, which anybody with the permission may choose.
 extension Job {
-    var texts: [String?] {
+    package var texts: [String?] {
         [kind, worker, message, schedule] + (owner?.texts ?? [])
             + arguments.flatMap { [$0.key, $0.value] }
     }

@@ -1,9 +1,14 @@
-import Foundation
-import GRDB
+package import Foundation
+package import GRDB
 
 /// Checked reading of columns: a damaged file may hold anything, and a row's subscript ends the
 /// process where a value does not fit.
-extension Row {
+extension Row: StoredRow {
+    package func text(_ column: String) throws -> String? { try read(column) }
+    package func integer(_ column: String) throws -> Int64? { try read(column) }
+    package func real(_ column: String) throws -> Double? { try read(column) }
+    package func bytes(_ column: String) throws -> Data? { try read(column) }
+
     /// The value of a column.
     ///
     /// - Throws: `RowDecodingError`, which ``SQLiteMemoryStore/translating(_:_:)`` turns into a

@@ -39,7 +39,7 @@ extension SQLiteMemoryStore {
                 of: owner, for: permission, principal,
                 grants: {
                     try ownerID.map {
-                        try grants($0, owner, to: principal, at: caller.time, db)
+                        try grants($0, owner, to: caller, db)
                     } ?? []
                 },
                 cleared: { ids in
@@ -98,41 +98,20 @@ extension SQLiteMemoryStore {
 
     // MARK: Grants
 
-    /// A row as a grant. Permissions that this version does not know are left out, and an unknown
-    /// label is the lowest: what cannot be read gives nothing.
-    private static func grant(_ row: Row, _ owner: Owner) throws -> Grant {
-        guard let grantee = Grantee(try row.read("grantee") as String) else {
-            throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.")
-        }
-        var grant = Grant(
-            owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)),
-            grantee: grantee)
-        grant.id = try row.read("id")
-        grant.permissions = Set(
-            (try row.read("permissions") as String).split(separator: ",").compactMap {
-                Permission(rawValue: String($0))
-            })
-        grant.upTo = Sensitivity(rawValue: try row.read("up_to")) ?? .public
-        grant.created = try row.time("created")
-        grant.grantor = try row.read("grantor")
-        grant.expires = try row.optionalTime("expires")
-        return grant
-    }
-
-    /// The grants of an owner that are for a principal and have not ended.
+    /// The grants of an owner that are for the caller and have not ended.
     private func grants(
-        _ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database
+        _ ownerID: Int64, _ owner: Owner, to caller: Caller, _ db: Database
     ) throws
         -> [Grant]
     {
-        let grantees = try StoreCoding.encode(Grantee.all(of: principal).map(\.description))
+        let grantees = try StoreCoding.encode(Grantee.all(of: caller.principal).map(\.description))
         return try Row.fetchAll(
             db.cachedStatement(
                 sql:
                     "SELECT * FROM access_grant WHERE owner = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"
             ),
-            arguments: [ownerID, grantees, time.timeIntervalSince1970]
-        ).map { try Self.grant($0, owner) }
+            arguments: [ownerID, grantees, caller.time.timeIntervalSince1970]
+        ).map { try $0.grant(of: owner) }
     }
 
     /// As ``AccessStore`` has it: the check of what the giver may do, the grant and its audit entry
@@ -204,14 +183,12 @@ extension SQLiteMemoryStore {
                 return try Row.fetchAll(
                     db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id",
                     arguments: [ownerID]
-                ).map {
-                    try Self.grant($0, owner)
-                }
+                ).map { try $0.grant(of: owner) }
             }
             guard caller.principal.tenant == owner.tenant else {
                 throw refusal("No grant leads to another tenant.", owner, caller)
             }
-            return try grants(ownerID, owner, to: caller.principal, at: caller.time, db)
+            return try grants(ownerID, owner, to: caller, db)
         }
     }
 
@@ -229,7 +206,7 @@ extension SQLiteMemoryStore {
                     SELECT access_grant.*, owner.user FROM access_grant JOIN owner ON owner.id = access_grant.owner
                     WHERE owner.tenant = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?) ORDER BY access_grant.id
                     """, arguments: [tenant, grantees, caller.time.timeIntervalSince1970]
-            ).map { try Self.grant($0, Owner(tenant: tenant, user: try $0.read("user"))) }
+            ).map { try $0.grant(of: Owner(tenant: tenant, user: try $0.read("user"))) }
         }
     }
 
@@ -265,10 +242,11 @@ extension SQLiteMemoryStore {
     /// A transaction that takes what waits for the audit log with it.
     func audited<T>(_ body: (Database, inout AuditLog.Chain) throws -> T) throws -> T {
         try write { db in
-            var chain = try AuditLog.Chain(db)
-            let written = try audit.writeWaiting(&chain, db)
+            let rows = SQLiteAuditRows(db)
+            var chain = try AuditLog.Chain(rows)
+            let written = try audit.writeWaiting(&chain, rows)
             let result = try body(db, &chain)
-            try audit.sign(chain, always: false, db)
+            try audit.sign(chain, always: false, rows)
             db.afterNextTransaction { [audit] _ in audit.dropWritten(written) }
             return result
         }
@@ -283,20 +261,20 @@ extension SQLiteMemoryStore {
     {
         try requireAll(.admin, caller)
         try flush()
-        return try read { try AuditLog.entries(after: position, limit: limit, $0) }
+        return try read { try SQLiteAuditRows($0).entries(after: position, limit: limit) }
     }
 
     /// Entries that wait are written before, so that the position counts them.
     public func auditPosition(by caller: Caller) throws -> Int64 {
         try requireAll(.admin, caller)
         try flush()
-        return try read { try AuditLog.Chain($0).position }
+        return try read { try SQLiteAuditRows($0).end().position }
     }
 
     /// Signatures as they are stored; whether they are valid is for ``verifyAudit(keys:head:by:)``.
     public func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint] {
         try requireAll(.admin, caller)
-        return try read(AuditLog.checkpoints)
+        return try read { try SQLiteAuditRows($0).checkpoints() }
     }
 
     /// As ``AuditStore`` has it: verified, handed out page by page, and only then taken away, in
@@ -307,25 +285,21 @@ extension SQLiteMemoryStore {
         try requireAll(.admin, caller)
         // Who shortens a log that somebody changed would cover that up.
         let report = try verifyAudit(keys: nil, head: nil, by: caller)
-        guard report.findings.isEmpty else {
-            throw StoreError(
-                .corrupt,
-                "The audit log is not whole, so nothing is taken away: \(report.findings[0]). See `mneme audit verify`."
-            )
-        }
-        let end = try read { try AuditLog.end(before: time, $0) }
+        try report.requireSound()
+        let end = try read { try SQLiteAuditRows($0).end(before: time) }
         guard end >= report.begin else { return 0 }
         var reached = report.begin &- 1
         while reached < end {
             let page = try read {
-                try AuditLog.entries(after: reached, limit: Int(min(4_096, end &- reached)), $0)
+                try SQLiteAuditRows($0).entries(
+                    after: reached, limit: Int(min(4_096, end &- reached)))
             }
             guard let last = page.last else { break }
             try archive(page)
             reached = last.position
         }
         try audited { db, chain in
-            try audit.cut(upTo: end, db)
+            try audit.cut(upTo: end, SQLiteAuditRows(db))
             var entry = AuditEntry(caller, nil, default: "audit")
             entry.detail = "entries \(report.begin) to \(end) taken away"
             try chain.append(entry, db)
@@ -342,7 +316,9 @@ extension SQLiteMemoryStore {
         -> AuditReport
     {
         try requireAll(.admin, caller)
-        try audited { db, chain in try audit.sign(chain, always: true, db) }
-        return try read { try AuditLog.verify(keys: keys, head: head, $0) }
+        try audited { db, chain in
+            try audit.sign(chain, always: true, SQLiteAuditRows(db))
+        }
+        return try read { try AuditLog.verify(keys: keys, head: head, SQLiteAuditRows($0)) }
     }
 }

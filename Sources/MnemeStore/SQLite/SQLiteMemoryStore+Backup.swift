@@ -242,7 +242,7 @@ extension SQLiteMemoryStore {
             }
             let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
             if dangling > 0 { findings.append("\(dangling) references lead nowhere") }
-            findings += try AuditLog.verify(keys: nil, head: nil, db).findings
+            findings += try AuditLog.verify(keys: nil, head: nil, SQLiteAuditRows(db)).findings
             func count(_ sql: String) throws -> Int64 { try Int64.fetchOne(db, sql: sql) ?? 0 }
             return StoreBackup(
                 path: path, bytes: 0, memories: Int(try count("SELECT count(*) FROM cube")),

@@ -62,6 +62,6 @@ extension SQLiteMemoryStore {
         try Row.fetchOne(
             db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"),
             arguments: [id.description, ownerID]
-        ).map(cube)
+        ).map { try $0.cube() }
     }
 }

@@ -29,15 +29,7 @@ extension SQLiteMemoryStore {
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place",
                 arguments: [ownerID]
-            ).compactMap { row in
-                try VaultExport.Kind(rawValue: row.read("kind")).map {
-                    VaultExport(
-                        owner: owner, kind: $0, place: try row.read("place"),
-                        time: try row.time("time"),
-                        principal: try row.read("principal"),
-                        position: try row.read("position"))
-                }
-            }
+            ).compactMap { try $0.export(of: owner) }
         }
     }
 

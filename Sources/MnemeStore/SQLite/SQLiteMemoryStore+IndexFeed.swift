@@ -57,7 +57,7 @@ extension SQLiteMemoryStore {
                 changes.links = try Row.fetchAll(
                     db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time",
                     arguments: [ownerID]
-                ).compactMap(Self.link)
+                ).compactMap { try $0.link() }
                     .map { ($0, false) }
             } else {
                 changes.links = try Row.fetchAll(

@@ -7,38 +7,13 @@ extension SQLiteMemoryStore {
     /// Jobs that a scheduler looks at in one step.
     private static let window = 4_096
 
-    /// A row as a job.
-    private static func job(_ row: Row) throws -> Job {
-        guard let state = Job.State(rawValue: try row.read("state")) else {
-            throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.")
-        }
-        var job = Job(
-            try row.read("kind"),
-            owner: try (row.read("tenant") as String?).map {
-                Owner(tenant: $0, user: try row.read("user") ?? "default")
-            },
-            arguments: try StoreCoding.decode([String: String].self, try row.read("arguments")),
-            priority: try row.read("priority"),
-            maximumAttempts: try row.read("maximum_attempts"),
-            created: try row.time("created"), due: try row.time("due"))
-        job.id = try row.read("id")
-        job.state = state
-        job.attempts = try row.read("attempts")
-        job.started = try row.optionalTime("started")
-        job.finished = try row.optionalTime("finished")
-        job.worker = try row.read("worker")
-        job.leaseEnd = try row.optionalTime("lease_end")
-        job.message = try row.read("message")
-        job.schedule = try row.read("schedule")
-        return job
-    }
-
     /// Jobs that fit a condition in SQL, which is never made of what a caller sent.
     private static func jobs(
         _ db: Database, _ condition: String, _ arguments: StatementArguments = []
     ) throws -> [Job] {
-        try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map(
-            job)
+        try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map {
+            try $0.job()
+        }
     }
 
     /// Adds a job, unless the same work waits or runs already: then that is returned.
@@ -193,18 +168,10 @@ extension SQLiteMemoryStore {
 
     /// All schedules, by name.
     private static func schedules(_ db: Database) throws -> [JobSchedule] {
-        try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { row in
-            guard let cron = CronExpression(try row.read("cron")) else {
-                throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.")
-            }
-            return JobSchedule(
-                name: try row.read("name"), cron: cron,
-                job: try StoreCoding.decode(Job.self, try row.read("job")),
-                since: try row.time("last"))
-        }
+        try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { try $0.schedule() }
     }
 
-    /// By name. One whose times cannot be read is an error, as its work would silently stop.
+    /// By name.
     public func schedules(by caller: Caller) throws -> [JobSchedule] {
         if !caller.isInternal { try requireAll(.admin, caller) }
         return try read(Self.schedules)
@@ -292,15 +259,7 @@ extension SQLiteMemoryStore {
     /// down does not count as an attempt.
     @discardableResult
     public func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool {
-        let time = now.timeIntervalSince1970
-        let (state, message, due, finished, attempt): (Job.State, String?, Double?, Double?, Int) =
-            switch outcome {
-            case .done(let text): (.done, text, nil, time, 0)
-            case .failed(let text, let retry?):
-                (.waiting, text, retry.timeIntervalSince1970, nil, 0)
-            case .failed(let text, nil): (.dead, text, nil, time, 0)
-            case .released: (.waiting, nil, time, nil, 1)
-            }
+        let end = JobEnd(outcome, at: now)
         return try write { db in
             try db.execute(
                 sql: """
@@ -308,10 +267,7 @@ extension SQLiteMemoryStore {
                         lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
                     """,
                 arguments: [
-                    state.rawValue, message.map { String(TextRules.whole($0).prefix(2_000)) }, due,
-                    finished, attempt,
-                    id,
-                    worker,
+                    end.state.rawValue, end.message, end.due, end.finished, end.attempts, id, worker,
                 ])
             return db.changesCount > 0
         }

@@ -38,13 +38,8 @@ extension SQLiteMemoryStore {
     /// Policy and audit entry are one transaction. This process sees it at once, others within
     /// `policyAge` seconds.
     public func setPolicy(_ policy: MemoryPolicy?, tenant: String?, by caller: Caller) throws {
-        let principal = caller.principal
-        guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil,
-            principal.tenant == nil || principal.tenant == tenant
-        else {
-            throw refusal(
-                "'\(principal.name)' may not set this policy: that takes the permission 'admin' for \(tenant == nil ? "all tenants" : "the whole tenant").",
-                nil, caller)
+        try noting(nil, caller) {
+            try AccessRules.requirePolicyRights(of: tenant, caller.principal)
         }
         if let tenant, tenant.isEmpty { throw StoreError(.conflict, "A tenant has a name.") }
         try TextRules.requireStorable([tenant] + caller.texts)

@@ -113,8 +113,7 @@ extension SQLiteMemoryStore {
             let sql =
                 Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ")
                 + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
-            return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(
-                Self.cube)
+            return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map { try $0.cube() }
         }
         try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
         return found
@@ -164,26 +163,7 @@ extension SQLiteMemoryStore {
             }
             return try Row.fetchAll(
                 db, sql: JournalQuery.entries, arguments: [id.description, ownerID]
-            ).map { row in
-                guard let operation = JournalEntry.Operation(rawValue: try row.read("operation"))
-                else {
-                    throw StoreError(
-                        .corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
-                }
-                let payload: String? = try row.read("payload")
-                let isLink = operation == .link || operation == .unlink
-                var entry = JournalEntry(
-                    position: try row.read("position"), time: try row.time("time"),
-                    operation: operation, cube: id,
-                    version: try row.read("version"), principal: try row.read("principal"))
-                entry.reason = try row.read("reason")
-                if isLink {
-                    entry.link = try payload.map { try StoreCoding.decode(CubeLink.self, $0) }
-                } else {
-                    entry.snapshot = try payload.map { try StoreCoding.decode(MemCube.self, $0) }
-                }
-                return entry
-            }.filter { entry in
+            ).map { try $0.journalEntry(of: id) }.filter { entry in
                 if visibility.isUnrestricted { return true }
                 if let link = entry.link {
                     return try Self.current(link.target, ownerID, db).map(visibility.contains) ?? false
@@ -206,22 +186,13 @@ extension SQLiteMemoryStore {
                 sql:
                     "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
-            ).compactMap(Self.link).filter { link in
+            ).compactMap { try $0.link() }.filter { link in
                 try visibility.isUnrestricted
                     || [link.source, link.target].allSatisfy {
                         try Self.current($0, ownerID, db).map(visibility.contains) ?? false
                     }
             }
         }
-    }
-
-    /// A row as an edge; nil if an end is no id.
-    static func link(_ row: Row) throws -> CubeLink? {
-        guard let source = CubeID(try row.read("source") as String),
-            let target = CubeID(try row.read("target") as String)
-        else { return nil }
-        return CubeLink(
-            source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
     }
 
     /// A row that later requests find; it is noted like other changes.

@@ -270,7 +270,7 @@ extension MemoryStoreConformance {
             // Whichever comes first.
             _ = try store.commit([add(berlin)], owner: alice, by: at(1))
             _ = try store.commit([add(paris)], owner: alice, by: at(2))
-            func end() throws -> Date? {
+            let end: () throws -> Date? = {
                 try store.cube(paris.id, owner: alice, asOf: nil, by: .local)?.validUntil
             }
             try expect(end() == berlin.eventTime)

@@ -74,7 +74,7 @@ extension MemoryStoreConformance {
         check("an entry of the journal is told from every other") { store in
             let first = sample("first")
             let second = sample("second")
-            func position() throws -> Int64 {
+            let position: () throws -> Int64 = {
                 try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
             }
             _ = try store.commit([add(first)], owner: alice, by: at(1))

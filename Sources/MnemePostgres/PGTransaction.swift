@@ -1,0 +1,42 @@
+import Foundation
+import MnemeStore
+
+/// A transaction of the store's one writer.
+final class PGTransaction {
+    let db: PGConnection
+    /// What the database calls it.
+    let id: String
+    /// The end of the audit log, which is the store's if the transaction is committed.
+    var chain: AuditLog.Chain
+    /// The last position of the journal.
+    var journalEnd: Int64
+    /// Called when it is committed.
+    var whenCommitted: () -> Void = {}
+
+    /// Waits for the writers before, and reads where the journal and the audit log end: statements
+    /// see what was committed before they began, and this one begins with the lock in hand.
+    init(_ db: PGConnection, lock: Int64) throws {
+        self.db = db
+        try PostgresMemoryStore.showAll(db)
+        try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
+        let state = try db.first(
+            """
+            SELECT pg_current_xact_id()::text AS id, (SELECT max(position) FROM journal) AS journal,
+                last.position, last.hash
+            FROM (SELECT 1) AS one
+                LEFT JOIN (SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1) AS last ON true
+            """)
+        guard let state else { throw PGFailure.connectionLost("an answer is missing") }
+        id = try state.value("id")
+        journalEnd = try state.integer("journal") ?? 0
+        chain = AuditLog.Chain(
+            end: AuditChain(
+                position: try state.integer("position") ?? 0, hash: try state.bytes("hash") ?? Data()))
+    }
+
+    /// Puts an entry behind the end of the audit log.
+    func append(_ entry: AuditEntry) throws { try chain.append(entry, auditRows) }
+
+    /// The rows of the audit log.
+    var auditRows: PGAuditRows { PGAuditRows(db) }
+}
