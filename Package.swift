@@ -316,6 +316,7 @@ let package = Package(
 if hasPostgres {
     let isDebian = FileManager.default.fileExists(atPath: "/usr/include/postgresql/libpq-fe.h")
     package.products.append(.library(name: "MnemePostgres", targets: ["MnemePostgres"]))
+    let postgres = TargetDependencyCondition.when(traits: ["Postgres"])
     package.targets += [
         .systemLibrary(
             name: "CLibPQ", pkgConfig: isDebian ? nil : "libpq",
@@ -325,6 +326,8 @@ if hasPostgres {
             name: "MnemePostgresTests",
             dependencies: ["MnemePostgres", "MnemeStore", "MnemeTesting", crypto, locks]),
     ]
+    package.targets.first { $0.name == "mneme-cli" }?.dependencies.append(
+        .target(name: "MnemePostgres", condition: postgres))
 }
 
 for target in package.targets where target.type != .system && target.name != "CMnemeKernels" {

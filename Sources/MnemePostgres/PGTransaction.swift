@@ -4,8 +4,8 @@ import MnemeStore
 /// A transaction of the store's one writer.
 final class PGTransaction {
     let db: PGConnection
-    /// What the database calls it.
-    let id: String
+    /// Where the audit log ended when it began.
+    private let start: Int64
     /// The end of the audit log, which is the store's if the transaction is committed.
     var chain: AuditLog.Chain
     /// The last position of the journal.
@@ -21,18 +21,20 @@ final class PGTransaction {
         try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
         let state = try db.first(
             """
-            SELECT pg_current_xact_id()::text AS id, (SELECT max(position) FROM journal) AS journal,
-                last.position, last.hash
+            SELECT (SELECT max(position) FROM journal) AS journal, last.position, last.hash
             FROM (SELECT 1) AS one
                 LEFT JOIN (SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1) AS last ON true
             """)
         guard let state else { throw PGFailure.connectionLost("an answer is missing") }
-        id = try state.value("id")
+        start = try state.integer("position") ?? 0
         journalEnd = try state.integer("journal") ?? 0
         chain = AuditLog.Chain(
             end: AuditChain(
-                position: try state.integer("position") ?? 0, hash: try state.bytes("hash") ?? Data()))
+                position: start, hash: try state.bytes("hash") ?? Data()))
     }
+
+    /// True if it has put something into the audit log.
+    var isAudited: Bool { chain.position > start }
 
     /// Puts an entry behind the end of the audit log.
     func append(_ entry: AuditEntry) throws { try chain.append(entry, auditRows) }

@@ -21,6 +21,16 @@ extension PostgresMemoryStore {
         if !caller.isInternal { try note(AuditEntry(caller, owner, default: operation, cubes: cubes)) }
     }
 
+    /// As `StoreMaintenance` has it.
+    public func note(_ what: String, by caller: Caller) throws {
+        try requireAll(.admin, caller)
+        try audited { transaction in
+            var entry = AuditEntry(caller, nil, default: "backup")
+            entry.detail = what
+            try transaction.append(entry)
+        }
+    }
+
     /// For what was read as a whole and handed out in part.
     public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws {
         try noteRead("read", ids, owner: owner, by: caller)

@@ -20,7 +20,9 @@ import NIOConcurrencyHelpers
 ///   conditions: what a statement forgets, the database does not answer (5.9 "Row Security
 ///   Policies"). It does not bind superusers: `mneme doctor` says so.
 /// - A connection that is lost is made anew. What was not committed is repeated; where the answer to
-///   `COMMIT` is lost, the database is asked what became of the transaction (`pg_xact_status`, 9.27).
+///   `COMMIT` is lost, the audit log says whether the transaction is there: its last entry's place and
+///   hash, under the writers' lock, which a transaction holds until it has ended. (A transaction's
+///   number would not do: after a crash another can have the same.)
 ///
 /// Calls block; callers stay off the cooperative pool. Any number of processes may open the store.
 public final class PostgresMemoryStore: MemoryStore {
@@ -131,7 +133,7 @@ public final class PostgresMemoryStore: MemoryStore {
                 }
                 return Attempt(transaction: transaction, result: result)
             }
-            if let failure = attempt.failure { try settle(attempt.transaction.id, failure) }
+            if let failure = attempt.failure { try settle(attempt.transaction, failure) }
             attempt.transaction.whenCommitted()
             return attempt.result
         }
@@ -147,28 +149,40 @@ public final class PostgresMemoryStore: MemoryStore {
 
     /// Finds out what became of a transaction whose commit was not answered.
     ///
-    /// - Throws: ``PGFailure`` if it was taken back, so that it can be repeated; ``StoreError`` if
-    ///   nobody knows. Nothing if it was committed.
-    private func settle(_ id: String, _ failure: PGFailure) throws {
-        if case .conflict = failure { throw failure }
-        if case .refused = failure { throw failure }
-        let end = Date() + pool.settings.connectTimeout
-        while Date() < end {
-            let status = try? pool.lend { db in
-                let status = try db.first("SELECT pg_xact_status(?::text::xid8)", [id])?.text(at: 0)
-                try db.sync()
-                return status
-            }
-            switch status {
-            case "committed": return
-            case "aborted": throw PGFailure.connectionLost("the connection was lost")
-            default: Thread.sleep(forTimeInterval: 0.1)
-            }
+    /// One that has written nothing into the audit log can be repeated in any case.
+    ///
+    /// - Throws: ``PGFailure`` if it is to be repeated; ``StoreError`` if nobody knows. Nothing if it
+    ///   was committed.
+    private func settle(_ transaction: PGTransaction, _ failure: PGFailure) throws {
+        switch failure {
+        case .conflict, .refused: throw failure
+        case .connectionLost, .silent: break
         }
+        let again = PGFailure.connectionLost("the connection was lost")
+        guard transaction.isAudited else { throw again }
+        let end = Date() + pool.settings.connectTimeout
+        repeat {
+            switch Result(catching: { try isCommitted(transaction) }) {
+            case .success(true): return
+            case .success(false): throw again
+            case .failure: Thread.sleep(forTimeInterval: 0.1)
+            }
+        } while Date() < end
         throw StoreError(
             .unavailable,
-            "The connection to \(name) was lost while a change was written, and whether it was is not known. Look, or repeat the request with the same idempotency key."
-        )
+            "The connection to \(name) was lost while a change was written, and whether it was is not known. "
+                + "Look, or repeat the request with the same idempotency key.")
+    }
+
+    /// Looks for the last entry that a transaction has put into the audit log, once nobody writes.
+    private func isCommitted(_ transaction: PGTransaction) throws -> Bool {
+        try pool.lend { db in
+            try db.run("BEGIN")
+            defer { Self.rollBack(db) }
+            try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
+            let hash = try PGAuditRows(db).hash(at: transaction.chain.position)
+            return hash == transaction.chain.hash
+        }
     }
 
     private static func rollBack(_ db: PGConnection) {

@@ -17,11 +17,17 @@ public protocol StoreMaintenance: Sendable {
     /// A key for what is made of the store's memories and kept elsewhere, such as index files; nil
     /// if the store is not encrypted.
     func dataKey(for purpose: String) -> DataKey?
+    /// Writes what waits, and lets go of files and connections. No call may follow.
+    func close() throws
+    /// Writes down in the audit log that the store as a whole was copied or put back.
+    func note(_ what: String, by caller: Caller) throws
 }
 
 extension StoreMaintenance {
     /// Of a store that does not encrypt: none.
     public func dataKey(for purpose: String) -> DataKey? { nil }
+    /// Of a store that holds nothing open: does nothing.
+    public func close() throws {}
 }
 
 /// Counts of a store, all zero until it sets them.

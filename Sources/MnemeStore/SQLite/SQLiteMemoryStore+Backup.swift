@@ -186,7 +186,7 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Notes in the audit log what was done with the store's file.
+    /// As ``StoreMaintenance`` has it.
     public func note(_ what: String, by caller: Caller = .local) throws {
         try audited { db, chain in
             var entry = AuditEntry(caller, nil, default: "backup")

@@ -42,7 +42,7 @@ extension AuditCommand {
                 throw FileError(file)
             }
             let count: Int
-            let store: SQLiteMemoryStore
+            let store: any MemoryStore
             do {
                 store = try self.store.open()
                 count = try store.shortenAudit(before: time, by: AuditCommand.caller) { page in

@@ -29,7 +29,7 @@ struct AuditCommand: AsyncParsableCommand {
     ///   - body: false ends the walk.
     /// - Throws: `AccessError`, `StoreError`, and what `body` throws.
     static func forEachPage(
-        _ store: SQLiteMemoryStore, after: Int64, _ body: ([AuditEntry]) throws -> Bool
+        _ store: any MemoryStore, after: Int64, _ body: ([AuditEntry]) throws -> Bool
     )
         throws
     {

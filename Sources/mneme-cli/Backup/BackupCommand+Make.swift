@@ -34,11 +34,11 @@ extension BackupCommand {
                     throw InputError("--keep is for copies in a folder that is there.")
                 }
             }
-            guard FileManager.default.fileExists(atPath: store.path) else {
+            guard FileManager.default.fileExists(atPath: try store.filePath()) else {
                 throw InputError("There is no store at \(store.path).")
             }
             let line = ProgressLine()
-            let source = try store.open()
+            let source = try store.openFile()
             defer { try? source.close() }
             let name = Self.prefix + SQLiteMemoryStore.stamp() + Self.suffix
             let made = try source.backup(

@@ -29,14 +29,14 @@ extension BackupCommand {
         }
 
         func run() async throws {
-            let path = store.path
+            let path = try store.filePath()
             let key = SQLiteMemoryStore.isEncrypted(file) ? try Home.encryptionKey() : nil
             // Before anything is written: the store's own erasures, while it can be read.
             var erasures: [(owner: Owner, id: CubeID)] = []
             var note: String?
             if FileManager.default.fileExists(atPath: path) {
                 do {
-                    let former = try store.open()
+                    let former = try store.openFile()
                     erasures = try former.erasures()
                     try former.close()
                 } catch let error as StoreError where error.code == .corrupt {
@@ -74,9 +74,7 @@ extension BackupCommand {
                 try await memory.erase(id, owner: owner)
                 count += 1
             }
-            if let store = memory.store as? SQLiteMemoryStore {
-                try store.note("restored from a copy; \(count) memories erased again")
-            }
+            try memory.store.note("restored from a copy; \(count) memories erased again", by: .local)
             await memory.close()
             return count
         }

@@ -24,7 +24,7 @@ extension EncryptionCommand {
                 throw InputError(
                     "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
-            guard SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else {
+            guard try SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else {
                 throw InputError("The store is not encrypted.")
             }
             try EncryptionCommand.rewrite(store, from: key, to: nil)

@@ -26,7 +26,7 @@ extension EncryptionCommand {
 
         /// Makes the key, rewrites the store, and says how to name the key from now on.
         func run() async throws {
-            let path = EncryptionCommand.folders(store).store
+            let path = try EncryptionCommand.folders(store).store
             guard FileManager.default.fileExists(atPath: path) else {
                 throw InputError(
                     "There is no store at \(path). With a key set, a new one is encrypted.")

@@ -36,7 +36,7 @@ extension EncryptionCommand {
                     "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
             // The KV blocks have the store's key, so they go with it.
-            let (path, kv, _) = EncryptionCommand.folders(store)
+            let (path, kv, _) = try EncryptionCommand.folders(store)
             guard SQLiteMemoryStore.isEncrypted(path) else {
                 throw InputError("\(path) is not encrypted. `mneme encryption on` encrypts it.")
             }

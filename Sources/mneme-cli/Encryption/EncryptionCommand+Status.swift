@@ -17,7 +17,7 @@ extension EncryptionCommand {
         /// Ends at the first thing that is worth saying: no store, no encryption, no key, or a key
         /// that fits.
         func run() async throws {
-            let (path, kv, _) = EncryptionCommand.folders(store)
+            let (path, kv, _) = try EncryptionCommand.folders(store)
             let key = try Home.encryptionKey()
             guard FileManager.default.fileExists(atPath: path) else {
                 return print(

@@ -26,13 +26,14 @@ struct EncryptionCommand: AsyncParsableCommand {
     ///
     /// - Returns: no KV cache for a store that `--store` names, as the cache belongs to
     ///   `$MNEME_HOME`.
-    static func folders(_ store: StoreFileOptions) -> (
+    /// - Throws: `InputError` for a database.
+    static func folders(_ store: StoreFileOptions) throws -> (
         store: String, kv: String?, index: String
     ) {
-        let path = store.path
+        let path = try store.filePath()
         return (
             path,
-            store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil,
+            path == Home.store && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil,
             path + ".index"
         )
     }
@@ -66,7 +67,7 @@ struct EncryptionCommand: AsyncParsableCommand {
     static func rewrite(
         _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
     ) throws {
-        let (path, kv, index) = folders(store)
+        let (path, kv, index) = try folders(store)
         let line = ProgressLine()
         let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in
             line.show(done, total, "pages")

@@ -6,6 +6,7 @@ import MnemeEngine
 import MnemeHub
 import MnemeKV
 import MnemeModels
+import MnemeStore
 
 /// Places on this machine, and what is opened there. All of it is in one folder, `$MNEME_HOME`, or
 /// `~/.mneme`.
@@ -38,21 +39,11 @@ enum Home {
         Privacy.tighten(folder)
     }
 
-    /// A store with the signing and the encryption key of this machine; made if it is not there.
-    ///
-    /// - Throws: `StoreError` if the file cannot be used as a store, `SealError` for a key that is
-    ///   missing or wrong, `InputError` if two keys are named.
-    static func memoryStore(_ path: String) throws -> SQLiteMemoryStore {
-        try SQLiteMemoryStore(
-            path: path, analyzer: MemoryOS.analyzerVersion, auditKey: signingKey(),
-            key: encryptionKey())
-    }
-
-    /// The memories of a store's file, with what belongs to them on this machine: the keys of
+    /// The memories of a store, with what belongs to them on this machine: the keys of
     /// packages, and the KV blocks in ``kv`` and ``adapters``, so that erasing reaches them.
     ///
     /// - Parameters:
-    ///   - path: the store's file; indexes lie beside it in `PATH.index`.
+    ///   - path: the store's file or URL; indexes are in ``indexFolder(of:)``.
     ///   - embedder: makes the vectors; without one recall goes by words, and vectors come later.
     ///   - recipe: how memory works.
     static func memory(
@@ -65,11 +56,11 @@ enum Home {
     ///
     /// - Parameter former: the embedder before, whose vectors serve until they are made anew.
     static func memory(
-        _ store: SQLiteMemoryStore, _ path: String, embedder: (any TextEmbedder)?,
+        _ store: any MemoryStore, _ path: String, embedder: (any TextEmbedder)?,
         former: (any TextEmbedder)? = nil, recipe: Recipe = .standard
     ) throws -> MemoryOS {
         let memory = MemoryOS(
-            store: store, embedder: embedder, formerEmbedder: former, indexFolder: path + ".index",
+            store: store, embedder: embedder, formerEmbedder: former, indexFolder: indexFolder(of: path),
             recipe: recipe)
         memory.attach(keys: packageKeys)
         if FileManager.default.fileExists(atPath: kv) {

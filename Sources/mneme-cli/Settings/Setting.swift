@@ -54,6 +54,8 @@ struct Setting: Sendable {
 }
 
 extension Setting {
+    static let store = Setting(
+        "store", .text, "The store: a file, or postgres://USER@HOST/DATABASE.")
     static let host = Setting("host", .text, "127.0.0.1", "Address that `serve` listens on.")
     static let port = Setting("port", .whole(0...65535), "8420", "Its port; 0 is any.")
     static let model = Setting(
@@ -107,7 +109,7 @@ extension Setting {
 
     /// All settings, in the order in which they are shown.
     static let all = [
-        host, port, model, context, embedder, recipe, rateLimit, maxBody, allowOrigin, certificate,
+        store, host, port, model, context, embedder, recipe, rateLimit, maxBody, allowOrigin, certificate,
         privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvReuse,
         kvPolicy, kvBudget, kvType,
         oracle, oracleModel, server,
