@@ -110,8 +110,10 @@ public final class PostgresMemoryStore: MemoryStore {
     }
 
     /// A transaction of the store's one writer.
-    func write<T>(_ body: (PGTransaction) throws -> T) throws -> T {
-        try repeating(true) {
+    ///
+    /// - Parameter isRepeatable: false if `body` takes its rows from somewhere that hands them out once.
+    func write<T>(isRepeatable: Bool = true, _ body: (PGTransaction) throws -> T) throws -> T {
+        try repeating(isRepeatable) {
             let attempt = try pool.lend { db -> Attempt<T> in
                 try db.run("BEGIN ISOLATION LEVEL READ COMMITTED")
                 let transaction: PGTransaction

@@ -26,7 +26,7 @@ struct MnemeCommand: AsyncParsableCommand {
             ConfigCommand.self, RecipesCommand.self, EvalCommand.self, BenchCommand.self, KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
-            JobsCommand.self, VaultCommand.self, BackupCommand.self, EncryptionCommand.self,
+            JobsCommand.self, VaultCommand.self, StoreCommand.self, BackupCommand.self, EncryptionCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, AdaptersCommand.self, EmbedderCommand.self,

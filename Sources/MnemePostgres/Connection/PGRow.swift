@@ -83,6 +83,18 @@ struct PGRow: StoredRow {
         return Data(bytes)
     }
 
+    /// A value of any of the types that columns have.
+    func stored(at column: Int32) throws -> StoredValue {
+        guard let (kind, _) = value(column) else { return .null }
+        switch kind {
+        case Kind.bytes: return try bytes(at: column).map(StoredValue.bytes) ?? .null
+        case Kind.real: return try real(at: column).map(StoredValue.real) ?? .null
+        case Kind.wide, Kind.narrow, Kind.bool:
+            return try integer(at: column).map(StoredValue.number) ?? .null
+        default: return try text(at: column).map(StoredValue.text) ?? .null
+        }
+    }
+
     func text(_ column: String) throws -> String? { try text(at: self.column(column)) }
     func integer(_ column: String) throws -> Int64? { try integer(at: self.column(column)) }
     func real(_ column: String) throws -> Double? { try real(at: self.column(column)) }
