@@ -25,7 +25,8 @@ struct StoreCopyTests {
         first.scope.session = "s"
         first.claims = [Claim(subject: "ana", attribute: "residence", value: "lisbon")]
         first.tags = ["a", "b"]
-        let second = sample("to be erased"), third = sample("third")
+        let second = sample("to be erased")
+        let third = sample("third")
         let link = CubeLink(
             source: first.id, target: third.id, kind: "related", time: Date(timeIntervalSince1970: 5.25))
         try store.commit(
@@ -54,8 +55,8 @@ struct StoreCopyTests {
         try fill(source)
         let database = try server.store()
         let back = try SQLiteMemoryStore(path: folder + "/b.db", analyzer: "test", auditKey: .init())
-        let there = try StoreCopy.run(from: source, to: database, names: ("a", "database"), by: admin)
-        _ = try StoreCopy.run(from: database, to: back, names: ("database", "b"), by: admin)
+        let there = try StoreCopy(("a", "database"), by: admin).run(from: source, to: database)
+        _ = try StoreCopy(("database", "b"), by: admin).run(from: database, to: back)
         let expected = try rows(source)
         #expect(there.memories == 2 && there.journalEntries == 6)
         #expect(Set(expected.keys).isSuperset(of: ["cube", "vector", "pending", "claim", "job", "export"]))
@@ -76,7 +77,7 @@ struct StoreCopyTests {
         let cube = sample("here before")
         try target.commit([add(cube)], owner: cube.scope.owner, by: admin)
         let error = #expect(throws: StoreError.self) {
-            try StoreCopy.run(from: source, to: target, names: ("a", "b"), by: admin)
+            try StoreCopy(("a", "b"), by: admin).run(from: source, to: target)
         }
         #expect(error?.code == .conflict)
         #expect(try target.list(CubeFilter(owner: cube.scope.owner), by: admin).map(\.text) == ["here before"])

@@ -26,13 +26,28 @@ package protocol TableWriter {
 
 /// Copies a whole store to another, of the same or another backend: memories with their history,
 /// vectors, grants, jobs, policies and the audit log, each row as it is.
-public enum StoreCopy {
+public struct StoreCopy: Sendable {
     /// What was copied.
     public struct Report: Sendable, Codable {
         /// Memories, journal entries and entries of the audit log.
         public var memories = 0, journalEntries = 0, auditEntries = 0
         /// All rows.
         public var rows = 0
+    }
+
+    /// What the audit logs call the two stores.
+    private let names: (from: String, to: String)
+    /// Who copies.
+    private let caller: Caller
+
+    /// A copy that is not made yet.
+    ///
+    /// - Parameters:
+    ///   - names: what the audit logs call the two stores.
+    ///   - caller: must administer both.
+    public init(_ names: (from: String, to: String), by caller: Caller = .local) {
+        self.names = names
+        self.caller = caller
     }
 
     /// Copies all, and reads the copy back: its checks and its audit log must be sound.
@@ -44,14 +59,12 @@ public enum StoreCopy {
     /// - Parameters:
     ///   - source: the store.
     ///   - target: an empty store.
-    ///   - names: what the audit logs call the two.
-    ///   - caller: must administer both.
     ///   - progress: called with rows done and in all.
     /// - Throws: ``StoreError`` if the target is not empty, or the copy is not sound.
     /// - Complexity: one pass over all rows, and one to check the copy.
-    public static func run(
-        from source: any MemoryStore, to target: any MemoryStore, names: (from: String, to: String),
-        by caller: Caller = .local, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    public func run(
+        from source: any MemoryStore, to target: any MemoryStore,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws -> Report {
         guard let source = source as? any CopyableStore, let target = target as? any CopyableStore else {
             throw StoreError(.unavailable, "This kind of store cannot be copied.")
@@ -78,13 +91,13 @@ public enum StoreCopy {
             }
             progress(total, total)
         }
-        try verify(target, by: caller)
+        try verify(target)
         try target.note("copied from \(names.from)", by: caller)
         return report
     }
 
     /// - Throws: ``StoreError`` if a check of a copy finds something.
-    private static func verify(_ store: any MemoryStore, by caller: Caller) throws {
+    private func verify(_ store: any MemoryStore) throws {
         let findings =
             try store.check(repair: false, by: caller).filter { !$0.sound }
             .filter { !["privacy", "row security"].contains($0.check) }.map(\.detail)

@@ -226,12 +226,8 @@ extension SQLiteMemoryStore {
     }
 
     /// Notes that memories were handed out.
-    func noteRead(
-        _ operation: String, _ cubes: [CubeID], owner: Owner?, by caller: Caller, count: Int? = nil
-    ) throws {
-        if !caller.isInternal {
-            try note(AuditEntry(caller, owner, default: operation, cubes: cubes, count: count))
-        }
+    func noteRead(_ operation: String, _ cubes: [CubeID], owner: Owner?, by caller: Caller) throws {
+        if !caller.isInternal { try note(AuditEntry(caller, owner, default: operation, cubes: cubes)) }
     }
 
     /// For what was read as a whole and handed out in part.

@@ -96,25 +96,23 @@ extension SQLiteMemoryStore {
     ///
     /// - Parameters:
     ///   - operation: the step's name in the audit log.
-    ///   - assignments: SQL with one parameter, the caller's time.
-    ///   - condition: SQL that holds for jobs which may take the step.
-    ///   - refusal: how the sentence goes on for those that may not.
+    ///   - step: SQL with one parameter, the caller's time; what holds for jobs which may take the
+    ///     step; and how the sentence goes on for those that may not.
     /// - Throws: ``StoreError``.
     private func change(
-        _ id: Int64, _ operation: String, to assignments: String, where condition: String,
-        else refusal: String,
-        _ caller: Caller
+        _ id: Int64, _ operation: String,
+        _ step: (to: String, where: String, refusal: String), _ caller: Caller
     ) throws -> Job {
         try administer(caller, "jobs", "\(operation) \(id)") { db in
             try db.execute(
-                sql: "UPDATE job SET \(assignments) WHERE id = ? AND \(condition)",
+                sql: "UPDATE job SET \(step.to) WHERE id = ? AND \(step.where)",
                 arguments: [caller.time.timeIntervalSince1970, id])
             let isChanged = db.changesCount > 0
             guard let job = try Self.jobs(db, "id = ?", [id]).first else {
                 throw StoreError(.notFound, "There is no job \(id).")
             }
             guard isChanged else {
-                throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(refusal)")
+                throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(step.refusal)")
             }
             return job
         }
@@ -123,20 +121,21 @@ extension SQLiteMemoryStore {
     /// The worker is not interrupted: it learns of it at its next ``renew(_:worker:until:)``.
     public func cancelJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
-            id, "cancel", to: "state = 'cancelled', finished = ?",
-            where: "state IN ('waiting', 'running')",
-            else: "what has ended cannot be cancelled.", caller
-        )
+            id, "cancel",
+            (
+                "state = 'cancelled', finished = ?", "state IN ('waiting', 'running')",
+                "what has ended cannot be cancelled."
+            ), caller)
     }
 
     /// Due at the caller's time, whatever it was due at before.
     public func retryJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
             id, "retry",
-            to:
+            (
                 "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
-            where: "state IN ('done', 'dead', 'cancelled')", else: "it will be done anyway.", caller
-        )
+                "state IN ('done', 'dead', 'cancelled')", "it will be done anyway."
+            ), caller)
     }
 
     /// The name is bounded, as it stands in the audit log and in every job that it asks for.

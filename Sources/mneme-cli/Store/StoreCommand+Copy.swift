@@ -33,9 +33,8 @@ extension StoreCommand {
                 let target = try Home.memoryStore(to)
                 let line = ProgressLine()
                 // What a database is called in the logs has no password.
-                report = try StoreCopy.run(
-                    from: source, to: target, names: (Setting.shown(from), Setting.shown(to))
-                ) { line.show($0, $1, "rows") }
+                report = try StoreCopy((Setting.shown(from), Setting.shown(to)))
+                    .run(from: source, to: target) { line.show($0, $1, "rows") }
                 line.end()
                 try target.close()
             } catch {
