@@ -1,7 +1,7 @@
 import Foundation
 import Mneme
 public import MnemeBase
-import MnemeStore
+public import MnemeStore
 import NIOConcurrencyHelpers
 
 /// Many tenants in one process: writers and readers at once for a while, each with the rights of
@@ -103,17 +103,28 @@ public struct LoadBenchmark: Sendable {
 
     /// Loads what is missing, then lets all clients run.
     ///
-    /// - Parameter progress: done, total and what.
+    /// - Parameters:
+    ///   - shared: a store that several servers share, opened once for each of them: clients go round
+    ///     the servers. One store in a file, and one server, if empty.
+    ///   - progress: done, total and what.
     public func run(
-        embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void
+        embedder: any TextEmbedder, shared: [any MemoryStore] = [],
+        progress: @escaping @Sendable (Int, Int, String) -> Void
     ) async throws
         -> Report
     {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-load-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
-        let store = try SQLiteMemoryStore(
-            path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
-        let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
+        let stores =
+            shared.isEmpty
+            ? [try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)]
+            : shared
+        let servers = stores.enumerated().map { number, store in
+            MemoryOS(
+                store: store, embedder: embedder,
+                indexFolder: folder + (number == 0 ? "/index" : "/index-\(number)"))
+        }
+        let (store, memory) = (stores[0], servers[0])
         // What a kept folder has already is made of the same seed and not loaded again.
         for tenant in 0..<tenants {
             let scope = scope(tenant)
@@ -129,9 +140,11 @@ public struct LoadBenchmark: Sendable {
         try await memory.embedPending { done, total in progress(done, total, "embedded") }
         for tenant in 0..<tenants {
             let scope = scope(tenant)
-            try await memory.prepareIndex(of: scope.owner)
-            _ = try await memory.recall(
-                RecallRequest("Who sold the guitar?", owner: scope.owner), by: caller(tenant))
+            for server in servers {
+                try await server.prepareIndex(of: scope.owner)
+                _ = try await server.recall(
+                    RecallRequest("Who sold the guitar?", owner: scope.owner), by: caller(tenant))
+            }
             progress(tenant, tenants, "indexes")
         }
 
@@ -153,10 +166,12 @@ public struct LoadBenchmark: Sendable {
         var (writing, reading) = ([Tally](), [Tally]())
         await withTaskGroup(of: (Bool, Tally).self) { group in
             for number in 0..<writers {
-                group.addTask { (true, await write(number, String(run), memory, until: end)) }
+                let server = servers[number % servers.count]
+                group.addTask { (true, await write(number, String(run), server, until: end)) }
             }
             for number in 0..<readers {
-                group.addTask { (false, await read(number, memory, until: end)) }
+                let server = servers[number % servers.count]
+                group.addTask { (false, await read(number, server, until: end)) }
             }
             for await (isWriter, tally) in group {
                 if isWriter { writing.append(tally) } else { reading.append(tally) }
@@ -179,8 +194,8 @@ public struct LoadBenchmark: Sendable {
             writerShare: Self.shares(writing), readerShare: Self.shares(reading),
             residentBytes: resident.withLockedValue { $0 } + [ProcessMemory.bytes("VmRSS")],
             pendingEmbeddings: try store.pendingEmbeddingCount(replacing: embedder.identifier))
-        await memory.close()
-        try store.close()
+        for server in servers { await server.close() }
+        for store in stores { try store.close() }
         return report
     }
 

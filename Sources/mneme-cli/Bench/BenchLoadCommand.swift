@@ -32,6 +32,12 @@ struct BenchLoadCommand: AsyncParsableCommand {
             "Folder for the store; a temporary one if left out. What it holds is not loaded again.",
             valueName: "folder"
         )) var folder: String?
+    /// A store that is there stays, with what the benchmark puts into it.
+    @Option(
+        help: ArgumentHelp(
+            "A database instead, postgres://USER@HOST/DATABASE; made for this, as the tenants stay in it.",
+            valueName: "url")) var store: String?
+    @Option(help: "Servers that share the database, all in this process.") var servers = 1
     @Flag(help: "Print JSON.") var json = false
 
     /// Checks the counts first, then loads and measures in MnemeBench.
@@ -44,13 +50,22 @@ struct BenchLoadCommand: AsyncParsableCommand {
                 "Tenants, memories, rate and minutes are above 0; there are fewer than 1,000 writers and readers."
             )
         }
+        guard (1...100).contains(servers), store != nil || servers == 1 else {
+            throw InputError("Several servers, 100 at most, share a database: name it with --store.")
+        }
+        let shared = try store.map { store in
+            guard Home.isDatabase(store) else {
+                throw InputError("--store is the URL of a database here; --folder names a place for a file.")
+            }
+            return try (0..<servers).map { _ in try Home.memoryStore(store) }
+        }
         let progress = ProgressLine()
         let report = try await LoadBenchmark(
             tenants: tenants, memories: memories, writers: writers, readers: readers,
             writesPerSecond: rate,
             asksPerSecond: asks,
             seconds: minutes * 60, folder: folder
-        ).run(embedder: try Home.miniLM()) { progress.show($0, $1, $2) }
+        ).run(embedder: try Home.miniLM(), shared: shared ?? []) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(report.summary)

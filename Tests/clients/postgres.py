@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Tests of stores in PostgreSQL: copies there and back, servers that share one, and what becomes of passwords.
+
+    python3 Tests/clients/postgres.py .build/release/mneme [NAME …]
+
+scripts/postgres.sh starts the database (`scripts/postgres.sh fetch` has unpacked it); without one, or with a program that was
+built without libpq, all are skipped.
+"""
+import concurrent.futures, json, os, signal, subprocess, time, urllib.error, urllib.request, uuid
+
+from harness import BINARY, Folder, Server, run_tests, test
+
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/postgres.sh")
+
+
+class Database:
+    """A database server of one test, with a role that is no superuser."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([SCRIPT, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.root = self.process.stdout.readline().strip()
+        return self if self.root else None
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+    def url(self):
+        """A store that nobody has used."""
+        return f"{self.root}?mneme_schema=t{uuid.uuid4().hex}"
+
+    def crash(self):
+        self.process.stdin.write("crash\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline().strip() == self.root
+
+
+def with_database(function):
+    """Runs a test with a database and a folder, or says why it cannot."""
+    def run():
+        with Folder() as f:
+            if "without PostgreSQL" in f.run("stats", "--store", "postgres://nowhere", "--no-embedder", check=False).stderr:
+                return "this mneme was built without libpq"
+            with Database() as database:
+                if database is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
+                return function(f, database)
+    run.__name__ = function.__name__
+    return test(run)
+
+
+def post(server, path, body):
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer: return json.load(answer)
+
+
+def exported(f, store):
+    f.run("export", "--user", "ana", "-o", f.path + "/out.jsonl", "--store", store)
+    with open(f.path + "/out.jsonl") as file: text = file.read()
+    os.unlink(f.path + "/out.jsonl")
+    return text
+
+
+@with_database
+def a_store_goes_to_a_database_and_back(f, database):
+    file, back, url = f.path + "/memory.db", f.path + "/back.db", database.url()
+    with open(f.path + "/notes.jsonl", "w") as out:
+        for i in range(300): out.write(json.dumps({"content": f"Ana keeps the key number {i} in drawer {i // 7}.", "user_id": "ana"}) + "\n")
+    f.run("import", f.path + "/notes.jsonl", "--store", file)
+    made = f.json("remember", "Ana moved to Lisbon. 日本 😀", "--user", "ana", "--store", file)["memories"][0]
+    f.run("erase", f.json("list", "--user", "ana", "--limit", "1", "--store", file)["memories"][0]["id"], "--user", "ana", "--store", file)
+    before = exported(f, file)
+    assert f.json("store", "copy", file, url)["memories"] == 300
+    assert exported(f, url) == before
+    f.run("store", "copy", url, back)
+    assert exported(f, back) == before
+    # All that a store is asked is answered the same.
+    for store in (file, url, back):
+        found = f.json("recall", "Where does Ana live?", "--user", "ana", "--store", store)["memories"][0]["memory"]
+        assert found["id"] == made["id"], (store, found)
+        assert "sound" not in f.run("audit", "verify", "--store", store, check=False).stderr
+        f.run("doctor", "--store", store)
+        assert f.run("get", made["id"], "--user", "ana", "--store", store).stdout
+    result = f.run("store", "copy", file, url, check=False)
+    assert result.returncode == 1 and "empty" in result.stderr, result
+    result = f.run("store", "copy", f.path + "/none.db", database.url(), check=False)
+    assert result.returncode == 2 and "no store" in result.stderr, result
+    for arguments in (["backup", "make", f.path + "/copy.db"], ["encryption", "status"]):
+        result = f.run(*arguments, "--store", url, check=False)
+        assert result.returncode == 2 and "a store in a file" in result.stderr, result
+
+
+@with_database
+def a_password_is_told_to_nobody(f, database):
+    word = "mneme:mneme@"
+    url = database.url()
+    # In the variable or a file instead of the URL, in the setting instead of an option.
+    f.environment["MNEME_STORE"] = url.replace(word, "mneme@")
+    f.environment["PGPASSWORD"] = "mneme"
+    f.run("remember", "The anchor lies in the shed.", "--no-embedder")
+    assert f.json("stats", "--no-embedder")["memories"] == 1
+    del f.environment["PGPASSWORD"]
+    passwords = f.path + "/passwords"
+    with open(passwords, "w") as out: out.write("*:*:*:*:mneme\n")
+    os.chmod(passwords, 0o600)
+    f.environment["MNEME_STORE"] += "&passfile=" + passwords
+    assert f.json("stats", "--no-embedder")["memories"] == 1
+    f.environment["MNEME_STORE"] = url.replace(word, "mneme:wrong-word@")
+    result = f.run("stats", "--no-embedder", check=False)
+    assert result.returncode == 1 and "password" in result.stderr and "wrong-word" not in result.stderr, result
+    for broken in ("postgres://ana:wrong-word@[::1/x", url.replace(word, "mneme:wrong-word@") + "&mneme_colour=red"):
+        result = f.run("stats", "--store", broken, "--no-embedder", check=False)
+        assert result.returncode != 0 and "wrong-word" not in result.stderr + result.stdout, result
+    assert "wrong-word" not in f.run("config").stdout + f.run("config", "--json").stdout
+
+
+@with_database
+def servers_share_a_database(f, database):
+    url = database.url()
+    with Folder() as g, Server(f, "--store", url) as one, Server(g, "--store", url) as other:
+        made = f.json("remember", "Ana sold the blue guitar.", "--user", "ana", "--server", one.url)["memories"][0]
+        def asked(server): return [each["memory"]["id"] for each in f.json("recall", "Who sold the guitar?", "--user", "ana", "--server", server.url)["memories"]]
+        assert asked(other) == [made["id"]] and asked(one) == [made["id"]]
+        f.run("erase", made["id"], "--user", "ana", "--server", other.url)
+        assert asked(one) == [] and asked(other) == []
+        # What both are told at once is there once and in one order.
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda i: post((one, other)[i % 2], "/v1/memories", {"text": f"Note {i} of the meeting.", "user": "ana"}), range(40)))
+        for server in (one, other): assert f.json("stats", "--user", "ana", "--server", server.url)["memories"] == 40
+        # A job that both servers see is done by one of them.
+        job = f.json("jobs", "add", "tiers", "--user", "ana", "--store", url)
+        for _ in range(100):
+            shown = f.json("jobs", "show", str(job["id"]), "--store", url)
+            if shown["state"] == "done": break
+            time.sleep(0.3)
+        assert shown["state"] == "done" and shown["attempts"] == 1, shown
+    f.run("doctor", "--store", url)
+    f.run("audit", "verify", "--store", url)
+
+
+@with_database
+def nothing_that_was_acknowledged_is_lost(f, database):
+    """The database is killed under one server, and a server is killed, while both are written to."""
+    url, acknowledged = database.url(), []
+    with Server(f, "--store", url, "--no-embedder", "--rate-limit", "0") as one:
+        killed = Server(f, "--store", url, "--no-embedder", "--rate-limit", "0")
+        killed.__enter__()
+        def write(i):
+            text = f"Note {i} of the meeting."
+            try:
+                post((one, killed)[i % 2], "/v1/memories", {"text": text, "user": "ana"})
+                acknowledged.append(text)
+            except (OSError, urllib.error.HTTPError): pass
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            work = [threads.submit(write, i) for i in range(200)]
+            time.sleep(0.3)
+            database.crash()
+            killed.process.send_signal(signal.SIGKILL)
+            for each in work: each.result()
+        killed.process.wait()
+        assert len(acknowledged) >= 50, len(acknowledged)
+        texts = [each["text"] for each in f.json("list", "--user", "ana", "--limit", "1000", "--server", one.url)["memories"]]
+        assert set(acknowledged) <= set(texts) and len(texts) == len(set(texts)), (len(acknowledged), len(texts))
+    f.run("doctor", "--store", url)
+    f.run("audit", "verify", "--store", url)
+
+
+run_tests()
