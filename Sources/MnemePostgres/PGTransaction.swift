@@ -10,6 +10,8 @@ final class PGTransaction {
     var chain: AuditLog.Chain
     /// The last position of the journal.
     var journalEnd: Int64
+    /// Owners that it has made: nobody else sees them yet.
+    var made: Set<Owner> = []
     /// Called when it is committed.
     var whenCommitted: () -> Void = {}
 

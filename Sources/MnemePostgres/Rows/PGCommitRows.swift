@@ -18,8 +18,7 @@ final class PGCommitRows: CommitRows {
         owner = request.owner
         caller = request.caller
         self.transaction = transaction
-        // One that a request before has made is not committed yet.
-        ownerID = try store.ownerID(owner, transaction.db, isCommitted: false)
+        ownerID = try store.ownerID(owner, transaction.db, isCommitted: !transaction.made.contains(owner))
     }
 
     // MARK: Read
@@ -70,6 +69,7 @@ final class PGCommitRows: CommitRows {
     func createOwner() throws {
         if ownerID == nil {
             ownerID = try PostgresMemoryStore.createOwner(owner, db)
+            transaction.made.insert(owner)
             try PostgresMemoryStore.show(ownerID, db)
         }
     }
@@ -94,16 +94,19 @@ final class PGCommitRows: CommitRows {
 
     func insert(_ row: CubeRow) throws {
         let cube = row.cube
-        let (session, place) = try cube.scope.session.map(nextPlace) ?? (nil, 0)
+        if let session = cube.scope.session { try takePlace(in: session) }
         try db.run(
             """
             INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time,
                 recorded_time, updated_time, expires, priority, header, content_hash, position, analysis, analyzer,
                 activation, sensitivity, valid_until)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            VALUES (?, ?, (SELECT id FROM session WHERE owner = ? AND name = ?),
+                coalesce((SELECT next_place - 1 FROM session WHERE owner = ? AND name = ?), 0),
+                ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue,
+                cube.id.description, ownerID, ownerID, cube.scope.session, ownerID, cube.scope.session,
+                cube.scope.agent, cube.type.rawValue,
                 cube.state.rawValue, cube.version, cube.text, cube.speaker,
                 cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
@@ -123,18 +126,14 @@ final class PGCommitRows: CommitRows {
             """, [id.description])
     }
 
-    /// A session's row, made with its first cube, and the next place in it.
-    private func nextPlace(in session: String) throws -> (session: Int64?, place: Int64) {
-        let row = try db.first(
+    /// Makes a session's row with its first cube, and counts places in it. Nobody waits for the place:
+    /// the cube's row takes it from there.
+    private func takePlace(in session: String) throws {
+        try db.run(
             """
             INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
             ON CONFLICT (owner, name) DO UPDATE SET next_place = session.next_place + 1
-            RETURNING id, next_place - 1 AS place
             """, [ownerID, session])
-        guard let row else {
-            throw StoreError(.corrupt, "A session was not kept. Run `mneme doctor`.")
-        }
-        return (try row.value("id"), try row.value("place"))
     }
 
     func replace(by row: CubeRow, keepsVector: Bool) throws {
