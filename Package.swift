@@ -220,9 +220,9 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeEmbedding", "MnemeEngine", "MnemeIndex",
-                "MnemeKV",
-                "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "CMnemeKernels", locks,
+                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeEmbedding", "MnemeEngine", "MnemeFormats",
+                "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "MnemeTrain",
+                "CMnemeKernels", locks,
             ]),
         .executableTarget(
             name: "mneme-cli",
@@ -297,7 +297,7 @@ let package = Package(
         .testTarget(
             name: "MnemeTrainTests",
             dependencies: [
-                "CMnemeKernels", "MnemeBase", "MnemeFormats", "MnemeModels", "MnemeNumerics",
+                "CMnemeKernels", "MnemeBase", "MnemeBench", "MnemeFormats", "MnemeModels", "MnemeNumerics",
                 "MnemeTrain",
             ],
             exclude: ["Golden"]),

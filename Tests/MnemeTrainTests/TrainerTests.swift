@@ -10,6 +10,36 @@ import Testing
         TrainingExample(prompt: "Who is \($0)?", completion: "It is number \($0 * 7 % 24).")
     }
 
+    @Test(arguments: ["none", "tokenswap:0.5", "wtacrs:0.4", "topchannels:0.5", "derivatives4"])
+    func `a training with any saved tensors goes on to the same bits, and learns`(
+        name: String
+    ) throws {
+        try TrainingFixture.withFolder { folder in
+            let source = try TrainingFixture.writeModel(folder)
+            var settings = Self.settings()
+            (settings.steps, settings.strategies) = (30, try TrainingFixture.strategies(name))
+            func trainer(_ file: String, resume: Bool, threads: Int) throws -> AdapterTrainer {
+                try AdapterTrainer(
+                    source, base: "tiny", examples: Self.examples, settings: settings,
+                    checkpoint: folder + "/" + file, resume: resume,
+                    pool: ThreadPool(threads: threads))
+            }
+            let whole = try trainer("a", resume: false, threads: 1)
+            while !whole.isDone { try whole.step() }
+            let first = try #require(whole.progress.firstHeldOutLoss)
+            #expect(try #require(whole.progress.heldOutLoss) < 0.9 * first)
+            let killed = try trainer("b", resume: false, threads: 2)
+            for _ in 0..<7 { try killed.step() }
+            try killed.save()
+            try killed.step()
+            settings.strategies = nil
+            let resumed = try trainer("b", resume: true, threads: 3)
+            #expect(resumed.settings.strategies?.savedTensors == (try SavedTensors(name)))
+            while !resumed.isDone { try resumed.step() }
+            #expect(resumed.adapter == whole.adapter)
+        }
+    }
+
     private static func settings(_ optimizer: OptimizerKind = .adamw) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.shape = TrainingFixture.shape

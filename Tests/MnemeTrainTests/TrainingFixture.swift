@@ -45,14 +45,26 @@ enum TrainingFixture {
     /// The model with the golden adapter.
     static func model(
         threads: Int = 1, precision: TrainingPrecision = .f32,
-        features: ProcessorFeatures = .current
+        features: ProcessorFeatures = .current, savedTensors: String = "checkpoint"
     ) throws -> AdapterModel {
         let model = try AdapterModel(
             ModelSource(path: path("tiny")), shape: shape, batchTokens: 100, keptTokens: 60, seed: 1,
-            pool: ThreadPool(threads: threads), precision: precision, features: features)
+            pool: ThreadPool(threads: threads), precision: precision, features: features,
+            strategies: strategies(savedTensors))
         let values = try factors("adapter.safetensors", model)
         for i in values.indices { model.parameters.values.pointer[i] = values[i] }
         return model
+    }
+
+    /// Strategies by the names that commands use.
+    static func strategies(
+        _ savedTensors: String, route: String = "backprop", placement: BasePlacement = .mapped
+    ) throws -> TrainingStrategies {
+        var strategies = TrainingStrategies()
+        strategies.savedTensors = try SavedTensors(savedTensors)
+        strategies.route = try LearningRoute(route)
+        strategies.placement = placement
+        return strategies
     }
 
     /// Factors in one of the golden files, in the order of the parameters.

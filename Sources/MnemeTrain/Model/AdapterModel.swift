@@ -16,15 +16,21 @@ public final class AdapterModel {
     public let batchTokens: Int
     /// The number format of products with frozen weights.
     public let precision: TrainingPrecision
+    /// Counts the memory.
+    public let arena = TrainingArena()
     package let parameters: LowRankParameters
+    /// The number of the step that is computed: draws follow from it.
+    package var step = 0
 
     private let model: FrozenDecoder
     private let kernels: TrainingKernels
     private let workspace: LayerWorkspace
     private let angles: RotaryAngles
     private let entropy: CrossEntropy
-    /// Each layer's input, and the last one's output.
-    private let streams: [AlignedBuffer<Float>]
+    /// Owns each layer's input and values.
+    private let saved: any SavedTensorPolicy
+    private let route: any GradientRoute
+    private let placement: any WeightPlacement
     /// Rows that have a target, kept ones, and the base's of these: normed, and their gradient.
     private let states: AlignedBuffer<Float>
     private let stateGradients: AlignedBuffer<Float>
@@ -38,12 +44,14 @@ public final class AdapterModel {
     ///   - pool: threads that share a batch's products.
     ///   - precision: the number format of products with the base's weights.
     ///   - features: instruction sets to use.
+    ///   - strategies: what is kept between the passes, how gradients are found, and where the base's
+    ///     weights are meanwhile.
     /// - Throws: ``TrainingError`` for models that are not trained and shapes out of range;
     ///   `ModelError` for files that are no whole model.
     public init(
         _ source: ModelSource, shape: AdapterShape, batchTokens: Int, keptTokens: Int = 0, seed: UInt64,
         pool: ThreadPool = .shared, precision: TrainingPrecision = .fastest,
-        features: ProcessorFeatures = .current
+        features: ProcessorFeatures = .current, strategies: TrainingStrategies = TrainingStrategies()
     ) throws {
         let model = try FrozenDecoder(source)
         let c = model.configuration
@@ -73,34 +81,37 @@ public final class AdapterModel {
                 matrices.max() ?? 0, CrossEntropy.packedBytes(model.output, precision)),
             width: max(width, min(CrossEntropy.chunk, c.vocabularySize)),
             rank: padded(shape.rank, 16))
+        let sizes = LayerSizes(c, tokens: batchTokens, rank: shape.rank)
         workspace = LayerWorkspace(
-            c, tokens: batchTokens,
-            scratchFloats: mnk_training_scratch(batchTokens, c.headDimension),
-            threads: pool.threadCount, rank: shape.rank)
+            sizes, arena, scratchFloats: mnk_training_scratch(batchTokens, c.headDimension),
+            threads: pool.threadCount)
+        placement = strategies.placement.make(model.layers, arena)
+        route = strategies.route.make(sizes, layers: c.layers, arena: arena)
+        saved = try strategies.savedTensors.make(
+            SavedTensorPlan(
+                sizes: sizes, layers: route.slots, arena: arena,
+                share: strategies.savedTensors.share, seed: seed))
         angles = RotaryAngles(c.rope, positions: batchTokens)
         entropy = CrossEntropy(kernels, model, rows: rows)
-        let row = padded(batchTokens, 32) * c.hiddenSize
-        streams = (0...c.layers).map { _ in AlignedBuffer(row) }
-        states = AlignedBuffer(padded(rows, 32) * c.hiddenSize)
-        stateGradients = AlignedBuffer(row)
+        states = arena.make(padded(rows, 32) * c.hiddenSize, .products)
+        stateGradients = arena.make(sizes.rows * c.hiddenSize, .products)
+        arena.add(kernels.byteCount + 4 * entropy.logits.count, .products)
+        arena.add(4 * parameters.count, .parameters)
+        arena.add(4 * parameters.count, .gradients)
     }
 
-    /// Bytes by what they are for; the base is in its file's pages, which the system can take back.
-    public var byteCounts: (parameters: Int, activations: Int, layer: Int, products: Int) {
-        (
-            8 * parameters.count, 4 * (streams.reduce(0) { $0 + $1.count } + states.count + stateGradients.count),
-            workspace.byteCount, kernels.byteCount + 4 * entropy.logits.count
-        )
-    }
+    /// Rows of layers that were computed a second time, of all steps.
+    public var recomputedRows: Int { workspace.recomputedRows }
 
     /// Parameters that are learned.
     public var parameterCount: Int { parameters.count }
 
     /// The sum of -log p over the batch's targets.
     public func loss(_ batch: TrainingBatch) -> Double {
-        forward(batch)
+        let end = forward(batch)
         return entropy.loss(
-            gather(batch), CrossEntropy.Rows(targets: gatherTargets(batch), weight: 0), gradient: nil
+            gather(batch, slot: end), CrossEntropy.Rows(targets: gatherTargets(batch), weight: 0),
+            gradient: nil
         ).loss
     }
 
@@ -114,9 +125,9 @@ public final class AdapterModel {
     package func baseStates(_ batch: TrainingBatch) -> [Float] {
         parameters.isOff = true
         defer { parameters.isOff = false }
-        forward(batch)
+        let end = forward(batch)
         let hidden = configuration.hiddenSize
-        let from = gather(batch) + batch.targetCount * hidden
+        let from = gather(batch, slot: end) + batch.targetCount * hidden
         return Array(UnsafeBufferPointer(start: from, count: batch.kept.count * hidden))
     }
 
@@ -126,30 +137,35 @@ public final class AdapterModel {
     /// - Parameter base: the base's states of the kept rows, from ``baseStates(_:)``; empty for none.
     package func addGradient(
         _ batch: TrainingBatch, weight: Float, keeping base: [Float], keptWeight: Float
-    ) -> (loss: Double, divergence: Double) {
+    ) -> LossSums {
         let hidden = configuration.hiddenSize
         let kept = base.count / hidden
         precondition(base.isEmpty || kept == batch.kept.count, "These are another batch's states.")
-        let pass = forward(batch)
-        let targets = gatherTargets(batch)
-        gather(batch)
+        let rows = CrossEntropy.Rows(
+            targets: gatherTargets(batch), weight: weight, kept: kept, keptWeight: keptWeight)
+        guard rows.learned > 0 else { return (0, 0) }
+        embed(batch)
+        return route.addGradient(
+            RouteContext(
+                layers: configuration.layers, saved: saved,
+                streamFloats: batch.tokens.count * hidden,
+                pass: { self.pass(batch, $0, learning: $1) },
+                head: { self.head(batch, slot: $0, rows, base) }))
+    }
+
+    /// The sums for a slot's input as the last layer's output; their gradient is left in the
+    /// workspace's stream.
+    private func head(
+        _ batch: TrainingBatch, slot: Int, _ rows: CrossEntropy.Rows, _ base: [Float]
+    ) -> LossSums {
+        gather(batch, slot: slot)
         base.withUnsafeBufferPointer {
             guard let from = $0.baseAddress else { return }
-            (states.pointer + (targets.count + kept) * hidden).update(from: from, count: $0.count)
+            (states.pointer + rows.learned * configuration.hiddenSize).update(
+                from: from, count: $0.count)
         }
-        let rows = CrossEntropy.Rows(
-            targets: targets, weight: weight, kept: kept, keptWeight: keptWeight)
         let sums = entropy.loss(states.pointer, rows, gradient: stateGradients.pointer)
-        guard rows.learned > 0 else { return sums }
-        scatter(batch, rows: rows.learned)
-        let last = configuration.layers - 1
-        for layer in stride(from: last, through: 0, by: -1) {
-            // The workspace still holds the last layer's values.
-            if layer < last {
-                pass.forward(layer, input: streams[layer].pointer, output: nil)
-            }
-            pass.backward(layer, input: streams[layer].pointer, needsInput: layer > 0)
-        }
+        scatter(batch, slot: slot, rows: rows.learned)
         return sums
     }
 
@@ -160,31 +176,50 @@ public final class AdapterModel {
         batch.tokens.indices.filter { batch.targets[$0] >= 0 } + batch.kept
     }
 
-    @discardableResult
-    private func forward(_ batch: TrainingBatch) -> LayerPass {
+    /// Through all layers, keeping nothing; gives the slot whose input is the last one's output.
+    private func forward(_ batch: TrainingBatch) -> Int {
+        embed(batch)
+        var (start, end) = (0, 0)
+        while start < configuration.layers {
+            if start > 0 {
+                // Where not all layers have memory, the next ones have that of the ones before.
+                saved.inputs[0].pointer.update(
+                    from: saved.inputs[end].pointer,
+                    count: batch.tokens.count * configuration.hiddenSize)
+            }
+            end = min(route.slots, configuration.layers - start)
+            pass(batch, Array(start..<start + end), learning: 0).forward()
+            start += end
+        }
+        return end
+    }
+
+    /// A pass for the gradient where some of the layers learn.
+    private func pass(_ batch: TrainingBatch, _ layers: [Int], learning: Int) -> LayerPass {
+        LayerPass(
+            configuration: configuration, placement: placement, parameters: parameters,
+            shape: shape, kernels: kernels,
+            workspace: workspace, angles: angles, batch: batch, layers: layers,
+            learning: learning, saved: saved, step: step, trains: learning > 0)
+    }
+
+    /// Embeddings of the batch's tokens: the first layer's input.
+    private func embed(_ batch: TrainingBatch) {
         precondition(batch.tokens.count <= batchTokens, "The batch is too large.")
-        let pass = LayerPass(
-            model: model, parameters: parameters, shape: shape, kernels: kernels,
-            workspace: workspace, angles: angles, batch: batch)
         let hidden = configuration.hiddenSize
         kernels.share(batch.tokens.count) { mine in
             for t in mine {
                 model.embedding.row(
-                    Int(batch.tokens[t]), into: streams[0].pointer + t * hidden)
+                    Int(batch.tokens[t]), into: saved.inputs[0].pointer + t * hidden)
             }
         }
-        for layer in 0..<configuration.layers {
-            pass.forward(
-                layer, input: streams[layer].pointer, output: streams[layer + 1].pointer)
-        }
-        return pass
     }
 
     /// The last layer's rows that have a target and then those that are kept, normed.
     @discardableResult
-    private func gather(_ batch: TrainingBatch) -> UnsafePointer<Float> {
+    private func gather(_ batch: TrainingBatch, slot: Int) -> UnsafePointer<Float> {
         let hidden = configuration.hiddenSize
-        let last = streams[configuration.layers].pointer
+        let last = saved.inputs[slot].pointer
         for (row, t) in outputTokens(batch).enumerated() {
             mnk_rms_norm(
                 kernels.features, last + t * hidden, model.outputNorm, configuration.normEpsilon,
@@ -194,9 +229,9 @@ public final class AdapterModel {
     }
 
     /// The gradient of the last layer's output from that of the first `rows` normed rows.
-    private func scatter(_ batch: TrainingBatch, rows: Int) {
+    private func scatter(_ batch: TrainingBatch, slot: Int, rows: Int) {
         let hidden = configuration.hiddenSize
-        let last = streams[configuration.layers].pointer
+        let last = saved.inputs[slot].pointer
         let stream = workspace.stream.pointer
         stream.update(repeating: 0, count: batch.tokens.count * hidden)
         for (row, t) in outputTokens(batch).prefix(rows).enumerated() {

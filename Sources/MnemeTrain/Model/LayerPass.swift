@@ -6,122 +6,184 @@ import MnemeNumerics
 ///
 /// x = x + attention(norm(x)); x = x + feedForward(norm(x))
 struct LayerPass {
-    let model: FrozenDecoder
+    let configuration: DecoderConfiguration
+    /// Has the layers' weights.
+    let placement: any WeightPlacement
     let parameters: LowRankParameters
     let shape: AdapterShape
     let kernels: TrainingKernels
     let workspace: LayerWorkspace
     let angles: RotaryAngles
     let batch: TrainingBatch
+    /// The model's layers that are passed through, in order. Methods count them: theirs is the place
+    /// in this list, which is also the slot of the saved tensors.
+    let layers: [Int]
+    /// So many of them learn, the first ones; the others' terms are left alone.
+    let learning: Int
+    /// Owns the layers' inputs and values.
+    let saved: any SavedTensorPolicy
+    /// Counts the steps of a training: draws follow from it.
+    let step: Int
+    /// False where only the loss is wanted.
+    let trains: Bool
 
-    private var c: DecoderConfiguration { model.configuration }
-    private var rows: Int { batch.tokens.count }
+    private var c: DecoderConfiguration { configuration }
+    /// Tokens of the batch.
+    var rows: Int { batch.tokens.count }
 
-    /// From the layer's input to its output; with `output` nil, all that its gradient needs.
-    func forward(
-        _ index: Int, input: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>?
-    ) {
-        let w = workspace
-        let layer = model.layers[index]
+    /// From a layer's input to its output, which is the next one's input.
+    func forward(_ index: Int) {
+        let (w, all) = (saved.values[index], 0..<rows)
+        compute(index, rows: all, attends: true, isBack: false)
+        let output = saved.inputs[index + 1].pointer
+        output.update(from: w[.middle].pointer, count: rows * c.hiddenSize)
+        apply(weights(index, next: 1)[.down], index, .gated, all, accumulate: true, into: output)
+    }
+
+    /// From the layer's input to its values once more, for some rows, of which the first is a
+    /// multiple of 32.
+    ///
+    /// - Parameter attends: false if what was attended and its log-sum-exps are there for all rows.
+    func recompute(_ index: Int, rows some: Range<Int>, attends: Bool) {
+        guard !some.isEmpty else { return }
+        compute(index, rows: some, attends: attends, isBack: true)
+        // The gradient of the last map's B needs its projection, though not its output.
+        project(weights(index, next: -1)[.down], index, .gated, some)
+        workspace.recomputedRows += some.count
+    }
+
+    /// The frozen weights of a layer of the pass.
+    ///
+    /// - Parameter next: 1 if the layer behind it comes next, -1 if the one before.
+    private func weights(_ index: Int, next: Int) -> FrozenLayer {
+        let other = index + next
+        return placement.layer(
+            layers[index], next: layers.indices.contains(other) ? layers[other] : nil)
+    }
+
+    /// All values of a layer but its output.
+    ///
+    /// - Parameter isBack: this is for the backward pass.
+    private func compute(_ index: Int, rows: Range<Int>, attends: Bool, isBack: Bool) {
+        let w = saved.values[index]
+        let layer = weights(index, next: isBack ? -1 : 1)
+        let input = saved.inputs[index].pointer
         let hidden = c.hiddenSize
-        norm(input, layer.attentionNorm, into: w.normed1)
-        apply(layer[.query], index, w.normed1, into: w.query.pointer)
-        apply(layer[.key], index, w.normed1, into: w.key.pointer)
-        apply(layer[.value], index, w.normed1, into: w.value.pointer)
-        rotate(w.query, heads: c.heads, backward: false)
-        rotate(w.key, heads: c.kvHeads, backward: false)
-        attend()
-        w.middle.pointer.update(from: input, count: rows * hidden)
+        norm(input, layer.attentionNorm, rows, into: w[.normed1])
+        apply(layer[.query], index, .normed1, rows, into: w[.query].pointer)
+        apply(layer[.key], index, .normed1, rows, into: w[.key].pointer)
+        apply(layer[.value], index, .normed1, rows, into: w[.value].pointer)
+        rotate(w[.query], heads: c.heads, rows, backward: false)
+        rotate(w[.key], heads: c.kvHeads, rows, backward: false)
+        if attends { attend(w) }
+        let at = rows.lowerBound * hidden
+        (w[.middle].pointer + at).update(from: input + at, count: rows.count * hidden)
         apply(
-            layer[.attentionOutput], index, w.attended, accumulate: true, into: w.middle.pointer)
-        norm(w.middle.pointer, layer.feedForwardNorm, into: w.normed2)
-        apply(layer[.gate], index, w.normed2, into: w.gate.pointer)
-        apply(layer[.up], index, w.normed2, into: w.up.pointer)
+            layer[.attentionOutput], index, .attended, rows, accumulate: true,
+            into: w[.middle].pointer)
+        norm(w[.middle].pointer, layer.feedForwardNorm, rows, into: w[.normed2])
+        apply(layer[.gate], index, .normed2, rows, into: w[.gate].pointer)
+        apply(layer[.up], index, .normed2, rows, into: w[.up].pointer)
+        w.gateDerivatives.isSet = false
+        if trains { saved.changeGate(index, rows: rows, self) }
+        multiplyGate(index, rows: rows)
+    }
+
+    /// gated = SiLU(gate)·up.
+    func multiplyGate(_ index: Int, rows: Range<Int>) {
+        let w = saved.values[index]
         let wide = c.intermediateSize / 16
-        kernels.share(rows * wide) { mine in
-            let at = mine.lowerBound * 16
+        kernels.share(rows.count * wide) { mine in
+            let at = (rows.lowerBound * wide + mine.lowerBound) * 16
             mnk_swiglu(
-                kernels.features, w.gate.pointer + at, w.up.pointer + at, mine.count * 16,
-                w.gated.pointer + at)
+                kernels.features, w[.gate].pointer + at, w[.up].pointer + at, mine.count * 16,
+                w[.gated].pointer + at)
         }
-        guard let output else {
-            // The gradient of the last map's B needs its projection, though not its output.
-            project(layer[.down], index, w.gated)
-            return
-        }
-        output.update(from: w.middle.pointer, count: rows * hidden)
-        apply(layer[.down], index, w.gated, accumulate: true, into: output)
     }
 
     /// From the gradient of the layer's output, in the workspace's stream, to that of its input in
     /// the same place; gradients of the terms are added. The workspace holds the layer's values.
     ///
     /// - Parameter needsInput: false for the first layer: nothing is learned before it.
-    func backward(_ index: Int, input: UnsafeMutablePointer<Float>, needsInput: Bool) {
-        let w = workspace
-        let layer = model.layers[index]
+    func backward(_ index: Int, needsInput: Bool) {
+        let (w, v) = (workspace, saved.values[index])
+        let layer = weights(index, next: -1)
         // Feed-forward.
-        pull(layer[.down], index, x: w.gated, dy: w.stream, dx: w.wide1, accumulate: false)
-        let wide = c.intermediateSize / 16
-        kernels.share(rows * wide) { mine in
-            let at = mine.lowerBound * 16
-            mnk_swiglu_backward(
-                kernels.features, w.gate.pointer + at, w.up.pointer + at, w.wide1.pointer + at,
-                mine.count * 16, w.wide1.pointer + at, w.wide2.pointer + at)
-        }
-        pull(layer[.gate], index, x: w.normed2, dy: w.wide1, dx: w.normedGradient, accumulate: false)
-        pull(layer[.up], index, x: w.normed2, dy: w.wide2, dx: w.normedGradient, accumulate: true)
-        normBackward(w.middle.pointer, layer.feedForwardNorm)
+        pull(layer[.down], index, x: .gated, dy: w.stream, dx: w.wide1, accumulate: false)
+        gateBackward(v)
+        pull(layer[.gate], index, x: .normed2, dy: w.wide1, dx: w.normedGradient, accumulate: false)
+        pull(layer[.up], index, x: .normed2, dy: w.wide2, dx: w.normedGradient, accumulate: true)
+        normBackward(v[.middle].pointer, layer.feedForwardNorm)
         // Attention.
         pull(
-            layer[.attentionOutput], index, x: w.attended, dy: w.stream, dx: w.attendedGradient,
+            layer[.attentionOutput], index, x: .attended, dy: w.stream, dx: w.attendedGradient,
             accumulate: false)
-        attendBackward()
-        rotate(w.queryGradient, heads: c.heads, backward: true)
-        rotate(w.keyGradient, heads: c.kvHeads, backward: true)
+        attendBackward(v)
+        rotate(w.queryGradient, heads: c.heads, 0..<rows, backward: true)
+        rotate(w.keyGradient, heads: c.kvHeads, 0..<rows, backward: true)
         let dx = needsInput ? w.normedGradient : nil
-        pull(layer[.query], index, x: w.normed1, dy: w.queryGradient, dx: dx, accumulate: false)
-        pull(layer[.key], index, x: w.normed1, dy: w.keyGradient, dx: dx, accumulate: true)
-        pull(layer[.value], index, x: w.normed1, dy: w.valueGradient, dx: dx, accumulate: true)
-        if needsInput { normBackward(input, layer.attentionNorm) }
+        pull(layer[.query], index, x: .normed1, dy: w.queryGradient, dx: dx, accumulate: false)
+        pull(layer[.key], index, x: .normed1, dy: w.keyGradient, dx: dx, accumulate: true)
+        pull(layer[.value], index, x: .normed1, dy: w.valueGradient, dx: dx, accumulate: true)
+        if needsInput { normBackward(saved.inputs[index].pointer, layer.attentionNorm) }
+    }
+
+    /// Gradients of gate and up, in the wide rows, by that of their product, in the first of them.
+    private func gateBackward(_ v: LayerValues) {
+        let w = workspace
+        let wide = c.intermediateSize / 16
+        kernels.share(rows * wide) { mine in
+            let (at, count) = (mine.lowerBound * 16, mine.count * 16)
+            let (dy, dup) = (w.wide1.pointer + at, w.wide2.pointer + at)
+            let (gate, up) = (v[.gate].pointer + at, v[.up].pointer + at)
+            guard v.gateDerivatives.isSet else {
+                mnk_swiglu_backward(kernels.features, gate, up, dy, count, dy, dup)
+                return
+            }
+            for i in 0..<count { (dy[i], dup[i]) = (dy[i] * gate[i], dy[i] * up[i]) }
+        }
     }
 
     // MARK: Linear maps
 
     /// y (+)= W·x + bias + scale·B·A·x.
     private func apply(
-        _ linear: FrozenLinear, _ layer: Int, _ x: LayerWorkspace.Rows, accumulate: Bool = false,
-        into y: UnsafeMutablePointer<Float>
+        _ linear: FrozenLinear, _ layer: Int, _ x: LayerTensor, _ rows: Range<Int>,
+        accumulate: Bool = false, into output: UnsafeMutablePointer<Float>
     ) {
+        let (width, inputs) = (linear.weights.outputs, linear.weights.inputs)
+        let y = output + rows.lowerBound * width
         kernels.frozen(
-            linear.weights, input: x.pointer, rows: rows, accumulate: accumulate, into: y)
-        let width = linear.weights.outputs
+            linear.weights, input: saved.values[layer][x].pointer + rows.lowerBound * inputs,
+            rows: rows.count, accumulate: accumulate, into: y)
         if let bias = linear.bias {
-            kernels.share(rows) { mine in
+            kernels.share(rows.count) { mine in
                 for row in mine { for i in 0..<width { y[row * width + i] += bias[i] } }
             }
         }
-        guard let slot = project(linear, layer, x) else { return }
+        guard let slot = project(linear, layer, x, rows) else { return }
         kernels.expand(
-            projected(linear.name).pointer, rows: rows, rank: slot.rank,
-            by: parameters.values.pointer + slot.b, width: slot.outputs, scale: shape.scale, into: y)
+            projected(linear.name, layer) + rows.lowerBound * padded(slot.rank, 16),
+            rows: rows.count, rank: slot.rank, by: parameters.values.pointer + slot.b,
+            width: slot.outputs, scale: shape.scale, into: y)
     }
 
     /// A·x of a map that has a term.
     @discardableResult
-    private func project(_ linear: FrozenLinear, _ layer: Int, _ x: LayerWorkspace.Rows)
-        -> LowRankSlot?
-    {
-        guard let slot = parameters.slot(layer, linear.name) else { return nil }
+    private func project(
+        _ linear: FrozenLinear, _ layer: Int, _ x: LayerTensor, _ rows: Range<Int>
+    ) -> LowRankSlot? {
+        guard let slot = parameters.slot(layers[layer], linear.name) else { return nil }
         kernels.project(
-            x.pointer, rows: rows, width: slot.inputs, by: parameters.values.pointer + slot.a,
-            rank: slot.rank, scale: 1, into: projected(linear.name).pointer)
+            saved.values[layer][x].pointer + rows.lowerBound * slot.inputs, rows: rows.count,
+            width: slot.inputs, by: parameters.values.pointer + slot.a, rank: slot.rank, scale: 1,
+            into: projected(linear.name, layer) + rows.lowerBound * padded(slot.rank, 16))
         return slot
     }
 
     /// The gradients of a map: of its term, and of its input where that is wanted.
     private func pull(
-        _ linear: FrozenLinear, _ layer: Int, x: LayerWorkspace.Rows, dy: LayerWorkspace.Rows,
+        _ linear: FrozenLinear, _ layer: Int, x: LayerTensor, dy: LayerWorkspace.Rows,
         dx: LayerWorkspace.Rows?, accumulate: Bool
     ) {
         if let dx {
@@ -129,19 +191,21 @@ struct LayerPass {
                 linear.weights, transposed: true, input: dy.pointer, rows: rows,
                 accumulate: accumulate, into: dx.pointer)
         }
-        guard let slot = parameters.slot(layer, linear.name) else { return }
+        guard let slot = parameters.slot(layers[layer], linear.name) else { return }
         let values = parameters.values.pointer
-        let gradients = parameters.gradients.pointer
         let back = workspace.projectedGradient.pointer
-        kernels.factorGradient(
-            projected(linear.name).pointer, dy.pointer, rows: rows, rank: slot.rank,
-            width: slot.outputs, scale: shape.scale, into: gradients + slot.b)
         kernels.project(
             dy.pointer, rows: rows, width: slot.outputs, by: values + slot.b, rank: slot.rank,
             scale: shape.scale, into: back)
-        kernels.factorGradient(
-            back, x.pointer, rows: rows, rank: slot.rank, width: slot.inputs, scale: 1,
-            into: gradients + slot.a)
+        if layer < learning {
+            let gradients = parameters.gradients.pointer
+            kernels.factorGradient(
+                projected(linear.name, layer), dy.pointer, rows: rows, rank: slot.rank,
+                width: slot.outputs, scale: shape.scale, into: gradients + slot.b)
+            kernels.factorGradient(
+                back, saved.values[layer][x].pointer, rows: rows, rank: slot.rank,
+                width: slot.inputs, scale: 1, into: gradients + slot.a)
+        }
         if let dx {
             kernels.expand(
                 back, rows: rows, rank: slot.rank, by: values + slot.a, width: slot.inputs,
@@ -149,18 +213,19 @@ struct LayerPass {
         }
     }
 
-    private func projected(_ name: LayerLinear) -> LayerWorkspace.Rows {
-        workspace.projected[LayerLinear.allCases.firstIndex(of: name)!]
+    private func projected(_ name: LayerLinear, _ layer: Int) -> UnsafeMutablePointer<Float> {
+        saved.values[layer].projected(name)
     }
 
     // MARK: Norms, rotation, attention
 
     private func norm(
-        _ x: UnsafeMutablePointer<Float>, _ weight: [Float], into y: LayerWorkspace.Rows
+        _ x: UnsafePointer<Float>, _ weight: [Float], _ rows: Range<Int>,
+        into y: LayerWorkspace.Rows
     ) {
         let n = c.hiddenSize
-        kernels.share(rows) { mine in
-            let at = mine.lowerBound * n
+        kernels.share(rows.count) { mine in
+            let at = (rows.lowerBound + mine.lowerBound) * n
             mnk_rms_norm(
                 kernels.features, x + at, weight, c.normEpsilon, mine.count, n, 0, y.pointer + at)
         }
@@ -179,15 +244,19 @@ struct LayerPass {
     }
 
     /// Rotates rows to their positions (RoPE); the gradient goes the other way.
-    private func rotate(_ x: LayerWorkspace.Rows, heads: Int, backward: Bool) {
+    private func rotate(
+        _ x: LayerWorkspace.Rows, heads: Int, _ rows: Range<Int>, backward: Bool
+    ) {
         let dimension = c.headDimension
         let half = angles.half
         let sine = backward ? angles.minusSine : angles.sine
         for sequence in batch.sequences {
-            kernels.share(sequence.count) { mine in
-                for position in mine {
+            let some = sequence.clamped(to: rows)
+            kernels.share(some.count) { mine in
+                for row in mine.lowerBound + some.lowerBound..<mine.upperBound + some.lowerBound {
+                    let position = row - sequence.lowerBound
                     mnk_rope(
-                        x.pointer + (sequence.lowerBound + position) * heads * dimension, heads,
+                        x.pointer + row * heads * dimension, heads,
                         dimension, half, angles.cosine.pointer + position * half,
                         sine.pointer + position * half, c.rope.interleaved ? 1 : 0)
                 }
@@ -195,19 +264,19 @@ struct LayerPass {
         }
     }
 
-    private func attend() {
-        eachHead { attention, _, scratch in
+    private func attend(_ v: LayerValues) {
+        eachHead(v) { attention, _, scratch in
             var attention = attention
             mnk_training_attend(kernels.features, &attention, scratch)
         }
     }
 
     /// Gradients of queries, keys and values by that of what was attended.
-    private func attendBackward() {
+    private func attendBackward(_ v: LayerValues) {
         let w = workspace
         let dimension = c.headDimension
         let queries = c.heads * dimension
-        eachHead { attention, at, scratch in
+        eachHead(v) { attention, at, scratch in
             var attention = attention
             mnk_training_attend_backward(
                 kernels.features, &attention, w.attendedGradient.pointer + at,
@@ -237,6 +306,7 @@ struct LayerPass {
 
     /// Calls `body` for each query head of each sequence, with where its rows begin.
     private func eachHead(
+        _ v: LayerValues,
         _ body: (mnk_training_attention, _ at: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
         let w = workspace
@@ -252,16 +322,16 @@ struct LayerPass {
                 let kv =
                     sequence.lowerBound * c.kvSize + head / (c.heads / c.kvHeads) * dimension
                 var attention = mnk_training_attention()
-                attention.q = UnsafePointer(w.query.pointer + at)
+                attention.q = UnsafePointer(v[.query].pointer + at)
                 attention.ldq = queries
-                attention.k = UnsafePointer(w.key.pointer + kv)
-                attention.v = UnsafePointer(w.value.pointer + kv)
+                attention.k = UnsafePointer(v[.key].pointer + kv)
+                attention.v = UnsafePointer(v[.value].pointer + kv)
                 attention.ldk = c.kvSize
                 (attention.tokens, attention.dim) = (sequence.count, dimension)
                 attention.scale = scale
-                attention.out = w.attended.pointer + at
+                attention.out = v[.attended].pointer + at
                 attention.ldo = queries
-                attention.lse = w.lse.pointer + head * stride + sequence.lowerBound
+                attention.lse = v[.lse].pointer + head * stride + sequence.lowerBound
                 body(attention, at, w.scratch[thread].pointer)
             }
         }

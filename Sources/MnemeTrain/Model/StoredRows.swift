@@ -26,6 +26,21 @@ struct StoredRows {
         outputs = rows.count
     }
 
+    private init(_ matrix: StoredMatrix, copy: UnsafeRawPointer, outputs: Int) {
+        (self.matrix, source, self.outputs) = (matrix, copy, outputs)
+    }
+
+    /// Bytes of all rows.
+    var byteCount: Int {
+        let shape = blockShape(type: matrix.type) ?? (1, 0)
+        return outputs * (matrix.inputs / shape.weights) * shape.bytes
+    }
+
+    /// The same rows, read from a copy of their bytes.
+    func moved(to copy: UnsafeRawPointer) -> StoredRows {
+        StoredRows(matrix, copy: copy, outputs: outputs)
+    }
+
     /// A part of them.
     subscript(rows: Range<Int>) -> StoredRows { StoredRows(matrix, rows: rows) }
 

@@ -15,6 +15,17 @@ public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
     /// APOLLO-Mini [202]: rank 1; one scale a matrix.
     case apollomini
 
+    /// All names, as a sentence has them.
+    public static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
+    /// A learning rate for it by one for AdamW: GaLore takes a quarter of Adam's steps.
+    public var rateFactor: Double {
+        switch self {
+        case .galore, .naturalgalore: 4
+        default: 1
+        }
+    }
+
     package func make(_ matrices: [TrainingMatrix]) -> any TrainingOptimizer {
         switch self {
         case .adamw: AdamW(matrices)

@@ -25,6 +25,7 @@ public final class AdapterTrainer {
     private let plan: BatchPlan
     private var kept: KeptTexts
     private let checkpoint: String
+    private let snapshots: Snapshotter
     private let base: String
     private let examples: String
     private var optimizer: any TrainingOptimizer
@@ -70,6 +71,7 @@ public final class AdapterTrainer {
         settings.steps = settings.steps ?? max(60, 5 * first.count)
         self.settings = settings
         self.checkpoint = checkpoint
+        snapshots = Snapshotter(path: checkpoint)
         self.base = base
         kept = KeptTexts(
             try found?.head.kept ?? Self.keptTexts(source, found == nil ? settings : nil, pool),
@@ -77,11 +79,12 @@ public final class AdapterTrainer {
         model = try AdapterModel(
             source, shape: settings.shape, batchTokens: plan.batchTokens + kept.stepTokens,
             keptTokens: kept.stepTokens, seed: settings.seed, pool: pool,
-            precision: settings.precision)
+            precision: settings.precision, strategies: settings.strategies ?? TrainingStrategies())
         kept.prepare(model)
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
         optimizer = settings.optimizer.make(model.parameters.matrices)
+        model.arena.add(optimizer.stateBytes, .optimizer)
         if let found {
             try restore(found)
         } else if let start {
@@ -105,6 +108,7 @@ public final class AdapterTrainer {
             progress.heldOutLoss = progress.firstHeldOutLoss
         }
         model.parameters.clearGradients()
+        model.step = progress.step
         let targets = batch.targetCount
         let rows = max(1, batch.kept.count)
         let sums = model.addGradient(
@@ -118,6 +122,7 @@ public final class AdapterTrainer {
                 "The loss is no number any more at step \(progress.step + 1). Train again with a lower --learning-rate."
             )
         }
+        snapshots.waitForCopy()
         optimizer.step(
             model.parameters.values.pointer, gradients: model.parameters.gradients.pointer,
             scale: Float(min(1, 1 / (norm + 1e-6))),
@@ -137,17 +142,33 @@ public final class AdapterTrainer {
     ///
     /// - Throws: `MnemeError` of class `full` for a full disk; the one before stays.
     public func save() throws {
-        let values = model.parameters.values
-        let state = optimizer.state
-        try TrainingCheckpoint(
+        // What became of an older one does not matter any more.
+        try? snapshots.finish()
+        try snapshot.copy().write(to: checkpoint)
+    }
+
+    /// Writes the checkpoint beside the next steps.
+    ///
+    /// - Throws: what the write of the one before failed with, see ``save()``.
+    public func saveInBackground() throws { try snapshots.begin(snapshot) }
+
+    /// Returns when the last checkpoint is written.
+    ///
+    /// - Throws: what its write failed with, see ``save()``.
+    public func finishSaving() throws { try snapshots.finish() }
+
+    /// Seconds that steps waited for checkpoints in the background.
+    public var stallSeconds: Double { snapshots.stallSeconds }
+
+    /// All that the next step needs.
+    private var snapshot: Snapshotter.Job {
+        Snapshotter.Job(
             head: TrainingCheckpoint.Head(
                 settings: settings, examples: examples, base: base, step: progress.step,
                 heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
                 tokens: progress.tokens, seconds: progress.seconds,
-                parameters: values.count, stateBytes: state.count, kept: kept.texts),
-            parameters: Array(UnsafeBufferPointer(start: values.pointer, count: values.count)),
-            state: state
-        ).write(to: checkpoint)
+                parameters: model.parameters.values.count, stateBytes: 0, kept: kept.texts),
+            parameters: model.parameters.values, optimizer: optimizer)
     }
 
     /// The adapter as it is so far.

@@ -18,6 +18,8 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
     public var sequenceTokens = 512
     /// The optimizer.
     public var optimizer = OptimizerKind.adamw
+    /// How memory is used; nil, as in checkpoints of before there was a choice, is the first of each.
+    public var strategies: TrainingStrategies?
     /// The number format of products with frozen weights.
     public var precision = TrainingPrecision.fastest
 

@@ -53,9 +53,24 @@ extension AdaptersCommand {
         var keep = 1.0
         @Option(
             help: ArgumentHelp(
-                "The optimizer: \(OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")).",
+                "The optimizer: \(OptimizerKind.names).",
                 valueName: "name"))
         var optimizer = "adamw"
+        @Option(
+            help: ArgumentHelp(
+                "What is kept for the gradient: \(SavedTensors.names); with a part where there is one, such as tokenswap:0.25.",
+                valueName: "name"))
+        var savedTensors = "checkpoint"
+        @Option(
+            help: ArgumentHelp(
+                "How gradients are found: \(LearningRoute.names); with a number of blocks where there are some, such as auglocal:4.",
+                valueName: "name"))
+        var route = "backprop"
+        @Option(
+            help: ArgumentHelp(
+                "Where the base's weights are meanwhile: \(BasePlacement.names) (two layers in memory).",
+                valueName: "name"))
+        var placement = "mapped"
         @Option(help: "The same seed gives the same adapter.") var seed: UInt64 = 1
         @Flag(help: "Go on where a training of this name stopped, with its settings.")
         var resume = false
@@ -195,15 +210,26 @@ extension AdaptersCommand {
         private func settings() throws -> TrainingSettings {
             var settings = TrainingSettings()
             guard let optimizer = OptimizerKind(rawValue: optimizer) else {
-                let known = OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")
-                throw InputError("'\(optimizer)' is no optimizer; it is one of \(known).")
+                throw InputError("'\(optimizer)' is no optimizer; it is one of \(OptimizerKind.names).")
             }
             settings.shape.rank = rank
             settings.shape.alpha = Double(2 * rank)
             (settings.steps, settings.learningRate) = (steps, learningRate)
             (settings.optimizer, settings.seed, settings.keep) = (optimizer, seed, keep)
+            settings.strategies = try strategies()
             try settings.check()
             return settings
+        }
+
+        private func strategies() throws -> TrainingStrategies {
+            var strategies = TrainingStrategies()
+            strategies.savedTensors = try SavedTensors(savedTensors)
+            strategies.route = try LearningRoute(route)
+            guard let placement = BasePlacement(rawValue: placement) else {
+                throw InputError("'\(placement)' is no placement; it is one of \(BasePlacement.names).")
+            }
+            strategies.placement = placement
+            return strategies
         }
 
         /// The training examples, and the ids of the memories that they come from.
@@ -247,7 +273,7 @@ extension AdaptersCommand {
                     Terminal.report("step \(progress.step)/\(progress.steps), " + Self.text(progress))
                 }
                 if ContinuousClock.now - saved > .seconds(20) {
-                    try trainer.save()
+                    try trainer.saveInBackground()
                     saved = .now
                 }
             }

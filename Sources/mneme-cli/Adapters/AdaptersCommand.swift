@@ -11,7 +11,7 @@ struct AdaptersCommand: AsyncParsableCommand {
             to `mneme serve`.
             """,
         subcommands: [
-            List.self, Train.self, Show.self, Eval.self, Import.self, Export.self, Merge.self, Erase.self,
+            List.self, Train.self, Show.self, Eval.self, Import.self, Export.self, Merge.self, Average.self, Erase.self,
         ],
         defaultSubcommand: List.self)
 }

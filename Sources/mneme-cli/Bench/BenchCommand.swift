@@ -17,6 +17,6 @@ struct BenchCommand: AsyncParsableCommand {
             BenchLoadCommand.self,
             BenchLLMCommand.self, BenchKVCommand.self,
             BenchIndexCommand.self, BenchKernelsCommand.self, BenchDraftsCommand.self,
-            BenchSchemasCommand.self,
+            BenchSchemasCommand.self, BenchTrainCommand.self,
         ])
 }

@@ -1,0 +1,48 @@
+/// The sum of -log p over the batch's targets, and that of KL(base || model) over its kept rows.
+package typealias LossSums = (loss: Double, divergence: Double)
+
+/// The way from a loss to the gradients of what is learned.
+///
+/// Conforming types are a file each, named in ``LearningRoute``.
+protocol GradientRoute {
+    /// Layers whose inputs and values have memory at the same time.
+    var slots: Int { get }
+    /// Adds the gradients, and gives the sums at the model's end.
+    func addGradient(_ context: RouteContext) -> LossSums
+}
+
+/// What a route computes with. Layers are given to passes in order; each takes the next slot of the
+/// saved tensors. The batch's embeddings are the first slot's input.
+struct RouteContext {
+    /// Of the model.
+    let layers: Int
+    /// Owns the slots.
+    let saved: any SavedTensorPolicy
+    /// Tokens of the batch by the hidden size.
+    let streamFloats: Int
+    /// A pass through these layers, of which the first ones learn.
+    let pass: (_ layers: [Int], _ learning: Int) -> LayerPass
+    /// The loss of a last layer's output, which a slot's input holds; its gradient becomes that of
+    /// the last slot's output.
+    let head: (_ slot: Int) -> LossSums
+}
+
+extension LayerPass {
+    /// Through all layers of the pass.
+    func forward() {
+        for slot in layers.indices {
+            forward(slot)
+            if trains, slot < layers.count - 1 { saved.save(slot, self) }
+        }
+    }
+
+    /// Back through all of them.
+    ///
+    /// - Parameter needsInput: the first layer's input, too, has a gradient.
+    func backward(needsInput: Bool = false) {
+        for slot in layers.indices.reversed() {
+            if slot < layers.count - 1 { saved.restore(slot, self) }
+            backward(slot, needsInput: needsInput || slot > 0)
+        }
+    }
+}

@@ -1,0 +1,12 @@
+/// How a training goes about memory: strategies that do not change what is learned from.
+public struct TrainingStrategies: Sendable, Equatable, Codable {
+    /// What is kept between the forward and the backward pass.
+    public var savedTensors = SavedTensors.checkpoint
+    /// How gradients are found.
+    public var route = LearningRoute.backprop
+    /// Where the base's weights are meanwhile.
+    public var placement = BasePlacement.mapped
+
+    /// Each layer's input is kept, gradients go through all layers, weights are in their file's pages.
+    public init() {}
+}
