@@ -109,7 +109,7 @@ extension Engine {
         let c = decoder.configuration
         let heads = c.layers * c.kvHeads
         let rows = compression.exactTokens
-        let end = min(heads, taken + max(1, (1 << 16) / rows))
+        let end = min(heads, taken + (compressed.takesLong ? 1 : max(1, (1 << 16) / rows)))
         guard compressed.take(taken..<end, from: session.view, rows: rows) else { return false }
         sequence.taken = end
         guard end == heads else { return true }

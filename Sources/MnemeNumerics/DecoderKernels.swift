@@ -231,6 +231,15 @@ package struct DecoderKernels: Sendable {
             scores)
     }
 
+    /// The share of attention that each page of `pages` would have if its rows scored as it does, see
+    /// `mnk_page_worth`: of the scores of one page more than its end.
+    package func pageWorth(
+        _ scores: UnsafePointer<Float>, queries: Int, pages: Range<Int>,
+        into worth: UnsafeMutablePointer<Float>
+    ) {
+        mnk_page_worth(features, scores, queries, pages.lowerBound, pages.upperBound, worth)
+    }
+
     /// Units of an attention, see ``units(_:)``.
     package func attend(
         _ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>

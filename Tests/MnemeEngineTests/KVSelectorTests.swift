@@ -60,6 +60,50 @@ private struct Noise {
         }
     }
 
+    @Test(arguments: [(40, 3, 3), (129, 1, 17), (12, 8, 4)])
+    func `pages are worth their share of attention, summed over queries`(
+        shape: (pages: Int, group: Int, first: Int)
+    ) {
+        var noise = Noise(shape.pages)
+        let padded = (shape.pages + 15) / 16 * 16
+        let scores = (0..<shape.group * padded).map { _ in 4 * noise.next() }
+        let range = shape.first..<shape.pages - 1
+        func worth(_ features: ProcessorFeatures) -> [Float] {
+            var out = [Float](repeating: .nan, count: padded)
+            DecoderKernels(features: features).pageWorth(
+                scores, queries: shape.group, pages: range, into: &out)
+            return out
+        }
+        let result = worth(.portable)
+        for page in 0..<padded {
+            let expected = (0..<shape.group).reduce(0.0) { sum, r in
+                let row = range.map { exp(Double(scores[r * padded + $0])) }
+                return sum
+                    + (range.contains(page) ? row[page - shape.first] / row.reduce(0, +) : 0)
+            }
+            #expect(abs(Double(result[page]) - expected) < 1e-5)
+        }
+        for features in [[.avx2], [.avx2, .avx512]] as [ProcessorFeatures]
+        where ProcessorFeatures.current.isSuperset(of: features) {
+            #expect(worth(features) == result)
+        }
+    }
+
+    @Test func `like keys share a page, and each row has its place once`() {
+        var noise = Noise(9)
+        let centers = (0..<8).map { _ in noise.vector(32).map { 4 * $0 } }
+        // A page's worth of each kind, mixed.
+        let keys = (0..<256).map { row in zip(centers[row * 5 % 8], noise.vector(32)).map { $0 + 0.3 * $1 } }
+        let order = RetroInfer().order(keys)
+        #expect(order.sorted() == Array(0..<256) && order == RetroInfer().order(keys))
+        for page in 0..<8 {
+            #expect(Set(order[page * 32..<(page + 1) * 32].map { $0 * 5 % 8 }).count == 1)
+        }
+        #expect(RetroInfer().order([]).isEmpty)
+        // Rows without anything to tell them apart stay as they are.
+        #expect(RetroInfer().order([[Float]](repeating: [1, 2], count: 96)) == Array(0..<96))
+    }
+
     @Test func `a page is bounded by its extremes, and stood for by its mean`() {
         var noise = Noise(3)
         let keys = (0..<32).map { _ in noise.vector(16) }
@@ -85,9 +129,12 @@ private struct Noise {
     .serialized)
 struct KVSelectorTests {
     /// A layer's heads with random keys, on some of whose pages all keys look the query's way.
-    private func chosen(_ selector: any KVSelector, wanted: [Int], pages: Int, read: Int, layer: Int)
-        throws -> [[Int32]]
-    {
+    ///
+    /// - Parameter before: a layer that chooses for the same queries first; `layer` has others then.
+    private func chosen(
+        _ selector: any KVSelector, wanted: [Int], pages: Int, read: Int, layer: Int,
+        before: Int? = nil
+    ) throws -> [[Int32]] {
         let c = try RealModel.loaded.get().decoder.configuration
         let d = c.headDimension
         let block = KVShape.blockTokens
@@ -117,13 +164,18 @@ struct KVSelectorTests {
         let selection = KVSelection(
             c, selector, rows: (read * block, (pages + 1) * block), heads: heads)
         var result: [[Int32]] = []
-        for head in 0..<c.kvHeads {
+        func choose(_ layer: Int, _ head: Int, _ queries: [[Float]]) {
             let i = layer * c.kvHeads + head
             heads[i].count = pages * block + 5
             selection.build(i, base: memory.pointer)
             queries.flatMap(\.self).withUnsafeBufferPointer {
                 selection.choose(layer, head, $0.baseAddress!, scale: 1 / Float(d).squareRoot())
             }
+        }
+        if let before { for head in 0..<c.kvHeads { choose(before, head, queries) } }
+        for head in 0..<c.kvHeads {
+            let i = layer * c.kvHeads + head
+            choose(layer, head, before == nil ? queries : queries.map { $0.map { -$0 } })
             let rows = selection.chooser.chosen[i]
             #expect(rows.count % block == 5)
             result.append(
@@ -149,6 +201,14 @@ struct KVSelectorTests {
                 #expect(table.first == 0 && table.suffix(2) == [Int32(shape.pages - 1), Int32(shape.pages)])
                 #expect(wanted.allSatisfy { table.contains(Int32($0)) }, "\(type(of: selector))")
             }
+        }
+        // Behind a watershed, what was chosen there is read, whatever the queries.
+        let round = RoundAttention(layers: try RealModel.loaded.get().decoder.configuration.layers)
+        for table in try chosen(
+            round, wanted: wanted, pages: shape.pages, read: shape.read,
+            layer: round.wholeLayers + 3, before: round.wholeLayers)
+        {
+            #expect(table.count == shape.read && wanted.allSatisfy { table.contains(Int32($0)) })
         }
         // Layers that read all have the head's own table.
         let all = try chosen(Quest(), wanted: wanted, pages: shape.pages, read: 9, layer: 1)
@@ -178,7 +238,13 @@ struct KVSelectorTests {
         }
         let whole = try answer("full", 400)
         let all = try answer(name, 416)
-        #expect(all.logits == whole.logits)
+        if ["retroinfer"].contains(name) {
+            // Rows in another order add up in another order.
+            let distance = zip(all.logits, whole.logits).map { abs($0 - $1) }.max()!
+            #expect(distance > 0 && distance < (type == .f16 ? 0.1 : 1), "\(distance)")
+        } else {
+            #expect(all.logits == whole.logits)
+        }
         #expect(all.cache.readBytes >= all.cache.bytes && whole.cache.readBytes == whole.cache.bytes)
         let some = try answer(name, 160)
         #expect(some.logits != whole.logits && !some.logits.contains { !$0.isFinite })

@@ -7,6 +7,8 @@ import Testing
 /// Rows of one head, made by hand.
 final class SampleRows {
     private var rows: KVRows
+    /// Valid as long as this is.
+    var view: KVRows { rows }
     private let keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>
 
     func scores(_ scorer: some TokenScorer) -> [Float] {
@@ -147,6 +149,59 @@ final class SampleRows {
             }
                 == [[5, 3]])
         #expect(sample.dispose(CompensationToken(), lost: [], kept: Array(0..<8)).isEmpty)
+    }
+
+    /// Heads of each layer with attention given by hand; of `count` rows each.
+    private func joint(
+        _ scorer: some JointScorer, _ attention: [[[Float]]], budget: Int
+    ) -> [[[Float]]] {
+        let samples = attention.map { heads in
+            heads.map { sample($0.count, attention: $0, budget: budget) }
+        }
+        return withExtendedLifetime(samples) {
+            scorer.scores(samples.map { $0.map(\.view) })
+        }
+    }
+
+    @Test func `what an earlier layer lost, later ones lose, by the attention so far`() {
+        let scorer = SpAtten(first: 1.5, recent: 1)
+        #expect(scorer.split(4, lengths: [[9, 9], [9, 9], [9, 9]]) == [[6, 6], [4, 4], [2, 2]])
+        let scores = joint(
+            scorer,
+            [
+                [[1, 2, 3, 4, 5, 6, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0]],
+                [[9, 0, 9, 0, 0, 0, 9, 0], [0, 0, 0, 0, 1, 0, 0, 0]],
+            ], budget: 4)
+        // Layer 0 keeps six: of the last, and 6, 5, 4, 3, 2. Row 0 is lost, though 9 come later.
+        #expect(scores[0][0] == [1, 2, 3, 4, 5, 6, 0, .infinity] && scores[0][1] == scores[0][0])
+        #expect(scores[1][0] == [-1, 2, 12, 4, 6, 6, -1, .infinity])
+        #expect(joint(scorer, [[], [[1, 2]]], budget: 1).map(\.count) == [0, 1])
+    }
+
+    @Test func `heads that look back choose for their layer`() {
+        let scorer = CompressKV(strengths: [[0.1, 0.9, 0.2]], window: 1, pool: 1)
+        let scores = joint(scorer, [[[9, 0, 0, 1], [0, 5, 1, 1], [0, 0, 8, 1]]], budget: 2)
+        #expect(scores == [[[Float]](repeating: [0, 5, 1, .infinity], count: 3)])
+    }
+
+    @Test func `runs of rows are kept, the same in layers of a group`() {
+        let scorer = WindowKV(run: 2, group: 2, window: 1)
+        let one: [[Float]] = [[4, 0, 1, 1, 3, 0]]
+        let two: [[Float]] = [[0, 0, 0, 0, 9, 0]]
+        let scores = joint(scorer, [one, [], two, two], budget: 2)
+        #expect(scores[0] == [[2, 2, 1, 1, 3, .infinity]] && scores[1].isEmpty)
+        #expect(scores[2] == scores[0] && scores[3] == [[0, 0, 0, 0, 9, .infinity]])
+    }
+
+    @Test func `anchors take in what lies nearest`() {
+        let cache = ElasticCache(recent: 1)
+        let attention: [Float] = [5, 1, 1, 7, 1, 0]
+        let rows = sample(6, attention: attention)
+        #expect(rows.scores(cache) == [5, 1, 1, 7, 1, .infinity])
+        let changes = rows.dispose(cache, lost: [1, 2, 4], kept: [0, 3, 5])
+        // Keys are 1 to 6: row 1 goes to row 0, rows 2 and 4 to row 3, and the last takes none.
+        #expect(changes.map(\.row) == [0, 3] && changes.map { $0.key[0] } == [1.5, 4])
+        #expect(rows.dispose(cache, lost: [0], kept: [5]).isEmpty)
     }
 
     @Test func `heads that look back keep all as far as the budget reaches`() {

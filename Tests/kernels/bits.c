@@ -613,6 +613,28 @@ static void test_coded_attention(void) {
     }
 }
 
+/// Pages by the vectors that stand for them, and what they are worth to all queries together.
+typedef struct { const float *q; const uint16_t *vectors; size_t rows, dim, count, pages; } select_case;
+static void run_select(uint32_t f, const void *arguments, void *out) {
+    const select_case *c = arguments;
+    size_t padded = (c->pages + 15) / 16 * 16;
+    float *scores = out;
+    mnk_score_pages(f, c->q, c->dim, c->rows, c->dim, 0.125f, c->vectors, c->count, c->pages, scores);
+    mnk_page_worth(f, scores, c->rows, 1, c->pages - 1, scores + c->rows * padded);
+}
+static void test_selection(void) {
+    static const struct { size_t rows, dim, count, pages; } cases[] = {{3, 64, 1, 40}, {8, 80, 2, 5}, {1, 128, 2, 48}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t padded = (cases[i].pages + 15) / 16 * 16, count = padded * cases[i].dim * cases[i].count;
+        uint16_t *vectors = malloc(count * 2);
+        for (size_t e = 0; e < count; e++) vectors[e] = next_half();
+        float *q = floats(cases[i].rows * cases[i].dim, 2);
+        select_case c = {q, vectors, cases[i].rows, cases[i].dim, cases[i].count, cases[i].pages};
+        compare(named("%zu pages by %zu vectors of %zu", c.pages, c.count, c.dim), run_select, &c, (c.rows + 1) * padded * sizeof(float));
+        free(vectors), free(q);
+    }
+}
+
 // MARK: Graph
 
 enum { NODES = 240, DEGREE = 16, BEAM = 24, QUERIES = 12 };
@@ -751,6 +773,7 @@ int main(void) {
     test_encoder_attention();
     test_decoder_attention();
     test_coded_attention();
+    test_selection();
     test_graph();
     test_formats();
     puts("all paths give the same bits");

@@ -322,6 +322,10 @@ void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_
 /// vectors[((p/16·dim + i)·count + v)·16 + p%16]; pages up to padded are there, whatever they hold.
 void mnk_score_pages(uint32_t features, const float *q, size_t ldq, size_t rows, size_t dim, float scale, const uint16_t *vectors, size_t count, size_t pages,
                      float *scores);
+/// The share of attention that each page of [first, end) would have if its rows scored as it does,
+/// summed over queries, so that those with high scores do not outweigh the others: of the scores of
+/// end + 1 pages, as mnk_score_pages() lays them out. Others are worth 0, up to the padding.
+void mnk_page_worth(uint32_t features, const float *scores, size_t rows, size_t first, size_t end, float *worth);
 
 // MARK: Vectors
 

@@ -8,6 +8,8 @@ extension CompressedSequence {
         fresh = 0
         let lengths = self.lengths { positions[$0].count }
         let budgets = split(lengths) { rows($0, positions[$0], budget: budget) }
+        joint = jointScores { rows($0, positions[$0], budget: budget) }
+        defer { joint = nil }
         for i in positions.indices where budgets[i] < positions[i].count {
             if codec.isPaged, codedPages(i) > 0 {
                 evictPages(i, budget: budgets[i])
@@ -28,30 +30,49 @@ extension CompressedSequence {
     ///   - count: its rows, of positions from 0 on.
     /// - Returns: false if there is no memory.
     package func take(_ chosen: Range<Int>, from view: KVView, rows count: Int) -> Bool {
-        // What is measured of heads is known with the first of them.
-        let budgets =
-            measured
-            ?? split(lengths { _ in count }) { i in
-                rows(i, (0..<Int32(count)).map { $0 }, budget: budget) { [self] in
-                    fetch(i, from: view, rows: 0..<count)
-                }
+        // What is measured of heads, or scored together, is known with the first of them.
+        func all(_ i: Int) -> KVRows {
+            rows(i, (0..<Int32(count)).map { $0 }, budget: budget) { [self] in
+                fetch(i, from: view, rows: 0..<count)
             }
+        }
+        if measured == nil { joint = jointScores(all) }
+        let budgets = measured ?? split(lengths { _ in count }, all)
         measured = budgets
         loaded = nil
         for i in chosen {
             let first = firstSeen(i, of: count)
             fetch(i, from: view, rows: first..<count)
-            guard keep(i, (Int32(first)..<Int32(count)).map { $0 }, budget: min(count - first, budgets[i]))
+            let rows = arrange(i, (Int32(first)..<Int32(count)).map { $0 })
+            guard keep(i, rows, budget: min(count - first, budgets[i]))
             else { return false }
             selection?.build(i, base: pages.base)
             encode(i)
         }
         if chosen.upperBound == positions.count {
-            measured = nil
+            (measured, joint) = (nil, nil)
             next = count
             didEvict()
         }
         return true
+    }
+
+    /// True if taking a head's rows takes long: they are put into an order of their own.
+    package var takesLong: Bool { policy.selector?.arranges ?? false }
+
+    /// Puts the rows in `scratch` into the order that a selector wants: of whole pages, but the first
+    /// and the last, which are always read.
+    private func arrange(_ i: Int, _ positions: [Int32]) -> [Int32] {
+        let block = KVShape.blockTokens
+        let end = (positions.count / block - 1) * block
+        guard let selector = policy.selector, selector.arranges, end > 2 * block,
+            configuration.window(layer: i / configuration.kvHeads) == nil
+        else { return positions }
+        let view = rows(i, positions, budget: budget, fill: {})
+        let order = selector.order((block..<end).map(view.key)).map { $0 + block }
+        precondition(order.count == end - block, "An order has each row once.")
+        scratch.arrange(order, at: block)
+        return positions[..<block] + order.map { positions[$0] } + positions[end...]
     }
 
     /// Copies a head's rows, from a page's first on, of a sequence that was computed whole, to
@@ -181,7 +202,7 @@ extension CompressedSequence {
         var changed = positions[i].isEmpty ? 0 : before.count
         if budget < before.count {
             let view = rows(i, before, budget: budget)
-            let scores = policy.scorer.scores(view)
+            let scores = joint?[i] ?? policy.scorer.scores(view)
             // Of equals, the later stays.
             let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
             kept = order.prefix(budget).sorted()

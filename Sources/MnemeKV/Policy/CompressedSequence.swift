@@ -45,6 +45,8 @@ package final class CompressedSequence: @unchecked Sendable {
     let squares: AlignedBuffer<Float>
     /// The budgets that a measuring allocator gave, while rows are taken.
     var measured: [Int]?
+    /// Scores that were made for all heads together, while rows are taken or evicted.
+    var joint: [[Float]]?
     let scratch: HeadScratch
     /// What each token reads, if not all.
     let selection: KVSelection?

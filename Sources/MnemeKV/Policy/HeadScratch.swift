@@ -41,4 +41,21 @@ final class HeadScratch {
             for e in 0..<dimension { target[e * block] = source[e * block] }
         }
     }
+
+    /// Puts rows in another order: `order[j]` becomes row `first + j`. Both are whole pages.
+    func arrange(_ order: [Int], at first: Int) {
+        let before = (
+            keys: AlignedBuffer<UInt16>(order.count * dimension), values: AlignedBuffer<UInt16>(order.count * dimension)
+        )
+        before.keys.pointer.update(from: keys + first * dimension, count: order.count * dimension)
+        before.values.pointer.update(from: values + first * dimension, count: order.count * dimension)
+        for (to, from) in order.enumerated() {
+            let old = from - first
+            (values + (first + to) * dimension).update(
+                from: before.values.pointer + old * dimension, count: dimension)
+            let source = before.keys.pointer + old / block * block * dimension + old % block
+            let target = start(first + to)
+            for e in 0..<dimension { target[e * block] = source[e * block] }
+        }
+    }
 }

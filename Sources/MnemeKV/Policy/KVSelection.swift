@@ -21,7 +21,8 @@ package final class KVSelection: @unchecked Sendable {
     private let dissimilarity: AlignedBuffer<Float>
     /// Pages that are always read: 1 for each.
     private let isOutlier: AlignedBuffer<UInt8>
-    /// The chosen tables; the scores of each head of a layer, those of its pages, and a copy.
+    /// The chosen tables; the scores of each head of a layer, what its pages are worth, the same with
+    /// other heads' or with outliers, and a copy.
     private let tables: AlignedBuffer<Int32>, scores: AlignedBuffer<Float>
     /// Bytes that the last token read of each head.
     private let read: AlignedBuffer<Int>
@@ -30,6 +31,9 @@ package final class KVSelection: @unchecked Sendable {
     package private(set) lazy var chooser = KVPageChooser(chosen: chosen) { [unowned self] in
         choose($0, $1, $2, scale: $3)
     }
+
+    /// The layer whose choice deeper ones read; nil if all choose.
+    private let watershed: Int?
 
     /// A page of each kind that is always read: the first, the last full one, and the open one.
     private static let always = 3
@@ -54,7 +58,10 @@ package final class KVSelection: @unchecked Sendable {
         dissimilarity = AlignedBuffer(count * pages)
         isOutlier = AlignedBuffer(count * pages)
         tables = AlignedBuffer(count * (budget + 1))
-        scores = AlignedBuffer(c.kvHeads * (c.heads / c.kvHeads + 2) * pages)
+        scores = AlignedBuffer(c.kvHeads * (c.heads / c.kvHeads + 3) * pages)
+        let last = Int(selector.lastChoosing * Double(c.layers))
+        watershed =
+            last >= c.layers - 1 ? nil : (0...last).last { c.window(layer: $0) == nil && $0 >= selector.wholeLayers }
         read = AlignedBuffer(count)
         chosen = .allocate(capacity: count)
         for i in 0..<count { (chosen + i).initialize(to: heads[i]) }
@@ -122,14 +129,18 @@ package final class KVSelection: @unchecked Sendable {
             meter(i, rows, summaries: 0)
             return
         }
-        let group = c.heads / c.kvHeads
-        let scores = scores.pointer + head * (group + 2) * capacity
-        kernels.scorePages(
-            queries: queries, count: group, dimension: c.headDimension, scale: scale,
-            vectors: vectors.pointer + i * capacity * selector.vectors * c.headDimension,
-            of: selector.vectors, pages: pages, into: scores)
-        let worth = scores + group * capacity
-        addUp(scores, group, 1..<pages - 1, into: worth)
+        let worth = worth(head) + capacity
+        let isBehind = watershed.map { layer > $0 } ?? false
+        if isBehind {
+            worth.update(repeating: 0, count: pages)
+            for other in 0..<c.kvHeads {
+                let its = self.worth(other)
+                for page in 1..<pages - 1 { worth[page] += its[page] }
+            }
+        } else {
+            score(i, queries, scale: scale, pages: pages)
+            worth.update(from: self.worth(head), count: pages)
+        }
         let marks = isOutlier.pointer + i * capacity
         for page in 1..<pages - 1 where marks[page] != 0 { worth[page] = .infinity }
         let table = tables.pointer + i * (budget + 1)
@@ -144,25 +155,26 @@ package final class KVSelection: @unchecked Sendable {
         chosen[i].pages = table
         chosen[i].codeBits = rows.codeBits
         chosen[i].count = (count + 1) * KVShape.blockTokens + rows.count % KVShape.blockTokens
-        meter(i, chosen[i], summaries: pages)
+        meter(i, chosen[i], summaries: isBehind ? 0 : pages)
     }
 
-    /// The share of attention that each page would have if its rows scored as it does, summed over
-    /// queries: so that those with high scores do not outweigh the others.
-    private func addUp(
-        _ scores: UnsafePointer<Float>, _ group: Int, _ pages: Range<Int>,
-        into worth: UnsafeMutablePointer<Float>
-    ) {
-        let padded = (pages.upperBound + 16) / 16 * 16
-        worth.update(repeating: 0, count: padded)
-        for r in 0..<group {
-            let row = scores + r * padded
-            var top = -Float.infinity
-            for page in pages { top = max(top, row[page]) }
-            var total: Float = 0
-            for page in pages { total += exp(row[page] - top) }
-            for page in pages { worth[page] += exp(row[page] - top) / total }
-        }
+    /// Where a head keeps what its pages are worth; behind it is room for two copies.
+    private func worth(_ head: Int) -> UnsafeMutablePointer<Float> {
+        let group = configuration.heads / configuration.kvHeads
+        return scores.pointer + (head * (group + 3) + group) * capacity
+    }
+
+    /// Scores a head's pages for its queries, and says what they are worth to all of them.
+    private func score(_ i: Int, _ queries: UnsafePointer<Float>, scale: Float, pages: Int) {
+        let c = configuration
+        let group = c.heads / c.kvHeads
+        let scores = scores.pointer + i % c.kvHeads * (group + 3) * capacity
+        kernels.scorePages(
+            queries: queries, count: group, dimension: c.headDimension, scale: scale,
+            vectors: vectors.pointer + i * capacity * selector.vectors * c.headDimension,
+            of: selector.vectors, pages: pages, into: scores)
+        kernels.pageWorth(
+            scores, queries: group, pages: 1..<pages - 1, into: worth(i % c.kvHeads))
     }
 
     /// Calls `body` with the pages of highest worth, ascending; of equals, the earlier.

@@ -12,6 +12,17 @@ public protocol KVSelector: Sendable {
     var vectors: Int { get }
     /// The share of the pages read that are chosen by ``KVPageSummary/dissimilarity``, for all tokens.
     var outliers: Double { get }
+    /// The last layer that chooses, in share of all layers: deeper ones read the pages that it chose,
+    /// for all of its heads together. 1 if left out: each layer and head chooses by itself.
+    var lastChoosing: Double { get }
+    /// True if rows are put into other pages (``order(_:)``). False if left out.
+    var arranges: Bool { get }
+    /// The order of a head's rows by which like ones share a page; positions are in the keys, so that
+    /// attention does not depend on it. As they are if left out.
+    ///
+    /// - Parameter keys: of the rows of whole pages of a prompt, without its first and its last ones.
+    /// - Returns: indexes of rows, each once.
+    func order(_ keys: [[Float]]) -> [Int]
     /// What stands for a page.
     ///
     /// - Parameter keys: of its rows, rotated by their positions.
@@ -33,61 +44,11 @@ public struct KVPageSummary: Sendable {
     }
 }
 
-/// Bounds the scores of a page's keys by their lowest and highest elements, and reads the pages
-/// whose bound is highest (Quest, Tang et al. 2024).
-///
-/// The bound of a query q is Σ max(qᵢ·lowᵢ, qᵢ·highᵢ). The first two layers, whose attention is not
-/// sparse, read all.
-public struct Quest: KVSelector {
-    /// The paper's two.
-    public var wholeLayers: Int
-    /// The lowest and the highest elements.
-    public var vectors: Int { 2 }
-    /// None.
-    public var outliers: Double { 0 }
-
-    /// By default with the paper's two layers that read all.
-    public init(wholeLayers: Int = 2) { self.wholeLayers = wholeLayers }
-
-    /// The lowest and the highest of each element.
-    public func summary(_ keys: [[Float]]) -> KVPageSummary {
-        var low = keys[0]
-        var high = keys[0]
-        for key in keys.dropFirst() {
-            for (i, x) in key.enumerated() {
-                low[i] = min(low[i], x)
-                high[i] = max(high[i], x)
-            }
-        }
-        return KVPageSummary(vectors: [low, high])
-    }
-}
-
-/// Reads the pages whose mean key scores highest, and always those whose keys their mean stands for
-/// worst (the landmarks and outliers of ShadowKV, Sun et al. 2025).
-///
-/// This is the paper's choice of what to read. Its low-rank keys and values kept elsewhere are not
-/// here, and a page has 32 rows instead of 8.
-public struct ShadowKV: KVSelector {
-    /// None: all layers choose.
-    public var wholeLayers: Int { 0 }
-    /// The mean.
-    public var vectors: Int { 1 }
-    /// The paper's 48 of some 300 chunks read.
-    public var outliers: Double
-
-    /// By default with the paper's share of outliers.
-    public init(outliers: Double = 0.16) { self.outliers = outliers }
-
-    /// The mean key, and one less the least cosine of a key to it.
-    public func summary(_ keys: [[Float]]) -> KVPageSummary {
-        var mean = [Float](repeating: 0, count: keys[0].count)
-        for key in keys {
-            for (i, x) in key.enumerated() { mean[i] += x / Float(keys.count) }
-        }
-        func dot(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
-        let square = dot(mean, mean)
-        let least = keys.map { dot($0, mean) / max((dot($0, $0) * square).squareRoot(), 1e-9) }.min()
-        return KVPageSummary(vectors: [mean], dissimilarity: 1 - (least ?? 1))
-    }
+extension KVSelector {
+    /// Each layer.
+    public var lastChoosing: Double { 1 }
+    /// Not.
+    public var arranges: Bool { false }
+    /// As they are.
+    public func order(_ keys: [[Float]]) -> [Int] { Array(keys.indices) }
 }

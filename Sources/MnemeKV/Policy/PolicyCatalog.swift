@@ -3,16 +3,18 @@ public import MnemeModels
 /// Policies by name.
 public enum PolicyCatalog {
     /// All names: `full` keeps all, `window` and `random` are what others must beat.
-    public static let names = [
-        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger",
-        "duoattention",
-        "razor",
-        "epicache", "cake", "d2o", "fastgen", "taskkv", "compactor", "quest", "shadowkv",
-    ]
+    public static let names =
+        [
+            "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger",
+            "duoattention",
+            "razor",
+            "epicache", "cake", "d2o", "fastgen", "taskkv", "compactor", "elastic", "compresskv", "spatten",
+            "windowkv",
+        ] + selectors
 
     /// Those that keep all rows and have each token read some (``KVSelector``); their budget is what
     /// it reads.
-    public static let selectors = ["quest", "shadowkv"]
+    public static let selectors = ["quest", "shadowkv", "retroinfer", "roundattention"]
 
     /// Makes a policy; some are measured on the model first.
     ///
@@ -64,14 +66,30 @@ public enum PolicyCatalog {
         case "taskkv":
             return KVPolicy(name, trigger: .promptEnd, scorer: TaskKV(), allocator: TaskKV())
         case "compactor": return KVPolicy(name, trigger: .promptEnd, scorer: Compactor())
-        case "quest": return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: Quest())
-        case "shadowkv":
-            return KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: ShadowKV())
+        case "elastic":
+            return KVPolicy(name, trigger: .promptEnd, scorer: ElasticCache(), disposer: ElasticCache())
+        case "compresskv":
+            return KVPolicy(
+                name, trigger: .promptEnd,
+                scorer: CompressKV(strengths: try RetrievalHeads.strengths(decoder)))
+        case "spatten":
+            return KVPolicy(name, trigger: .promptEnd, scorer: SpAtten(), allocator: SpAtten())
+        case "windowkv": return KVPolicy(name, trigger: .promptEnd, scorer: WindowKV())
+        case "quest": return keepsAll(name, Quest())
+        case "shadowkv": return keepsAll(name, ShadowKV())
+        case "retroinfer": return keepsAll(name, RetroInfer())
+        case "roundattention":
+            return keepsAll(name, RoundAttention(layers: decoder.configuration.layers))
         default:
             throw KVError(
                 .notFound,
                 "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", "))."
             )
         }
+    }
+
+    /// A policy that keeps all rows, of which each token reads some.
+    private static func keepsAll(_ name: String, _ selector: some KVSelector) -> KVPolicy {
+        KVPolicy(name, trigger: .never, scorer: StreamingLLM(), selector: selector)
     }
 }

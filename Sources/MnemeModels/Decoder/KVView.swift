@@ -115,7 +115,7 @@ package final class KVPageChooser: @unchecked Sendable {
         (self.chosen, self.body) = (chosen, body)
     }
 
-    func choose(_ layer: Int, _ head: Int, queries: UnsafePointer<Float>, scale: Float) {
+    package func choose(_ layer: Int, _ head: Int, queries: UnsafePointer<Float>, scale: Float) {
         body(layer, head, queries, scale)
     }
 }

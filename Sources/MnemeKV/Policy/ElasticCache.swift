@@ -1,0 +1,41 @@
+/// Keeps the rows with the most attention as anchors, and merges the others into the nearest anchor
+/// (Elastic Cache, Liu et al. 2024).
+///
+/// A row merged is a mean of keys and values, whatever they are like. The last rows stay. Behind the
+/// prompt all rows are kept: the paper's fixed offset there is not here.
+public struct ElasticCache: TokenScorer, Disposer {
+    /// Last rows that stay as they are.
+    public var recent: Int
+
+    /// By default 32 last rows.
+    public init(recent: Int = 32) { self.recent = recent }
+
+    /// The weights of all tokens.
+    public var needs: AttentionNeed { .all }
+
+    /// Accumulated attention; infinity for the last rows.
+    public func scores(_ rows: KVRows) -> [Float] {
+        rows.attention.enumerated().map { $0 + recent >= rows.count ? .infinity : $1 }
+    }
+
+    /// The means of anchors and what lies nearest to them, by position.
+    ///
+    /// - Complexity: O(rows·dimension).
+    public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
+        let anchors = kept.filter { $0 + recent < rows.count }
+        guard !anchors.isEmpty else { return [] }
+        var members: [Int: [Int]] = [:]
+        var next = 0
+        for row in lost {
+            while next < anchors.count, anchors[next] < row { next += 1 }
+            let before = next > 0 ? anchors[next - 1] : anchors[next]
+            let after = next < anchors.count ? anchors[next] : before
+            members[row - before <= after - row ? before : after, default: []].append(row)
+        }
+        return members.sorted { $0.key < $1.key }.map { anchor, others in
+            let all = [anchor] + others
+            return KVChange(
+                row: anchor, key: all.map(rows.key).mean, value: all.map(rows.value).mean)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/// Reads the pages whose mean key scores highest, and always those whose keys their mean stands for
+/// worst (the landmarks and outliers of ShadowKV, Sun et al. 2025).
+///
+/// This is the paper's choice of what to read. Its low-rank keys and values kept elsewhere are not
+/// here, and a page has 32 rows instead of 8.
+public struct ShadowKV: KVSelector {
+    /// None: all layers choose.
+    public var wholeLayers: Int { 0 }
+    /// The mean.
+    public var vectors: Int { 1 }
+    /// The paper's 48 of some 300 chunks read.
+    public var outliers: Double
+
+    /// By default with the paper's share of outliers.
+    public init(outliers: Double = 0.16) { self.outliers = outliers }
+
+    /// The mean key, and one less the least cosine of a key to it.
+    public func summary(_ keys: [[Float]]) -> KVPageSummary {
+        let mean = keys.mean
+        func dot(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+        let square = dot(mean, mean)
+        let least = keys.map { dot($0, mean) / max((dot($0, $0) * square).squareRoot(), 1e-9) }.min()
+        return KVPageSummary(vectors: [mean], dissimilarity: 1 - (least ?? 1))
+    }
+}
