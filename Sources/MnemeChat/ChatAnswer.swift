@@ -14,6 +14,8 @@ public struct ChatAnswer: AsyncSequence, Sendable {
 
     /// Memories in the prompt besides the profile, the most relevant first.
     public let memories: [RecalledMemory]
+    /// Messages that were left out of the prompt, see ``ChatTurn/dropsOldest``.
+    public internal(set) var droppedMessages = 0
     private let events: AsyncThrowingStream<GenerationEvent, any Error>
     private let tools: ToolGrammar?
     private let remember: Remember?
@@ -45,13 +47,16 @@ public struct ChatAnswer: AsyncSequence, Sendable {
 
     /// An iterator over the pieces; an answer is read once.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(events: events.makeAsyncIterator(), tools: tools, remember: remember)
+        var iterator = Iterator(events: events.makeAsyncIterator(), tools: tools, remember: remember)
+        iterator.droppedMessages = droppedMessages
+        return iterator
     }
 
     /// Reads the pieces of an answer.
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate var events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator
         fileprivate let remember: Remember?
+        fileprivate var droppedMessages = 0
         private var reader: ToolCallReader?
         /// Pieces that were read and not given yet, the next one last.
         private var pieces: [ChatEvent]
@@ -92,7 +97,8 @@ public struct ChatAnswer: AsyncSequence, Sendable {
                 let token = SampledToken(
                     id: id, logProbability: probability, alternatives: alternatives)
                 return reader?.read(piece, token) ?? [.text(piece, tokens: [token])]
-            case .finished(let reason, let usage):
+            case .finished(let reason, var usage):
+                usage.droppedMessages = droppedMessages
                 return reader?.finish(reason, usage) ?? [.finished(reason, usage)]
             }
         }

@@ -9,6 +9,9 @@ public struct ChatTurn: Sendable {
     /// The parameters of the answer's generation. Its prompt, texts and sources are filled in by
     /// the conversation.
     public var generation = GenerationRequest(prompt: [])
+    /// True if the oldest turns are left out where all do not fit the model; else the engine refuses
+    /// what is too long. ``MnemeEngine/GenerationUsage/droppedMessages`` tells how many.
+    public var dropsOldest = false
     /// True if a conversation with memory remembers the turn.
     public var remembers = true
 

@@ -50,26 +50,43 @@ public struct Conversation: Sendable {
         let tools = turn.tools?.callable ?? []
         request.tools = try await grammar(turn)
         let callPrefix = request.tools.map { model.tokens(ofCallPrefix: $0) } ?? []
+        // What is kept free for the answer, where turns may be dropped for it.
+        let room = engine.roomTokens
+        let reserved = min(request.maxTokens ?? room / 4, room / 2) + callPrefix.count
+        func fitted(_ messages: [ChatMessage], _ count: ([ChatMessage]) throws -> Int) throws
+            -> [ChatMessage]
+        {
+            turn.dropsOldest
+                ? try OldestTurns.fitted(messages) { try count($0) + reserved <= room } : messages
+        }
         guard let memory else {
-            request.prompt = try model.tokens(of: turn.messages, tools: tools) + callPrefix
-            return ChatAnswer(
+            let messages = try fitted(turn.messages) { try model.tokens(of: $0, tools: tools).count }
+            request.prompt = try model.tokens(of: messages, tools: tools) + callPrefix
+            var answer = ChatAnswer(
                 try engine.generate(request, span: "generate"), tools: request.tools, memories: [],
                 remember: nil)
+            answer.droppedMessages = turn.messages.count - messages.count
+            return answer
         }
-        let messages = introduced(turn.messages)
-        let place = try Self.lastWords(messages)
-        let said = messages[place].content
+        let all = introduced(turn.messages)
+        let said = all[try Self.lastWords(all)].content
         let known = Set(profile.map(\.id))
         let recalled = try await memory.recall(said).filter { !known.contains($0.memory.id) }
-        (request.prompt, request.texts) = try engine.prompt(
-            model, messages, tools: tools, at: place,
-            parts: ChatMemory.parts(said, memories: recalled))
+        func prompt(_ messages: [ChatMessage]) throws -> (tokens: [Int32], texts: [Range<Int>]) {
+            try engine.prompt(
+                model, messages, tools: tools, at: try Self.lastWords(messages),
+                parts: ChatMemory.parts(said, memories: recalled))
+        }
+        let messages = try fitted(all) { try prompt($0).tokens.count }
+        (request.prompt, request.texts) = try prompt(messages)
         request.prompt += callPrefix
         request.sources = memory.sources(recalled, profile: profile)
         let remember: ChatAnswer.Remember = { try await memory.remember(user: said, answer: $0) }
-        return ChatAnswer(
+        var answer = ChatAnswer(
             try engine.generate(request, span: "generate"), tools: request.tools,
             memories: recalled, remember: turn.remembers ? remember : nil)
+        answer.droppedMessages = all.count - messages.count
+        return answer
     }
 
     /// The calls that an answer may hold; nil if it may hold none. Where one must be called of

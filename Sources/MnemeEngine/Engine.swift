@@ -160,6 +160,9 @@ public final class Engine: Sendable {
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
 
+    /// Tokens that a prompt and its answer may have by the model and by the memory for keys and values.
+    public var roomTokens: Int { min(context, cache.capacity * KVShape.blockTokens) }
+
     /// True if ``GenerationRequest/texts`` are reused at other places.
     var reusesTexts: Bool { reuse != nil }
 

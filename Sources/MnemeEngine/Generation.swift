@@ -65,6 +65,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var firstToken = 0.0, total = 0.0
     /// The stop string that the answer ended before; nil if it ended otherwise.
     public var stopString: String?
+    /// Messages of a chat that were left out, as all would not have fit.
+    public var droppedMessages = 0
     /// The rows that the answer was given from; nil if all were.
     public var kept: KeptRows?
 

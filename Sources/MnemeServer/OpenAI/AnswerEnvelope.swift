@@ -37,11 +37,13 @@ extension GenerationUsage {
         completionTokens += other.completionTokens
         kept = kept ?? other.kept
         guard withPrompt else { return }
+        droppedMessages = max(droppedMessages, other.droppedMessages)
         promptTokens += other.promptTokens
         cachedTokens += other.cachedTokens
     }
 
-    /// The tokens of a request, as OpenAI's API tells them, and what was kept of its rows.
+    /// The tokens of a request, as OpenAI's API tells them, what was kept of its rows, and messages that were
+    /// left out.
     var json: JSONValue {
         var members: [String: JSONValue] = [
             "prompt_tokens": .number(Double(promptTokens)),
@@ -50,6 +52,7 @@ extension GenerationUsage {
             "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
         ]
         if let keptMember { members["kv"] = keptMember }
+        if droppedMessages > 0 { members["dropped_messages"] = .number(Double(droppedMessages)) }
         return .object(members)
     }
 

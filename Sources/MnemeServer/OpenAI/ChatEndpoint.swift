@@ -23,7 +23,7 @@ struct ChatEndpoint: Sendable {
             language.model, language.engine,
             memory: try call.memory.map { try chatMemory($0, caller) }, choosing: memory)
         var turn = ChatTurn(call.messages)
-        turn.tools = call.tools
+        (turn.tools, turn.dropsOldest) = (call.tools, call.dropsOldest)
         turn.generation = language.request(call.generation, caller)
         var answers: [ChatAnswer] = []
         for number in 0..<call.answers {

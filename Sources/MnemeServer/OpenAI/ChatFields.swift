@@ -13,6 +13,8 @@ struct ChatCall: Sendable {
     let answers: Int
     /// The way in which the answer is sent.
     let delivery: AnswerDelivery
+    /// True if the oldest turns are left out where all do not fit.
+    let dropsOldest: Bool
     /// The parameters of generation; its prompt is still to come.
     let generation: GenerationRequest
 
@@ -29,6 +31,7 @@ struct ChatCall: Sendable {
         tools = try ToolFields.set(request, body: body)
         memory = try ChatFields.memory.read(request)
         answers = try GenerationFields.answers.read(request) ?? 1
+        dropsOldest = try ChatFields.truncation.read(request) == .auto
         var generation = try GenerationFields.generation(request, body: body)
         let alternatives = try ChatFields.topLogprobs.read(request)
         if try ChatFields.logprobs.read(request) ?? false {
@@ -59,6 +62,29 @@ struct MemoryOptions: Sendable {
 enum ChatFields {
     /// True if each token's log-probability is told.
     static let logprobs = RequestField<Bool>("logprobs")
+    /// What becomes of conversations that are longer than the model takes.
+    enum Truncation: String, CaseIterable {
+        /// The oldest turns are left out.
+        case auto
+        /// They are refused.
+        case disabled
+    }
+
+    /// As OpenAI's Responses API has it: `auto` leaves the oldest turns out where all do not fit, and
+    /// `usage.dropped_messages` tells how many messages; `disabled`, if left out, refuses them.
+    static let truncation = RequestField<Truncation>(
+        "truncation",
+        schema: [
+            "type": "string", "enum": .array(Truncation.allCases.map { .string($0.rawValue) }),
+            "description": "auto leaves the oldest turns out of conversations that do not fit; else they are refused.",
+        ]
+    ) { request, name in
+        guard let value = try request.text(name) else { return nil }
+        guard let truncation = Truncation(rawValue: value) else {
+            throw InputError("'\(name)' must be auto or disabled.")
+        }
+        return truncation
+    }
     /// Alternatives told with each token, if `logprobs` is true.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
 
@@ -113,7 +139,7 @@ enum ChatFields {
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
-        [messages, memory, logprobs, topLogprobs] + ToolFields.all + GenerationFields.all
+        [messages, memory, truncation, logprobs, topLogprobs] + ToolFields.all + GenerationFields.all
 
     /// The fields of `memory`.
     private enum Memory {

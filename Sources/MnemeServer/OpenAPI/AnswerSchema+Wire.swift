@@ -28,7 +28,7 @@ extension AnswerSchema {
     private static let tokens = shape([
         "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
         "prompt_tokens_details": shape(["cached_tokens": count]),
-        "kv?": kept,
+        "kv?": kept, "dropped_messages?": count,
     ])
     private static let model = shape([
         "id": text, "object": only("model"), "created": count, "owned_by": text,

@@ -68,8 +68,12 @@ struct ChatCommand: AsyncParsableCommand {
             turn.generation.maxTokens = maxTokens
             turn.generation.sampling = sampling.parameters
             turn.generation.adapter = adapter
+            turn.dropsOldest = true
             let answer = try await conversation.answer(turn)
             for item in answer.memories { note("memory: ", item.memory.text) }
+            if answer.droppedMessages > 0 {
+                note("left out: ", "the \(answer.droppedMessages) oldest messages, as all do not fit the model")
+            }
             messages.append(ChatMessage(role: "assistant", content: try await Self.show(answer)))
         }
     }
