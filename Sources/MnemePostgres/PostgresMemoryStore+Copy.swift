@@ -4,7 +4,7 @@ package import MnemeStore
 /// Rows of all tables, for copies to another store and from one.
 extension PostgresMemoryStore: CopyableStore {
     /// Nothing is read twice: a connection that is lost ends the copy.
-    package func readTables(_ body: (any TableReader) throws -> Void) throws {
+    package func readTables(_ body: (any StoreTableReader) throws -> Void) throws {
         try read(isRepeatable: false) { db in
             try Self.showAll(db)
             try body(PGTables(db: db))
@@ -12,7 +12,7 @@ extension PostgresMemoryStore: CopyableStore {
     }
 
     /// As the store's one writer. Identities go on behind the rows that were copied.
-    package func writeTables(_ body: (any TableWriter) throws -> Void) throws {
+    package func writeTables(_ body: (any StoreTableWriter) throws -> Void) throws {
         try write(isRepeatable: false) { transaction in
             let db = transaction.db
             try Self.showAll(db)
@@ -32,7 +32,7 @@ extension PostgresMemoryStore: CopyableStore {
 }
 
 /// The tables in a transaction of PostgreSQL.
-private struct PGTables: TableReader, TableWriter {
+private struct PGTables: StoreTableReader, StoreTableWriter {
     let db: PGConnection
 
     func count(_ table: StoreTable) throws -> Int {

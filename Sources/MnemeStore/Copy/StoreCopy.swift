@@ -3,13 +3,13 @@ import Foundation
 /// A backend whose rows can be copied to another.
 package protocol CopyableStore: MemoryStore {
     /// Reads tables in one snapshot.
-    func readTables(_ body: (any TableReader) throws -> Void) throws
+    func readTables(_ body: (any StoreTableReader) throws -> Void) throws
     /// Writes tables in one transaction: all that `body` writes is there afterwards, or nothing.
-    func writeTables(_ body: (any TableWriter) throws -> Void) throws
+    func writeTables(_ body: (any StoreTableWriter) throws -> Void) throws
 }
 
 /// The tables of a store in a snapshot.
-package protocol TableReader {
+package protocol StoreTableReader {
     /// The number of rows.
     func count(_ table: StoreTable) throws -> Int
     /// All rows in the table's order, each with the values of its columns.
@@ -17,7 +17,7 @@ package protocol TableReader {
 }
 
 /// The tables of a store in a transaction.
-package protocol TableWriter {
+package protocol StoreTableWriter {
     /// Tells whether nobody has written anything into the store.
     func isEmpty() throws -> Bool
     /// Adds a row with the values of the table's columns.

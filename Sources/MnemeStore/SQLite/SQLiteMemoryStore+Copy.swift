@@ -3,17 +3,17 @@ import GRDB
 
 /// Rows of all tables, for copies to another store and from one.
 extension SQLiteMemoryStore: CopyableStore {
-    package func readTables(_ body: (any TableReader) throws -> Void) throws {
+    package func readTables(_ body: (any StoreTableReader) throws -> Void) throws {
         try read { try body(SQLiteTables(db: $0)) }
     }
 
-    package func writeTables(_ body: (any TableWriter) throws -> Void) throws {
+    package func writeTables(_ body: (any StoreTableWriter) throws -> Void) throws {
         try write { try body(SQLiteTables(db: $0)) }
     }
 }
 
 /// The tables in a transaction of SQLite.
-private struct SQLiteTables: TableReader, TableWriter {
+private struct SQLiteTables: StoreTableReader, StoreTableWriter {
     let db: Database
 
     func count(_ table: StoreTable) throws -> Int {
