@@ -13,7 +13,7 @@ package struct TimePhrases: Sendable {
     package let language: String
     /// Words of a class in tokens, with the English for them, the longest first; by the first token.
     private var classes: [Substring: [Substring: [(words: [Substring], english: Substring)]]] = [:]
-    /// Weekdays, months and units of one word that are no English words.
+    /// Weekdays, months, units and words of the section "own" that are no English words.
     private var ownWords: Set<Substring> = []
     /// Phrases by the token that they begin with; "" for those that begin with a number.
     private var phrases: [Substring: [Phrase]] = [:]
@@ -75,13 +75,13 @@ package struct TimePhrases: Sendable {
         return Set(phrases.values.joined().flatMap(\.english).map { Self.filled($0, examples) })
     }
 
-    /// Weekdays, months and units of all tables that are no English words.
+    /// The own words of all tables.
     private static let ownWords: Set<Substring> = all.reduce(into: []) { $0.formUnion($1.ownWords) }
 
     /// True if a phrase that tells its language may be among the words.
     static func canStand(in tokens: [PhraseToken]) -> Bool { tokens.contains { ownWords.contains($0.text) } }
 
-    /// True if a phrase of several words, numbers aside, has a weekday, a month or a unit in this language.
+    /// True if a phrase of several words, numbers aside, has one of the table's own.
     func isDistinct(_ phrase: ArraySlice<PhraseToken>) -> Bool {
         phrase.count { Self.key($0.text) != "" } > 1 && phrase.contains { ownWords.contains($0.text) }
     }
@@ -174,7 +174,7 @@ extension TimePhrases {
                 let words = Self.words(side)
                 guard let first = words.first else { continue }
                 classes[section, default: [:]][first, default: []].append((words, english))
-                if words.count == 1, ["weekday", "month", "unit"].contains(section),
+                if words.count == 1, ["weekday", "month", "unit", "own"].contains(section),
                     !TimeMatcher.canOpen(String(first))
                 {
                     ownWords.insert(first)
