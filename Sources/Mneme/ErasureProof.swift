@@ -52,6 +52,8 @@ public struct ErasureProof: Sendable, Codable {
     /// Copies that had left the store, and which of them could be reached; nil in reports of
     /// earlier versions.
     public var copies: [ExportedCopy]?
+    /// What was not looked into, in a sentence; nil if nothing of the store.
+    public var unsearched: String?
 
     /// Bytes of a piece. Shorter texts are one piece, down to ``shortest``.
     private static let piece = 32, shortest = 8
@@ -204,6 +206,7 @@ extension MemoryOS {
                 erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner,
                 traces: traces, by: caller)
             proof.copies = copies
+            proof.unsearched = store.unsearched
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
             return proof
         }

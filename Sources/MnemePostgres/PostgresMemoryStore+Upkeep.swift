@@ -6,6 +6,13 @@ extension PostgresMemoryStore {
     /// None on this machine: the database's files are its own.
     public var files: [String] { [] }
 
+    /// PostgreSQL keeps rows that are gone until it vacuums (documentation, 24.1), and its log until it
+    /// is recycled.
+    public var unsearched: String? {
+        "The files of \(name) were not looked through: PostgreSQL keeps erased rows until it vacuums, and longer in its "
+            + "write-ahead log, replicas and dumps."
+    }
+
     /// Texts of all versions, and vectors, as they lie in the tables.
     public func traces(of ids: [CubeID], owner: Owner) throws -> [Data] {
         try read { db in

@@ -242,6 +242,8 @@ public enum EraseOperation: Operation {
         var filesSearched: Int?
         /// Files that still hold pieces of the text.
         var filesHolding: [String]?
+        /// What of the store was not looked into, in a sentence.
+        var unsearched: String?
         /// Copies that had left the store, as far as they hold it or held it: what became of it
         /// there.
         var copies: [ExportedCopy]?
@@ -302,7 +304,8 @@ public enum EraseOperation: Operation {
         }
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,
-            filesHolding: proof.findings.filter { !$0.offsets.isEmpty }.map(\.path))
+            filesHolding: proof.findings.filter { !$0.offsets.isEmpty }.map(\.path),
+            unsearched: proof.unsearched)
         output.name(proof.copies ?? [], for: context.principal)
         return .value(output)
     }

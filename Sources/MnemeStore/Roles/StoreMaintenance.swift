@@ -10,6 +10,8 @@ public protocol StoreMaintenance: Sendable {
     func traces(of ids: [CubeID], owner: Owner) throws -> [Data]
     /// The files of the store.
     var files: [String] { get }
+    /// What of the store is kept where no proof of an erasure looks, in a sentence; nil if nothing is.
+    var unsearched: String? { get }
     /// Gives room that is free back to the system.
     func compact() throws
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
@@ -26,6 +28,8 @@ public protocol StoreMaintenance: Sendable {
 extension StoreMaintenance {
     /// Of a store that does not encrypt: none.
     public func dataKey(for purpose: String) -> DataKey? { nil }
+    /// Of a store that is in ``files`` alone: nothing.
+    public var unsearched: String? { nil }
     /// Of a store that holds nothing open: does nothing.
     public func close() throws {}
 }

@@ -168,7 +168,7 @@ extension AdaptersCommand {
                 return Plan(
                     model: model ?? Settings.current.text(.model) ?? "smollm2", from: from,
                     files: file.map { URL(fileURLWithPath: $0).path }, user: user,
-                    tenant: tenant, store: store.store.map { URL(fileURLWithPath: $0).path })
+                    tenant: tenant, store: Home.remembered(store.path))
             }
             guard
                 let data = FileManager.default.contents(

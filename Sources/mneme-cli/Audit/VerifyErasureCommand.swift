@@ -60,6 +60,7 @@ struct VerifyErasureCommand: AsyncParsableCommand {
             print(
                 "The memory was too short for pieces; only the store's tables were looked through.")
         }
+        if let unsearched = memory.store.unsearched { print(unsearched) }
         try memory.store.flush()
         if !problems.isEmpty { throw ExitCode(1) }
     }

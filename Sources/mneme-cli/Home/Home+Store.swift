@@ -55,6 +55,14 @@ extension Home {
         }
     #endif
 
+    /// A store as a file may name it, for work that goes on later: a database without its password,
+    /// which `PGPASSWORD` or a file of passwords has then.
+    static func remembered(_ path: String) -> String {
+        isDatabase(path)
+            ? path.replacing(/^([^:]+:\/\/[^:@\/]*):[^@]*@/) { "\($0.output.1)@" }
+            : URL(fileURLWithPath: path).path
+    }
+
     /// Where the indexes of a store are on this machine: beside its file, or for a database in
     /// ``folder``, named by a hash, as passwords may stand in the URL.
     static func indexFolder(of path: String) -> String {

@@ -130,6 +130,7 @@ extension EraseOperation: TextRendering {
             : "pieces of it stand in \(holding.joined(separator: ", ")): another memory says the same, or a copy was made"
         return
             "Erased \(Answer.string(value, "erased")) for good. \(Answer.string(value, "filesSearched")) files were looked through: \(found). Report: \(Answer.string(value, "report"))"
+            + (value["unsearched"] == nil ? "" : "\n" + Answer.string(value, "unsearched"))
             + copies(value)
     }
 
