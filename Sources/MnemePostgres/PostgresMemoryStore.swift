@@ -121,8 +121,6 @@ public final class PostgresMemoryStore: MemoryStore {
                 do {
                     transaction = try PGTransaction(db, lock: lock)
                     result = try body(transaction)
-                    // All that was sent has been done, or fails here.
-                    try db.sync()
                 } catch {
                     Self.rollBack(db)
                     throw error
@@ -131,6 +129,9 @@ public final class PostgresMemoryStore: MemoryStore {
                     try db.run("COMMIT")
                     try db.sync()
                 } catch let failure as PGFailure {
+                    // A statement that failed before keeps the commit from being done: what was sent
+                    // behind it is passed over.
+                    Self.rollBack(db)
                     return Attempt(transaction: transaction, result: result, failure: failure)
                 }
                 return Attempt(transaction: transaction, result: result)

@@ -64,7 +64,7 @@ package final class PGConnection {
         for (name, value) in [
             ("search_path", settings.schema), ("lock_timeout", milliseconds(settings.lockTimeout)),
             ("statement_timeout", milliseconds(settings.statementTimeout)),
-            ("idle_in_transaction_session_timeout", milliseconds(settings.statementTimeout)),
+            ("idle_in_transaction_session_timeout", milliseconds(2 * settings.lockTimeout)),
         ] { try run("SELECT set_config(?, ?, false)", [name, value]) }
         // What is acknowledged is on the disk, whatever the database's own default is.
         try run(
