@@ -374,7 +374,7 @@ extension MemoryOS {
                     duplicates: item.duplicates))
         }
         (result.memories, result.quarantined) = screened(
-            result.memories, try store.policy(of: request.owner.tenant))
+            result.memories, try store.policy(of: request.owner.tenant), question: request.query)
         return result
     }
 }

@@ -64,6 +64,10 @@ extension MemoryOS {
             draft.cube.state = .quarantined
             draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.similarToQuarantined.rawValue]
         }
+        if write.quarantinesSimilar, similar.hasQuarantined || draft.cube.state == .quarantined {
+            try judgeByLessons(
+                &draft.cube, neighbours: similar.neighbours.map(\.id), of: write.owner)
+        }
         let operations = recipe.reconciler.operations(
             for: draft.cube, among: similar.neighbours, at: write.caller.time)
         for operation in operations {

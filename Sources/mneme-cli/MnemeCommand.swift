@@ -23,7 +23,8 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
-            ConfigCommand.self, RecipesCommand.self, EvalCommand.self, BenchCommand.self, KeysCommand.self,
+            ConfigCommand.self, RecipesCommand.self, EvalCommand.self, GuardCommand.self, BenchCommand.self,
+            KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self, StoreCommand.self, BackupCommand.self, EncryptionCommand.self,

@@ -3,7 +3,7 @@ public enum Maintainers {
     /// Every maintainer, in the order of the help.
     public static let standard: [any Maintainer] = [
         Decay(), Expiry(), RefineClaims(), MergeDuplicates(), LinkRelated(), PromoteTiers(),
-        RunRecipe(),
+        RunRecipe(), GuardMemories(),
         EmbedPending(),
         PrepareIndexes(), VerifyStore(), CompactStore(),
     ]

@@ -8,6 +8,8 @@ struct SimilarMemories: Sendable {
     var neighbours: [Neighbour] = []
     /// True if a quarantined memory says the same in much the same words.
     var isSimilarToQuarantined = false
+    /// True if any memory is quarantined: there are lessons.
+    var hasQuarantined = false
 
     /// Texts of fewer distinct words are similar to no other.
     static let leastWords = 4
@@ -62,7 +64,8 @@ extension SimilarityIndex {
         similar.neighbours = candidates.filter { $0.state.isRecallable }.map {
             Neighbour($0.id, similarity: analysis.terms.similarity(to: $0.terms))
         }
-        guard quarantinedCount > 0 else { return similar }
+        similar.hasQuarantined = quarantinedCount > 0
+        guard similar.hasQuarantined else { return similar }
         similar.isSimilarToQuarantined = zip(rare, rare.dropFirst()).prefix(SimilarMemories.quarantinedPairs)
             .contains { pair in
                 entries(withAll: [pair.0, pair.1], limit: SimilarMemories.quarantinedLimit).contains {

@@ -30,6 +30,16 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     case similarToQuarantined = "lesson"
     /// Contradicts what several others agree on.
     case contradictsConsensus = "dissent"
+    /// Takes away what cannot be got back.
+    case destruction
+    /// Has a question go unanswered.
+    case refusal
+    /// Praises one choice above all others.
+    case promotion
+    /// Claims the word of somebody who may command, or of a proof.
+    case authority
+    /// Repeats a question in order to be found by it.
+    case bait
 
     /// Weight of the signal in a text's score; a text whose score reaches 1 is quarantined.
     ///
@@ -41,8 +51,9 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
         case .override, .role, .tool, .similarToQuarantined: 1
         case .exfiltration, .disarming, .persistence, .concealment: 0.7
         case .redirection, .disguise, .contradictsConsensus: 0.6
+        case .destruction, .refusal, .promotion: 0.5
         case .trigger: 0.4
-        case .command, .agent, .audience: 0.3
+        case .command, .agent, .audience, .authority, .bait: 0.3
         }
     }
 }

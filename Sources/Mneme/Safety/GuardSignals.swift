@@ -1,21 +1,26 @@
 /// A set of ``GuardSignal`` as bits: the union that is taken for each sentence allocates nothing.
 ///
 /// Bit i stands for the i-th case. The bits are never stored; memories keep the names of signals,
-/// so that cases may be added anywhere, up to sixteen.
+/// so that cases may be added anywhere, up to 32.
 struct GuardSignals: OptionSet, Sendable {
-    let rawValue: UInt16
+    let rawValue: UInt32
 
-    init(rawValue: UInt16) { self.rawValue = rawValue }
+    init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// The set of one signal.
     init(_ signal: GuardSignal) {
         let place = GuardSignal.allCases.firstIndex(of: signal) ?? 0
-        rawValue = 1 << UInt16(place)
+        rawValue = 1 << UInt32(place)
     }
 
     /// Sets of one signal each: a forged role, and hidden text. They come from the text as a whole
     /// and not from one sentence.
     static let role = GuardSignals(.role), disguise = GuardSignals(.disguise)
+    /// Sets of one signal each, which memories are compared by, see ``Consensus``.
+    static let disarming = GuardSignals(.disarming), destruction = GuardSignals(.destruction)
+    static let refusal = GuardSignals(.refusal), promotion = GuardSignals(.promotion)
+    static let redirection = GuardSignals(.redirection), exfiltration = GuardSignals(.exfiltration)
+    static let bait = GuardSignals(.bait), dissent = GuardSignals(.contradictsConsensus)
     /// Signals that mean nothing by themselves. A sentence that shows these only is passed over,
     /// unless it is an ``awaitedCommand``.
     static let weak = GuardSignals(

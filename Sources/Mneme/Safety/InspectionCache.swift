@@ -1,10 +1,11 @@
+import MnemeIndex
 import MnemeStore
 import NIOConcurrencyHelpers
 
 /// A cache of what ``InjectionGuard`` found in recalled memories: recall inspects each memory that
 /// it hands out, and a fifth of its time went into inspecting the same ones again.
 ///
-/// Holds identities and findings, no text. Eviction is by two generations: a hit moves the finding
+/// Holds identities and findings, and of some the words that they imply. Eviction is by two generations: a hit moves the finding
 /// to the younger one, and when that is full the older one is dropped, which approximates LRU
 /// without a list. Safe for use from several threads; a finding that two threads miss at once is
 /// computed twice.
@@ -19,6 +20,26 @@ final class InspectionCache: Sendable {
     /// The younger generation, which is written, and the older, which is only read.
     private let generations = NIOLockedValueBox<(young: [Key: Finding], old: [Key: Finding])>(
         ([:], [:]))
+
+    /// Implications of one generation: they hold words, and take some kilobytes each.
+    private static let implicationCapacity = 2_048
+    /// As ``generations``.
+    private let implications = NIOLockedValueBox<(young: [Key: Implication], old: [Key: Implication])>(
+        ([:], [:]))
+
+    /// What a cube's text implies.
+    func implication(of cube: MemCube, _ analyzer: TextAnalyzer) -> Implication {
+        let key = Key(id: cube.id, version: cube.version)
+        let known = implications.withLockedValue { $0.young[key] ?? $0.old[key] }
+        let implication = known ?? Implication(cube, analyzer: analyzer)
+        implications.withLockedValue { implications in
+            if implications.young.count == Self.implicationCapacity {
+                implications = ([:], implications.young)
+            }
+            implications.young[key] = implication
+        }
+        return implication
+    }
 
     /// The signs of a cube's text.
     func inspect(_ cube: MemCube) -> (signals: Set<GuardSignal>, score: Double) {

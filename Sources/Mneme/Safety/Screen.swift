@@ -53,16 +53,21 @@ extension MemoryOS {
         }
     }
 
+    /// Memories of one answer that are compared with one another.
+    private static let compared = 50
+
     /// Puts aside what must not reach a prompt though it was let in: by rules of another day, or
     /// since others agree that it is not so.
     ///
-    /// Consensus after A-MemGuard (Wei et al. 2025) [254], by what memories claim: one that shows
-    /// signs and says otherwise than the others that were recalled with it is left out.
-    func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy) -> (
+    /// Consensus after A-MemGuard (Wei et al. 2025) [254]: what one memory claims or implies is
+    /// compared with the others that were recalled with it, see ``Consensus``.
+    ///
+    /// - Parameter question: what the memories were recalled for; nil compares claims alone.
+    func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy, question: String? = nil) -> (
         passed: [RecalledMemory], quarantined: Int
     ) {
         guard policy.protection == .hold else { return (memories, 0) }
-        let passed = memories.filter { item in
+        var passed = memories.filter { item in
             let cube = item.memory
             guard cube.vouchedBy == nil else { return true }
             let (signals, score) = inspections.inspect(cube)
@@ -74,6 +79,14 @@ extension MemoryOS {
                 score + GuardSignal.contradictsConsensus.weight >= Self.quarantineThreshold
             else { return true }
             return !Self.contradictsConsensus(cube, from: memories.map(\.memory))
+        }
+        if let question, passed.count > Consensus.voices {
+            let cubes = passed.prefix(Self.compared).map(\.memory)
+            let consensus = Consensus(question: Consensus.Question(question, analyzer: analyzer))
+            let outliers = consensus.outliers(
+                among: cubes.map { inspections.implication(of: $0, analyzer) },
+                sparing: Set(cubes.lazy.filter { $0.vouchedBy != nil }.map(\.id)))
+            if !outliers.isEmpty { passed.removeAll { outliers[$0.memory.id] != nil } }
         }
         return (passed, memories.count - passed.count)
     }
