@@ -263,8 +263,8 @@ let package = Package(
             name: "MnemeServerTests",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeBench", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
-                "MnemeModels", "MnemeSeal", "MnemeServer",
-                "MnemeStore", "MnemeText", locks, logging,
+                "MnemeModels", "MnemeNumerics", "MnemeRecipes", "MnemeSeal", "MnemeServer",
+                "MnemeStore", "MnemeText", "MnemeTrain", locks, logging,
             ]
         ),
         .testTarget(

@@ -31,7 +31,7 @@ import Testing
     }
 
     /// The tiny model with adapters `one`, `two` and `three` in a store of their own.
-    private func withAdapters(
+    func withAdapters(
         bytes: Int? = nil, disk: Bool = false,
         _ body: (LanguageModel, Engine, AdapterStore) async throws -> Void
     ) async throws {
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    private func request(_ model: LanguageModel, _ text: String, _ adapter: String?)
+    func request(_ model: LanguageModel, _ text: String, _ adapter: String?)
         -> GenerationRequest
     {
         var request = GenerationRequest(prompt: model.tokens(of: text))
@@ -69,7 +69,7 @@ import Testing
     }
 
     /// Tokens with their probabilities, and what was cached.
-    private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (
+    func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (
         tokens: [Int32], probabilities: [Double], cached: Int
     ) {
         var tokens: [Int32] = []

@@ -1,5 +1,6 @@
 package import Foundation
-package import MnemeStore
+package import MnemeCube
+import MnemeStore
 
 extension MemoryOS {
     /// Related memories that one is compared with.
