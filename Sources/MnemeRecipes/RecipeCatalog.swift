@@ -4,10 +4,10 @@ public import MnemePipeline
 public enum RecipeCatalog {
     /// Published systems, in the order of the lists.
     static let published: [any PublishedRecipe.Type] = [
-        AMem.self, BudgetMem.self, ComoRAG.self, Engram.self, GAM.self, HEMA.self, HMem.self,
-        HyMem.self, LiCoMemory.self, LightMem.self, Mem1.self, MemGAS.self, MemoryBank.self,
-        MemoryR1.self, MemSifter.self, OMem.self, RetLLM.self, StructuralMemory.self,
-        TradingGPT.self,
+        AMA.self, AMem.self, ArcMemo.self, BudgetMem.self, ComoRAG.self, Engram.self, GAM.self, GMemory.self,
+        HEMA.self, HMem.self, HyMem.self, LiCoMemory.self, LightMem.self, LongNAP.self, Mem1.self, MemAlpha.self,
+        MemGAS.self, MemLoRA.self, MemoryBank.self, MemoryR1.self, MemSifter.self, MemTree.self, OMem.self, RetLLM.self,
+        SEDM.self, StructuralMemory.self, ThinkInMemory.self, TradingGPT.self, ViLoMem.self,
     ]
 
     /// The card of the default recipe.

@@ -1,0 +1,53 @@
+import Foundation
+import MnemeCube
+import MnemePipeline
+
+/// SEDM [127]: a memory is admitted for good only if the store answers better with it than without it.
+enum SEDM: PublishedRecipe {
+    static let card = RecipeCard(
+        name: "sedm",
+        paper: "SEDM: Scalable Self-Evolving Distributed Memory for Agents [127]",
+        idea: "after a time on trial, what was never used and whose place another memory takes is archived",
+        simplified: "the replay without a memory asks whether another one is as near to it as a question would be, instead of "
+            + "running the task again; utility is use by recall; no knowledge is passed between domains",
+        claim: "better reasoning than its baselines with fewer tokens; no one figure")
+
+    static func recipe(over standard: Recipe) -> Recipe {
+        var recipe = standard
+        recipe.maintainer = Admission()
+        return recipe
+    }
+
+    /// Ends the trial of each memory.
+    struct Admission: MemoryMaintainer {
+        let summary = "archive what was not used on trial, and what another memory stands in for"
+        /// Days on trial, and the similarity from which another memory answers as well.
+        var days = 14.0, standsIn = 0.9
+
+        func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
+            -> [MemoryOperation]
+        {
+            let byID = Dictionary(uniqueKeysWithValues: memories.map { ($0.id, $0) })
+            var denied: Set<CubeID> = []
+            var operations: [MemoryOperation] = []
+            for cube in memories where isOnTrial(cube, context) {
+                for other in try await context.neighbours(of: cube.id, limit: 3)
+                where other.similarity >= standsIn && !denied.contains(other.id) {
+                    // The one that was used stays; of two that were not, the later one does.
+                    guard let kept = byID[other.id], kept.speaker == cube.speaker,
+                        kept.usage != nil || (kept.eventTime, kept.id) > (cube.eventTime, cube.id)
+                    else { continue }
+                    denied.insert(cube.id)
+                    operations.append(.merge(cube.id, into: kept.id))
+                    break
+                }
+            }
+            return operations
+        }
+
+        private func isOnTrial(_ cube: MemCube, _ context: MaintenanceContext) -> Bool {
+            cube.usage == nil && cube.priority <= 0 && (cube.confirmations ?? 0) == 0
+                && context.now.timeIntervalSince(cube.eventTime) >= days * 86_400
+        }
+    }
+}
