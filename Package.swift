@@ -148,7 +148,7 @@ let package = Package(
         .target(name: "MnemeCube", dependencies: [locks]),
         // Stages see values: neither of these two can reach a store, vectors or a model.
         .target(name: "MnemePipeline", dependencies: ["MnemeBase", "MnemeCube"]),
-        .target(name: "MnemeRecipes", dependencies: ["MnemeCube", "MnemePipeline"]),
+        .target(name: "MnemeRecipes", dependencies: ["MnemeBase", "MnemeCube", "MnemePipeline"]),
         .target(
             name: "MnemeStore",
             dependencies: [
@@ -196,7 +196,7 @@ let package = Package(
         .target(
             name: "MnemeChat",
             dependencies: [
-                "Mneme", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", "MnemeTrain",
+                "Mneme", "MnemeBase", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", "MnemeTrain",
                 tracing,
             ]),
         .target(

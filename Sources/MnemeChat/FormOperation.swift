@@ -1,4 +1,4 @@
-public import MnemeBase
+import MnemeBase
 
 /// What memory is kept as.
 public enum MemoryForm: String, Sendable, Codable, CaseIterable {

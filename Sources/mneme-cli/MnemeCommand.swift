@@ -23,7 +23,8 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
-            ConfigCommand.self, FormsCommand.self, RecipesCommand.self, EvalCommand.self, GuardCommand.self, BenchCommand.self,
+            ConfigCommand.self, FormsCommand.self, RecipesCommand.self, EvalCommand.self, ComposeCommand.self,
+            GuardCommand.self, BenchCommand.self,
             KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Mneme
 import MnemeRecipes
 
@@ -35,10 +36,16 @@ struct RecipesCommand: ParsableCommand {
 
 /// Recipes by name, as commands take them.
 enum RecipeOption {
-    /// The recipe of a name.
+    /// The recipe of a name, or of a file with a ``RecipeComposition``: a path has a `/` or ends in `.json`.
     ///
-    /// - Throws: `InputError` that names those there are.
+    /// - Throws: `InputError` that names those there are, or says what is wrong with the file.
     static func recipe(_ name: String) throws -> Recipe {
+        if name.contains("/") || name.hasSuffix(".json") {
+            guard let json = FileManager.default.contents(atPath: name) else {
+                throw InputError("\(name) cannot be read.")
+            }
+            return try RecipeComposition(json: json).recipe(over: .standard)
+        }
         guard let recipe = RecipeCatalog.recipe(name, over: .standard) else { throw unknown(name) }
         return recipe
     }

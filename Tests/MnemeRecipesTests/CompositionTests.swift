@@ -1,0 +1,61 @@
+import Foundation
+import MnemeBase
+import MnemeBench
+import MnemePipeline
+import MnemeRecipes
+import Testing
+
+/// Compositions of stages: what a file may say, and the search for a good one.
+@Suite struct CompositionTests {
+    private func read(_ text: String) throws -> RecipeComposition { try RecipeComposition(json: Data(text.utf8)) }
+
+    @Test func `a composition takes each stage from the recipe that it names`() throws {
+        let text = #"{"name": "mine", "extractor": "lightmem", "retrieval": "hymem", "maintainer": "hema"}"#
+        let recipe = try read(text).recipe(over: PublishedPlanTests.base)
+        func type(_ stage: Any?) -> String { "\(stage.map { Swift.type(of: $0) } as Any)" }
+        let hymem = try #require(RecipeCatalog.recipe("hymem", over: PublishedPlanTests.base))
+        let hema = try #require(RecipeCatalog.recipe("hema", over: PublishedPlanTests.base))
+        #expect(recipe.name == "mine" && type(recipe.retrieval) == type(hymem.retrieval))
+        #expect(type(recipe.maintainer) == type(hema.maintainer))
+        #expect(type(recipe.reconciler) == type(PublishedPlanTests.base.reconciler))
+        // Nothing named is the standard.
+        let same = try read(#"{"name": "same"}"#).recipe(over: PublishedPlanTests.base)
+        #expect(type(same.retrieval) == type(PublishedPlanTests.base.retrieval) && same.maintainer == nil)
+    }
+
+    @Test func `weights of a file are the ranker's`() throws {
+        let ranker = try read(#"{"name": "w", "weights": {"meaning": 2, "detail": 0.5}}"#)
+            .recipe(over: PublishedPlanTests.base).ranker
+        let sum = ranker.contributions(of: RecallFeatures([.meaning: 1, .detail: 1, .words: 9]))
+        #expect(sum[.meaning] == 2 && sum[.detail] == 0.5 && sum[.words] == 0)
+    }
+
+    @Test(
+        arguments: [
+            "", "[]", "{}", #"{"name": ""}"#, #"{"name": "a b"}"#, #"{"name": "a-mem"}"#, #"{"name": "x", "code": "y"}"#,
+            #"{"name": "x", "retrieval": "nobody"}"#, #"{"name": "x", "retrieval": 3}"#,
+            #"{"name": "x", "weights": {"luck": 1}}"#, #"{"name": "x", "weights": {"meaning": 1e30}}"#,
+            #"{"name": "x", "ranker": "gam", "weights": {"meaning": 1}}"#, #"{"name": "x", "weights": {"meaning": "1"}}"#,
+            "{\"name\": \"" + String(repeating: "x", count: 70_000) + "\"}",
+        ])
+    func `what is no composition is refused with a reason`(text: String) {
+        let error = #expect(throws: InputError.self) { try read(text) }
+        #expect(error?.message.isEmpty == false)
+    }
+
+    @Test func `a search never measures the same twice, and goes on from the best`() throws {
+        var random = SplitMix64(seed: 7)
+        var measured = [RecipeSearch.Candidate(composition: RecipeComposition(name: "s"), score: 0.5)]
+        // A stage that helps wherever it is: it has to be in the best compositions soon.
+        for _ in 0..<120 {
+            let child = try #require(RecipeSearch.child(of: measured, &random))
+            #expect(!measured.contains { $0.composition == child })
+            let score = 0.5 + (child.retrieval == "gam" ? 0.2 : 0) + (child.extractor == "ret-llm" ? 0.1 : 0)
+                - (child.maintainer == nil ? 0 : 0.05)
+            measured.append(RecipeSearch.Candidate(composition: child, score: score))
+            measured.sort { $0.score > $1.score }
+        }
+        #expect(measured[0].composition.retrieval == "gam" && measured[0].composition.extractor == "ret-llm")
+        #expect(measured[0].composition.maintainer == nil)
+    }
+}
