@@ -1,3 +1,4 @@
+public import Mneme
 public import MnemeBase
 public import MnemePipeline
 public import MnemeRecipes
@@ -14,6 +15,11 @@ public struct RecipeSearch: Sendable {
         public var composition: RecipeComposition
         /// Mean of any@1, any@5, any@10 and all@10.
         public var score: Double
+
+        /// A composition with its score.
+        public init(composition: RecipeComposition, score: Double) {
+            (self.composition, self.score) = (composition, score)
+        }
     }
 
     /// The outcome of a search.

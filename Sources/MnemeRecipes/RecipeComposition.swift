@@ -1,5 +1,5 @@
 public import Foundation
-public import MnemeBase
+import MnemeBase
 public import MnemePipeline
 
 /// A recipe put together of stages of others: what a file says, or a search finds.

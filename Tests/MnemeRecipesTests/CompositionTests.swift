@@ -48,7 +48,8 @@ import Testing
         var measured = [RecipeSearch.Candidate(composition: RecipeComposition(name: "s"), score: 0.5)]
         // A stage that helps wherever it is: it has to be in the best compositions soon.
         for _ in 0..<120 {
-            let child = try #require(RecipeSearch.child(of: measured, &random))
+            let next = RecipeSearch.child(of: measured, &random)
+            let child = try #require(next)
             #expect(!measured.contains { $0.composition == child })
             let score = 0.5 + (child.retrieval == "gam" ? 0.2 : 0) + (child.extractor == "ret-llm" ? 0.1 : 0)
                 - (child.maintainer == nil ? 0 : 0.05)

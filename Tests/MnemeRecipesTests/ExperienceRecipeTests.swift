@@ -133,9 +133,9 @@ import Testing
             return
         }
         #expect(filter?.tag == thought.tags[1])
-        func thought(_ text: String, _ day: Double) -> MemCube { cube(text, day: day, tags: ["tim/thought"]) }
+        func made(_ text: String, _ day: Double) -> MemCube { cube(text, day: day, tags: ["tim/thought"]) }
         let (a, b, c) = (
-            thought("ana, employer: kiln", 0), thought("ana, employer: kiln", 1), thought("ana, employer: sail", 2)
+            made("ana, employer: kiln", 0), made("ana, employer: kiln", 1), made("ana, employer: sail", 2)
         )
         let done = try await maintain("think-in-memory", [a, b, c])
         #expect(merged(done) == [a.id: b.id])

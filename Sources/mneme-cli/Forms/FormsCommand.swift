@@ -12,9 +12,19 @@ struct FormsCommand: ParsableCommand {
         commandName: "forms",
         abstract: "What can be done with each form of memory: texts, keys and values, adapters.")
 
-    @Argument(help: "consolidate, update, index, forget, retrieve or compress.") var operation: MemoryVerb?
-    @Argument(help: "text, kv or adapter.") var form: MemoryForm?
+    @Argument(
+        help: "consolidate, update, index, forget, retrieve or compress.",
+        transform: { try value($0, of: MemoryVerb.self) }) var operation: MemoryVerb?
+    @Argument(help: "text, kv or adapter.", transform: { try value($0, of: MemoryForm.self) }) var form: MemoryForm?
     @Flag(help: "Print JSON.") var json = false
+
+    /// A case by its name.
+    private static func value<Value: RawRepresentable<String> & CaseIterable>(_ name: String, of: Value.Type) throws -> Value {
+        guard let value = Value(rawValue: name) else {
+            throw ValidationError("'\(name)' is not \(Value.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        return value
+    }
 
     /// Prints the table, or one entry of it.
     func run() throws {
@@ -32,6 +42,3 @@ struct FormsCommand: ParsableCommand {
         }
     }
 }
-
-extension MemoryVerb: ExpressibleByArgument {}
-extension MemoryForm: ExpressibleByArgument {}
