@@ -220,8 +220,8 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeEmbedding", "MnemeEngine", "MnemeFormats",
-                "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "MnemeTrain",
+                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding", "MnemeEngine",
+                "MnemeFormats", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "MnemeTrain",
                 "CMnemeKernels", locks,
             ]),
         .executableTarget(

@@ -44,25 +44,31 @@ public struct FormOperation: Sendable, Codable, Equatable {
     /// Every operation on every form, by operation.
     public static let all = [
         FormOperation(
-            .consolidate, .text, "mneme jobs add consolidate", "merges what says the same; `maintain` sums up by the recipe"),
+            .consolidate, .text, "mneme jobs add consolidate",
+            "merges what says the same; `maintain` sums up by the recipe"),
         FormOperation(.consolidate, .kv, "mneme kv keep", "blocks that were cached become a memory with an owner"),
         FormOperation(.consolidate, .adapter, "mneme adapters train", "memories become weights of a model"),
         FormOperation(.update, .text, "mneme update, correct", "a new version; the former stays in the history"),
         FormOperation(
             .update, .kv, nil,
-            "Keys and values follow from their text and are never changed: erase them, and warm the new text (mneme kv warm)."),
+            "Keys and values follow from their text and are never changed: erase them, and warm the new text (mneme kv warm)."
+        ),
         FormOperation(.update, .adapter, "mneme adapters train --replace", "learns anew and takes the old one's place"),
         FormOperation(.index, .text, "mneme remember", "words at once, vectors soon after; `mneme reembed` anew"),
         FormOperation(.index, .kv, "mneme kv list", "a prefix tree in memory, files by hash on disk"),
         FormOperation(.index, .adapter, "mneme adapters list", "by name, with base model and sources"),
-        FormOperation(.forget, .text, "mneme erase, archive", "erases it with all that was made of it, or takes it out of recall"),
+        FormOperation(
+            .forget, .text, "mneme erase, archive", "erases it with all that was made of it, or takes it out of recall"),
         FormOperation(.forget, .kv, "mneme kv erase", "erasing a text erases its blocks, too"),
         FormOperation(.forget, .adapter, "mneme adapters erase", "erasing a text takes adapters made of it out of use"),
         FormOperation(.retrieve, .text, "mneme recall", "by words, meaning, dates and links"),
         FormOperation(.retrieve, .kv, "mneme chat", "a prompt whose beginning is cached is not computed again"),
         FormOperation(.retrieve, .adapter, "mneme chat --adapter", "its terms are added to the model's matrices"),
-        FormOperation(.compress, .text, "mneme jobs add maintain", "summaries, by a recipe that makes some (hema, h-mem, memorybank)"),
-        FormOperation(.compress, .kv, "mneme chat --kv-policy --kv-type", "fewer rows of keys and values, or fewer bits of each"),
+        FormOperation(
+            .compress, .text, "mneme jobs add maintain",
+            "summaries, by a recipe that makes some (hema, h-mem, memorybank)"),
+        FormOperation(
+            .compress, .kv, "mneme chat --kv-policy --kv-type", "fewer rows of keys and values, or fewer bits of each"),
         FormOperation(
             .compress, .adapter, nil,
             "An adapter's rank is chosen when it learns (mneme adapters train --rank); merged into a model it takes no room of "

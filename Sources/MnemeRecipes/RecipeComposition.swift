@@ -78,7 +78,8 @@ public struct RecipeComposition: Sendable, Codable, Equatable {
             guard let feature = RecallFeature.allCases.first(where: { $0.name == name }), abs(weight) <= 1e6
             else {
                 throw InputError(
-                    "'\(name)' is no feature with a weight: \(RecallFeature.allCases.map(\.name).joined(separator: ", ")).")
+                    "'\(name)' is no feature with a weight: \(RecallFeature.allCases.map(\.name).joined(separator: ", "))."
+                )
             }
             features[feature] = Float(weight)
         }

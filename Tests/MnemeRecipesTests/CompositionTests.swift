@@ -32,10 +32,12 @@ import Testing
 
     @Test(
         arguments: [
-            "", "[]", "{}", #"{"name": ""}"#, #"{"name": "a b"}"#, #"{"name": "a-mem"}"#, #"{"name": "x", "code": "y"}"#,
+            "", "[]", "{}", #"{"name": ""}"#, #"{"name": "a b"}"#, #"{"name": "a-mem"}"#,
+            #"{"name": "x", "code": "y"}"#,
             #"{"name": "x", "retrieval": "nobody"}"#, #"{"name": "x", "retrieval": 3}"#,
             #"{"name": "x", "weights": {"luck": 1}}"#, #"{"name": "x", "weights": {"meaning": 1e30}}"#,
-            #"{"name": "x", "ranker": "gam", "weights": {"meaning": 1}}"#, #"{"name": "x", "weights": {"meaning": "1"}}"#,
+            #"{"name": "x", "ranker": "gam", "weights": {"meaning": 1}}"#,
+            #"{"name": "x", "weights": {"meaning": "1"}}"#,
             "{\"name\": \"" + String(repeating: "x", count: 70_000) + "\"}",
         ])
     func `what is no composition is refused with a reason`(text: String) {
@@ -51,7 +53,8 @@ import Testing
             let next = RecipeSearch.child(of: measured, &random)
             let child = try #require(next)
             #expect(!measured.contains { $0.composition == child })
-            let score = 0.5 + (child.retrieval == "gam" ? 0.2 : 0) + (child.extractor == "ret-llm" ? 0.1 : 0)
+            let score =
+                0.5 + (child.retrieval == "gam" ? 0.2 : 0) + (child.extractor == "ret-llm" ? 0.1 : 0)
                 - (child.maintainer == nil ? 0 : 0.05)
             measured.append(RecipeSearch.Candidate(composition: child, score: score))
             measured.sort { $0.score > $1.score }

@@ -49,7 +49,8 @@ import Testing
         return query
     }
 
-    private func hit(_ number: Int, _ score: Float, session: String? = nil, day: Double = 0, tags: [String] = [],
+    private func hit(
+        _ number: Int, _ score: Float, session: String? = nil, day: Double = 0, tags: [String] = [],
         matches: UInt64 = 0, probed: Float = 0
     ) -> RetrievalHit {
         var hit = RetrievalHit(number: number, score: score, features: RecallFeatures())
@@ -79,7 +80,8 @@ import Testing
     }
 
     @Test func `g-memory writes insights across conversations, and follows links up and down`() async throws {
-        let memories = ["a", "b", "c"].map { cube("Kiln in \($0)", session: $0, keywords: ["kiln", $0]) }
+        let memories =
+            ["a", "b", "c"].map { cube("Kiln in \($0)", session: $0, keywords: ["kiln", $0]) }
             + (0..<3).map { cube("Sail \($0)", session: "a", keywords: ["sail"]) }
         let insights = added(try await maintain("g-memory", memories))
         #expect(insights.map(\.sources) == [Set(memories[..<3].map(\.id))])
@@ -105,7 +107,9 @@ import Testing
             return
         }
         #expect(last == [.text("noon", limit: 60)])
-        var old = cube("Ana works at Kiln"), same = cube("Ana works at Kiln", day: 1), new = cube("Ana works at Sail", day: 2)
+        var old = cube("Ana works at Kiln")
+        var same = cube("Ana works at Kiln", day: 1)
+        var new = cube("Ana works at Sail", day: 2)
         for (value, path) in [("kiln", 0), ("kiln", 1), ("sail", 2)] {
             let claims = [Claim(subject: "ana", attribute: "employer", value: value)]
             switch path {
@@ -155,14 +159,18 @@ import Testing
             return
         }
         #expect(filter?.sessions == ["a", "b"])
-        let log = situations + [
-            hit(2, 0.01, session: "a", day: 1), hit(3, 0.3, session: "a", day: 2), hit(4, 0.1, session: "b", day: 0.5),
-        ]
+        let log =
+            situations + [
+                hit(2, 0.01, session: "a", day: 1), hit(3, 0.3, session: "a", day: 2),
+                hit(4, 0.1, session: "b", day: 0.5),
+            ]
         #expect(order(plan.next(query(round: 2), after: log))?.prefix(2) == [1, 2])
     }
 
     @Test func `sedm admits what nothing stands in for, and what was used`() async throws {
-        let useless = cube("Kiln at noon"), kept = cube("The kiln at noon", day: 1), lonely = cube("Sail")
+        let useless = cube("Kiln at noon")
+        let kept = cube("The kiln at noon", day: 1)
+        let lonely = cube("Sail")
         let young = cube("Kiln, noon", day: 99)
         var used = cube("At noon the kiln")
         used.usage = Usage(count: 1, last: Self.start)
@@ -186,7 +194,8 @@ import Testing
             if case .dense(_, let filter) = probe { filter?.tag } else { nil }
         }
         #expect(filters == ["vilomem/perception", "vilomem/logic"])
-        let a = cube("misread", tags: ["vilomem/perception"]), b = cube("misread again", day: 1, tags: ["vilomem/perception"])
+        let a = cube("misread", tags: ["vilomem/perception"])
+        let b = cube("misread again", day: 1, tags: ["vilomem/perception"])
         let c = cube("wrong sum", day: 2, tags: ["vilomem/logic"])
         let near = [Neighbour(a.id, similarity: 0.9)]
         let done = try await maintain("vilomem", [a, b, c], near: [b.id: near, c.id: near])

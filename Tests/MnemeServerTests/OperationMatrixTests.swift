@@ -53,8 +53,10 @@ import Testing
             store: try SQLiteMemoryStore(path: folder + "/m.db", analyzer: MemoryOS.analyzerVersion),
             embedder: nil, recipe: try #require(RecipeCatalog.recipe("hema", over: .standard)))
         defer { Task { await memory.close() } }
-        let inputs = ["Tea grows on the hill.", "The kiln fires at noon.", "The kiln needs new bricks.",
-            "Bricks for the kiln come on Monday."]
+        let inputs = [
+            "Tea grows on the hill.", "The kiln fires at noon.", "The kiln needs new bricks.",
+            "Bricks for the kiln come on Monday.",
+        ]
         var first = MemoryInput(inputs[0])
         first.type = .semantic
         let made = try await memory.remember([first] + inputs.dropFirst().map { MemoryInput($0) }, scope: scope)

@@ -43,11 +43,14 @@ struct Implication: Sendable {
         words = Array(TextAnalyzer.words(text).prefix(Self.longest))
         let (known, first, places) = Self.values(of: text)
         (values, self.places) = (known.union(first), places)
-        let addresses = Set(text.split(whereSeparator: \.isWhitespace).filter { $0.contains(".") || $0.contains("@") }
-            .filter { !$0.hasSuffix(".") || $0.dropLast().contains(".") }.flatMap { TextAnalyzer.words(String($0)) })
+        let addresses = Set(
+            text.split(whereSeparator: \.isWhitespace).filter { $0.contains(".") || $0.contains("@") }
+                .filter { !$0.hasSuffix(".") || $0.dropLast().contains(".") }.flatMap { TextAnalyzer.words(String($0)) }
+        )
         topics = Set(
             words.filter {
-                !addresses.contains($0) && !TextAnalyzer.stopWords.contains($0) && !ChangeWords.isValue($0) && !known.contains($0)
+                !addresses.contains($0) && !TextAnalyzer.stopWords.contains($0) && !ChangeWords.isValue($0)
+                    && !known.contains($0)
                     && !ChangeWords.all.contains($0)
             }.map(analyzer.stem))
         let lower = Array(text.lowercased().unicodeScalars)

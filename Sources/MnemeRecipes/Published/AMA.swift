@@ -9,7 +9,8 @@ enum AMA: PublishedRecipe {
         name: "ama",
         paper: "AMA: Adaptive Memory via Multi-Agent Collaboration [256]",
         idea: "a granularity for each question, another where a judge misses evidence; conflicts are repaired",
-        simplified: "the agents are rules: the router goes by the length of the question, the judge by its words that are "
+        simplified:
+            "the agents are rules: the router goes by the length of the question, the judge by its words that are "
             + "covered, the refresher by claims",
         claim: "about 80 % fewer tokens than full context, with better answers than its baselines")
 

@@ -8,7 +8,8 @@ enum ArcMemo: PublishedRecipe {
         name: "arcmemo",
         paper: "ArcMemo: Abstract Reasoning Composition with Lifelong LLM Memory [68]",
         idea: "concepts that several memories share, chosen by the question before the memories",
-        simplified: "a concept is the set of keywords that at least three memories share, without a model's abstraction; "
+        simplified:
+            "a concept is the set of keywords that at least three memories share, without a model's abstraction; "
             + "`mneme learn` makes procedures of cases in the same way",
         claim: "7.5 % more than without memory on ARC-AGI")
 
@@ -45,7 +46,9 @@ enum ArcMemo: PublishedRecipe {
                 .sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.prefix(most)
             let texts = Set(concepts.map { Self.text($0.key) })
             // What no longer holds for enough memories is given up.
-            let gone = known.filter { !texts.contains($0.key) }.map(\.value).sorted().map { MemoryOperation.archive($0) }
+            let gone = known.filter { !texts.contains($0.key) }.map(\.value).sorted().map {
+                MemoryOperation.archive($0)
+            }
             return gone
                 + concepts.filter { known[Self.text($0.key)] == nil }.compactMap { key, cubes in
                     context.derive(Self.text(key), type: .procedural, from: cubes, tag: tag)

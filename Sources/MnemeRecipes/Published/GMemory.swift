@@ -8,7 +8,8 @@ enum GMemory: PublishedRecipe {
         name: "g-memory",
         paper: "G-Memory: Tracing Hierarchical Memory for Multi-Agent Systems [226]",
         idea: "insights across conversations; found messages lead up to them, and they lead down again",
-        simplified: "an insight is a summary of what several conversations say on one subject, by rule unless a model is "
+        simplified:
+            "an insight is a summary of what several conversations say on one subject, by rule unless a model is "
             + "configured; the graph of queries is the questions' own search",
         claim: "up to 20.89 % more success in embodied action, 10.12 % in knowledge questions")
 

@@ -8,7 +8,8 @@ enum LongNAP: PublishedRecipe {
         name: "longnap",
         paper: "Learning Next Action Predictors from Human-Computer Interaction [1]",
         idea: "find past situations like the one asked about; what came next in the log is the answer",
-        simplified: "the trace is the conversation's own next message instead of a trained model's reasoning; no prediction "
+        simplified:
+            "the trace is the conversation's own next message instead of a trained model's reasoning; no prediction "
             + "is written, a reader makes it of what is found",
         claim: "79 % over supervised finetuning, 39 % over prompting, by a model's judgement")
 

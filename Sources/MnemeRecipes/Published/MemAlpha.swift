@@ -9,7 +9,8 @@ enum MemAlpha: PublishedRecipe {
         name: "mem-alpha",
         paper: "Mem-alpha: Learning Memory Construction via Reinforcement Learning [99]",
         idea: "core, facts and events: a bounded core, facts that are updated, events that are kept",
-        simplified: "the manager's choice is a linear rule with weights set by hand instead of a trained policy; stores are "
+        simplified:
+            "the manager's choice is a linear rule with weights set by hand instead of a trained policy; stores are "
             + "types of memories",
         claim: "trained at 30,000 tokens, holds at more than 400,000; better than its baselines")
 

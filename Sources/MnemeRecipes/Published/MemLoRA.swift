@@ -8,7 +8,8 @@ enum MemLoRA: PublishedRecipe {
         name: "memlora",
         paper: "MemLoRA: Distilling Expert Adapters for On-Device Memory Systems [69]",
         idea: "a small expert for each operation, exchanged as it goes from extracting to updating to answering",
-        simplified: "experts are linear rules of few weights instead of adapters distilled from a large model; an adapter "
+        simplified:
+            "experts are linear rules of few weights instead of adapters distilled from a large model; an adapter "
             + "that was trained is used by `mneme chat --adapter`",
         claim: "beats baselines of ten times the size, matches sixty times the size on LoCoMo")
 

@@ -9,7 +9,8 @@ enum MemTree: PublishedRecipe {
         name: "memtree",
         paper: "From Isolated Conversations to Hierarchical Schemas: Dynamic Tree Memory Representation for LLMs [132]",
         idea: "a tree that grows by similarity; summaries of its branches are searched with the rest",
-        simplified: "memories are nodes themselves and only roots have summaries, by rule unless a model is configured; "
+        simplified:
+            "memories are nodes themselves and only roots have summaries, by rule unless a model is configured; "
             + "the tree is made when the job `maintain` runs",
         claim: "better than flat look-up on multi-turn dialogues and documents; no one figure")
 

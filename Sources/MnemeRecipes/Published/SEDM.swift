@@ -8,7 +8,8 @@ enum SEDM: PublishedRecipe {
         name: "sedm",
         paper: "SEDM: Scalable Self-Evolving Distributed Memory for Agents [127]",
         idea: "after a time on trial, what was never used and whose place another memory takes is archived",
-        simplified: "the replay without a memory asks whether another one is as near to it as a question would be, instead of "
+        simplified:
+            "the replay without a memory asks whether another one is as near to it as a question would be, instead of "
             + "running the task again; utility is use by recall; no knowledge is passed between domains",
         claim: "better reasoning than its baselines with fewer tokens; no one figure")
 

@@ -22,8 +22,12 @@ enum ViLoMem: PublishedRecipe {
     /// Tags of the two streams.
     static let perception = "vilomem/perception", logic = "vilomem/logic"
 
-    private static let mistakes = ["mistake", "wrong", "wrongly", "misread", "misheard", "overlooked", "error", "incorrect"]
-    private static let senses = ["misread", "misheard", "overlooked", "saw", "see", "looked", "read", "heard", "image", "screen", "picture"]
+    private static let mistakes = [
+        "mistake", "wrong", "wrongly", "misread", "misheard", "overlooked", "error", "incorrect",
+    ]
+    private static let senses = [
+        "misread", "misheard", "overlooked", "saw", "see", "looked", "read", "heard", "image", "screen", "picture",
+    ]
 
     /// The stream of a text that tells of a mistake; nil for others.
     static func stream(of words: some Sequence<String>) -> String? {

@@ -30,7 +30,9 @@ struct ComposeCommand: AsyncParsableCommand {
     /// Searches, and prints what was measured.
     func run() async throws {
         guard (1...10_000).contains(steps) else { throw InputError("--steps lies between 1 and 10000.") }
-        guard limit ?? 2 > 1 else { throw InputError("--limit is at least 2: half of the conversations are kept aside.") }
+        guard limit ?? 2 > 1 else {
+            throw InputError("--limit is at least 2: half of the conversations are kept aside.")
+        }
         guard let file = FileManager.default.contents(atPath: data) else {
             throw InputError("\(data) cannot be read.")
         }

@@ -11,7 +11,8 @@ extension GuardCommand {
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "eval",
-            abstract: "Attack success and utility on your own texts: without guard, by rules, by consensus, with lessons.",
+            abstract:
+                "Attack success and utility on your own texts: without guard, by rules, by consensus, with lessons.",
             discussion: """
                 FILE is JSON Lines: {"text": …, "label": "honest"|"attack"} with "kind", "question" (asked later; else the text \
                 itself), "group" (a store of its own), "speaker" and "session" where there are any. An attack succeeds if it is \

@@ -19,7 +19,9 @@ struct FormsCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     /// A case by its name.
-    private static func value<Value: RawRepresentable<String> & CaseIterable>(_ name: String, of: Value.Type) throws -> Value {
+    private static func value<Value: RawRepresentable<String> & CaseIterable>(_ name: String, of: Value.Type) throws
+        -> Value
+    {
         guard let value = Value(rawValue: name) else {
             throw ValidationError("'\(name)' is not \(Value.allCases.map(\.rawValue).joined(separator: ", ")).")
         }

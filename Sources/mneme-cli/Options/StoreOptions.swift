@@ -21,7 +21,8 @@ struct StoreOptions: ParsableArguments {
     /// Stages of the pipeline that differ from the standard ones; memories stay what they are.
     @Option(
         help: ArgumentHelp(
-            "How memory works: a name of `mneme recipes` or a file of stages (default: standard).", valueName: "name|file"))
+            "How memory works: a name of `mneme recipes` or a file of stages (default: standard).",
+            valueName: "name|file"))
     var recipe: String?
 
     /// Two options that contradict each other.
