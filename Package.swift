@@ -221,7 +221,8 @@ let package = Package(
             name: "MnemeBench",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding", "MnemeEngine",
-                "MnemeFormats", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", "MnemeTrain",
+                "MnemeFormats", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore",
+                "MnemeTrain",
                 "CMnemeKernels", locks,
             ]),
         .executableTarget(
