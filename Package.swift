@@ -254,6 +254,12 @@ let package = Package(
                 "MnemeTesting",
             ]),
         .testTarget(
+            name: "MnemeBenchTests",
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeBench", "MnemePipeline",
+            ],
+            resources: [.copy("Golden")]),
+        .testTarget(
             name: "MnemeTests",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore",

@@ -4,7 +4,6 @@ public import MnemeBase
 import MnemeCube
 public import MnemePipeline
 import MnemeStore
-import NIOConcurrencyHelpers
 
 /// Measures how much of LoCoMo's evidence recipes find, and their cost: each stores the
 /// conversations session by session as they were held, does its maintenance once behind the last,
@@ -34,18 +33,6 @@ public struct RecipeEvaluation: Sendable {
         public var bytes: Int
         /// Memories in use after maintenance.
         public var memories: Int
-    }
-
-    /// Counts what a language model is asked.
-    private final class CountingOracle: Oracle {
-        let base: any Oracle
-        let calls = NIOLockedValueBox(0)
-        init(_ base: any Oracle) { self.base = base }
-        var name: String { base.name }
-        func answer(_ question: OracleQuestion) async throws -> String {
-            calls.withLockedValue { $0 += 1 }
-            return try await base.answer(question)
-        }
     }
 
     /// The conversations that are played.
@@ -95,7 +82,7 @@ public struct RecipeEvaluation: Sendable {
         let store = try SQLiteMemoryStore(
             path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
         let memory = MemoryOS(store: store, embedder: embedder, recipe: recipe)
-        let counting = oracle.map { CountingOracle($0) }
+        let counting = oracle.map { MeteredOracle($0) }
         if let counting { memory.attach(oracle: counting) }
         var row = Row(
             recipe: recipe.name, questions: 0, any1: 0, any5: 0, any10: 0, all10: 0, tokens: 0,
@@ -132,7 +119,7 @@ public struct RecipeEvaluation: Sendable {
         row.writeMilliseconds /= Double(max(1, turns))
         row.maintainMilliseconds /= Double(max(1, turns))
         row.recallMilliseconds = times.sorted().percentile(50)
-        row.modelCalls = counting?.calls.withLockedValue { $0 } ?? 0
+        row.modelCalls = counting?.calls ?? 0
         row.bytes = store.files.reduce(0) { sum, file in
             let size = try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int
             return sum + (size ?? 0)

@@ -18,6 +18,8 @@ public struct LocomoConversation: Sendable {
         public var category: Int
         /// Ids of the turns that hold the answer.
         public var evidence: [String]
+        /// The answer; nil where there is none, as of adversarial questions.
+        public var answer: String?
     }
 
     /// The conversation's id in the file.
@@ -37,13 +39,21 @@ public struct LocomoConversation: Sendable {
                 "The file is not a LoCoMo file: a JSON list of conversations is expected.")
         }
         return try list.enumerated().map { number, entry in
-            var problems: [String] = []
-            guard let conversation = read(entry, number, &problems), problems.isEmpty else {
-                throw InputError(
-                    "Entry \(number): \(problems.first ?? "it is not a conversation").")
+            do { return try read(entry, number: number) } catch let error as InputError {
+                throw InputError("Entry \(number): \(error.message)")
             }
-            return conversation
         }
+    }
+
+    /// Reads one conversation that must be right.
+    ///
+    /// - Throws: `InputError` that says what is wrong.
+    public static func read(_ entry: JSONValue, number: Int) throws -> LocomoConversation {
+        var problems: [String] = []
+        guard let conversation = read(entry, number, &problems), problems.isEmpty else {
+            throw InputError("\(problems.first ?? "it is not a conversation").")
+        }
+        return conversation
     }
 
     /// Reads one entry as far as it can be read.
@@ -103,7 +113,13 @@ public struct LocomoConversation: Sendable {
         let evidence = (json["evidence"]?.array ?? []).compactMap(\.string).flatMap {
             $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init)
         }
-        return Question(text: text, category: category, evidence: evidence)
+        let answer: String? =
+            switch json["answer"] {
+            case .string(let text): text
+            case .number(let number): Int(exactly: number).map(String.init) ?? String(number)
+            default: nil
+            }
+        return Question(text: text, category: category, evidence: evidence, answer: answer)
     }
 
     /// The turns as entries of an import.

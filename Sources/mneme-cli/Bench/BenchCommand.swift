@@ -18,5 +18,8 @@ struct BenchCommand: AsyncParsableCommand {
             BenchLLMCommand.self, BenchKVCommand.self,
             BenchIndexCommand.self, BenchKernelsCommand.self, BenchDraftsCommand.self,
             BenchSchemasCommand.self, BenchTrainCommand.self,
+            BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,
+            BenchConvoMemCommand.self, BenchMemTrackCommand.self, BenchGlobalQACommand.self,
+            BenchEvoMemoryCommand.self, BenchEfficientLLMCommand.self,
         ])
 }

@@ -11,7 +11,7 @@ import MnemeEmbedding
 /// The columns any@k and all@k: the share of questions of which one piece, or all pieces, of the
 /// evidence are among the first k. MRR: mean of 1 / rank of the first piece.
 ///
-/// No language model is asked: it measures recall, not answers. LoCoMo is not part of this
+/// Without `--answers` no language model is asked: it measures recall alone. LoCoMo is not part of this
 /// repository. Exit code 1 if the embedding model is not here.
 struct BenchLocomoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,7 +20,6 @@ struct BenchLocomoCommand: AsyncParsableCommand {
 
     /// The file `locomo10.json` of the data set, or one of its shape.
     @Argument(help: "A LoCoMo file.") var file: String
-    @Flag(help: "Print JSON.") var json = false
     /// The features of each turn, which fusion weights are fitted on.
     @Option(
         help: ArgumentHelp(
@@ -47,8 +46,14 @@ struct BenchLocomoCommand: AsyncParsableCommand {
     @Flag(help: "Rerank the fifty best by the vectors of single tokens, kept on disk.") var rerank =
         false
 
-    /// One of three measurements: reranking, replaying, or recall itself.
+    /// The common runner of benchmarks, which answers as well.
+    @Flag(help: "Answer the questions, too, and score the answers as LoCoMo's authors do; options as of `mneme bench recall`.")
+    var answers = false
+    @OptionGroup(title: "With --answers") var options: MemoryBenchOptions
+
+    /// One of four measurements: answers, reranking, replaying, or recall itself.
     func run() async throws {
+        if answers { return try await options.run(.locomo, file: file) }
         // What was measured and is not used: reranking by token vectors.
         if rerank {
             let progress = ProgressLine()
@@ -58,7 +63,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
                 progress.show($0, $1, $2)
             }
             progress.end()
-            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            if options.json { return print(try OperationTable.encode(rows, pretty: true)) }
             print(
                 "candidates   any@5 before  after   any@10 before  after   ms  KiB each  read ahead"
             )
@@ -76,7 +81,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         // Likewise: a buffer of what was just found.
         if replay {
             let rows = try LocomoBenchmark(file: file).replay(embedder: try Home.miniLM())
-            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            if options.json { return print(try OperationTable.encode(rows, pretty: true)) }
             print("slack  answered by the buffer  recall@10  µs there  µs of the index")
             for row in rows {
                 print(
@@ -94,7 +99,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             progress.show($0, $1, $2)
         }
         progress.end()
-        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        if options.json { return print(try OperationTable.encode(report, pretty: true)) }
         print(
             "\(report.file): \(report.conversations) conversations, \(report.memories) turns; stored in \(String(format: "%.1f", report.storeSeconds)) s, embedded in \(String(format: "%.1f", report.embedSeconds)) s"
         )
