@@ -75,7 +75,8 @@ public struct EfficiencyBenchmark: Sendable {
         lines += rows.map { row in
             [
                 "| \(row.model)", row.attention, text(row.memoryUtilisation * 100, "%.1f %%"),
-                text(Double(row.weightBytes) / 1_048_576, "%.0f"), text(row.computeUtilisation.map { $0 * 100 }, "%.0f %%"),
+                text(Double(row.weightBytes) / 1_048_576, "%.0f"),
+                text(row.computeUtilisation.map { $0 * 100 }, "%.0f %%"),
                 text(row.promptMilliseconds, "%.0f"), text(row.tokenMilliseconds, "%.1f"),
                 text(row.promptThroughput, "%.0f"), text(row.throughput, "%.1f"), text(row.batchThroughput, "%.1f"),
                 text(row.watts, "%.1f"), text(row.joulesPerToken, "%.3f"), text(row.compression, "%.2f") + " |",

@@ -42,7 +42,9 @@ import Testing
         #expect(try BenchCatalog.format(of: first).name == name)
     }
 
-    @Test(arguments: BenchCatalog.all.map(\.name)) func `a sample that is cut anywhere is refused`(_ name: String) throws {
+    @Test(arguments: BenchCatalog.all.map(\.name)) func `a sample that is cut anywhere is refused`(_ name: String)
+        throws
+    {
         let format = try #require(BenchCatalog.all.first { $0.name == name })
         let sample = format.sample.trimmingCharacters(in: .whitespacesAndNewlines)
         for share in 1..<40 {

@@ -28,7 +28,9 @@ import Testing
         return (BenchReport(runner, log), log.outcomes)
     }
 
-    @Test(arguments: BenchCatalog.all.map(\.name)) func `a sample runs, and most of its evidence is found`(_ name: String)
+    @Test(arguments: BenchCatalog.all.map(\.name)) func `a sample runs, and most of its evidence is found`(
+        _ name: String
+    )
         async throws
     {
         let format = try #require(BenchCatalog.all.first { $0.name == name })

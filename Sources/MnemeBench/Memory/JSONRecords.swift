@@ -129,7 +129,10 @@ public struct JSONRecords {
 
     /// The bytes of the record that begins here: up to the bracket that closes it.
     private mutating func record() throws -> [UInt8] {
-        var depth = 0, place = offset, isText = false, isEscaped = false
+        var depth = 0
+        var place = offset
+        var isText = false
+        var isEscaped = false
         while true {
             while place < buffer.count {
                 let byte = buffer[place]

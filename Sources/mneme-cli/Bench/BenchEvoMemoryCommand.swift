@@ -22,7 +22,8 @@ struct BenchEvoMemoryCommand: AsyncParsableCommand {
         defer { asked?.engine?.close() }
         let setup = try options.setup(asked?.oracle)
         let data = try MemoryBenchOptions.data(file, sample: EvoMemoryBenchmark.sample, name: "evo-memory")
-        let records = try file.map { try JSONRecords(path: $0) } ?? JSONRecords(EvoMemoryBenchmark.sample, name: data.name)
+        let records =
+            try file.map { try JSONRecords(path: $0) } ?? JSONRecords(EvoMemoryBenchmark.sample, name: data.name)
         let tasks = try EvoMemoryBenchmark.tasks(records, limit: options.episodes ?? .max)
         let benchmark = try EvoMemoryBenchmark(tasks, setup, data)
         let report = try await MemoryBenchOptions.withLine { line in

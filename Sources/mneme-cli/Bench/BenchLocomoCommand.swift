@@ -47,7 +47,10 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         false
 
     /// The common runner of benchmarks, which answers as well.
-    @Flag(help: "Answer the questions, too, and score the answers as LoCoMo's authors do; options as of `mneme bench recall`.")
+    @Flag(
+        help:
+            "Answer the questions, too, and score the answers as LoCoMo's authors do; options as of `mneme bench recall`."
+    )
     var answers = false
     @OptionGroup(title: "With --answers") var options: MemoryBenchOptions
 

@@ -10,7 +10,8 @@ struct BenchMemoryAgentCommand: AsyncParsableCommand {
         commandName: "memoryagentbench",
         abstract: "MemoryAgentBench: four competencies over texts fed chunk by chunk.")
 
-    @Argument(help: "A split of the data set as JSON lines, see docs/benches.md; a sample if left out.") var file: String?
+    @Argument(help: "A split of the data set as JSON lines, see docs/benches.md; a sample if left out.") var file:
+        String?
     @OptionGroup var options: MemoryBenchOptions
 
     /// Runs the format.

@@ -13,7 +13,8 @@ struct MemoryBenchOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How memory works, see `mneme recipes`.", valueName: "name")) var recipe = "standard"
     /// The embedding model by its name; the setting `embedder` if left out.
     @Option(
-        help: ArgumentHelp("The embedding model, as for `mneme recall`; none recalls by words alone.", valueName: "name"))
+        help: ArgumentHelp(
+            "The embedding model, as for `mneme recall`; none recalls by words alone.", valueName: "name"))
     var embedder: String?
     @Flag(help: "Recall by words alone; needs no model.") var noEmbedder = false
     @Option(help: ArgumentHelp("Memories recalled for a question.", valueName: "number")) var memories = 10

@@ -35,7 +35,8 @@ public enum BenchAnswer {
 
     /// Phrases that decline to answer, besides ``none``; LoCoMo's script knows the first two.
     private static let declining = [
-        "no information available", "not mentioned", "not specified", "do not know", "don't know", "cannot be determined",
+        "no information available", "not mentioned", "not specified", "do not know", "don't know",
+        "cannot be determined",
         "not enough information", "no information about", "never mentioned", "wasn't mentioned", "isn't mentioned",
     ]
 

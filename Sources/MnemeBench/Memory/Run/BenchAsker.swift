@@ -47,7 +47,9 @@ struct BenchAsker {
 
     /// Recalls, and once more with the names found, as often as the format allows.
     private func recall(_ question: String, _ now: Date) async throws -> Found {
-        var found = Found(), seen: Set<CubeID> = [], asked: Set<String> = []
+        var found = Found()
+        var seen: Set<CubeID> = []
+        var asked: Set<String> = []
         var next: String? = question
         while let query = next, found.calls < max(1, format.calls) {
             var request = RecallRequest(query, owner: owner, limit: setup.limit)
@@ -68,7 +70,9 @@ struct BenchAsker {
     }
 
     /// Scores of the ranking, where the file marks evidence.
-    private func evidence(_ question: BenchQuestion, _ ranking: [String], _ sessions: [String: String]) -> [String: Double] {
+    private func evidence(_ question: BenchQuestion, _ ranking: [String], _ sessions: [String: String]) -> [String:
+        Double]
+    {
         var metrics: [String: Double] = [:]
         if !question.evidence.isEmpty {
             for k in BenchRunner.depths where k <= setup.limit {

@@ -1,6 +1,6 @@
 import Foundation
-public import MnemeBase
 import Mneme
+public import MnemeBase
 
 /// Results as they come, a JSON line each, so that a run that was ended goes on where it stopped.
 ///

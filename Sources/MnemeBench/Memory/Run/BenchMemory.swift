@@ -81,7 +81,8 @@ public final class BenchMemory: Sendable {
     ///
     /// - Throws: `StoreError`.
     func all(of owner: Owner) throws -> [MemCube] {
-        var filter = CubeFilter(owner: owner, limit: 1000), found: [MemCube] = []
+        var filter = CubeFilter(owner: owner, limit: 1000)
+        var found: [MemCube] = []
         while true {
             let page = try store.list(filter, by: .local)
             found += page.filter { $0.provenance.source != Provenance.recipe }

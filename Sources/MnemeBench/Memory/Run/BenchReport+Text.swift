@@ -20,21 +20,35 @@ extension BenchReport {
     /// What was measured, as pairs.
     private var facts: [(String, String)] {
         var facts = [
-            ("data", "\(header.data) (sha256 \(header.digest)): \(episodes) histories, \(turns) turns, "
-                + "\(rows[0].questions) questions"),
+            (
+                "data",
+                "\(header.data) (sha256 \(header.digest)): \(episodes) histories, \(turns) turns, "
+                    + "\(rows[0].questions) questions"
+            ),
             ("system", "recipe \(header.recipe), embedder \(header.embedder), \(header.limit) memories a question"),
             ("answers", header.answerer), ("judge", header.judge), ("setting", setting),
-            ("cost", String(
-                format: "%.0f tokens recalled, %.2f model calls, %.0f model tokens a question; %d model calls to store",
-                tokens, modelCalls, modelTokens, storingCalls)),
-            ("time", String(
-                format: "%.2f ms to store a turn, %.2f to maintain it; recall %.2f ms (p95 %.2f), answer %.1f",
-                writeMilliseconds, maintainMilliseconds, recallMilliseconds, recallP95, answerMilliseconds)),
+            (
+                "cost",
+                String(
+                    format:
+                        "%.0f tokens recalled, %.2f model calls, %.0f model tokens a question; %d model calls to store",
+                    tokens, modelCalls, modelTokens, storingCalls)
+            ),
+            (
+                "time",
+                String(
+                    format: "%.2f ms to store a turn, %.2f to maintain it; recall %.2f ms (p95 %.2f), answer %.1f",
+                    writeMilliseconds, maintainMilliseconds, recallMilliseconds, recallP95, answerMilliseconds)
+            ),
             ("disk", String(format: "%.0f bytes a turn", bytesEach)),
         ]
         if recalls > 1 {
-            facts.append(("recalls", String(
-                format: "%.2f a question, of whose memories %.2f had come before", recalls, redundancy)))
+            facts.append(
+                (
+                    "recalls",
+                    String(
+                        format: "%.2f a question, of whose memories %.2f had come before", recalls, redundancy)
+                ))
         }
         return facts
     }
@@ -50,9 +64,11 @@ extension BenchReport {
         for row in rows {
             lines.append("\(row.category): \(row.questions) questions")
             for name in names where row.metrics[name] != nil {
-                let applies = row.metrics[name]!.count == row.questions ? "" : "  (\(row.metrics[name]!.count) questions)"
+                let applies =
+                    row.metrics[name]!.count == row.questions ? "" : "  (\(row.metrics[name]!.count) questions)"
                 lines.append(
-                    "  " + name.padding(toLength: 18, withPad: " ", startingAt: 0) + Self.text(row.metrics[name]) + applies)
+                    "  " + name.padding(toLength: 18, withPad: " ", startingAt: 0) + Self.text(row.metrics[name])
+                        + applies)
             }
         }
         return (lines + notes.map { "Note: " + $0 }).joined(separator: "\n")
@@ -65,7 +81,8 @@ extension BenchReport {
         lines += ["", "| questions | n | " + names.joined(separator: " | ") + " |"]
         lines.append("|---|" + String(repeating: "---:|", count: names.count + 1))
         lines += rows.map { row in
-            "| \(row.category) | \(row.questions) | " + names.map { Self.text(row.metrics[$0]) }.joined(separator: " | ")
+            "| \(row.category) | \(row.questions) | "
+                + names.map { Self.text(row.metrics[$0]) }.joined(separator: " | ")
                 + " |"
         }
         return (lines + [""] + notes.map { "- " + $0 }).joined(separator: "\n")

@@ -46,7 +46,8 @@ public struct BenchReport: Sendable, Codable {
     /// - Complexity: O(scores × 1000), for the intervals.
     public init(_ runner: BenchRunner, _ log: BenchLog) {
         (header, title) = (runner.header, runner.format.title)
-        let outcomes = log.outcomes, feeds = log.feeds
+        let outcomes = log.outcomes
+        let feeds = log.feeds
         let n = Double(max(1, outcomes.count))
         let stored = Double(max(1, feeds.reduce(0) { $0 + $1.turns }))
         (episodes, turns) = (Set(outcomes.map(\.episode)).count, Int(stored))
@@ -71,7 +72,9 @@ public struct BenchReport: Sendable, Codable {
         let asksModel = outcomes.contains { $0.modelCalls > 0 }
         setting =
             runner.setup.answerer == nil
-            ? "recall" : header.answerer.contains("closed book") ? "closed book" : asksModel ? "recall and model" : "recall and rules"
+            ? "recall"
+            : header.answerer.contains("closed book")
+                ? "closed book" : asksModel ? "recall and model" : "recall and rules"
         notes = Self.notes(runner, outcomes)
     }
 
@@ -92,10 +95,12 @@ public struct BenchReport: Sendable, Codable {
     private static func notes(_ runner: BenchRunner, _ outcomes: [BenchOutcome]) -> [String] {
         var notes: [String] = []
         if runner.data.path == nil {
-            notes.append("The data is a small sample of this project's own writing: it shows that the bench works, no more.")
+            notes.append(
+                "The data is a small sample of this project's own writing: it shows that the bench works, no more.")
         }
         if runner.setup.answerer is ExtractiveAnswerer {
-            notes.append("No language model answered: answers are sentences of memories, which scores of words rate low.")
+            notes.append(
+                "No language model answered: answers are sentences of memories, which scores of words rate low.")
         }
         if let judged = runner.format.judged, runner.setup.answerer != nil {
             notes.append(
@@ -103,10 +108,12 @@ public struct BenchReport: Sendable, Codable {
                     ?? judged)
         }
         if !outcomes.contains(where: { $0.metrics["any@1"] != nil || $0.metrics["session all@5"] != nil }) {
-            notes.append("The file marks no evidence: recall is measured by whether an answer's words are in what was recalled.")
+            notes.append(
+                "The file marks no evidence: recall is measured by whether an answer's words are in what was recalled.")
         }
         notes.append(
-            "In brackets: 95 % intervals by bootstrap over histories (over questions if there is one), seed \(runner.setup.seed).")
+            "In brackets: 95 % intervals by bootstrap over histories (over questions if there is one), seed \(runner.setup.seed)."
+        )
         return notes
     }
 }

@@ -15,7 +15,8 @@ public struct ExtractiveAnswerer: BenchAnswerer {
     /// - Parameter usesAsk: false leaves the rules of `ask` out, which read all memories of an owner.
     public init(usesAsk: Bool = true) {
         self.usesAsk = usesAsk
-        name = usesAsk ? "rules of ask, else the best recalled sentence; no model" : "the best recalled sentence; no model"
+        name =
+            usesAsk ? "rules of ask, else the best recalled sentence; no model" : "the best recalled sentence; no model"
     }
 
     /// No model is asked.
@@ -45,7 +46,9 @@ public struct ExtractiveAnswerer: BenchAnswerer {
     /// nil if none shares any.
     private func best(_ context: BenchContext) -> (sentence: String, memory: MemCube)? {
         let wanted = Set(analyzer.terms(context.question.text))
-        var best: (sentence: String, memory: MemCube)?, highest = 0.0, shared = false
+        var best: (sentence: String, memory: MemCube)?
+        var highest = 0.0
+        var shared = false
         for (rank, memory) in context.memories.enumerated() {
             let around = Double(wanted.intersection(analyzer.terms(memory.text)).count)
             for sentence in Self.sentences(memory.text) {
@@ -61,7 +64,8 @@ public struct ExtractiveAnswerer: BenchAnswerer {
     /// The sentences of a text: up to a full stop, question or exclamation mark before a blank, or a line's
     /// end.
     static func sentences(_ text: String) -> [String] {
-        var sentences: [String] = [], current = ""
+        var sentences: [String] = []
+        var current = ""
         var last: Character = " "
         for character in text {
             if character.isNewline || (character.isWhitespace && (".!?".contains(last))) {

@@ -28,7 +28,8 @@ enum FollowUp {
     /// Words that look like names: with a digit and a letter (ENG-142, v2), or with a capital letter within a
     /// sentence.
     private static func names(in text: String) -> [String] {
-        var found: [String] = [], isFirst = true
+        var found: [String] = []
+        var isFirst = true
         for part in text.split(whereSeparator: \.isWhitespace) {
             let word = part.trimmingPrefix { !$0.isLetter && !$0.isNumber }
             let name = String(word.reversed().drop { !$0.isLetter && !$0.isNumber }.reversed())

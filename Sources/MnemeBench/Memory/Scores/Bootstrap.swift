@@ -29,7 +29,8 @@ public struct MeanInterval: Sendable, Codable, Equatable {
         var random = SplitMix64(seed: seed)
         var means: [Double] = []
         for _ in 0..<(count > 0 ? draws : 0) {
-            var sum = 0.0, number = 0
+            var sum = 0.0
+            var number = 0
             for _ in units {
                 let unit = units[Int(random.next() % UInt64(units.count))]
                 sum += unit.sum

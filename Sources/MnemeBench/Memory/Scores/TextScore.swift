@@ -15,7 +15,8 @@ public enum TextScore {
             kept.unicodeScalars.append(scalar)
         }
         // An article is a whole run of letters, digits and underscores.
-        var result = "", run = ""
+        var result = ""
+        var run = ""
         func end() {
             result += without.contains(run) ? " " : run
             run = ""
@@ -57,7 +58,8 @@ public enum TextScore {
 
     /// SQuAD's F1 of words. What says yes, no or noanswer fits itself alone, as MemoryAgentBench has it.
     public static func f1(_ answer: String, _ reference: String) -> Double {
-        let words = words(answer), expected = Self.words(reference)
+        let words = words(answer)
+        let expected = Self.words(reference)
         let alone: Set = [["yes"], ["no"], ["noanswer"]]
         if alone.contains(words) || alone.contains(expected), words != expected { return 0 }
         return overlap(words, expected)
@@ -99,7 +101,8 @@ public enum TextScore {
             text.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
                 .map { $0.count > 3 ? PorterStems.stem(String($0)) : String($0) }
         }
-        let first = tokens(answer), second = tokens(reference)
+        let first = tokens(answer)
+        let second = tokens(reference)
         guard !first.isEmpty, !second.isEmpty else { return 0 }
         var row = [Int](repeating: 0, count: second.count + 1)
         for word in first {
@@ -112,7 +115,8 @@ public enum TextScore {
         }
         let common = Double(row[second.count])
         guard common > 0 else { return 0 }
-        let precision = common / Double(first.count), recall = common / Double(second.count)
+        let precision = common / Double(first.count)
+        let recall = common / Double(second.count)
         return 2 * precision * recall / (precision + recall)
     }
 
