@@ -108,6 +108,25 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "notes of mine\n")
     }
 
+    @Test func `two runs are compared by the questions that both have`() async throws {
+        let paths = ["one", "two"].map { NSTemporaryDirectory() + "bench-\(UUID().uuidString)-\($0).jsonl" }
+        defer { for path in paths { unlink(path) } }
+        let oracle = MeteredOracle(Scripted(reply: "{\"answer\":\"Vega\"}"))
+        for (path, answerer) in zip(paths, [ExtractiveAnswerer(), ModelAnswerer(oracle)] as [any BenchAnswerer]) {
+            let runner = Self.runner(.locomo) { $0.answerer = answerer }
+            try await runner.run(BenchLog(path, runner.header)) { _, _ in }
+        }
+        let same = try BenchComparison(paths[0], paths[0])
+        #expect(same.rows.allSatisfy { $0.difference.mean == 0 && $0.probability == 1 && $0.corrected == 1 })
+        let other = try BenchComparison(paths[0], paths[1])
+        let row = try #require(other.rows.first { $0.metric == "F1" })
+        #expect(row.questions == 6 && abs(row.second - row.first - row.difference.mean) < 1e-9)
+        #expect(row.corrected >= row.probability && other.markdown.contains("| F1 | 6 |"))
+        let recall = try #require(other.rows.first { $0.metric == "any@5" })
+        #expect(recall.difference.mean == 0)
+        #expect(throws: InputError.self) { try BenchComparison(paths[0], "/nowhere") }
+    }
+
     @Test func `an estimate counts what a run plays`() async throws {
         let oracle = MeteredOracle(Scripted(reply: "{}"))
         let runner = Self.runner(.longMemEval) {

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import Mneme
 import MnemeBase
 import MnemeStore
@@ -133,7 +133,7 @@ public struct CrossoverBenchmark: Sendable {
             let owner = Owner(user: "bench")
             try await memory.feed(turns, owner: owner)
             let all = try memory.all(of: owner)
-            let now = all.last?.provenance.eventTime ?? Date()
+            let now = all.last?.eventTime ?? Date()
             var request = RecallRequest(question.text, owner: owner, limit: setup.limit)
             request.now = now
             _ = try setup.embedder?.embed([question.text], as: .query)

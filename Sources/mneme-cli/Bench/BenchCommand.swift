@@ -20,6 +20,6 @@ struct BenchCommand: AsyncParsableCommand {
             BenchSchemasCommand.self, BenchTrainCommand.self,
             BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,
             BenchConvoMemCommand.self, BenchMemTrackCommand.self, BenchGlobalQACommand.self,
-            BenchEvoMemoryCommand.self, BenchEfficientLLMCommand.self,
+            BenchEvoMemoryCommand.self, BenchEfficientLLMCommand.self, BenchCompareCommand.self,
         ])
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Mneme
 import MnemeBase
 import MnemeBench
+import MnemeEngine
 
 /// `mneme bench convomem`: ConvoMem's six kinds of questions; with `--sizes` where recall becomes worth as
 /// much as reading the whole history, and a router that switches there.

@@ -14,6 +14,11 @@ struct BenchEfficientLLMCommand: AsyncParsableCommand {
     @Option(help: "Repetitions; the best counts.") var repetitions = 2
     @Flag(help: "Print JSON.") var json = false
 
+    /// At least one model.
+    func validate() throws {
+        guard !models.isEmpty else { throw ValidationError("Name a model, such as smollm2.") }
+    }
+
     /// Measures one model after the other.
     func run() async throws {
         let rows = try await MemoryBenchOptions.withLine { line in

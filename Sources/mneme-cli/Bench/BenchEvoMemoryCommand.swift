@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeBench
+import MnemeEngine
 
 /// `mneme bench evo-memory`: success along a stream of tasks, for each way to keep experiences: none, the
 /// last ones, ExpRAG, ReMem, and this project's cases (`mneme learn`).

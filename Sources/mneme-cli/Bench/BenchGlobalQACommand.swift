@@ -1,6 +1,7 @@
 import ArgumentParser
 import Mneme
 import MnemeBench
+import MnemeEngine
 
 /// `mneme bench globalqa`: counting, extremes, sorting and top-k over a whole collection, by `ask` and by
 /// top-k recall on the same memories.

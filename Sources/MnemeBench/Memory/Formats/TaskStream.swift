@@ -1,5 +1,5 @@
 import Foundation
-public import Mneme
+import Mneme
 import MnemeBase
 
 extension EvoMemoryBenchmark {

@@ -1,6 +1,6 @@
 public import Foundation
 public import Mneme
-public import MnemeStore
+import MnemeStore
 
 /// What an answer is made from: the question, what was recalled for it, and the memories themselves.
 public struct BenchContext: Sendable {

@@ -1,6 +1,6 @@
 import Foundation
 import Mneme
-public import MnemeBase
+import MnemeBase
 
 /// Results as they come, a JSON line each, so that a run that was ended goes on where it stopped.
 ///
@@ -26,25 +26,33 @@ public final class BenchLog {
         guard let path else { return }
         var kept = Data()
         if let data = FileManager.default.contents(atPath: path), !data.isEmpty {
-            let whole = data.prefix((data.lastIndex(of: 10) ?? -1) + 1)
-            let lines = whole.split(separator: 10).map { try? JSONDecoder().decode(Line.self, from: $0) }
-            guard let first = lines.first, let known = first?.header, !lines.contains(where: { $0 == nil }) else {
-                throw InputError("\(path) is there and holds no results of a benchmark. Name another file.")
-            }
-            guard known == header else {
+            let known = try Self.read(path)
+            guard known.header == header else {
+                let other = known.header
                 throw InputError(
-                    "\(path) holds results of another run (\(known.bench) on \(known.data), recipe \(known.recipe), "
-                        + "\(known.answerer)). Name another file.")
+                    "\(path) holds results of another run (\(other.bench) on \(other.data), recipe \(other.recipe), "
+                        + "\(other.answerer)). Name another file.")
             }
-            outcomes = lines.compactMap { $0?.outcome }
-            feeds = lines.compactMap { $0?.feed }
-            kept = whole
+            (outcomes, feeds, kept) = (known.outcomes, known.feeds, data.prefix((data.lastIndex(of: 10) ?? -1) + 1))
         }
         if kept.isEmpty { kept = try Self.text(Line(header: header)) }
         try AtomicFile.write(kept, to: path, mode: 0o644)
         guard let file = FileHandle(forWritingAtPath: path) else { throw FileError(path) }
         try file.seekToEnd()
         self.file = file
+    }
+
+    /// What a file of results holds, but for a last line that is not whole.
+    ///
+    /// - Throws: `InputError` for a file of another form.
+    static func read(_ path: String) throws -> (header: BenchHeader, outcomes: [BenchOutcome], feeds: [BenchFeed]) {
+        let data = FileManager.default.contents(atPath: path) ?? Data()
+        let whole = data.prefix((data.lastIndex(of: 10) ?? -1) + 1)
+        let lines = whole.split(separator: 10).map { try? JSONDecoder().decode(Line.self, from: $0) }
+        guard let first = lines.first, let header = first?.header, !lines.contains(where: { $0 == nil }) else {
+            throw InputError("\(path) cannot be read, or holds no results of a benchmark.")
+        }
+        return (header, lines.compactMap { $0?.outcome }, lines.compactMap { $0?.feed })
     }
 
     /// Keeps what came of a question.

@@ -2,7 +2,7 @@ public import Foundation
 public import Mneme
 public import MnemeBase
 public import MnemePipeline
-public import MnemeStore
+import MnemeStore
 
 /// Memories of one run in a store of their own, which goes with it: fed with histories, and asked.
 public final class BenchMemory: Sendable {
@@ -58,7 +58,7 @@ public final class BenchMemory: Sendable {
             var caller = Caller.local
             caller.time = inputs.last?.eventTime ?? begin
             _ = try await memory.record(
-                inputs, scope: Scope(user: owner.user, tenant: owner.tenant), by: caller)
+                inputs, scope: Scope(tenant: owner.tenant, user: owner.user), by: caller)
             first += part.count
         }
         try await memory.embedPending()

@@ -1,5 +1,5 @@
-public import Foundation
-public import Mneme
+import Foundation
+import Mneme
 public import MnemeBase
 public import MnemePipeline
 import MnemeStore

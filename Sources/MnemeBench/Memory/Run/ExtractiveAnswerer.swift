@@ -37,9 +37,9 @@ public struct ExtractiveAnswerer: BenchAnswerer {
         }
         guard let best = best(context) else { return BenchAnswer.none }
         guard words.prefix(4).contains(where: Self.times.contains) else { return best.sentence }
-        let found = TimeExpressions.find(in: best.sentence, reference: best.memory.provenance.eventTime)
+        let found = TimeExpressions.find(in: best.sentence, reference: best.memory.eventTime)
         return found.first.map { Self.text(of: $0.start, $0.end) }
-            ?? Self.text(of: best.memory.provenance.eventTime, best.memory.provenance.eventTime)
+            ?? Self.text(of: best.memory.eventTime, best.memory.eventTime)
     }
 
     /// The sentence that shares most terms with the question, those of the first memories preferred;

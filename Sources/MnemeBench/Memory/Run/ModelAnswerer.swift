@@ -47,8 +47,8 @@ public struct ModelAnswerer: BenchAnswerer {
 
     /// A memory as a line: its day, who said it, and the text.
     private static func note(_ memory: MemCube) -> String {
-        let speaker = memory.provenance.speaker.map { "\($0): " } ?? ""
-        return "- \(day(memory.provenance.eventTime)) \(speaker)\(memory.text)"
+        let speaker = memory.speaker.map { "\($0): " } ?? ""
+        return "- \(day(memory.eventTime)) \(speaker)\(memory.text)"
     }
 
     private static func day(_ date: Date) -> String {
