@@ -200,9 +200,8 @@ public struct EvoMemoryBenchmark: Sendable {
                 TaskOutcome(task: last.task, approach: answer, reward: last.succeeded ? 1 : 0),
                 scope: Scope(user: Self.owner.user), by: caller)
         case .exprag, .remem:
-            try await memory.feed(
-                [BenchTurn(id: "\(kept.count - 1)", session: "stream", text: last.text, time: Self.time(kept.count))],
-                owner: Self.owner)
+            let turn = BenchTurn(id: "\(kept.count - 1)", session: "stream", text: last.text)
+            try await memory.feed([turn.at(Self.time(kept.count))], owner: Self.owner)
         }
     }
 
