@@ -80,6 +80,7 @@ test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 	$(VENV)/bin/python Tests/clients/settings.py $(BIN)
 	$(VENV)/bin/python Tests/clients/embedders.py $(BIN)
+	$(VENV)/bin/python Tests/clients/proxy.py $(BIN)
 	$(VENV)/bin/python Tests/clients/postgres.py $(BIN)
 	$(VENV)/bin/python Tests/clients/viewer.py $(BIN)
 	$(VENV)/bin/python Tests/clients/described.py $(BIN)

@@ -202,7 +202,7 @@ let package = Package(
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeCache", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeModels",
                 "MnemeStore", "CMnemeViewer", crypto, locks,
                 logging,
@@ -220,7 +220,7 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding", "MnemeEngine",
+                "Mneme", "MnemeBase", "MnemeCache", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding", "MnemeEngine",
                 "MnemeFormats", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore",
                 "MnemeTrain",
                 "CMnemeKernels", locks,
@@ -228,7 +228,7 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeRecipes", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeCache", "MnemeRecipes", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeFormats", "MnemeModels",
                 "MnemeStore", "MnemeText", "MnemeTrain", crypto, locks, logging, tracing,
@@ -269,9 +269,11 @@ let package = Package(
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeBench", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
+                "Mneme", "MnemeBase", "MnemeBench", "MnemeCache", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
                 "MnemeModels", "MnemeNumerics", "MnemeRecipes", "MnemeSeal", "MnemeServer",
-                "MnemeStore", "MnemeText", "MnemeTrain", locks, logging,
+                "MnemeStore", "MnemeText", "MnemeTrain", locks, logging, nio,
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
             ]
         ),
         .testTarget(

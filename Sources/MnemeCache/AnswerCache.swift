@@ -88,7 +88,7 @@ public final class AnswerCache: Sendable {
     ///   - control: what the client wants of the cache.
     ///   - now: the time; entries that are older than their category's time to live are passed over.
     /// - Throws: `StoreError`, and what the embedder throws.
-    public func find(_ key: CacheKey, _ control: CacheControl = CacheControl(nil), now: Date = Date()) throws
+    public func find(_ key: CacheKey, _ control: CacheDirectives = CacheDirectives(nil), now: Date = Date()) throws
         -> CacheFinding
     {
         let policy = try policies()[key.category]
@@ -149,7 +149,11 @@ public final class AnswerCache: Sendable {
             let value = similarity.probability(key.words, words, cosine: cosine)
             guard value >= policy.threshold, value > best?.1 ?? -1 else { continue }
             // An example may differ: the model is asked all the same.
-            if policy.reuse == .verbatim, QuestionDifference.between(key.words, words) != nil { continue }
+            if policy.reuse == .verbatim, similarity.checksWords,
+                QuestionDifference.between(key.words, words) != nil
+            {
+                continue
+            }
             best = (found, value)
         }
         return best

@@ -93,23 +93,36 @@ package enum OutgoingHTTP {
     }
 
     /// The client for an address: through the proxy, or past it.
-    static func client(for url: URL) -> HTTPClient {
+    ///
+    /// - Parameter isPatient: waits for the next byte as long as the whole call may take, and
+    ///   follows no redirection.
+    static func client(for url: URL, isPatient: Bool = false) -> HTTPClient {
         let proxy = ProxyRule.environment.proxy(for: url)
-        return proxy == nil ? direct : url.scheme == "https" ? overSecureProxy : overProxy
+        let clients = isPatient ? patient : usual
+        return proxy == nil ? clients.direct : url.scheme == "https" ? clients.overSecureProxy : clients.overProxy
     }
 
     /// Clients live as long as the process, so that nobody shuts them down.
-    private static let direct = makeClient(proxy: nil)
-    private static let overProxy = makeClient(proxy: ProxyRule.environment.plain)
-    private static let overSecureProxy = makeClient(proxy: ProxyRule.environment.secure)
+    private static let usual = Clients(isPatient: false), patient = Clients(isPatient: true)
 
-    /// A client without spans that gives up after a minute without a byte.
-    private static func makeClient(proxy: ProxyRule.Place?) -> HTTPClient {
+    /// A client for each way to other machines.
+    private struct Clients {
+        let direct: HTTPClient, overProxy: HTTPClient, overSecureProxy: HTTPClient
+
+        init(isPatient: Bool) {
+            direct = makeClient(proxy: nil, isPatient)
+            overProxy = makeClient(proxy: ProxyRule.environment.plain, isPatient)
+            overSecureProxy = makeClient(proxy: ProxyRule.environment.secure, isPatient)
+        }
+    }
+
+    /// A client without spans; unless it is patient, it gives up after a minute without a byte.
+    private static func makeClient(proxy: ProxyRule.Place?, _ isPatient: Bool) -> HTTPClient {
         var settings = HTTPClient.Configuration()
-        settings.timeout = .init(connect: .seconds(30), read: .seconds(60))
+        settings.timeout = .init(connect: .seconds(30), read: isPatient ? nil : .seconds(60))
         // A port that nobody listens at is told at once.
         settings.connectionPool.retryConnectionEstablishment = false
-        settings.redirectConfiguration = .follow(max: 10, allowCycles: false)
+        settings.redirectConfiguration = isPatient ? .disallow : .follow(max: 10, allowCycles: false)
         settings.tracing.tracer = nil
         settings.proxy = proxy.map { .server(host: $0.host, port: $0.port) }
         return HTTPClient(

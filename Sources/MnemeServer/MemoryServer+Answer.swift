@@ -45,13 +45,13 @@ extension MemoryServer {
         let id = Self.requestID(request)
         var response: Response
         do {
-            let (principal, perMinute) = try await identify(request)
-            if let wait = limiter.wait(for: principal.name, own: perMinute) {
+            let caller = try await configuration.identify(request)
+            if let wait = limiter.wait(for: caller.principal.name, own: caller.requestsPerMinute) {
                 throw ClientError(
                     .busy, code: "rate_limited", retryAfter: wait,
                     "Too many requests. Try again in \(Int(wait.rounded(.up))) s.")
             }
-            response = try await body(Caller(principal, operation: operation, request: id))
+            response = try await body(Caller(caller.principal, operation: operation, request: id))
         } catch {
             let failure = ClientError(error, log: logger, operation: operation, request: id)
             response = .refusal(failure, form)
@@ -88,55 +88,6 @@ extension MemoryServer {
         }
         return UUID().uuidString.lowercased()
     }
-
-    /// Identifies the caller: the owner of the key or token, or the local user where no key is
-    /// needed.
-    ///
-    /// - Returns: the principal, and the requests a minute of its key, if it has a limit of its
-    /// own.
-    /// - Throws: ``ClientError`` without a valid key, or for a name of another machine.
-    private func identify(_ request: Request) async throws -> (
-        principal: Principal, requestsPerMinute: Int?
-    ) {
-        let keys = configuration.keys
-        guard configuration.requiresKey else {
-            // Without keys only names of this machine are answered: a rebound name comes without an
-            // origin on GET.
-            if let authority = request.head.authority {
-                let host = HostName.of(authority: authority)
-                guard let host, HostName.isLocal(host) || host == configuration.host.lowercased()
-                else {
-                    throw ClientError(
-                        .forbidden,
-                        "Requests for the host \(authority.prefix(100)) are not served without a key."
-                    )
-                }
-            }
-            return (.local, nil)
-        }
-        if let secret = Self.secret(request) {
-            if let key = keys?.find(secret: secret) {
-                return (key.principal, key.requestsPerMinute)
-            }
-            if let principal = await configuration.tokens?.principal(secret) {
-                return (principal, nil)
-            }
-        }
-        throw ClientError(
-            .unauthenticated,
-            "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"
-        )
-    }
-
-    /// The key or token that a request shows: as `Authorization: Bearer …`, as mem0's clients say it
-    /// (`Token …`), or as Anthropic's do (`x-api-key`).
-    private static func secret(_ request: Request) -> String? {
-        let header = request.headers[.authorization] ?? ""
-        for scheme in ["bearer ", "token "] where header.lowercased().hasPrefix(scheme) {
-            return header.dropFirst(scheme.utf8.count).trimmingCharacters(in: .whitespaces)
-        }
-        return request.headers[.apiKey]
-    }
 }
 
 /// Finds what an instrument looks for in a request's headers.
@@ -150,6 +101,4 @@ private struct HeaderExtractor: Extractor {
 extension HTTPField.Name {
     /// The header with the request's name, taken from requests and set in answers.
     static let requestID = HTTPField.Name("X-Request-ID")!
-    /// The header in which Anthropic's clients send their key.
-    fileprivate static let apiKey = Self("X-Api-Key")!
 }

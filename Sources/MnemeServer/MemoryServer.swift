@@ -1,14 +1,10 @@
 import HTTPTypes
 import Hummingbird
-import HummingbirdCore
-import HummingbirdTLS
 public import Logging
 public import Mneme
 import MnemeChat
 public import MnemeEngine
 import MnemeModels
-import NIOCore
-import NIOSSL
 
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
@@ -66,43 +62,11 @@ public struct MemoryServer: Sendable {
     /// - Parameter onReady: called with the port that is listened on.
     public func run(onReady: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
         let application = Application(
-            router: router(), server: try transport(),
+            router: router(), server: try configuration.transport(),
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "mneme"),
             onServerRunning: { onReady($0.localAddress?.port ?? 0) }, logger: logger)
         try await application.runService()
-    }
-
-    /// The transport of requests: HTTP/1.1, over TLS where there is a certificate, behind
-    /// ``ConnectionLimiter``.
-    ///
-    /// - Throws: `InputError` if the certificate or its key cannot be read.
-    private func transport() throws -> HTTPServerBuilder {
-        let limits = configuration.connections
-        let counts = ConnectionCounts()
-        let plain = HTTPServerBuilder.http1(
-            configuration: .init(
-                additionalChannelHandlers: [
-                    ConnectionLimiter(limits: limits, counts: counts),
-                    ClientWatch(grace: limits.grace),
-                ],
-                idleTimeout: TimeAmount(limits.idle)))
-        guard let certificate = configuration.certificate else { return plain }
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
-                NIOSSLCertificateSource.certificate($0)
-            }
-            var settings = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain,
-                privateKey: .privateKey(
-                    try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
-            settings.minimumTLSVersion = .tlsv12
-            return try .tls(plain, tlsConfiguration: settings)
-        } catch {
-            throw InputError(
-                "The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)"
-            )
-        }
     }
 }

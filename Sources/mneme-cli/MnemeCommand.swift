@@ -22,7 +22,7 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
+            ServeCommand.self, ProxyCommand.self, CacheCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
             ConfigCommand.self, FormsCommand.self, RecipesCommand.self, EvalCommand.self, ComposeCommand.self,
             GuardCommand.self, BenchCommand.self,
             KeysCommand.self,
@@ -46,7 +46,7 @@ struct MnemeCommand: AsyncParsableCommand {
     { OperationCommand<Declared>.self }
 
     /// Shown by `--version`, and told to clients of HTTP and MCP.
-    static let version = "0.1.0"
+    static let version = ProgramVersion.text
 
     /// Prepares the process, runs the command, and turns what it throws into a message and an exit
     /// code.

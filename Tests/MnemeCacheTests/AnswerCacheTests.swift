@@ -144,9 +144,9 @@ func key(
             #expect(try cache.find(key(weather), now: later).match == .miss)
             #expect(try cache.find(key("weather in Berlin today"), now: later).match == .miss)
             #expect(try cache.find(key(capital), now: later).match == .exact)
-            let fresh = CacheControl("max-age=60")
+            let fresh = CacheDirectives("max-age=60")
             #expect(try cache.find(key(capital), fresh, now: later).match == .miss)
-            #expect(try cache.find(key(capital), CacheControl("no-cache"), now: later).match == .miss)
+            #expect(try cache.find(key(capital), CacheDirectives("no-cache"), now: later).match == .miss)
             try cache.store("sun", for: key(weather), now: later)
             #expect(try cache.find(key(weather), now: later).entry?.answer == "sun")
             #expect(try cache.entries().count == 2)
@@ -175,6 +175,7 @@ func key(
             for reuse in CachePolicy.Reuse.allCases {
                 var policy = CachePolicy.standard(.fact)
                 policy.reuse = reuse
+                if reuse == .example { policy.threshold = 0 }
                 try cache.set(policy, for: .fact)
                 #expect(try cache.store(vienna, for: key(capital)) == (reuse != .off))
                 #expect(try cache.find(key(capital)).match == (reuse == .off ? .miss : .exact))

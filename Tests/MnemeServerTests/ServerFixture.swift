@@ -115,6 +115,9 @@ final class RawConnection: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
+    /// Closes this side at once.
+    func end() { shutdown(descriptor, 2) }
+
     /// Sends a text; whether the other side still takes it is seen by reading.
     func put(_ text: String) {
         #if os(Linux)

@@ -43,11 +43,13 @@ class Folder:
 
 
 class Server:
-    def __init__(self, folder, *arguments):
-        self.folder, self.arguments = folder, arguments
+    """`mneme serve`, or another command that listens."""
+
+    def __init__(self, folder, *arguments, command="serve"):
+        self.folder, self.arguments, self.command = folder, arguments, command
 
     def __enter__(self):
-        self.process = subprocess.Popen([BINARY, "serve", "--port", "0", *self.arguments], env=self.folder.environment,
+        self.process = subprocess.Popen([BINARY, self.command, "--port", "0", *self.arguments], env=self.folder.environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.search(r"(https?)://127\.0\.0\.1:(\d+)", line)

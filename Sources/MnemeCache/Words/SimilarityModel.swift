@@ -9,20 +9,38 @@ import Foundation
 /// such pairs: here the embedding model stays as it is, and only what is made of its cosine is
 /// learned. The weights hold for all-MiniLM-L6-v2; other models' cosines lie elsewhere, so that
 /// thresholds have to be set for them.
-public struct SimilarityModel: Sendable, Equatable {
-    /// Weight of the cosine, of the shared words, of the shared letters, and what is added.
-    let cosine: Double, words: Double, letters: Double, bias: Double
+public struct SimilarityModel: Sendable {
+    /// Weights of the cosine, of the shared words, of the shared letters, and what is added; nil
+    /// takes the cosine as it is.
+    private let weights: (cosine: Double, words: Double, letters: Double, bias: Double)?
+    /// True if ``QuestionDifference`` has a say.
+    public let checksWords: Bool
 
-    /// The learned weights.
-    public static let learned = SimilarityModel(cosine: 12, words: 3, letters: 2, bias: -11)
+    private init(_ weights: (Double, Double, Double, Double)?, checksWords: Bool) {
+        (self.weights, self.checksWords) = (weights, checksWords)
+    }
+
+    /// The learned weights, and the rules for words.
+    public static let learned = SimilarityModel((12, 3, 2, -11), checksWords: true)
+    /// The cosine of the embedding model alone, to compare with.
+    public static let cosine = SimilarityModel(nil, checksWords: false)
+    /// The cosine, and the rules for words.
+    public static let cosineAndWords = SimilarityModel(nil, checksWords: true)
 
     /// The probability that two questions ask the same.
     ///
     /// - Parameter cosine: of their vectors.
     func probability(_ a: QuestionWords, _ b: QuestionWords, cosine value: Double) -> Double {
+        guard let weights else { return max(0, min(1, value)) }
         let features = Self.features(a, b)
-        let sum = bias + cosine * value + words * features.words + letters * features.letters
-        return 1 / (1 + exp(-sum))
+        let sum = weights.bias + weights.cosine * value + weights.words * features.words
+        return 1 / (1 + exp(-sum - weights.letters * features.letters))
+    }
+
+    /// What is learned from besides the cosine: shares of common words and of common pairs of
+    /// letters, each from 0 to 1.
+    public static func features(_ a: String, _ b: String) -> (words: Double, letters: Double) {
+        features(QuestionWords(a), QuestionWords(b))
     }
 
     /// Shares of common words and of common pairs of letters, each from 0 to 1.

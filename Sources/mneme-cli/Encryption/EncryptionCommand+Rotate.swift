@@ -48,6 +48,9 @@ extension EncryptionCommand {
                 // The store first: if the cache fails, it can be deleted.
                 try SQLiteMemoryStore.exchangeKey(path, from: old, to: new)
                 if let kv { try KVFolder.exchangeKey(kv, from: old, to: new) }
+                if store.store == nil, SQLiteMemoryStore.isEncrypted(Home.cache) {
+                    try SQLiteMemoryStore.exchangeKey(Home.cache, from: old, to: new)
+                }
                 print("\(path): the key is exchanged.")
             }
             print(

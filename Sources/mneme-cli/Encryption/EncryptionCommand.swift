@@ -75,9 +75,19 @@ struct EncryptionCommand: AsyncParsableCommand {
         line.end()
         // They are made again from the store.
         try? FileManager.default.removeItem(atPath: index)
+        if store.store == nil { try rewriteCache(from: old, to: new) }
         let blocks = try kv.map { try KVFolder.rewrite($0, from: old, to: new) } ?? 0
         print(
             "\(path): \(pages) pages \(new == nil ? "decrypted" : "encrypted")\(blocks > 0 ? ", and \(blocks) blocks of keys and values" : "")."
         )
+    }
+
+    /// Writes the cache of answers again, as the store; it goes with the usual store alone.
+    private static func rewriteCache(from old: EncryptionKey?, to new: EncryptionKey?) throws {
+        let path = Home.cache
+        guard FileManager.default.fileExists(atPath: path),
+            SQLiteMemoryStore.isEncrypted(path) == (old != nil)
+        else { return }
+        try SQLiteMemoryStore.rewrite(path, from: old, to: new)
     }
 }

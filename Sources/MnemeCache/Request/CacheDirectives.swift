@@ -1,7 +1,7 @@
 import Foundation
 
 /// What a client wants of the cache: headers `Cache-Control` (RFC 9111) and `X-Mneme-Cache`.
-public struct CacheControl: Sendable, Equatable {
+public struct CacheDirectives: Sendable, Equatable {
     /// True if a kept answer may be given.
     public var reads = true
     /// True if the answer may be kept.

@@ -1,0 +1,76 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import MnemeBase
+import MnemeHub
+import NIOCore
+
+/// An upstream's answer that is read to its end, whether the client that asked first stays or not.
+struct RelayedAnswer: Sendable {
+    /// A part of it.
+    enum Part: Sendable {
+        case head(status: Int, headers: HTTPFields)
+        case bytes([UInt8])
+    }
+    private let parts: AsyncThrowingStream<Part, any Error>
+
+    /// The largest answer that is read, in bytes; what is longer breaks off.
+    static let longest = 64 << 20
+
+    /// Begins to read.
+    ///
+    /// - Parameter keep: is called once, with the status, type and bytes of an answer that came
+    ///   whole, or with nil; the answer's end waits for it.
+    init(
+        _ upstream: Upstream, _ call: OutgoingHTTP.Call,
+        keep: @escaping @Sendable ((status: Int, type: String, body: Data)?) async -> Void
+    ) {
+        let (parts, continuation) = AsyncThrowingStream<Part, any Error>.makeStream()
+        self.parts = parts
+        // A task of its own: nobody's going away ends it, only the upstream or the time limit.
+        Task {
+            do {
+                let opened = try await upstream.open(call)
+                defer { withExtendedLifetime(opened.place) {} }
+                let headers = Upstream.headers(of: opened.answer)
+                continuation.yield(.head(status: opened.answer.status, headers: headers))
+                var body = Data()
+                for try await piece in opened.answer.body {
+                    body += piece
+                    guard body.count <= Self.longest else {
+                        throw ClientError(
+                            .tooLarge, code: "upstream_answer_too_large", status: 502,
+                            "The upstream's answer is longer than \(Self.longest) bytes.")
+                    }
+                    continuation.yield(.bytes(piece))
+                }
+                await keep((opened.answer.status, headers[.contentType] ?? "", body))
+                continuation.finish()
+            } catch {
+                await keep(nil)
+                continuation.finish(throwing: error)
+            }
+        }
+    }
+
+    /// The answer for the client, from its head on.
+    ///
+    /// - Throws: what kept the head from coming.
+    func response() async throws -> Response {
+        var parts = parts.makeAsyncIterator()
+        guard case .head(let status, let headers)? = try await parts.next() else {
+            throw ClientError(.unavailable, status: 502, "The upstream sent no answer.")
+        }
+        nonisolated(unsafe) let rest = parts
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: headers,
+            body: ResponseBody { writer in
+                nonisolated(unsafe) var output = writer
+                var rest = rest
+                while case .bytes(let bytes)? = try await rest.next() {
+                    try await output.write(ByteBuffer(bytes: bytes))
+                }
+                try await output.finish(nil)
+            })
+    }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeBench
+import MnemeCache
+
+extension CacheCommand {
+    /// `mneme cache eval`: what a cache of answers does with questions whose answers are known, by
+    /// threshold alone, with rules for words, and with the policies of this machine's cache.
+    ///
+    /// Nothing of the cache is read or changed but its policies. Exit code 1 if the embedding model
+    /// is not here, 2 for a file that holds no questions.
+    struct Eval: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Measure hits, false hits and stale answers on a file of questions.",
+            discussion: """
+                A line is {"at": seconds, "question": text, "group": text, "version": number}: questions of one group have the same answer, whose version says \
+                which one holds at that time. scripts/make_cache_data.py makes such files. recall: the share of questions asked before that get a right and \
+                fresh answer; saved: calls that are not needed, of all questions.
+                """)
+        @Argument(help: "A file of questions, a JSON object a line.") var data: String
+        @OptionGroup var file: CacheFileOptions
+        @Option(help: ArgumentHelp("The embedding model.", valueName: "name")) var embedder: String?
+        /// Then the file holds questions that two models have answered.
+        @Flag(
+            help:
+                "Compare routers between a small and a large model instead, on lines of question, small and large (whether their answers are good), confidence, judged."
+        )
+        var route = false
+        @Option(help: "With --route: the share from which the small model is asked.") var threshold = 0.7
+        @Option(help: "With --route: what the small model costs, of the large one's price.") var price = 0.1
+        @Flag(help: "Print pairs of questions for scripts/fit_cache.py instead.") var pairs = false
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            guard let bytes = FileManager.default.contents(atPath: data) else {
+                throw InputError("\(data) cannot be read.")
+            }
+            if route { return try compareRouters(bytes) }
+            let questions = try CacheEvaluation.read(bytes)
+            let policies =
+                FileManager.default.fileExists(atPath: file.path)
+                ? try file.open().policies() : CachePolicies()
+            let name = embedder ?? Settings.current.text(.embedder) ?? "minilm"
+            let evaluation = CacheEvaluation(questions, embedder: try Home.embedder(name))
+            if pairs { return try evaluation.pairs { print($0) } }
+            let line = ProgressLine()
+            let ways = CacheEvaluation.ways(policies: policies)
+            var rows: [CacheEvaluation.Row] = []
+            for way in ways {
+                rows.append(try evaluation.run(way))
+                line.show(rows.count, ways.count, "ways")
+            }
+            line.end()
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("way                    hits   exact similar   false  of hits   stale  recall   saved")
+            func percent(_ value: Double) -> String { String(format: "%.1f%%", value * 100).leftPadded(to: 8) }
+            for row in rows {
+                let numbers = [row.exact, row.similar, row.falseHits].map { "\($0)".leftPadded(to: 8) }.joined()
+                print(
+                    row.name.padded(to: 19) + percent(row.hitRate) + numbers + " " + percent(row.falseShare)
+                        + "\(row.stale)".leftPadded(to: 8) + percent(row.recall) + percent(row.callsSaved))
+            }
+        }
+
+        /// Cost and quality of each router, on every other question; it learns from the rest.
+        private func compareRouters(_ bytes: Data) throws {
+            guard (0...1).contains(threshold), (0...1).contains(price) else {
+                throw InputError("--threshold and --price lie between 0 and 1.")
+            }
+            let questions = try RouteEvaluation.read(bytes)
+            let name = embedder ?? Settings.current.text(.embedder) ?? "minilm"
+            let rows = try RouteEvaluation.run(
+                questions, embedder: Home.embedder(name), threshold: threshold, price: price)
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("router      chooses    small     good    cost")
+            for row in rows {
+                let all = Double(max(1, row.questions))
+                let shares = [Double(row.small), Double(row.good), row.cost].map {
+                    String(format: "%.1f%%", $0 / all * 100).leftPadded(to: 9)
+                }
+                print(row.router.padded(to: 12) + (row.stage?.rawValue ?? "-").padded(to: 8) + shares.joined())
+            }
+        }
+    }
+}

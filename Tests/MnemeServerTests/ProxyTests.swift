@@ -1,0 +1,223 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeCache
+import MnemeServer
+import Testing
+
+@Suite struct ProxyTests {
+    private func ask(
+        _ base: URL, _ question: String, key: String? = nil, members: [String: JSONValue] = [:],
+        headers: [String: String] = [:]
+    ) async throws -> (status: Int, text: String, cache: String, data: Data, headers: [AnyHashable: Any]) {
+        let body: JSONValue = .object(
+            ["model": "m", "messages": [["role": "user", "content": .string(question)]]]
+                .merging(members) { $1 })
+        let answer = try await send(
+            "POST", base.appendingPathComponent("v1/chat/completions"), try json(body), key: key,
+            headers: headers)
+        let cache = answer.headers["X-Mneme-Cache"] as? String ?? answer.headers["x-mneme-cache"] as? String
+        return (
+            answer.status, answer.json["choices"]?[0]?["message"]?["content"]?.string ?? "", cache ?? "",
+            answer.data, answer.headers
+        )
+    }
+
+    @Test func `the same question and one in other words cost one call`() async throws {
+        try await withProxy { base, upstream, _, _ in
+            let first = try await ask(base, "What is the capital of Austria?")
+            #expect(first.status == 200 && first.text == "large 1" && first.cache == "miss")
+            let second = try await ask(base, "What is the capital of Austria?")
+            #expect(second.text == "large 1" && second.cache == "hit")
+            let third = try await ask(base, "what's the capital of Austria")
+            #expect(third.text == "large 1" && third.cache == "similar")
+            let other = try await ask(base, "What is the capital of Australia?")
+            #expect(other.text == "large 2" && other.cache == "miss")
+            #expect(upstream.asked.count == 2)
+            // The upstream sees its own key, never a client's.
+            #expect(upstream.asked.allSatisfy { $0.key == "Bearer upstream-secret" })
+        }
+    }
+
+    @Test func `keys, and users of one key, never get each other's answers`() async throws {
+        try await withProxy(keys: [("ana", "ana"), ("ben", "ben")]) { base, upstream, _, secrets in
+            let question = "What is the capital of Austria?"
+            #expect(try await ask(base, question).status == 401)
+            #expect(try await ask(base, question, key: "mn_wrong").status == 401)
+            #expect(try await ask(base, question, key: secrets[0]).cache == "miss")
+            #expect(try await ask(base, question, key: secrets[1]).cache == "miss")
+            #expect(try await ask(base, "what's the capital of Austria", key: secrets[1]).text == "large 2")
+            #expect(try await ask(base, question, key: secrets[0], members: ["user": "u1"]).cache == "miss")
+            #expect(try await ask(base, question, key: secrets[0], members: ["user": "u2"]).cache == "miss")
+            #expect(try await ask(base, question, key: secrets[0], members: ["user": "u1"]).text == "large 3")
+            #expect(upstream.asked.count == 4)
+            #expect(upstream.asked.allSatisfy { $0.key == "Bearer upstream-secret" })
+        }
+    }
+
+    @Test func `a stream is kept and given again as a stream or whole`() async throws {
+        try await withProxy { base, upstream, _, _ in
+            let first = try await ask(base, "Who wrote Hamlet?", members: ["stream": true])
+            #expect(first.cache == "miss")
+            #expect(String(decoding: first.data, as: UTF8.self).hasSuffix("data: [DONE]\n\n"))
+            let whole = try await ask(base, "Who wrote Hamlet?")
+            #expect(whole.text == "large 1" && whole.cache == "hit")
+            let again = try await ask(base, "who wrote hamlet", members: ["stream": true])
+            #expect(again.cache == "similar")
+            let answer = try #require(ChatAnswer(stream: again.data))
+            #expect(answer.text == "large 1")
+            #expect(upstream.asked.count == 1)
+        }
+    }
+
+    @Test func `errors are passed on and never kept`() async throws {
+        try await withProxy { base, upstream, cache, _ in
+            for status in [400, 401, 429, 500, 503] {
+                upstream.fail(with: status)
+                let answer = try await ask(base, "Who wrote Hamlet?")
+                #expect(answer.status == status)
+                #expect(String(decoding: answer.data, as: UTF8.self).contains("scripted"))
+            }
+            #expect(try cache.entries().isEmpty)
+            upstream.fail(with: 200)
+            #expect(try await ask(base, "Who wrote Hamlet?").cache == "miss")
+            #expect(try await ask(base, "Who wrote Hamlet?").cache == "hit")
+        }
+    }
+
+    @Test func `clients pass the cache by, refresh it, or take nothing else`() async throws {
+        try await withProxy { base, upstream, cache, _ in
+            let question = "Who wrote Hamlet?"
+            let alone = try await ask(base, question, headers: ["Cache-Control": "only-if-cached"])
+            #expect(alone.status == 504 && upstream.asked.isEmpty)
+            for headers in [["Cache-Control": "no-store"], ["X-Mneme-Cache": "bypass"]] {
+                #expect(try await ask(base, question, headers: headers).cache == "bypass")
+            }
+            #expect(try cache.entries().isEmpty)
+            #expect(try await ask(base, question, headers: ["Cache-Control": "no-cache"]).cache == "miss")
+            #expect(try await ask(base, question).text == "large 3")
+            #expect(try await ask(base, question, headers: ["X-Mneme-Cache": "refresh"]).text == "large 4")
+            let kept = try await ask(base, question, headers: ["Cache-Control": "only-if-cached"])
+            #expect(kept.text == "large 4" && kept.cache == "hit")
+            let warm = try await ask(base, question, members: ["temperature": 0.7])
+            #expect(warm.cache == "bypass")
+        }
+    }
+
+    @Test func `the same question at once is one call, and a failing one is not shared`() async throws {
+        try await withProxy { base, upstream, _, _ in
+            let gate = AsyncGate()
+            upstream.wait(for: gate)
+            let tasks = (0..<8).map { _ in Task { try await ask(base, "Who wrote Hamlet?") } }
+            while upstream.asked.isEmpty { await Task.yield() }
+            await gate.open()
+            for task in tasks { #expect(try await task.value.text == "large 1") }
+            #expect(upstream.asked.count == 1)
+        }
+    }
+
+    @Test func `an answer is kept though its client has gone away`() async throws {
+        try await withProxy { base, upstream, cache, _ in
+            let gate = AsyncGate()
+            upstream.wait(for: gate)
+            let connection = try RawConnection(port: UInt16(base.port ?? 0))
+            let body = #"{"model":"m","messages":[{"role":"user","content":"Who wrote Hamlet?"}]}"#
+            connection.put(
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+            )
+            while upstream.asked.isEmpty { await Task.yield() }
+            connection.end()
+            await gate.open()
+            let next = try await ask(base, "Who wrote Hamlet?")
+            #expect(next.text == "large 1" && next.cache == "hit")
+            #expect(try cache.entries().count == 1 && upstream.asked.count == 1)
+        }
+    }
+
+    @Test func `requests beyond the upstream's number are refused`() async throws {
+        try await withProxy(maximumRequests: 1) { base, upstream, _, _ in
+            let gate = AsyncGate()
+            upstream.wait(for: gate)
+            let first = Task { try await ask(base, "Who wrote Hamlet?") }
+            while upstream.asked.isEmpty { await Task.yield() }
+            let second = try await ask(base, "Who wrote Macbeth?")
+            #expect(second.status == 429)
+            await gate.open()
+            #expect(try await first.value.status == 200)
+            upstream.wait(for: nil)
+            #expect(try await ask(base, "Who wrote Macbeth?").status == 200)
+        }
+    }
+
+    @Test func `other routes are passed through, and none besides`() async throws {
+        try await withProxy { base, upstream, _, _ in
+            let url = try #require(URL(string: "\(base)/v1/models?limit=3"))
+            let models = try await send("GET", url)
+            #expect(models.status == 200 && models.json["data"]?[0]?.string == "limit=3")
+            #expect(try await send("GET", base.appendingPathComponent("admin")).status == 404)
+            #expect(try await send("GET", base.appendingPathComponent("health")).status == 200)
+            let page = try await send("GET", url, headers: ["Origin": "https://evil.example"])
+            #expect(page.status == 403)
+            #expect(upstream.asked.count == 1)
+            // What is no chat completion is the upstream's to judge.
+            let odd = try await send(
+                "POST", base.appendingPathComponent("v1/chat/completions"), Data("{".utf8))
+            #expect(odd.status == 200 && upstream.asked.count == 2)
+        }
+    }
+
+    @Test func `a kept answer is a smaller model's example where the policy says so`() async throws {
+        var options = ProxyServer.Options()
+        options.smallModel = "small"
+        try await withProxy(options) { base, upstream, cache, _ in
+            var policy = CachePolicy.standard(.fact)
+            (policy.reuse, policy.threshold) = (.example, 0)
+            try cache.set(policy, for: .fact)
+            _ = try await ask(base, "Who wrote Hamlet?")
+            let near = try await ask(base, "Who wrote Hamlets?")
+            #expect(near.cache == "example" && near.text == "small 2")
+            let sent = try #require(upstream.asked.last?.body)
+            #expect(sent.contains("Who wrote Hamlet?") && sent.contains("large 1"))
+            #expect(try cache.entries().count == 1)
+        }
+    }
+
+    @Test func `a cascade takes the small model's answer if it is sure`() async throws {
+        var options = ProxyServer.Options()
+        (options.smallModel, options.confidence) = ("small", 0.9)
+        try await withProxy(options) { base, upstream, _, _ in
+            let sure = try await ask(base, "Is this sure?")
+            #expect(sure.text == "small 1" && upstream.asked.count == 1)
+            #expect(try await ask(base, "Is this sure?").cache == "hit")
+            let unsure = try await ask(base, "Is this doubtful?")
+            #expect(unsure.text == "large 3" && upstream.asked.count == 3)
+        }
+    }
+
+    @Test func `wrong addresses and options are refused`() throws {
+        for address in ["", "ftp://h/v1", "https://ana:secret@h/v1", "https://h/v1?key=1", "/v1"] {
+            #expect(throws: InputError.self) { try Upstream(base: address, key: nil) }
+        }
+    }
+
+    @Test func `an upstream that is not there is told of`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let cache = try AnswerCache(path: folder + "/cache.db")
+        var configuration = ServerConfiguration()
+        configuration.port = 0
+        let proxy = try ProxyServer(
+            cache: cache, upstream: try Upstream(base: "http://127.0.0.1:1/v1", key: nil),
+            configuration: configuration)
+        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await proxy.run { continuation.yield($0) } }
+            var iterator = ports.makeAsyncIterator()
+            let port = try #require(await iterator.next())
+            let answer = try await ask(URL(string: "http://127.0.0.1:\(port)")!, "Who wrote Hamlet?")
+            #expect(answer.status == 502)
+            #expect(String(decoding: answer.data, as: UTF8.self).contains("upstream_unreachable"))
+            group.cancelAll()
+        }
+    }
+}
