@@ -9,7 +9,7 @@ import Testing
     private func ask(
         _ base: URL, _ question: String, key: String? = nil, members: [String: JSONValue] = [:],
         headers: [String: String] = [:]
-    ) async throws -> (status: Int, text: String, cache: String, data: Data, headers: [AnyHashable: Any]) {
+    ) async throws -> (status: Int, text: String, cache: String, data: Data) {
         let body: JSONValue = .object(
             ["model": "m", "messages": [["role": "user", "content": .string(question)]]]
                 .merging(members) { $1 })
@@ -19,7 +19,7 @@ import Testing
         let cache = answer.headers["X-Mneme-Cache"] as? String ?? answer.headers["x-mneme-cache"] as? String
         return (
             answer.status, answer.json["choices"]?[0]?["message"]?["content"]?.string ?? "", cache ?? "",
-            answer.data, answer.headers
+            answer.data
         )
     }
 
