@@ -33,6 +33,13 @@ public struct CacheFinding: Sendable {
 /// Answers are never shared across contexts: whose request it is, model, settings, and the
 /// conversation before the last question are hashed into each key. Calls block; any thread may
 /// call, one at a time goes on.
+///
+/// A question is looked for in three steps, each dearer than the one before: the hash of the very
+/// same request in the file; the nearest vectors of its context in memory; and of these, the rules
+/// for words. Only the second needs the embedder.
+///
+/// Another process may use the same file at the same time: what it keeps is taken into the index
+/// before each search, and what it has erased is not found, as each entry is read from the file.
 public final class AnswerCache: Sendable {
     /// The embedder that tells which questions are similar; nil finds the same ones alone.
     public let embedder: (any TextEmbedder)?
@@ -48,11 +55,12 @@ public final class AnswerCache: Sendable {
         var counts: [String: Int] = [:]
     }
 
-    /// Nearest entries that are looked at.
+    /// Nearest entries that are looked at. Near misses lie closer than some paraphrases, so that one
+    /// is not enough; what asks the same is hardly ever behind the eighth.
     private static let candidates = 8
     /// Bytes of an answer, at most; longer ones are not kept.
     public static let longestAnswer = 1 << 20
-    /// Uses after which they are written.
+    /// Uses after which they are written: a write waits for the disk, some milliseconds.
     private static let pendingUses = 64
 
     /// Opens the cache's file, or makes it.

@@ -1,7 +1,9 @@
 /// Kinds of questions whose answers keep for different times and whose wordings lie differently
 /// close (Wang et al., category-aware semantic caching, 2025).
 ///
-/// Found by words alone, so that a question's category never depends on what is stored.
+/// Found by words alone, so that a question's category never depends on what is stored. What changes
+/// soon comes first, as it does most harm when it is old: "the price of gold in Python" is live.
+/// A question in another language is mostly a ``fact``; its policy is set like any other.
 public enum QuestionCategory: String, Sendable, Codable, CaseIterable, CodingKeyRepresentable {
     /// What changes by the hour: prices, weather, news, scores.
     case live

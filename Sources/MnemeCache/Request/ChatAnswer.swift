@@ -1,7 +1,7 @@
 public import Foundation
 import MnemeBase
 
-/// The body of a whole chat completion: whether it may be kept, how it comes of a stream's pieces,
+/// The body of a whole chat completion, in the form of OpenAI's API: whether it may be kept, how it comes of a stream's pieces,
 /// and how a stream is made of it.
 public struct ChatAnswer: Sendable, Equatable {
     /// The body, a `chat.completion`.
@@ -13,6 +13,9 @@ public struct ChatAnswer: Sendable, Equatable {
 
     /// An answer that may be given again: complete, a text, made of no memories. Nil for any other,
     /// such as an error, a call of a tool, or one that was cut off.
+    ///
+    /// An answer that ended for another reason than its own end (`length`, `content_filter`) would
+    /// be cut off for whoever gets it next, and a call of a tool may do something twice.
     ///
     /// - Parameter whole: the body that an endpoint sent with status 200.
     public init?(whole data: Data) {

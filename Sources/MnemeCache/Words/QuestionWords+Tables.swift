@@ -1,4 +1,8 @@
 /// The words that ``QuestionWords`` knows.
+///
+/// They are closed classes of English: pronouns, auxiliary verbs, prepositions, words that ask. A
+/// word that is missing here is taken for one that carries meaning, which costs a hit and never
+/// gives a wrong answer; so a word is added only if no question changes by it.
 extension QuestionWords {
     private static func set(_ words: String) -> Set<String> {
         Set(words.split(whereSeparator: \.isWhitespace).map(String.init))
@@ -64,6 +68,8 @@ extension QuestionWords {
     ]
 
     /// Words that carry no meaning of their own in a question, or whose meaning is read elsewhere.
+    /// Quantities ("all", "most"), comparisons and adverbs of time are none of them, nor are words
+    /// that say how an answer should look ("briefly").
     static let empty = set(
         """
         a an the of in on at for with from to into than by and or is are was were am be been being

@@ -1,5 +1,9 @@
 /// The part of an English word that its forms share, found by endings alone. It is a key for
 /// comparing, not a word.
+///
+/// The index's stemmers (Snowball) find a word in many texts, where a wrong match costs little: they
+/// make one stem of "university" and "universe". Here a wrong match is a wrong answer, so that only
+/// the endings of inflection go.
 enum Stem {
     /// Forms that endings do not give.
     private static let irregular = [

@@ -10,6 +10,9 @@ import NIOCore
 
 /// One chat completion on its way through the proxy: from the cache, from another request that asks
 /// the same just now, or from the upstream.
+///
+/// The order is that of cost: what the client forbids, what cannot be reused, the cache, a request
+/// under way, the small model, the model that was asked for. A cache that fails is passed by.
 struct ProxiedChat: Sendable {
     let proxy: ProxyServer
     let request: Request

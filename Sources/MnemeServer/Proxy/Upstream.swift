@@ -30,7 +30,7 @@ public struct Upstream: Sendable {
         (base, self.key) = (url, key?.isEmpty == true ? nil : key)
     }
 
-    /// Headers of one connection, those that name or open the proxy, and those that this side makes
+    /// Headers that go neither way: of one connection (RFC 9110, 7.6.1), those that name or open the proxy, and those that this side makes
     /// anew.
     private static let own: Set<String> = [
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
