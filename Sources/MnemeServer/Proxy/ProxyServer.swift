@@ -10,6 +10,9 @@ import NIOCore
 
 /// An OpenAI-compatible endpoint that answers from a cache what it can, and sends the rest on.
 ///
+/// It needs no memory store and no model of its own, and stands before `mneme serve` as before any
+/// other server. Requests are told apart by key before anything is looked up.
+///
 /// Chat completions go through the cache, whole and streamed; every other route below `/v1` is
 /// passed through. Answers are never shared between keys, nor between the users that one key names.
 public struct ProxyServer: Sendable {

@@ -6,6 +6,9 @@ import MnemeHub
 import NIOCore
 
 /// An upstream's answer that is read to its end, whether the client that asked first stays or not.
+///
+/// Others may wait for it, and it is paid for. What a slow client has not taken yet lies in memory,
+/// up to ``longest``; answers that are not kept are passed on without that (`ProxyServer.passed`).
 struct RelayedAnswer: Sendable {
     /// A part of it.
     enum Part: Sendable {

@@ -33,6 +33,7 @@ extension CacheCommand {
         @Flag(help: "Print pairs of questions for scripts/fit_cache.py instead.") var pairs = false
         @Flag(help: "Print JSON.") var json = false
 
+        /// Reads the file whole before anything is measured.
         func run() async throws {
             guard let bytes = FileManager.default.contents(atPath: data) else {
                 throw InputError("\(data) cannot be read.")

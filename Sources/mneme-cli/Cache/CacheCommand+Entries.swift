@@ -51,6 +51,7 @@ extension CacheCommand {
         @OptionGroup var file: CacheFileOptions
         @Flag(help: "Print JSON.") var json = false
 
+        /// The whole question and answer, with control characters made visible.
         func run() async throws {
             guard let entry = try file.open().entry(id) else { throw InputError("There is no entry \(id).") }
             let shown = ShownEntry(entry)
@@ -74,6 +75,7 @@ extension CacheCommand {
         @Option(help: ArgumentHelp("Only the entry of this number.", valueName: "number")) var id: Int64?
         @Flag(help: "Erase all answers.") var all = false
 
+        /// Erases in one transaction, then empties the log.
         func run() async throws {
             guard all != (id != nil || !options.isAll), id == nil || options.isAll else {
                 throw InputError(

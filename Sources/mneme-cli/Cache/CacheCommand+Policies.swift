@@ -17,6 +17,7 @@ extension CacheCommand {
         @OptionGroup var file: CacheFileOptions
         @Flag(help: "Print JSON.") var json = false
 
+        /// Counts of a running proxy come some at a time, and at its end.
         func run() async throws {
             let cache = try file.open()
             let policies = try cache.policies()
@@ -54,9 +55,11 @@ extension CacheCommand {
             discussion: "What is not named stays as it is. A running proxy follows at once.")
         @Argument(help: "live, personal, code, math, task, fact, other, or all.") var category: String
         @OptionGroup var file: CacheFileOptions
+        /// Above it a similar question is answered; see `SimilarityModel`.
         @Option(help: "The least similarity, 0 to 1.") var threshold: Double?
         @Option(help: ArgumentHelp("How long an answer is good: 90s, 30m, 12h, 7d.", valueName: "time"))
         var timeToLive: Age?
+        /// Beyond it the least recently used go.
         @Option(help: "Answers kept for each key.") var quota: Int?
         @Option(
             help:
@@ -65,6 +68,8 @@ extension CacheCommand {
         var reuse: CachePolicy.Reuse?
         @Flag(help: "Take the standard policy again.") var standard = false
 
+        /// Makes the cache's file if it is not there, so that policies can be set before the first
+        /// proxy runs.
         func run() async throws {
             let named = QuestionCategory(rawValue: category)
             guard named != nil || category == "all" else {

@@ -27,6 +27,7 @@ struct ProxyCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The endpoint, such as https://api.openai.com/v1.", valueName: "URL"))
     var upstream: String
     @Option(help: "Address to listen on.") var host = Settings.current.text(.host) ?? "127.0.0.1"
+    /// Another one than that of `mneme serve`, so that it can stand before it.
     @Option(help: "Port; 0 lets the system choose.") var port = 8421
     @OptionGroup var file: CacheFileOptions
     /// The setting `embedder` if left out.
@@ -35,6 +36,7 @@ struct ProxyCommand: AsyncParsableCommand {
             "The embedding model that finds similar questions: minilm, a folder, http://HOST/v1#MODEL, or none for the same questions alone.",
             valueName: "name"))
     var embedder: String?
+    /// Whoever asks for variety wants no answer twice.
     @Option(help: ArgumentHelp("Answers up to this temperature are cached.", valueName: "number"))
     var maxTemperature = 0.0
     @Option(
@@ -47,8 +49,10 @@ struct ProxyCommand: AsyncParsableCommand {
             "Ask the small model first and take its answer if its tokens have this mean probability.",
             valueName: "0..1"))
     var confidence: Double?
+    /// Long answers of large models take minutes.
     @Option(help: ArgumentHelp("Seconds until an answer has to be there whole.", valueName: "seconds"))
     var timeout = 600
+    /// Beyond it nobody waits in a queue that only grows.
     @Option(help: ArgumentHelp("Requests to the upstream at a time; more get status 429.", valueName: "count"))
     var maxUpstream = 64
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
