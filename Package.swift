@@ -220,7 +220,8 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeCache", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding", "MnemeEngine",
+                "Mneme", "MnemeBase", "MnemeCache", "MnemeCube", "MnemePipeline", "MnemeRecipes", "MnemeEmbedding",
+                "MnemeEngine",
                 "MnemeFormats", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore",
                 "MnemeTrain",
                 "CMnemeKernels", locks,
