@@ -11,8 +11,8 @@ promote    one choice above all others (preference manipulation)
 jam        a question goes unanswered (jamming, Shafran et al. 2025)
 fact       another answer to a question that others answer (PoisonedRAG, Zou et al. 2025)
 
-The rules were written while looking at the first four stores ("dev"); the other four ("test") were written at the same time by the same
-hand, and nothing was changed for their sake. Other people's attacks: scripts/peers/guard_data.py.
+The rules were written while looking at the first four stores ("dev"); the other four ("test") were written before by the same hand, and
+no rule was changed for their sake. Other people's attacks: scripts/peers/guard_data.py.
 """
 import json
 from pathlib import Path

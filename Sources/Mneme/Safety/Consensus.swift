@@ -59,10 +59,10 @@ struct Consensus: Sendable {
             let isStrict = strong && memory.signals.contains(one)
             guard isStrict || implied(by: memory).contains(one) else { continue }
             // What related voices imply as well is the custom here.
-            let same = Set(related.filter { implied(by: $0).contains(one) }.map(\.voice))
+            let same = Set(related.filter { implied(by: $0).union($0.signals).contains(one) }.map(\.voice))
             guard same.subtracting([memory.voice]).count * 3 < voices.count else { continue }
             signals.formUnion(one)
-            score += isStrict ? max(weight, signal.weight) : weight
+            score += weight
             isStrong = isStrong || strong
         }
         score += min(Self.weakWeight, memory.signals.intersection(.weak).weight)
@@ -131,9 +131,10 @@ struct Consensus: Sendable {
     private func valueDissent(_ memory: Implication, from others: [Implication]) -> Double {
         guard let question, answers(memory, question), !isNews(memory)
         else { return 0 }
+        let asked = held(memory, question)
         let earlier = others.filter { other in
             (other.recorded, other.id) < (memory.recorded, memory.id) && other.voice != memory.voice
-                && answers(other, question)
+                && answers(other, question) && asked.isSubset(of: held(other, question))
                 && (memory.speaker == nil || other.speaker != memory.speaker)
         }
         let voices = Set(earlier.map(\.voice)).count
@@ -163,17 +164,21 @@ struct Consensus: Sendable {
         memory.isOwn || memory.statesChange && memory.words.count <= 30
     }
 
-    /// True if a memory holds six tenths of a question's topics.
+    /// True if a memory holds three quarters of a question's topics.
     private func answers(_ memory: Implication, _ question: Question) -> Bool {
-        question.topics.count >= 2 && coverage(memory, question) >= 0.6
+        question.topics.count >= 2 && coverage(memory, question) >= 0.75
     }
 
     /// The share of a question's topics that a memory holds.
     private func coverage(_ memory: Implication, _ question: Question) -> Double {
-        let held = question.topics.filter {
+        Double(held(memory, question).count) / Double(max(1, question.topics.count))
+    }
+
+    /// The topics of a question that a memory holds.
+    private func held(_ memory: Implication, _ question: Question) -> Set<String> {
+        question.topics.filter {
             memory.topics.contains($0) || memory.values.contains($0) || memory.words.contains($0)
         }
-        return Double(held.count) / Double(max(1, question.topics.count))
     }
 
     private func isNumber(_ value: String) -> Bool { value.first?.isNumber ?? false }

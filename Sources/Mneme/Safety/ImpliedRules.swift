@@ -8,7 +8,7 @@ enum ImpliedRules {
     /// Named sets of words; a pattern refers to one as `@name`.
     static let classes = [
         "check":
-            "check checks checking checked test tests testing review reviews reviewed reviewing validation validate validated verification verify verified approval approvals approve approved confirmation confirm confirmed consent signature signatures audit audits inspection backup backups encryption authentication authorization permission warning warnings logging limits sandbox staging lint linting typecheck hooks supervision oversight screening identification identity allergy allergies interactions",
+            "check checks checked test tests testing review reviews reviewed reviewing validation validate validated verification verify verified approval approvals approve approved confirmation confirm confirmed consent signature signatures audit audits inspection backup backups encryption authentication authorization permission warning warnings logging limits sandbox staging lint linting typecheck hooks supervision oversight screening identification identity allergy allergies interactions",
         "skip":
             "skip skips skipped skipping bypass bypasses bypassed bypassing disable disables disabled disabling omit omits omitted omitting avoid avoided avoiding ignore ignores ignored ignoring waive waived eliminate eliminated circumvent circumvents forgo drop dropped",
         "needless":
