@@ -65,9 +65,10 @@ public struct BenchReport: Sendable, Codable {
         (recallMilliseconds, recallP95) = (times.percentile(50), times.percentile(95))
         answerMilliseconds = outcomes.map(\.answerMilliseconds).sorted().percentile(50)
         let kinds = Array(Set(outcomes.map(\.category))).sorted()
-        rows = [Self.row("all", outcomes, header.seed)]
+        let seed = header.seed
+        rows = [Self.row("all", outcomes, seed)]
         if kinds.count > 1 {
-            rows += kinds.map { kind in Self.row(kind, outcomes.filter { $0.category == kind }, header.seed) }
+            rows += kinds.map { kind in Self.row(kind, outcomes.filter { $0.category == kind }, seed) }
         }
         let asksModel = outcomes.contains { $0.modelCalls > 0 }
         setting =
