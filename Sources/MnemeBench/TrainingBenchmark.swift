@@ -50,6 +50,8 @@ public enum TrainingBenchmark {
         public var isWhole = false
         /// What is learned.
         public var examples = TrainingBenchmark.examples
+        /// Threads of a training; nil is one a core.
+        public var threads: Int?
         /// What all trainings share.
         public var training = TrainingSettings()
 
@@ -126,7 +128,7 @@ public enum TrainingBenchmark {
         var rows: [Row] = []
         for training in trainings {
             let earlier = known.first { isOf($0, training) }
-            rows.append(try earlier ?? row(source, settings.examples, training))
+            rows.append(try earlier ?? row(source, settings, training))
             try didFinish(rows, trainings.count)
         }
         return rows
@@ -141,10 +143,11 @@ public enum TrainingBenchmark {
     }
 
     private static func row(
-        _ source: ModelSource, _ examples: [TrainingExample], _ settings: TrainingSettings
+        _ source: ModelSource, _ all: Settings, _ settings: TrainingSettings
     ) throws -> Row {
         let trainer = try AdapterTrainer(
-            source, base: "", examples: examples, settings: settings, checkpoint: "")
+            source, base: "", examples: all.examples, settings: settings, checkpoint: "",
+            pool: all.threads.map { ThreadPool(threads: $0) } ?? .shared)
         var losses: [Double] = []
         while !trainer.isDone {
             try trainer.step()

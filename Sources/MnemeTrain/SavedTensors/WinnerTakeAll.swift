@@ -47,11 +47,7 @@ final class WinnerTakeAll: SavedTensorPolicy {
         for (tensor, kept) in zip(Self.tensors, kept[layer]) {
             let width = values[layer].sizes.width(tensor)
             let x = values[layer][tensor].pointer
-            let norms = (0..<pass.rows).map { row in
-                (0..<width).reduce(0.0) {
-                    $0 + Double(x[row * width + $1]) * Double(x[row * width + $1])
-                }.squareRoot()
-            }
+            let norms = Self.norms(x, rows: pass.rows, width: width, pass.kernels)
             var generator = SplitMix64(
                 seed: SplitMix64.mixed(
                     seed ^ UInt64(pass.step) << 20 ^ UInt64(layer * 8 + tensor.rawValue)))
@@ -62,6 +58,27 @@ final class WinnerTakeAll: SavedTensorPolicy {
                 (kept.rows.pointer + i * width).update(from: x + row * width, count: width)
             }
         }
+    }
+
+    /// Of each row, summed in eight lanes.
+    private static func norms(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, _ kernels: TrainingKernels
+    ) -> [Double] {
+        var norms = [Double](repeating: 0, count: rows)
+        norms.withUnsafeMutableBufferPointer { norms in
+            let to = norms.baseAddress!
+            kernels.share(rows) { mine in
+                for row in mine {
+                    var sums = SIMD8<Float>()
+                    for i in stride(from: row * width, to: (row + 1) * width, by: 8) {
+                        let v = UnsafeRawPointer(x + i).loadUnaligned(as: SIMD8<Float>.self)
+                        sums += v * v
+                    }
+                    to[row] = Double(sums.sum()).squareRoot()
+                }
+            }
+        }
+        return norms
     }
 
     func restore(_ layer: Int, _ pass: LayerPass) {

@@ -45,6 +45,7 @@ struct BenchTrainCommand: AsyncParsableCommand {
     @Option(help: "The highest learning rate; GaLore's is four times as high.")
     var learningRate = 2e-3
     @Option(help: "The rank of each low-rank term.") var rank = 8
+    @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Of first values and order.") var seed: UInt64 = 1
     @Option(
         help: ArgumentHelp(
@@ -125,6 +126,7 @@ struct BenchTrainCommand: AsyncParsableCommand {
         (settings.training.steps, settings.training.learningRate) = (steps, learningRate)
         (settings.training.shape.rank, settings.training.shape.alpha) = (rank, Double(2 * rank))
         settings.training.seed = seed
+        settings.threads = max(1, threads)
         if let file { settings.examples = try TrainingExample.read(file) }
         return settings
     }
