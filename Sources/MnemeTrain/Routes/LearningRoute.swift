@@ -33,7 +33,7 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         guard let kind = Kind(rawValue: String(parts.first ?? "")) else {
             throw TrainingError(
                 .invalidSetting,
-                "'\(text.prefix(40))' is no way to gradients known here. The names are \(Self.names).")
+                "'\(text.prefix(40))' is no route; they are \(Self.names).")
         }
         var blocks = kind == .backprop ? 1 : 4
         if parts.count > 1 {

@@ -47,7 +47,7 @@ public struct SavedTensors: Sendable, Equatable, Codable {
         guard let kind = Kind(rawValue: String(parts.first ?? "")) else {
             throw TrainingError(
                 .invalidSetting,
-                "'\(text.prefix(40))' keeps no tensors known here. The names are \(Self.names).")
+                "'\(text.prefix(40))' is no way to save tensors; they are \(Self.names).")
         }
         var share = kind.defaultShare ?? 1
         if parts.count > 1 {
