@@ -301,11 +301,11 @@ private final class Operations {
 @Suite struct KVOperationTests {
     @Test func `whatever happens beside, each sequence reads its own rows, and budgets hold`() async throws {
         try await TinyModel.with { model, _ in
-            let operations = try Operations(model, blocks: 72)
+            let operations = try Operations(model, blocks: 40)
             try operations.run(10_000)
             #expect(operations.faults.isEmpty, "\(operations.faults)")
             for kind in ["started", "shared", "computed", "compressed", "answered", "chosen", "preempted"] {
-                #expect(operations.counts[kind, default: 0] > 50, "\(kind): \(operations.counts)")
+                #expect(operations.counts[kind, default: 0] > 20, "\(kind): \(operations.counts)")
             }
         }
     }
