@@ -58,7 +58,7 @@ run)
         kill "-$1" "$(head -1 "$work/data/postmaster.pid")" 2>/dev/null || true
         wait || true
     }
-    trap 'stop INT; rm -rf "$work"' EXIT
+    trap 'stop QUIT; rm -rf "$work"' EXIT
     start
     sql "CREATE ROLE mneme LOGIN PASSWORD 'mneme'"
     sql "CREATE DATABASE mneme OWNER mneme"

@@ -26,7 +26,8 @@ extension PostgresMemoryStore: CopyableStore {
                     """)
             }
             // Indexes that nobody knows the size of are not used.
-            try db.run("ANALYZE", isKept: false)
+            let tables = StoreTable.all.map { "\"\($0.name)\"" }.joined(separator: ", ")
+            try db.run("ANALYZE \(tables)", isKept: false)
         }
     }
 }

@@ -14,16 +14,12 @@ SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts
 
 
 class Database:
-    """A database server of one test, with a role that is no superuser."""
+    """A database server, with a role that is no superuser. It ends with this program, whose end closes its input."""
 
-    def __enter__(self):
+    def start(self):
         self.process = subprocess.Popen([SCRIPT, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.root = self.process.stdout.readline().strip()
         return self if self.root else None
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
 
     def url(self):
         """A store that nobody has used."""
@@ -35,15 +31,19 @@ class Database:
         assert self.process.stdout.readline().strip() == self.root
 
 
+databases = []
+
+
 def with_database(function):
     """Runs a test with a database and a folder, or says why it cannot."""
     def run():
         with Folder() as f:
-            if "without PostgreSQL" in f.run("stats", "--store", "postgres://nowhere", "--no-embedder", check=False).stderr:
+            if "without PostgreSQL" in f.run("stats", "--store", "postgres://127.0.0.1:1/x", "--no-embedder", check=False).stderr:
                 return "this mneme was built without libpq"
-            with Database() as database:
-                if database is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
-                return function(f, database)
+            # One for all tests, as starting it takes longer than they do.
+            if not databases: databases.append(Database().start())
+            if databases[0] is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
+            return function(f, databases[0])
     run.__name__ = function.__name__
     return test(run)
 
@@ -65,7 +65,7 @@ def a_store_goes_to_a_database_and_back(f, database):
     file, back, url = f.path + "/memory.db", f.path + "/back.db", database.url()
     with open(f.path + "/notes.jsonl", "w") as out:
         for i in range(300): out.write(json.dumps({"content": f"Ana keeps the key number {i} in drawer {i // 7}.", "user_id": "ana"}) + "\n")
-    f.run("import", f.path + "/notes.jsonl", "--store", file)
+    f.run("import", f.path + "/notes.jsonl", "--store", file, "--no-embedder")
     made = f.json("remember", "Ana moved to Lisbon. 日本 😀", "--user", "ana", "--store", file)["memories"][0]
     f.run("erase", f.json("list", "--user", "ana", "--limit", "1", "--store", file)["memories"][0]["id"], "--user", "ana", "--store", file)
     before = exported(f, file)
@@ -74,10 +74,10 @@ def a_store_goes_to_a_database_and_back(f, database):
     f.run("store", "copy", url, back)
     assert exported(f, back) == before
     # All that a store is asked is answered the same.
+    def found(store): return [each["memory"]["id"] for each in f.json("recall", "Who moved to Lisbon?", "--user", "ana", "--store", store)["memories"]]
+    assert found(file)[0] == made["id"] and found(url) == found(file) == found(back)
     for store in (file, url, back):
-        found = f.json("recall", "Where does Ana live?", "--user", "ana", "--store", store)["memories"][0]["memory"]
-        assert found["id"] == made["id"], (store, found)
-        assert "sound" not in f.run("audit", "verify", "--store", store, check=False).stderr
+        f.run("audit", "verify", "--store", store)
         f.run("doctor", "--store", store)
         assert f.run("get", made["id"], "--user", "ana", "--store", store).stdout
     result = f.run("store", "copy", file, url, check=False)
