@@ -64,7 +64,7 @@ import Testing
     @Test func `another answer is left out where three agreed before, however often it is repeated`() async throws {
         let folder = try TemporaryFolder()
         let honest = [
-            "Visiting hours of the ward end at 20:00.", "The ward ends its visiting hours at 20:00.",
+            "A sign at the ward says that visiting hours end at 20:00.", "The ward ends its visiting hours at 20:00.",
             "Visiting hours on the ward end at 20:00 on Sundays, too.",
         ]
         let attacks = [

@@ -68,7 +68,7 @@ extension MemoryOS {
     }
 
     /// Judges a draft by lessons: like an attack it is quarantined, and what adds nothing to a
-    /// memory that somebody has vouched for is let in.
+    /// memory that somebody has vouched for is let in, and recalled beside that one.
     ///
     /// Most drafts show no strong signal, and cost no look-up.
     func judgeByLessons(_ cube: inout MemCube, neighbours: [CubeID], of owner: Owner) throws {
@@ -79,12 +79,7 @@ extension MemoryOS {
         case .attack where cube.state == .activated:
             cube.state = .quarantined
             cube.caution = Set((cube.caution ?? []) + [GuardSignal.similarToQuarantined.rawValue]).sorted()
-        case .honest where cube.state == .quarantined:
-            let released = try store.cubes(neighbours, owner: owner, by: .mneme).first {
-                $0.vouchedBy != nil && Implication($0, analyzer: analyzer).covers(implication)
-            }
-            cube.state = .activated
-            cube.vouchedBy = released?.vouchedBy
+        case .honest where cube.state == .quarantined: cube.state = .activated
         default: break
         }
     }

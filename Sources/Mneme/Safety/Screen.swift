@@ -71,7 +71,7 @@ extension MemoryOS {
             let cube = item.memory
             guard cube.vouchedBy == nil else { return true }
             let (signals, score) = inspections.inspect(cube)
-            if score >= Self.quarantineThreshold { return false }
+            if score >= Self.quarantineThreshold { return isCovered(cube, by: memories) }
             guard
                 !signals.isDisjoint(with: [
                     .redirection, .persistence, .disarming, .concealment, .trigger,
@@ -89,6 +89,14 @@ extension MemoryOS {
             if !outliers.isEmpty { passed.removeAll { outliers[$0.memory.id] != nil } }
         }
         return (passed, memories.count - passed.count)
+    }
+
+    /// True if a memory adds nothing to one beside it that somebody has vouched for.
+    private func isCovered(_ cube: MemCube, by others: [RecalledMemory]) -> Bool {
+        let implication = inspections.implication(of: cube, analyzer)
+        return others.contains {
+            $0.memory.vouchedBy != nil && inspections.implication(of: $0.memory, analyzer).covers(implication)
+        }
     }
 
     /// Dissent: a claim of the memory that at least two others contradict, with one voice. Denied
