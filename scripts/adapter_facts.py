@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--text", required=True)
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--learning-rate", default="0.0005")
+    parser.add_argument("--keep", default="1", help="how much staying near the base counts; 0 leaves it out")
     a = parser.parse_args()
     models = os.path.join(os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme")), "models")
     with tempfile.TemporaryDirectory() as home:
@@ -61,7 +62,7 @@ def main():
 
         def train():
             mneme("adapters", "train", "facts", "--model", a.model, "--from", "tag:facts", "--steps", str(a.steps),
-                  "--learning-rate", a.learning_rate, "--replace")
+                  "--learning-rate", a.learning_rate, "--keep", a.keep, "--replace")
 
         def ask(chosen):
             path = home + "/questions.jsonl"

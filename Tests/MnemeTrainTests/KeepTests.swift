@@ -1,6 +1,7 @@
 import CMnemeKernels
 import Foundation
 import MnemeBase
+import MnemeModels
 import MnemeNumerics
 import MnemeTrain
 import Testing
@@ -165,19 +166,22 @@ import Testing
     @Test func `a training that keeps near its base learns, and ends nearer to it`() throws {
         try TrainingFixture.withFolder { folder in
             let source = try TrainingFixture.writeModel(folder)
-            func train(_ keep: Double) throws -> TrainingProgress {
+            func train(_ keep: Double, from start: Adapter? = nil) throws -> AdapterTrainer {
                 let trainer = try AdapterTrainer(
                     source, base: "tiny", examples: Self.examples, settings: Self.settings(keep: keep),
-                    checkpoint: folder + "/c", pool: ThreadPool(threads: 2))
+                    checkpoint: folder + "/c", start: start, pool: ThreadPool(threads: 2))
                 while !trainer.isDone { try trainer.step() }
-                return trainer.progress
+                return trainer
             }
             // Next to nothing: the distance is measured all the same.
-            let (free, held) = (try train(1e-6), try train(1))
-            let far = try #require(free.divergence)
+            let (free, held) = (try train(1e-6), try train(1).progress)
+            let far = try #require(free.progress.divergence)
             #expect(far > 0.05)
-            #expect(try #require(held.divergence) < 0.5 * far)
+            #expect(try #require(held.divergence) < far)
             #expect(try #require(held.heldOutLoss) < 0.9 * #require(held.firstHeldOutLoss))
+            // What is far comes back, where staying near is nearly all that counts.
+            let back = try train(100, from: free.adapter).progress
+            #expect(try #require(back.divergence) < 0.5 * far)
         }
     }
 

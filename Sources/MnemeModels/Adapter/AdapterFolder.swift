@@ -60,6 +60,12 @@ public struct AdapterFolder: Sendable {
         }
     }
 
+    /// Bytes of the weights' file; 0 if there is none.
+    package var fileBytes: Int {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + Self.weightsFile)
+        return attributes?[.size] as? Int ?? 0
+    }
+
     /// Tells whether the files are the same as at another time: sizes, times and numbers of them.
     package var stamp: String {
         [Self.configurationFile, Self.weightsFile, Self.recordFile].map { name in

@@ -38,8 +38,10 @@ public struct AdapterStore: Sendable {
     ///
     /// - Throws: ``AdapterError`` if there is none of this name; it tells which there are.
     public func folder(_ name: String) throws -> AdapterFolder {
-        let known = names()
-        guard known.contains(name) else {
+        let folder = AdapterFolder(path: path + "/" + name)
+        // The others are looked through only where there is none: there may be thousands.
+        guard (try? Self.check(name: name)) != nil, folder.holdsAdapter else {
+            let known = names()
             let there =
                 known.isEmpty
                 ? "there are none; `mneme adapters import` brings one"
@@ -48,7 +50,7 @@ public struct AdapterStore: Sendable {
             throw AdapterError(
                 .notFound, "There is no adapter '\(name.prefix(80))'; \(there).")
         }
-        return AdapterFolder(path: path + "/" + name)
+        return folder
     }
 
     /// The folder of a training that has not ended: its settings with the memories that it learns

@@ -40,6 +40,7 @@ package struct BaseWriter {
         return free(count - questions, tokens, seed) + asked(questions, tokens, seed)
     }
 
+    /// Plain texts: the beginning token if there is one, a random token, and what the model makes of it.
     private func free(_ count: Int, _ tokens: Int, _ seed: UInt64) -> [ExampleEncoder.Sequence] {
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x66_7265_65))
         let begin = tokenizer.beginToken.map { [$0] } ?? []
@@ -49,6 +50,7 @@ package struct BaseWriter {
         }
     }
 
+    /// Questions of the model, a third of the tokens at most, and its answers.
     private func asked(_ count: Int, _ tokens: Int, _ seed: UInt64) -> [ExampleEncoder.Sequence] {
         guard let frame, count > 0 else { return [] }
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x6173_6b))
@@ -61,6 +63,7 @@ package struct BaseWriter {
         }
     }
 
+    /// Any token but those that have a name, such as the ends of turns.
     private func randomToken(_ generator: inout SplitMix64) -> Int32 {
         while true {
             let token = Int32(generator.next() % UInt64(tokenizer.vocabularySize))
@@ -79,6 +82,7 @@ package struct BaseWriter {
         }
     }
 
+    /// Appends to a group of texts, a token of each in a step; texts that end leave the batch.
     private func write(
         _ texts: inout [[Int32]], _ count: Int, _ likeliest: Int, _ generator: inout SplitMix64
     ) {
@@ -115,6 +119,7 @@ package struct BaseWriter {
         }
     }
 
+    /// One step of the decoder over several texts.
     private func step(
         _ tokens: [Int32], _ segments: [DecoderSegment], _ logits: UnsafeMutablePointer<Float>
     ) {
@@ -147,6 +152,7 @@ package struct BaseWriter {
 
 /// Keys and values of one text while it is written.
 private final class TextMemory {
+    /// Of memory that lives as long as this.
     let view: KVView
     private let memory: AlignedBuffer<UInt16>
 

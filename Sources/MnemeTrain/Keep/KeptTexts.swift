@@ -8,11 +8,13 @@ struct KeptTexts {
     static let tokens = 96
     static let perStep = 4
 
+    /// In the order that they were written in; kept in each checkpoint.
     let texts: [ExampleEncoder.Sequence]
     private let seed: UInt64
     /// For each text the base's normed states of the rows that count.
     private var states: [[Float]] = []
 
+    /// - Parameter seed: of the order in which they come.
     init(_ texts: [ExampleEncoder.Sequence], seed: UInt64) {
         (self.texts, self.seed) = (texts, seed)
     }

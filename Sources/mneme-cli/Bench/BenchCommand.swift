@@ -21,5 +21,6 @@ struct BenchCommand: AsyncParsableCommand {
             BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,
             BenchConvoMemCommand.self, BenchMemTrackCommand.self, BenchGlobalQACommand.self,
             BenchEvoMemoryCommand.self, BenchEfficientLLMCommand.self, BenchCompareCommand.self,
+            BenchAdaptersCommand.self,
         ])
 }
