@@ -5,6 +5,7 @@ import Logging
 import MnemeBase
 import MnemeCache
 import MnemeServer
+import MnemeStore
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing
