@@ -117,6 +117,7 @@ public struct CacheEvaluation: Sendable {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let cache = try AnswerCache(
             path: folder + "/cache.db", embedder: embedder, similarity: way.similarity)
+        try cache.becomeTemporary()
         for category in QuestionCategory.allCases { try cache.set(way.policies[category], for: category) }
         var row = Row(name: way.name)
         var seen: Set<String> = []

@@ -80,6 +80,11 @@ public final class AnswerCache: Sendable {
         state = NIOLockedValueBox(State())
     }
 
+    /// Waits for the disk no longer: for a cache that is measured and thrown away.
+    ///
+    /// - Throws: `StoreError`.
+    package func becomeTemporary() throws { try file.becomeTemporary() }
+
     /// Writes what is pending and closes the file. No call may follow.
     ///
     /// - Throws: `StoreError`.

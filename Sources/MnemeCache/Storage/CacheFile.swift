@@ -55,6 +55,8 @@ package final class CacheFile: Sendable {
     package func read<T>(_ body: (Database) throws -> T) throws -> T { try database.read(body) }
     /// Runs `body` in one transaction.
     package func write<T>(_ body: (Database) throws -> T) throws -> T { try database.write(body) }
+    /// Waits for the disk no longer.
+    func becomeTemporary() throws { try database.becomeTemporary() }
     /// Empties the log, so that nothing of what was deleted is left in it.
     package func checkpoint() throws { try database.checkpoint() }
     /// Closes the file. No call may follow.

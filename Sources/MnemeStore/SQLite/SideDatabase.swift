@@ -63,6 +63,15 @@ package final class SideDatabase: Sendable {
         try SQLiteMemoryStore.translating(path) { try pool.write(body) }
     }
 
+    /// Waits for the disk no longer: for files that are thrown away when their work is done.
+    ///
+    /// - Throws: ``StoreError``.
+    package func becomeTemporary() throws {
+        try SQLiteMemoryStore.translating(path) {
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = OFF") }
+        }
+    }
+
     /// Empties the log, so that nothing of what was deleted is left in it.
     ///
     /// - Throws: ``StoreError``.
