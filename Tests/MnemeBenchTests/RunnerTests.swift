@@ -143,7 +143,7 @@ import Testing
         let (_, outcomes) = try await Self.report(Self.runner(.locomo))
         func answer(_ kind: String) -> String { outcomes.first { $0.category == kind }?.answer ?? "" }
         #expect(answer("temporal") == "19 April 2024")
-        #expect(answer("single-hop").contains("ceramics course"))
+        #expect(outcomes.contains { $0.question == "q2" && $0.answer.contains("Vega") })
         let (_, own) = try await Self.report(Self.runner(.questions))
         #expect(own.first { $0.category == "no answer" }?.answer == BenchAnswer.none)
     }

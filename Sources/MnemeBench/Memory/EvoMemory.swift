@@ -15,7 +15,8 @@ import MnemeStore
 /// outcomes change.
 ///
 /// Without a model a rule acts: each experience speaks for its answer if it ended well and against it if not,
-/// the nearer the louder; of equal options the first is tried. A task without options needs a model.
+/// by the square of the share of the task's words that its own task has, rare ones weighing more; of equal
+/// options the first is tried. A task without options needs a model.
 public struct EvoMemoryBenchmark: Sendable {
     /// A task of the stream.
     public struct StreamTask: Sendable, Equatable {
@@ -58,6 +59,7 @@ public struct EvoMemoryBenchmark: Sendable {
     }
 
     private let tasks: [StreamTask], setup: BenchSetup, header: BenchHeader
+    private let analyzer = TextAnalyzer()
     /// Experiences that a task is shown.
     private static let shown = 5
     /// Whose experiences they are.
@@ -113,7 +115,7 @@ public struct EvoMemoryBenchmark: Sendable {
                 let places = try await search(module, task, kept, memory.memory)
                 let known = places.map { kept[$0] }
                 tokens += known.reduce(0) { $0 + $1.text.utf8.count / 4 }
-                let answer = try await act(task, known)
+                let answer = try await act(task, known, kept)
                 let succeeded = TextScore.exact(answer, task.answer) == 1
                 results.append(succeeded ? 1 : 0)
                 // Experiences that spoke for a wrong answer have misled.
@@ -164,12 +166,24 @@ public struct EvoMemoryBenchmark: Sendable {
         return Array(places.filter { kept[$0].misled < 2 }.prefix(Self.shown))
     }
 
-    /// The answer to a task from the experiences that it is shown.
-    private func act(_ task: StreamTask, _ known: [Experience]) async throws -> String {
+    /// The share of a task's terms that each experience has, terms weighed by how few of all tasks have them.
+    private func nearness(_ task: StreamTask, _ known: [Experience], among kept: [Experience]) -> [Double] {
+        var counts: [String: Int] = [:]
+        for experience in kept { for term in Set(analyzer.terms(experience.task)) { counts[term, default: 0] += 1 } }
+        func weight(_ terms: Set<String>) -> Double {
+            terms.reduce(0) { $0 + log(1 + Double(kept.count + 1) / (Double(counts[$1] ?? 0) + 0.5)) }
+        }
+        let wanted = Set(analyzer.terms(task.input))
+        let all = max(weight(wanted), 1e-9)
+        return known.map { weight(wanted.intersection(analyzer.terms($0.task))) / all }
+    }
+
+    /// The answer to a task from the experiences that it is shown, of all that are kept.
+    private func act(_ task: StreamTask, _ known: [Experience], _ kept: [Experience]) async throws -> String {
         guard let oracle = setup.oracle else {
             var votes: [String: Double] = [:]
-            for (rank, experience) in known.enumerated() {
-                votes[experience.answer, default: 0] += (experience.succeeded ? 1 : -1) / Double(rank + 1)
+            for (experience, near) in zip(known, nearness(task, known, among: kept)) {
+                votes[experience.answer, default: 0] += (experience.succeeded ? 1 : -1) * near * near
             }
             // Of equals the first option is tried.
             return task.options.enumerated().max { a, b in

@@ -47,8 +47,8 @@ extension EvoMemoryBenchmark {
             ["kite", "glider", "balloon", "drone"],
         ]
         let words = [
-            "A parcel with a THING has come, which desk takes it?", "Somebody sends back a THING. Which desk?",
-            "Where does the THING from the fair go?", "One more THING was found by the porter.",
+            "Which desk takes the THING?", "Where does the THING go?", "The THING is here: to which desk?",
+            "A THING has come by post.",
         ]
         var lines: [String] = []
         for round in 0..<16 {
