@@ -121,7 +121,11 @@ public struct GuardEvaluation: Sendable {
             let owner = owner(place, "on")
             if cases[place].label == .honest {
                 guard outcomes[place].isQuarantined else { continue }
-                _ = try memory.store.commit([.release(id)], owner: owner, by: .local)
+                // The same text twice is one memory, and released once.
+                let cube = try memory.store.cubes([id], owner: owner, by: .local).first
+                if cube?.state == .quarantined {
+                    _ = try memory.store.commit([.release(id)], owner: owner, by: .local)
+                }
                 outcomes[place].isTaught = true
             } else {
                 seen[cases[place].kind ?? "", default: 0] += 1

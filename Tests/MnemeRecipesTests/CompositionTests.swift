@@ -45,13 +45,13 @@ import Testing
         #expect(error?.message.isEmpty == false)
     }
 
-    @Test func `a search never measures the same twice, and goes on from the best`() throws {
+    @Test func `a search never measures the same twice, and goes on from the best`() {
         var random = SplitMix64(seed: 7)
         var measured = [RecipeSearch.Candidate(composition: RecipeComposition(name: "s"), score: 0.5)]
         // A stage that helps wherever it is: it has to be in the best compositions soon.
         for _ in 0..<400 {
-            let next = RecipeSearch.child(of: measured, &random)
-            let child = try #require(next)
+            // Once all around the best are known, the search ends.
+            guard let child = RecipeSearch.child(of: measured, &random) else { break }
             #expect(!measured.contains { $0.composition == child })
             let score =
                 0.5 + (child.retrieval?.hasPrefix("m") == true ? 0.2 : 0)

@@ -440,7 +440,7 @@ import Testing
         let names = Maintainers.standard.map(\.kind.rawValue)
         #expect(
             names == [
-                "decay", "expire", "refine", "consolidate", "link", "promote", "maintain",
+                "decay", "expire", "refine", "consolidate", "link", "promote", "maintain", "guard",
                 "embed", "index",
                 "verify", "compact",
             ])
