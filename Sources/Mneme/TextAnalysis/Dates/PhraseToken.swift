@@ -1,3 +1,5 @@
+import MnemeIndex
+
 /// A word of a text in which phrases of a table are looked for: letters, a number, or one ideograph.
 struct PhraseToken {
     /// Lower-cased; numbers keep what joins their digits: `2,5`.
@@ -7,9 +9,14 @@ struct PhraseToken {
     /// The number of its sentence.
     var sentence: Int
 
+    /// A text as its words are compared: composed, in lower case, digits of any width as ASCII's.
+    static func readable(_ text: some StringProtocol) -> String {
+        TextFolding.normalized(String(text)).lowercased()
+    }
+
     /// The words of a text or of a table's phrase.
     ///
-    /// - Parameter text: composed and in lower case.
+    /// - Parameter text: ``readable(_:)``.
     /// - Complexity: linear.
     static func tokens(of text: String) -> [PhraseToken] {
         var tokens: [PhraseToken] = []

@@ -59,7 +59,7 @@ public enum TimeExpressions {
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
         let english = english(in: text, reference: reference)
-        let lower = text.lowercased().precomposedStringWithCanonicalMapping
+        let lower = PhraseToken.readable(text)
         let reader = PhraseReader(text: lower, tokens: PhraseToken.tokens(of: lower), reference: reference)
         let likely = TimePhrases.tables(for: text)
         if let found = likely.lazy.map({ reader.dates(by: $0, limit) }).first(where: { !$0.isEmpty }) {

@@ -207,7 +207,7 @@ extension TimePhrases {
 
     /// The words of a table's entry, as those of texts.
     private static func words(_ entry: some StringProtocol) -> [Substring] {
-        PhraseToken.tokens(of: entry.lowercased().precomposedStringWithCanonicalMapping).map(\.text)
+        PhraseToken.tokens(of: PhraseToken.readable(entry)).map(\.text)
     }
 
     /// A phrase's words and places.
