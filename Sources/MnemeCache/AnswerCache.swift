@@ -98,6 +98,7 @@ public final class AnswerCache: Sendable {
     /// What the cache has for a question.
     ///
     /// - Parameters:
+    ///   - key: what the question is kept under.
     ///   - control: what the client wants of the cache.
     ///   - now: the time; entries that are older than their category's time to live are passed over.
     /// - Throws: `StoreError`, and what the embedder throws.
@@ -203,8 +204,10 @@ public final class AnswerCache: Sendable {
     /// category's quota and those that are too old go.
     ///
     /// - Parameters:
+    ///   - key: what the question is kept under.
     ///   - answer: the body of a whole answer.
     ///   - vector: the question's, if ``find(_:_:now:)`` has made it.
+    ///   - now: the time, from which the answer's age counts.
     /// - Returns: false if the category keeps nothing, or the answer is too long.
     /// - Throws: `StoreError`, and what the embedder throws; nothing is kept then.
     @discardableResult

@@ -38,7 +38,9 @@ public actor SingleFlight {
 
     /// Lets those who wait go on.
     ///
-    /// - Parameter kept: whether an answer is there now.
+    /// - Parameters:
+    ///   - key: the question's, as those who wait named it.
+    ///   - kept: whether an answer is there now.
     public func finish(_ key: Data, kept: Bool) {
         for continuation in (waiting.removeValue(forKey: key) ?? [:]).values {
             continuation.resume(returning: kept)

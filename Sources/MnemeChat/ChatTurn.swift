@@ -10,7 +10,7 @@ public struct ChatTurn: Sendable {
     /// the conversation.
     public var generation = GenerationRequest(prompt: [])
     /// True if the oldest turns are left out where all do not fit the model; else the engine refuses
-    /// what is too long. ``MnemeEngine/GenerationUsage/droppedMessages`` tells how many.
+    /// what is too long. `GenerationUsage.droppedMessages` tells how many.
     public var dropsOldest = false
     /// True if a conversation with memory remembers the turn.
     public var remembers = true

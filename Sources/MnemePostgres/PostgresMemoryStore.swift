@@ -3,7 +3,7 @@ import Foundation
 public import MnemeStore
 import NIOConcurrencyHelpers
 
-/// A ``MemoryStore`` in a PostgreSQL database, through libpq: for memories that several servers
+/// A `MemoryStore` in a PostgreSQL database, through libpq: for memories that several servers
 /// serve, and that outgrow one machine.
 ///
 /// What a commit may do is decided by the same `CommitPlanner` as in SQLite; this type reads and
@@ -45,10 +45,10 @@ public final class PostgresMemoryStore: MemoryStore {
     /// - Parameters:
     ///   - settings: where the database is. The role must be allowed to create a schema there, or
     ///     own the one that is named.
-    ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
+    ///   - analyzer: the version of the analyzer whose terms come with `Mutation`s.
     ///   - auditKey: signs the audit log; nil leaves it unsigned. Servers may sign with keys of their
     ///     own.
-    /// - Throws: ``StoreError``.
+    /// - Throws: `StoreError`.
     public init(
         _ settings: PostgresSettings, analyzer: String,
         auditKey: Curve25519.Signing.PrivateKey? = nil

@@ -53,8 +53,9 @@ public struct CacheKey: Sendable, Equatable {
 
         /// A scope.
         ///
-        /// - Parameter parts: all that tells one principal from another, such as tenant, user and
-        ///   the key's id.
+        /// - Parameters:
+        ///   - name: the principal's name, as lists show it.
+        ///   - parts: all that tells one principal from another, such as tenant, user and the key's id.
         public init(name: String, parts: [String]) {
             self.name = name
             identity = CacheKey.hash(parts).map { String($0, radix: 16) }.joined(separator: ".")

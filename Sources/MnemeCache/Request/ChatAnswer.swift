@@ -17,7 +17,7 @@ public struct ChatAnswer: Sendable, Equatable {
     /// An answer that ended for another reason than its own end (`length`, `content_filter`) would
     /// be cut off for whoever gets it next, and a call of a tool may do something twice.
     ///
-    /// - Parameter whole: the body that an endpoint sent with status 200.
+    /// - Parameter data: the body that an endpoint sent with status 200.
     public init?(whole data: Data) {
         guard let value = try? data.withUnsafeBytes({ try OrderedJSON(bytes: $0) }) else { return nil }
         self.init(value)
@@ -39,7 +39,7 @@ public struct ChatAnswer: Sendable, Equatable {
     /// The answer that a stream's events make up; nil if the stream did not end as it should, or
     /// its answer may not be kept.
     ///
-    /// - Parameter stream: server-sent events, whole.
+    /// - Parameter data: server-sent events, whole.
     public init?(stream data: Data) {
         var envelope: [(String, OrderedJSON)] = []
         var text = ""

@@ -6,6 +6,7 @@ extension ChatRequest {
     /// The request for another model.
     ///
     /// - Parameters:
+    ///   - model: the model that is asked instead.
     ///   - example: a kept question and its answer, put before the last question (Yu et al.,
     ///     IC-Cache, 2025).
     ///   - withConfidence: asks for the tokens' probabilities, in one piece.

@@ -33,7 +33,7 @@ public struct PostgresSettings: Sendable {
 
     /// Reads a URL.
     ///
-    /// - Throws: ``StoreError`` if libpq does not understand it. The message has no password.
+    /// - Throws: `StoreError` if libpq does not understand it. The message has no password.
     public init(_ text: String) throws {
         guard Self.isURL(text) else {
             throw StoreError(.unavailable, "The URL of a database begins with postgres://.")
@@ -94,7 +94,7 @@ public struct PostgresSettings: Sendable {
         return text[..<colon] + String(text[at...])
     }
 
-    /// - Throws: ``StoreError`` if libpq does not understand the URL. libpq's own message would
+    /// - Throws: `StoreError` if libpq does not understand the URL. libpq's own message would
     ///   show it whole, with the password.
     private static func check(_ url: String, _ name: String) throws {
         var message: UnsafeMutablePointer<CChar>?

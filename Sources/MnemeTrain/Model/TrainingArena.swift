@@ -15,7 +15,7 @@ public final class TrainingArena {
         case optimizer
         /// Values that are kept between the forward and the backward pass.
         case saved
-        /// The same, in a file (``TokenSwap``).
+        /// The same, in a file (`TokenSwap`).
         case swapped
         /// One layer's values and gradients.
         case layer

@@ -9,6 +9,9 @@ struct PhraseToken {
     /// The number of its sentence.
     var sentence: Int
 
+    /// Scalars of a word that are looked at.
+    private static let longest = 64
+
     /// A text as its words are compared: composed, in lower case, digits of any width as ASCII's.
     static func readable(_ text: some StringProtocol) -> String {
         TextFolding.normalized(String(text)).lowercased()
@@ -41,7 +44,9 @@ struct PhraseToken {
                 if endsSentence(scalar, after: tokens.last?.text) { sentence += 1 }
                 continue
             }
-            tokens.append(PhraseToken(text: text[start..<i], range: start..<i, sentence: sentence))
+            // No word of a phrase is longer, and to compare a long run of marks would take long.
+            let end = scalars.index(start, offsetBy: longest, limitedBy: i) ?? i
+            tokens.append(PhraseToken(text: text[start..<end], range: start..<i, sentence: sentence))
         }
         return tokens
     }

@@ -69,9 +69,10 @@ public enum TimeExpressions {
             }
             return Array((found + figures).prefix(limit))
         }
-        guard likely.isEmpty, TimePhrases.canStand(in: reader.tokens) else { return english }
+        guard likely.isEmpty else { return english }
         // Few words tell no language, but "volgende week" is Dutch wherever it stands.
-        let found = TimePhrases.all.map { reader.dates(by: $0, limit, distinct: true) }
+        let found = TimePhrases.ownSentences(of: reader.tokens).sorted { $0.key < $1.key }
+            .map { reader.dates(by: TimePhrases.all[$0.key], limit, within: $0.value) }
             .max { $0.count < $1.count }
         return Array((english + (found ?? [])).prefix(limit))
     }
@@ -112,13 +113,14 @@ private struct PhraseReader {
 
     /// The first dates of the text in the language of a table.
     ///
-    /// - Parameter distinct: true to take only phrases that are of that language whatever stands around.
-    func dates(by table: TimePhrases, _ limit: Int, distinct: Bool = false) -> [TimeExpression] {
+    /// - Parameter sentences: those to look at, for phrases that are of that language whatever stands
+    ///   around; nil for all phrases of all sentences.
+    func dates(by table: TimePhrases, _ limit: Int, within sentences: Set<Int>? = nil) -> [TimeExpression] {
         var found: [TimeExpression] = []
         var i = 0
         while i < tokens.count, found.count < limit {
-            guard let match = table.match(tokens, at: i),
-                !distinct || table.isDistinct(tokens[i..<i + match.count])
+            guard sentences?.contains(tokens[i].sentence) ?? true, let match = table.match(tokens, at: i),
+                sentences == nil || table.isDistinct(tokens[i..<i + match.count])
             else {
                 i += 1
                 continue

@@ -75,11 +75,19 @@ package struct TimePhrases: Sendable {
         return Set(phrases.values.joined().flatMap(\.english).map { Self.filled($0, examples) })
     }
 
-    /// The own words of all tables.
-    private static let ownWords: Set<Substring> = all.reduce(into: []) { $0.formUnion($1.ownWords) }
+    /// The tables that have a word as their own.
+    private static let owners: [Substring: [Int]] = all.enumerated().reduce(into: [:]) { owners, table in
+        for word in table.element.ownWords { owners[word, default: []].append(table.offset) }
+    }
 
-    /// True if a phrase that tells its language may be among the words.
-    static func canStand(in tokens: [PhraseToken]) -> Bool { tokens.contains { ownWords.contains($0.text) } }
+    /// The sentences in which a table has a word of its own, by the table's place among all.
+    static func ownSentences(of tokens: [PhraseToken]) -> [Int: Set<Int>] {
+        var found: [Int: Set<Int>] = [:]
+        for token in tokens {
+            for table in owners[token.text] ?? [] { found[table, default: []].insert(token.sentence) }
+        }
+        return found
+    }
 
     /// True if a phrase of several words, numbers aside, has one of the table's own.
     func isDistinct(_ phrase: ArraySlice<PhraseToken>) -> Bool {
