@@ -10,6 +10,7 @@ public struct ExtractiveAnswerer: BenchAnswerer {
     /// Whether `ask` is tried first.
     private let usesAsk: Bool
     private let analyzer = TextAnalyzer()
+    /// What answers, as reports name it.
     public let name: String
 
     /// - Parameter usesAsk: false leaves the rules of `ask` out, which read all memories of an owner.
