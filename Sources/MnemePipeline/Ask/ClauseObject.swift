@@ -93,8 +93,15 @@ struct ClauseObject {
             happening.people = listed(from: verb + 1) + happening.people
         default:
             happening.action = ActionWords.verbs[stem] ?? stem
-            setObject(&happening, from: verb + 1)
+            setObject(&happening, from: verb + 1 + particleLength)
         }
+    }
+
+    /// Words behind the verb that belong to it: "signed up for a course", "picked up a parcel".
+    private var particleLength: Int {
+        let rest = words[(verb + 1)...].prefix(2).map(\.lower)
+        guard let particle = rest.first, ["up", "down", "back"].contains(particle) else { return 0 }
+        return rest.count == 2 && ["for", "to", "on", "with"].contains(rest[1]) ? 2 : 1
     }
 
     /// The object that begins at a place, and how many of each thing in it there are.

@@ -144,6 +144,21 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    @Test(
+        arguments: [
+            ("I signed up for a ceramics course in March.", "What did I sign up for?", "ceramics course"),
+            ("I picked up a parcel on Friday.", "What did I pick up?", "parcel"),
+        ])
+    func `a verb's particle is no object`(text: String, question: String, object: String) async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        try await memory.remember([MemoryInput(text)], scope: Scope())
+        let answer = try await ask(question, memory)
+        #expect(answer.items.map(\.label).contains { $0.contains(object) } || !answer.certain, "\(answer.answer)")
+        #expect(!answer.items.contains { $0.label.hasPrefix("up") }, "\(answer.answer)")
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `what a doubt quotes stands on one line`() async throws {
         let folder = try TemporaryFolder()
         let memory = try folder.open()
