@@ -6,30 +6,10 @@
 scripts/postgres.sh starts the database (`scripts/postgres.sh fetch` has unpacked it); without one, or with a program that was
 built without libpq, all are skipped.
 """
-import concurrent.futures, json, os, signal, subprocess, time, urllib.error, urllib.request, uuid
+import concurrent.futures, json, os, signal, time, urllib.error, urllib.request
 
-from harness import BINARY, Folder, Server, run_tests, test
-
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/postgres.sh")
-
-
-class Database:
-    """A database server, with a role that is no superuser. It ends with this program, whose end closes its input."""
-
-    def start(self):
-        self.process = subprocess.Popen([SCRIPT, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.root = self.process.stdout.readline().strip()
-        return self if self.root else None
-
-    def url(self):
-        """A store that nobody has used."""
-        return f"{self.root}?mneme_schema=t{uuid.uuid4().hex}"
-
-    def crash(self):
-        self.process.stdin.write("crash\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline().strip() == self.root
-
+from database import Database
+from harness import Folder, Server, run_tests, test
 
 databases = []
 
