@@ -8,9 +8,9 @@ import NIOConcurrencyHelpers
 extension Engine {
     /// Runs until ``close()``. Waiting and running sequences belong to this thread alone.
     func loop() {
-        var waiting: [EngineSequence] = []
-        var running: [EngineSequence] = []
-        var shares = FairShare()
+        var queue = StepQueue<EngineSequence>(
+            cache, stepTokens: decoder.stepTokens,
+            sequences: min(limits.sequences, decoder.stepLogits), admission: limits.admission)
         let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
         let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(
             capacity: limits.sequences)
@@ -26,6 +26,7 @@ extension Engine {
         }
         // One round: everything that happens between two steps, and a step.
         while true {
+            limits.rounds?.begins()
             // The lock is held for the exchange alone, never during a step.
             let (arrived, cancelled, closed) = shared.withLockedValue { shared in
                 defer {
@@ -34,7 +35,7 @@ extension Engine {
                 }
                 return (shared.arrived, shared.cancelled, shared.closed)
             }
-            waiting += arrived
+            queue.waiting += arrived
             let now = ContinuousClock().now
             var dropped: [(sequence: EngineSequence, error: any Error)] = []
             func drop(_ list: inout [EngineSequence]) {
@@ -58,17 +59,16 @@ extension Engine {
                     return true
                 }
             }
-            drop(&waiting)
-            drop(&running)
+            drop(&queue.waiting)
+            drop(&queue.running)
             // Who hears of it finds the place free.
-            if !dropped.isEmpty { report(waiting.count, running.count) }
+            if !dropped.isEmpty { report(queue.waiting.count, queue.running.count) }
             for (sequence, error) in dropped { finish(sequence, throwing: error) }
             // All streams have ended by now.
             if closed { return }
-            // Keys without requests lose no turn, and gain none.
-            shares.update(active: Set((waiting + running).map(\.request.key)))
+            queue.updateShares()
             // What was to be read from disk and cannot be ends its request alone.
-            running.removeAll { sequence in
+            queue.running.removeAll { sequence in
                 guard let failure = sequence.isLoading ? sequence.session?.failure : nil else {
                     return false
                 }
@@ -76,27 +76,19 @@ extension Engine {
                 return true
             }
             // What was read from a tier is there: the sequence goes on behind it.
-            for i in running.indices where running[i].isLoading {
-                running[i].takeRestored()
-                if !running[i].isLoading, !running[i].parts.isEmpty { beginRebase(&running[i]) }
+            for i in queue.running.indices where queue.running[i].isLoading {
+                queue.running[i].takeRestored()
+                if !queue.running[i].isLoading, !queue.running[i].parts.isEmpty {
+                    beginRebase(&queue.running[i])
+                }
             }
             // From here on only the plan decides who computes what.
-            let plan = StepScheduler.plan(view(waiting, running, shares))
-            // Put back: it waits at the head of the line with its answer so far; what it computed
-            // stays cached as long as there is room.
-            if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
-                var sequence = running.remove(at: i)
-                sequence.release()
-                sequence.position = 0
-                (sequence.parts, sequence.rebasing, sequence.moved) = ([], nil, [])
-                (sequence.session, sequence.compressed, sequence.taken) = (nil, nil, nil)
-                waiting.insert(sequence, at: 0)
-                shared.withLockedValue { $0.statistics.preempted += 1 }
-            }
+            let plan = queue.plan()
+            limits.rounds?.planned(plan)
+            if queue.putBack(plan) { shared.withLockedValue { $0.statistics.preempted += 1 } }
             // A request starts: its prefix is looked up, and blocks on disk begin to be read.
-            for id in plan.admitted {
-                guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
-                var sequence = waiting.remove(at: i)
+            for admitted in queue.takeAdmitted(plan) {
+                var sequence = admitted
                 do {
                     let compression = sequence.compression
                     sequence.compressed = try compression.map { try compressed($0) }
@@ -119,79 +111,34 @@ extension Engine {
                     }
                     sequence.takeRestored()
                     if !sequence.isLoading, !sequence.parts.isEmpty { beginRebase(&sequence) }
-                    running.append(sequence)
+                    queue.running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
-            report(waiting.count, running.count)
+            report(queue.waiting.count, queue.running.count)
             // Texts are moved in steps of their own, the oldest sequence's first; in between, all
             // others go on.
-            let rebasing = running.firstIndex { $0.rebasing != nil }
-            if let rebasing { recomputeStep(&running[rebasing], &shares, logits.baseAddress!) }
+            let rebasing = queue.running.firstIndex { $0.rebasing != nil }
+            if let rebasing {
+                recomputeStep(&queue.running[rebasing], &queue.shares, logits.baseAddress!)
+            }
             // So are rows that are kept of a prompt.
-            let compressing = running.firstIndex { $0.taken != nil }
-            if let compressing, !compressStep(&running[compressing]) {
+            let compressing = queue.running.firstIndex { $0.taken != nil }
+            if let compressing, !compressStep(&queue.running[compressing]) {
                 finish(
-                    running.remove(at: compressing),
+                    queue.running.remove(at: compressing),
                     throwing: EngineError(
                         .overloaded, "There is no memory for keys and values. Try again later."))
             }
             let wentOn =
-                !plan.work.isEmpty && step(plan, &running, &shares, &meter, tokens, segments, logits)
+                !plan.work.isEmpty && step(plan, &queue, &meter, tokens, segments, logits)
             if wentOn || rebasing != nil || compressing != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
             _ =
-                waiting.isEmpty && running.isEmpty
+                queue.waiting.isEmpty && queue.running.isEmpty
                 ? wake.wait(timeout: .distantFuture)
-                : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
+                : wake.wait(timeout: .now() + .milliseconds(queue.running.isEmpty ? 100 : 5))
         }
-    }
-
-    /// The state as the scheduler sees it. Only the first waiting request of each key is looked up
-    /// in the cache, and only if there is a place: a look-up costs a hash of the prompt.
-    func view(_ waiting: [EngineSequence], _ running: [EngineSequence], _ shares: FairShare)
-        -> EngineView
-    {
-        var keys: Set<String> = []
-        return EngineView(
-            running: running.map(view),
-            waiting: waiting.map { sequence in
-                // Only the first of each key may start soon.
-                let isNext =
-                    running.count < limits.sequences && keys.insert(sequence.request.key).inserted
-                let count = sequence.compression?.exactTokens ?? sequence.tokens
-                let cached =
-                    isNext
-                    ? cache.cachedTokens(
-                        (0..<count).map { sequence.token($0) }, scope: sequence.scope)
-                    : (count: 0, blocksInUse: 0)
-                return EngineView.Waiting(
-                    id: sequence.id, key: sequence.request.key,
-                    prompt: sequence.tokens - cached.count,
-                    blocks: KVShape.blocks(count + 1) - cached.blocksInUse
-                        + (sequence.compression?.blocks ?? 0))
-            }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
-            stepTokens: decoder.stepTokens,
-            sequences: min(limits.sequences, decoder.stepLogits))
-    }
-
-    /// A sequence as the scheduler sees it. One that is compressed counts blocks of pages: its
-    /// position is where the next tokens take as many new ones as they need.
-    private func view(_ sequence: EngineSequence) -> EngineView.Running {
-        let pending = sequence.isFilling ? 0 : sequence.reach - sequence.position
-        guard sequence.isCompressed, let compressed = sequence.compressed else {
-            return EngineView.Running(
-                id: sequence.id, position: sequence.position, pending: pending,
-                blocks: sequence.session?.blocks ?? 0)
-        }
-        let tokens = min(pending, compressed.stepTokens)
-        let pages = compressed.pages
-        let new = compressed.newPages(tokens)
-        let blocks = pages.blocks
-        let needed = pages.blocksNeeded(new.halves, .halves) + pages.blocksNeeded(new.codes, .codes)
-        return EngineView.Running(
-            id: sequence.id, position: (blocks + needed) * KVShape.blockTokens - tokens,
-            pending: tokens, blocks: blocks)
     }
 
     /// Ends a sequence: keeps what it computed, hands its last event out, and closes the stream.
@@ -205,7 +152,14 @@ extension Engine {
         }
         sequence.release()
         shared.withLockedValue { $0.statistics.finished += 1 }
-        if let last { sequence.continuation.yield(last) }
+        if let last {
+            limits.recorder?.record(
+                RequestRecorder.Request(
+                    prompt: sequence.request.prompt, completionTokens: sequence.answer.count,
+                    maxTokens: sequence.maxTokens, key: sequence.request.key, scope: sequence.scope,
+                    arrival: sequence.arrival))
+            sequence.continuation.yield(last)
+        }
         sequence.continuation.finish(throwing: error)
     }
 

@@ -50,7 +50,7 @@ extension Engine {
     ///   - logits: room for vocabularySize floats for each sequence that samples.
     /// - Returns: false if nothing could be computed.
     func step(
-        _ plan: StepPlan, _ running: inout [EngineSequence], _ shares: inout FairShare,
+        _ plan: StepPlan, _ queue: inout StepQueue<EngineSequence>,
         _ meter: inout DraftMeter,
         _ tokens: UnsafeMutableBufferPointer<Int32>,
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
@@ -70,8 +70,8 @@ extension Engine {
         // Tokens of all sequences side by side; a sequence whose last token is among them gets
         // logits.
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }) else { continue }
-            let sequence = running[i]
+            guard let i = queue.running.firstIndex(where: { $0.id == work.id }) else { continue }
+            let sequence = queue.running[i]
             let ends = work.tokens == sequence.tokens - sequence.position
             var draft: ArraySlice<Int32> = []
             do {
@@ -79,7 +79,7 @@ extension Engine {
                 if ends, work.tokens == 1, !sequence.answer.isEmpty {
                     let most = min(
                         limits.draftTokens, spare, sequence.maxTokens - sequence.answer.count - 1)
-                    let next = running[i].drafts?.next(
+                    let next = queue.running[i].drafts?.next(
                         most, rows: rows, expectedTokens: expectedTokens, meter)
                     if let next, !next.tokens.isEmpty,
                         try sequence.prepare(1 + next.tokens.count)
@@ -105,19 +105,19 @@ extension Engine {
             computed.insert(work.id)
             count += work.tokens + draft.count
             parts += 1
-            shares.serve(sequence.request.key, tokens: work.tokens)
+            queue.shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
-            running[i].position += work.tokens
+            queue.running[i].position += work.tokens
             if ends { samples.append(SampledSequence(sequence: i, draft: draft)) }
         }
         // Without addresses for its blocks a sequence ends; the others go on.
         for (i, error) in failed {
-            finish(running[i], throwing: error)
-            done.insert(running[i].id)
+            finish(queue.running[i], throwing: error)
+            done.insert(queue.running[i].id)
         }
         // Nobody found memory, or all that did have ended.
         guard count > 0 else {
-            running.removeAll { done.contains($0.id) }
+            queue.running.removeAll { done.contains($0.id) }
             return !done.isEmpty
         }
         let clock = ContinuousClock()
@@ -131,13 +131,14 @@ extension Engine {
         meter.note(rows: count, seconds: (now - start) / .seconds(1))
         shared.withLockedValue { $0.statistics.promptTokens += prompt }
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
+            guard let i = queue.running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
             else { continue }
-            if computed.contains(work.id) { running[i].didCompute(work.tokens) }
+            if computed.contains(work.id) { queue.running[i].didCompute(work.tokens) }
             do {
-                try running[i].session?.publish(running[i].token, computed: running[i].position)
+                let sequence = queue.running[i]
+                try sequence.session?.publish(sequence.token, computed: sequence.position)
             } catch {
-                finish(running[i], throwing: error)
+                finish(queue.running[i], throwing: error)
                 done.insert(work.id)
             }
         }
@@ -147,21 +148,22 @@ extension Engine {
             let i = sample.sequence
             let first = row
             row += 1 + sample.draft.count
-            guard !done.contains(running[i].id) else { continue }
+            guard !done.contains(queue.running[i].id) else { continue }
             do {
-                guard let reason = try self.sample(sample, logits, size, first, &running[i], now)
+                guard let reason = try self.sample(sample, logits, size, first, &queue.running[i], now)
                 else {
                     continue
                 }
-                running[i].usage.total = (now - running[i].arrival) / .seconds(1)
-                running[i].usage.promptTokens = running[i].request.prompt.count
-                running[i].usage.completionTokens = running[i].answer.count
-                running[i].usage.kept = running[i].kept
-                finish(running[i], throwing: nil, last: .finished(reason, running[i].usage))
-            } catch { finish(running[i], throwing: error) }
-            done.insert(running[i].id)
+                queue.running[i].usage.total = (now - queue.running[i].arrival) / .seconds(1)
+                queue.running[i].usage.promptTokens = queue.running[i].request.prompt.count
+                queue.running[i].usage.completionTokens = queue.running[i].answer.count
+                queue.running[i].usage.kept = queue.running[i].kept
+                queue.admission.didFinish(completionTokens: queue.running[i].answer.count)
+                finish(queue.running[i], throwing: nil, last: .finished(reason, queue.running[i].usage))
+            } catch { finish(queue.running[i], throwing: error) }
+            done.insert(queue.running[i].id)
         }
-        running.removeAll { done.contains($0.id) }
+        queue.running.removeAll { done.contains($0.id) }
         return true
     }
 

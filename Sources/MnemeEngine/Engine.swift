@@ -59,12 +59,34 @@ public final class Engine: Sendable {
         /// How keys and values of answers are compressed where a request says nothing; nil keeps
         /// all as they are.
         public var kv: KVCompression?
+        /// Says which requests start beside those that run.
+        public var admission: any AdmissionPolicy = AggressiveAdmission()
+        /// Writes down which requests were answered, to be replayed.
+        public var recorder: RequestRecorder?
+        /// Told of each round of the loop, by tests.
+        package var rounds: Rounds?
         /// Bytes of adapters in memory: 1 GiB, but a sixteenth of the machine's memory at most.
         public var adapterBytes = min(
             1 << 30, Int(ProcessInfo.processInfo.physicalMemory / 16))
 
         /// The defaults.
         public init() {}
+    }
+
+    /// Follows the engine's decisions, on its thread.
+    package struct Rounds: Sendable {
+        /// A round begins: what arrives now is seen in it.
+        package var begins: @Sendable () -> Void
+        /// What the round does.
+        package var planned: @Sendable (StepPlan) -> Void
+
+        /// Calls these.
+        package init(
+            begins: @escaping @Sendable () -> Void, planned: @escaping @Sendable (StepPlan) -> Void
+        ) {
+            self.begins = begins
+            self.planned = planned
+        }
     }
 
     /// Requests on their way to the thread, and figures on their way back.
@@ -131,6 +153,7 @@ public final class Engine: Sendable {
         guard first else { return }
         wake.signal()
         ended.wait()
+        limits.recorder?.flush()
         cache.flush()
     }
 

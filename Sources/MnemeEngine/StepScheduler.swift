@@ -1,78 +1,3 @@
-/// The engine's state as the scheduler sees it: plain values, so that it can be tested and
-/// simulated without a model.
-public struct EngineView: Sendable, Equatable {
-    /// A sequence that holds memory for keys and values.
-    public struct Running: Sendable, Equatable {
-        /// Names the sequence.
-        public var id: Int
-        /// Tokens that are computed.
-        public var position: Int
-        /// Tokens that are not: the prompt's rest, or the one token that was sampled last. 0 while
-        /// it is loaded from disk.
-        public var pending: Int
-        /// Blocks of keys and values that it holds.
-        public var blocks: Int
-
-        /// A sequence with these figures.
-        public init(id: Int, position: Int, pending: Int, blocks: Int) {
-            self.id = id
-            self.position = position
-            self.pending = pending
-            self.blocks = blocks
-        }
-    }
-
-    /// A request that has not started, or was preempted.
-    public struct Waiting: Sendable, Equatable {
-        /// Names the sequence.
-        public var id: Int
-        /// The key of the caller: keys are served in turn.
-        public var key: String
-        /// Tokens of its prompt that must be computed.
-        public var prompt: Int
-        /// Blocks that it takes to start, besides those that others hold already.
-        public var blocks: Int
-
-        /// A request with these figures.
-        public init(id: Int, key: String, prompt: Int, blocks: Int) {
-            self.id = id
-            self.key = key
-            self.prompt = prompt
-            self.blocks = blocks
-        }
-    }
-
-    /// Running sequences, in order of their start.
-    public var running: [Running]
-    /// Waiting requests, in order of arrival.
-    public var waiting: [Waiting]
-    /// Tokens computed for each key so far.
-    public var served: [String: Int]
-    /// Blocks that are free, or could be.
-    public var freeBlocks: Int
-    /// Positions of a block.
-    public var blockTokens: Int
-    /// Tokens of a step.
-    public var stepTokens: Int
-    /// Sequences that may run at once.
-    public var sequences: Int
-
-    /// A state of these sequences and limits.
-    public init(
-        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int,
-        blockTokens: Int,
-        stepTokens: Int, sequences: Int
-    ) {
-        self.running = running
-        self.waiting = waiting
-        self.served = served
-        self.freeBlocks = freeBlocks
-        self.blockTokens = blockTokens
-        self.stepTokens = stepTokens
-        self.sequences = sequences
-    }
-}
-
 /// The work of the next step: who starts, who is preempted, and how many tokens each computes.
 public struct StepPlan: Sendable, Equatable {
     /// A sequence that must give its memory up and wait again, as another could not go on.
@@ -107,14 +32,17 @@ public struct StepPlan: Sendable, Equatable {
 /// left in the step is filled with prompts. Memory is given block by block as sequences grow. Where
 /// one finds none, the youngest is preempted: what it computed stays cached as long as there is
 /// room, so that little is lost. A request starts when there is a place, memory for its prompt, and
-/// a further block for each that runs. Among keys, the one that was served least goes next; among
-/// one key's requests, the oldest. A large request is not overtaken by others of its key, and
-/// blocks no other key.
+/// the ``AdmissionPolicy`` says so; where nothing runs, the policy is not asked. Among keys, the one
+/// that was served least goes next; among one key's requests, the oldest. A large request is not
+/// overtaken by others of its key, and blocks no other key.
 public enum StepScheduler {
     /// The next step; empty if there is nothing to do.
     ///
-    /// - Complexity: O((running + waiting)·started).
-    public static func plan(_ view: EngineView) -> StepPlan {
+    /// - Parameter admission: says which requests may start beside those that run.
+    /// - Complexity: O((running + waiting)·started), and the policy's for each that starts.
+    public static func plan(
+        _ view: EngineView, admission: some AdmissionPolicy = AggressiveAdmission()
+    ) -> StepPlan {
         var plan = StepPlan()
         var room = view.stepTokens
         var free = view.freeBlocks
@@ -149,8 +77,8 @@ public enum StepScheduler {
         var waiting = view.waiting
         var served = view.served
         var blocked: Set<String> = []
-        var running = view.running.count
-        while running < view.sequences {
+        var batch = AdmissionBatch(view, freeBlocks: free)
+        while batch.count < view.sequences {
             let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter {
                 !blocked.contains($0.key)
             }
@@ -161,15 +89,15 @@ public enum StepScheduler {
             else {
                 break
             }
-            guard next.blocks + running <= free else {
+            let fits = next.blocks <= batch.freeBlocks
+            guard fits, batch.count == 0 || admission.admits(next, beside: batch) else {
                 blocked.insert(next.key)
                 continue
             }
-            free -= next.blocks
+            batch.admit(next)
             served[next.key, default: 0] += next.prompt
             waiting.removeAll { $0.id == next.id }
             plan.admitted.append(next.id)
-            running += 1
         }
         return plan
     }

@@ -83,7 +83,7 @@ extension KVCache {
         isRemote: Bool = false
     ) {
         let isClosed = state.withLockedValue { state in
-            let now = Self.now
+            let now = now
             if isRemote { state.statistics.received += good } else { state.statistics.read += good }
             state.statistics.refused += bad
             if isRemote, good > 0, !session.isClosed, !session.isErased {

@@ -19,6 +19,8 @@ package final class KVCache: Sendable {
     let remoteTier: (any KVTier)?
     let codec: KVCodec
     private let evictor: any Evictor
+    /// Seconds, for the evictor: the system's clock, or a simulated one.
+    let clock: @Sendable () -> Double
     let state: NIOLockedValueBox<State>
     let arena: KVArena
     /// Queues of their own, so that a server that hangs keeps no file waiting.
@@ -38,14 +40,19 @@ package final class KVCache: Sendable {
     ///   - localTier: where blocks are kept beyond the process, encoded by `codec`, on which `model`
     ///     depends. It answers at once.
     ///   - remoteTier: where other machines find them, too; asked on other threads.
+    ///   - addressing: how sequences find their blocks; a table needs no mappings where nothing is computed.
+    ///   - clock: seconds, which the evictor counts idle time by.
     ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
     package init(
         shape: KVShape, model: KVHash, modelName: String, bytes: Int, localTier: (any KVTier)?,
         remoteTier: (any KVTier)? = nil,
         codec: KVCodec = .f16,
-        evictor: any Evictor = CostAware(), fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
+        evictor: any Evictor = CostAware(), addressing: KVArena.Addressing = .aliases,
+        clock: @escaping @Sendable () -> Double = KVCache.uptime,
+        fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws {
+        self.clock = clock
         self.shape = shape
         self.model = model
         self.modelName = modelName
@@ -53,7 +60,7 @@ package final class KVCache: Sendable {
         self.remoteTier = remoteTier
         self.codec = codec
         self.evictor = evictor
-        arena = try KVArena(shape, bytes: bytes, fails: fails)
+        arena = try KVArena(shape, bytes: bytes, addressing: addressing, fails: fails)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
         for queue in [readers, receivers] {
             queue.maxConcurrentOperationCount = 4
@@ -96,7 +103,12 @@ package final class KVCache: Sendable {
             }
     }
 
-    static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
+    /// Seconds since the system started.
+    package static let uptime: @Sendable () -> Double = {
+        Double(DispatchTime.now().uptimeNanoseconds) * 1e-9
+    }
+    /// The time that the evictor sees.
+    var now: Double { clock() }
 
     /// The number of tokens that are cached in memory, and how many of their blocks somebody uses.
     package func cachedTokens(_ tokens: [Int32], scope: String = "") -> (
@@ -164,7 +176,7 @@ package final class KVCache: Sendable {
         }
         guard blocks.count < count else { return blocks }
         let taken = state.tree.evict(
-            count - blocks.count, by: evictor, bytes: shape.blockBytes, now: Self.now
+            count - blocks.count, by: evictor, bytes: shape.blockBytes, now: now
         ).sorted()
         for block in taken { arena.clear(block) }
         state.statistics.evicted += taken.count
@@ -214,6 +226,14 @@ package final class KVCache: Sendable {
         package var view: KVView { range!.view }
         /// Blocks that it holds.
         package var blocks: Int { chain.count + own.count }
+        /// Their places in memory, in the order of the text.
+        package var blockNumbers: [Int] { chain.map(\.block) + own }
+        /// Those of them that no other sequence holds.
+        ///
+        /// - Complexity: O(blocks).
+        package var unsharedBlocks: Int {
+            cache.state.withLockedValue { _ in own.count + chain.count { $0.pins == 1 } }
+        }
 
         /// Makes room for so many positions.
         ///
@@ -257,7 +277,7 @@ package final class KVCache: Sendable {
                 let (node, isNew) = state.tree.insert(
                     parent, (start..<start + KVShape.blockTokens).map(tokens), block: block,
                     sources: sources,
-                    now: KVCache.now)
+                    now: cache.now)
                 state.tree.pin(node)
                 chain.append(node)
                 guard !isNew else { continue }
@@ -343,7 +363,7 @@ package final class KVCache: Sendable {
     {
         try state.withLockedValue { state in
             state.statistics.tokens += tokens.count
-            let now = Self.now
+            let now = now
             let root = state.tree.root(scope)
             session.root = root
             if !session.sources.isEmpty {
@@ -416,7 +436,7 @@ package final class KVCache: Sendable {
                         if old.isKept { superseded.append(old.hash) }
                     }
                     let node = state.tree.insert(
-                        parent, rest, block: block, sources: session.sources, now: Self.now
+                        parent, rest, block: block, sources: session.sources, now: now
                     )
                     .node
                     state.tree.pin(node)

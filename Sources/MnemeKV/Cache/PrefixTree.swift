@@ -46,6 +46,8 @@ struct PrefixTree {
     private var roots: [String: KVNode] = [:]
     /// Nodes, and those of them that nobody reads.
     private(set) var count = 0, unpinned = 0
+    /// Those that can be evicted now: nobody reads them, and nothing follows them.
+    private var leaves: [ObjectIdentifier: KVNode] = [:]
 
     init(model: KVHash) { self.model = model }
 
@@ -77,7 +79,10 @@ struct PrefixTree {
         var best: (node: KVNode, count: Int)?
         for child in (path.last ?? root).children.values {
             let shared = zip(child.tokens, rest).prefix { $0 == $1 }.count
-            if shared > best?.count ?? 0 { best = (child, shared) }
+            // Of equal ones the first block, so that a replay repeats.
+            if (shared, -child.block) > (best?.count ?? 0, best.map { -$0.node.block } ?? 1) {
+                best = (child, shared)
+            }
         }
         return (path, best)
     }
@@ -100,6 +105,8 @@ struct PrefixTree {
         if parent.isDetached { node.isDetached = true } else { parent.children[tokens] = node }
         count += 1
         unpinned += 1
+        settle(parent)
+        settle(node)
         return (node, true)
     }
 
@@ -112,8 +119,10 @@ struct PrefixTree {
     }
 
     mutating func pin(_ node: KVNode) {
-        if node.pins == 0 { unpinned -= 1 }
         node.pins += 1
+        guard node.pins == 1 else { return }
+        unpinned -= 1
+        settle(node)
     }
 
     /// - Returns: whether the block is free now, because the node was removed meanwhile.
@@ -121,7 +130,10 @@ struct PrefixTree {
         node.pins -= 1
         guard node.pins == 0 else { return false }
         unpinned += 1
-        guard node.isDetached else { return false }
+        guard node.isDetached else {
+            settle(node)
+            return false
+        }
         forget(node)
         return true
     }
@@ -134,24 +146,25 @@ struct PrefixTree {
     /// Evicts nodes, lowest value first, until `blocks` are free or nothing more can be evicted.
     ///
     /// - Returns: their blocks.
-    /// - Complexity: one visit of all nodes for each generation of leaves.
+    /// - Complexity: one visit of all leaves for each generation of them.
     mutating func evict(_ blocks: Int, by evictor: any Evictor, bytes: Int, now: Double) -> [Int] {
         var freed: [Int] = []
         while freed.count < blocks {
-            var leaves: [(value: Double, node: KVNode, candidate: EvictionCandidate)] = []
-            visit { node in
-                guard node.pins == 0, node.children.isEmpty else { return }
+            var candidates: [(value: Double, node: KVNode, candidate: EvictionCandidate)] = []
+            for node in leaves.values {
                 let candidate = EvictionCandidate(
                     bytes: bytes, position: node.position, tokens: node.tokens.count,
                     idle: now - node.lastUse,
                     uses: node.uses, time: now,
                     // What was found again once is thought to be found again.
                     isExpected: node.uses > 0)
-                leaves.append((evictor.value(candidate), node, candidate))
+                candidates.append((evictor.value(candidate), node, candidate))
             }
-            if leaves.isEmpty { break }
-            leaves.sort { ($0.value, $1.node.position) < ($1.value, $0.node.position) }
-            for leaf in leaves.prefix(blocks - freed.count) {
+            if candidates.isEmpty { break }
+            candidates.sort {
+                ($0.value, $1.node.position, $0.node.block) < ($1.value, $0.node.position, $1.node.block)
+            }
+            for leaf in candidates.prefix(blocks - freed.count) {
                 evictor.didEvict(leaf.candidate)
                 freed.append(remove(leaf.node))
             }
@@ -164,6 +177,8 @@ struct PrefixTree {
         precondition(node.pins == 0 && node.children.isEmpty, "A block in use was evicted.")
         node.parent?.children[node.tokens] = nil
         forget(node)
+        leaves[ObjectIdentifier(node)] = nil
+        if let parent = node.parent { settle(parent) }
         return node.block
     }
 
@@ -173,18 +188,26 @@ struct PrefixTree {
     ///   unpinned.
     mutating func detach(_ node: KVNode) -> [Int] {
         node.parent?.children[node.tokens] = nil
+        if let parent = node.parent { settle(parent) }
         var freed: [Int] = []
         var stack = [node]
         while let next = stack.popLast() {
             stack += next.children.values
             next.children = [:]
             next.isDetached = true
+            settle(next)
             if next.pins == 0 {
                 forget(next)
                 freed.append(next.block)
             }
         }
         return freed
+    }
+
+    /// Notes whether a node can be evicted, after it changed. Roots never can.
+    private mutating func settle(_ node: KVNode) {
+        let isLeaf = node.pins == 0 && node.children.isEmpty && !node.isDetached && node.parent != nil
+        leaves[ObjectIdentifier(node)] = isLeaf ? node : nil
     }
 
     private mutating func forget(_ node: KVNode) {
