@@ -15,7 +15,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self,
             BenchLoadCommand.self,
-            BenchLLMCommand.self, BenchKVCommand.self,
+            BenchLLMCommand.self, BenchStepsCommand.self, BenchKVCommand.self,
             BenchIndexCommand.self, BenchKernelsCommand.self, BenchDraftsCommand.self,
             BenchSchemasCommand.self, BenchTrainCommand.self,
             BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,

@@ -87,9 +87,13 @@ struct KVOptions: ParsableArguments {
 
     /// An engine with these bounds. Close it, so that what it computed is on disk.
     ///
+    /// - Parameters:
+    ///   - admission: which requests start beside others, of ``AdmissionCatalog``; nil as the engine
+    ///     does by itself.
+    ///   - record: the file that a line is written to for each answer; nil writes none.
     /// - Throws: `InputError` for bounds that make no sense, `KVError` if the folder or the server
     ///   cannot be used.
-    func engine(_ model: LanguageModel) throws -> Engine {
+    func engine(_ model: LanguageModel, admission: String? = nil, record: String? = nil) throws -> Engine {
         // Numbers that fit no integer must not get as far as the conversion.
         var limits = Engine.Limits()
         let settings = Settings.current
@@ -105,6 +109,8 @@ struct KVOptions: ParsableArguments {
         }
         limits.recomputeRatio = kvReuse
         limits.kv = try compression()
+        if let admission { limits.admission = try AdmissionCatalog.policy(admission) }
+        limits.recorder = try record.map { try RequestRecorder($0) }
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(
             model, limits: limits,

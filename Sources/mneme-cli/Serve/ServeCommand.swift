@@ -23,7 +23,8 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME), or --jwks. \
             The viewer is at / in a browser; GET /openapi.json describes every endpoint.
-            """)
+            """,
+        subcommands: [Replay.self])
 
     @OptionGroup var store: StoreOptions
     /// The language model for the chat endpoints and for jobs; without one memory alone is served.
@@ -40,6 +41,18 @@ struct ServeCommand: AsyncParsableCommand {
     /// An address other than the machine's own needs a key or `--jwks`.
     @Option(help: "Address to listen on.") var host = Settings.current.text(.host) ?? "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = Settings.current.whole(.port) ?? 8420
+    /// Where answers are long beside the memory, `mneme serve replay` tells which is best.
+    @Option(
+        help: ArgumentHelp(
+            "Which requests of the model start beside those that run: \(AdmissionCatalog.names.joined(separator: ", ")).",
+            valueName: "name"))
+    var admission: String?
+    /// A new file; it holds neither texts nor tokens.
+    @Option(
+        help: ArgumentHelp(
+            "Write a line for each answer of the model to this new file, without its text, for `mneme serve replay`.",
+            valueName: "file"))
+    var record: String?
     /// Default for keys without a limit of their own.
     @Option(
         help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
@@ -113,6 +126,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.version = MnemeCommand.version
         configuration.origins = Set(allowOrigin)
         configuration.modelAlias = model
+        if let admission { _ = try AdmissionCatalog.policy(admission) }
         let keyed = configuration.requiresKey
         let isSecure = certificate != nil
         // Traces are set up before the first request could be one.
@@ -130,7 +144,7 @@ struct ServeCommand: AsyncParsableCommand {
         let language = try model.map { name in
             let model = try Home.languageModel(
                 name, context: context ?? settings.whole(.context))
-            return (model: model, engine: try kv.engine(model))
+            return (model: model, engine: try kv.engine(model, admission: admission, record: record))
         }
         defer { language?.engine.close() }
         // Jobs ask the model on another server if one is named, else the one that runs here.
