@@ -201,13 +201,14 @@ package struct Replay {
 
     /// Ends the copies and steps whose time is over: tokens are sampled, and answers that are complete end.
     private mutating func endSteps() throws {
-        for copy in copying where copy.end <= clock.now {
+        let now = clock.now
+        for copy in copying where copy.end <= now {
             if let i = queue.running.firstIndex(where: { $0.id == copy.id }) { queue.running[i].isInFlight = false }
         }
-        copying.removeAll { $0.end <= clock.now }
-        let over = lanes.filter { $0.end <= clock.now }
+        copying.removeAll { $0.end <= now }
+        let over = lanes.filter { $0.end <= now }
         guard !over.isEmpty else { return }
-        lanes.removeAll { $0.end <= clock.now }
+        lanes.removeAll { $0.end <= now }
         let work = over.flatMap(\.work)
         for part in work {
             guard let i = queue.running.firstIndex(where: { $0.id == part.id }) else { continue }
@@ -221,11 +222,11 @@ package struct Replay {
             guard let i = queue.running.firstIndex(where: { $0.id == part.id }),
                 queue.running[i].position == queue.running[i].tokens
             else { continue }
-            queue.running[i].didSample(at: clock.now, &meter)
+            queue.running[i].didSample(at: now, &meter)
             let sequence = queue.running[i]
             guard sequence.answered >= sequence.completionTokens else { continue }
             queue.admission.didFinish(completionTokens: sequence.answered)
-            swapper.release(sequence, ended: true, at: clock.now)
+            swapper.release(sequence, ended: true, at: now)
             sequence.session?.close(sequence.token, computed: sequence.position)
             meter.finish(sequence, settings)
         }
