@@ -94,6 +94,14 @@ public final class MemoryOS: Sendable {
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     /// True while embedding, or saving of indexes, is asked for: one pass serves all that asked.
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
+    /// Owners whose memories other servers have changed, until their indexes have caught up.
+    let noticed = NIOLockedValueBox<Set<Owner>>([])
+    /// Serial: catching up with what other servers write.
+    let following = DispatchQueue(label: "mneme.following")
+    /// Times that an index which is held caught up with another server's work in the background.
+    let followed = Atomic<Int>(0)
+    /// Rings when somebody puts a job into the queue.
+    let jobBell = Bell()
     /// Set by ``close(deadline:)``: background work ends after its present batch.
     let closed = Atomic<Bool>(false)
 
@@ -243,6 +251,7 @@ public final class MemoryOS: Sendable {
                 metadata: ["error": "\(error)"])
         }
         closed.store(true, ordering: .sequentiallyConsistent)
+        await stopFollowing()
         await withCheckedContinuation { done in
             embedding.async { [self] in
                 flushUses()
@@ -262,8 +271,11 @@ public final class MemoryOS: Sendable {
     }
 
     /// Takes up work that an earlier process left: memories without vectors are embedded in the
-    /// background.
-    public func resume() { scheduleEmbedding() }
+    /// background. Where servers share the store, indexes follow what the others write from now on.
+    public func resume() {
+        scheduleEmbedding()
+        follow()
+    }
 
     /// Runs blocking work on the worker queue, see ``WorkQueue/run(_:)``.
     package func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {

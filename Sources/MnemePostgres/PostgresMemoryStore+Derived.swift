@@ -65,6 +65,7 @@ extension PostgresMemoryStore {
                     """,
                     [cube.seq, cube.owner, embedder, version, vector.withUnsafeBytes { Data($0) }])
                 try db.run("DELETE FROM pending WHERE cube = ?", [cube.seq])
+                transaction.changed.insert(cube.owner)
             }
         }
     }

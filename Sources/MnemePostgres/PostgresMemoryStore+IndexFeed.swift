@@ -1,5 +1,6 @@
 import Foundation
 public import MnemeStore
+import NIOConcurrencyHelpers
 
 /// The feed of indexes: rows since a position, terms, and cubes that wait for a vector.
 extension PostgresMemoryStore {
@@ -9,7 +10,10 @@ extension PostgresMemoryStore {
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
         visibility: Visibility
     ) throws -> IndexChanges {
-        try read { db in
+        guard try mayHaveChanged(owner, since: position, vectorsSince: vectorsSince) else {
+            return IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
+        }
+        return try read { db in
             var changes = IndexChanges(
                 rows: [], erased: [], position: position, vectorPosition: vectorsSince)
             let ownerID = try ownerID(owner, db)
@@ -31,6 +35,34 @@ extension PostgresMemoryStore {
             }
             try Self.addEdges(&changes, since: place, visibility, db)
             return changes
+        }
+    }
+
+    /// Tells whether there is anything behind positions that an index has reached. Most answers ask
+    /// and find nothing, so that this is one way to the database and back, and two looks into
+    /// indexes.
+    ///
+    /// It is asked before each answer, also while notices come (``SharedStore/follow(_:)``): another
+    /// server's erasure is acknowledged when it is committed, and its notice is on its way then. An
+    /// answer that is given in between must know of the erasure, and only the database can tell it.
+    ///
+    /// - Returns: false if there was nothing when this was called. Both numbers are of one statement,
+    ///   so of one snapshot. Positions are never used twice, so that a row which is gone hides none.
+    private func mayHaveChanged(_ owner: Owner, since position: Int64, vectorsSince: Int64) throws -> Bool {
+        guard position > 0, let ownerID = ownerIDs.withLockedValue({ $0[owner] }) else { return true }
+        return try repeating(true) {
+            try pool.lend { db in
+                let row = try db.together([
+                    (Self.scope, [String(ownerID)]),
+                    (
+                        """
+                        SELECT (SELECT max(position) FROM journal WHERE owner = ?) AS entries,
+                            (SELECT max(position) FROM vector WHERE owner = ?) AS vectors
+                        """, [ownerID, ownerID]
+                    ),
+                ]).first
+                return try row?.integer("entries") ?? 0 > position || row?.integer("vectors") ?? 0 > vectorsSince
+            }
         }
     }
 

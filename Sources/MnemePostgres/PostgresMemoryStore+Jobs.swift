@@ -48,6 +48,7 @@ extension PostgresMemoryStore {
         if !caller.isInternal { try requireAll(.admin, caller) }
         return try audited { transaction in
             let result = try body(transaction.db)
+            transaction.hasJobs = true
             if !caller.isInternal {
                 var entry = AuditEntry(caller, nil, default: operation)
                 entry.detail = detail
@@ -173,7 +174,8 @@ extension PostgresMemoryStore {
             })
         else { return [] }
         return try write { transaction in
-            try Self.schedules(transaction.db).compactMap { schedule in
+            transaction.hasJobs = true
+            return try Self.schedules(transaction.db).compactMap { schedule in
                 guard let next = schedule.cron.next(after: schedule.last), next <= now else {
                     return nil
                 }
@@ -246,7 +248,9 @@ extension PostgresMemoryStore {
     public func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool {
         let end = JobEnd(outcome, at: now)
         return try unordered { db in
-            try db.changes(
+            // What waits again another server may take up.
+            if end.state == .waiting { try notices.send([PGNotices.jobs], db) }
+            return try db.changes(
                 """
                 UPDATE job SET state = ?, message = coalesce(?, message), due = coalesce(?, due), finished = ?,
                     attempts = attempts - ?, worker = NULL, lease_end = NULL

@@ -115,7 +115,7 @@ extension PostgresMemoryStore {
         try requireAll(.admin, caller)
         var findings = try readAll { db in
             [
-                try Self.checkSettings(db), try Self.checkRowSecurity(db),
+                try Self.checkSettings(db), try Self.checkRowSecurity(db), try Self.checkServers(db),
                 try Self.check(
                     "references", ("every reference has its target", "references lead nowhere"),
                     """
@@ -178,6 +178,18 @@ extension PostgresMemoryStore {
             detail: isDurable
                 ? "PostgreSQL \(version) answers" + (try row?.value("disk") == "off" ? ", without fsync" : "")
                 : "PostgreSQL \(version) does not wait for the disk: set synchronous_commit to on")
+    }
+
+    /// Who holds a lease; what an address was given as is shown as it is.
+    private static func checkServers(_ db: PGConnection) throws -> StoreFinding {
+        let servers = try db.texts(
+            """
+            SELECT coalesce(url, 'one without an address') || ' (Mneme ' || version || ')' FROM server
+            WHERE expires > clock_timestamp() ORDER BY url, id
+            """)
+        return StoreFinding(
+            check: "servers", sound: true,
+            detail: servers.isEmpty ? "none runs" : servers.joined(separator: ", "))
     }
 
     /// Row-level security binds neither superusers nor roles with BYPASSRLS.

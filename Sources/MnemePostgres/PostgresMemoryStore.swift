@@ -36,6 +36,12 @@ public final class PostgresMemoryStore: MemoryStore {
     let auditQueue = DispatchQueue(label: "mneme.audit")
     /// The advisory lock of this store's writers.
     let lock: Int64
+    /// The newest step of the schema that this program knows.
+    let known: Int
+    /// What servers of this store tell each other, and by which name this one knows its own words.
+    let notices: PGNotices
+    /// The connection that hears what others commit; nil until somebody follows.
+    let listener = NIOLockedValueBox<PGListener?>(nil)
     /// Rows of owners, which stay as they are once they are committed.
     let ownerIDs = NIOLockedValueBox<[Owner: Int64]>([:])
 
@@ -49,19 +55,35 @@ public final class PostgresMemoryStore: MemoryStore {
     ///   - auditKey: signs the audit log; nil leaves it unsigned. Servers may sign with keys of their
     ///     own.
     /// - Throws: `StoreError`.
-    public init(
+    public convenience init(
         _ settings: PostgresSettings, analyzer: String,
         auditKey: Curve25519.Signing.PrivateKey? = nil
+    ) throws {
+        try self.init(
+            settings, analyzer: analyzer, auditKey: auditKey, migrations: Self.migrations)
+    }
+
+    /// The steps of the schema that this program knows.
+    package static let migrations = PostgresSchema.migrations
+
+    /// As a program that knows other steps of the schema.
+    package init(
+        _ settings: PostgresSettings, analyzer: String, auditKey: Curve25519.Signing.PrivateKey?,
+        migrations: [PostgresMigration]
     ) throws {
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
         pool = PGPool(settings)
-        lock = try PostgresSchema.prepare(pool)
+        let migrator = PostgresMigrator(settings: settings, migrations: migrations)
+        known = migrator.known
+        lock = try migrator.prepare(pool)
+        notices = PGNotices(lock: lock)
     }
 
     /// Writes what waits for the audit log, and closes the connections. No call may follow.
     public func close() throws {
         defer { pool.close() }
+        unfollow()
         try flush()
     }
 
@@ -119,8 +141,9 @@ public final class PostgresMemoryStore: MemoryStore {
                 let transaction: PGTransaction
                 let result: T
                 do {
-                    transaction = try PGTransaction(db, lock: lock)
+                    transaction = try PGTransaction(db, lock: lock, known: known)
                     result = try body(transaction)
+                    try notices.send(transaction.notices, db)
                 } catch {
                     Self.rollBack(db)
                     throw error

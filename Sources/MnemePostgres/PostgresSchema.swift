@@ -1,5 +1,3 @@
-import MnemeStore
-
 /// Tables of the PostgreSQL store, which are those of SQLite's `Schema`, and what differs:
 ///
 /// - `vector` and `pending` name the owner, too, so that row-level security sees whose they are.
@@ -7,87 +5,13 @@ import MnemeStore
 /// - Numbers are `BIGINT`, times `DOUBLE PRECISION` (seconds since 1970, to the bit), texts compared
 ///   by their bytes (`COLLATE "C"`).
 ///
-/// Migrations are appended, never edited.
+/// Migrations are appended, never edited. How they are made while older servers run is in
+/// ``PostgresMigration``.
 enum PostgresSchema {
-    /// Every step from an empty schema to today's tables. A schema is brought up to date when the
-    /// store is opened; one with a step that is not here was written by a newer version and is
-    /// refused.
-    static let migrations: [(name: String, sql: [String])] = [("1", tables + policies)]
-
-    /// Makes the schema and its tables, or brings them up to date.
-    ///
-    /// - Returns: the advisory lock of the store's writers.
-    /// - Throws: ``StoreError``.
-    static func prepare(_ pool: PGPool) throws -> Int64 {
-        let settings = pool.settings
-        do {
-            return try pool.lend { db in
-                let encoding = try db.first("SELECT current_setting('server_encoding')")?.text(at: 0)
-                guard encoding == "UTF8" else {
-                    throw StoreError(
-                        .unavailable,
-                        "\(settings.name) keeps texts as \(encoding ?? "nothing"). Make a database with ENCODING 'UTF8'."
-                    )
-                }
-                guard
-                    let lock = try db.number(
-                        "SELECT hashtextextended('mneme ' || ?::text, 0)", [settings.schema])
-                else { throw PGFailure.connectionLost("an answer is missing") }
-                try db.sync()
-                guard try !isCurrent(db, settings.schema) else { return lock }
-                try db.run("BEGIN")
-                try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
-                try migrate(db, settings)
-                try db.run("COMMIT")
-                try db.sync()
-                return lock
-            }
-        } catch let failure as PGFailure { throw failure.error(settings.name) }
-    }
-
-    /// Tells whether all migrations were done, without a lock.
-    private static func isCurrent(_ db: PGConnection, _ schema: String) throws -> Bool {
-        guard try hasMigrations(db, schema) else { return false }
-        let done = try db.texts("SELECT name FROM mneme_migration ORDER BY name COLLATE \"C\"")
-        try db.sync()
-        return done == migrations.map(\.name).sorted()
-    }
-
-    private static func hasMigrations(_ db: PGConnection, _ schema: String) throws -> Bool {
-        try db.number(
-            "SELECT 1 FROM pg_tables WHERE schemaname = ?::text AND tablename = 'mneme_migration'", [schema])
-            != nil
-    }
-
-    private static func migrate(_ db: PGConnection, _ settings: PostgresSettings) throws {
-        let schema = settings.schema
-        if try !hasMigrations(db, schema) {
-            let tables =
-                try db.number("SELECT count(*) FROM pg_tables WHERE schemaname = ?::text", [schema]) ?? 0
-            guard tables == 0 else {
-                throw StoreError(
-                    .corrupt,
-                    "The schema \(schema) of \(settings.name) holds tables of another program. Choose another: ?mneme_schema=NAME."
-                )
-            }
-            if try db.number("SELECT 1 FROM pg_namespace WHERE nspname = ?::text", [schema]) == nil {
-                try db.run("CREATE SCHEMA \(schema)", isKept: false)
-            }
-            try db.run(
-                "CREATE TABLE \(schema).mneme_migration (name TEXT PRIMARY KEY, time TIMESTAMPTZ NOT NULL DEFAULT now())",
-                isKept: false)
-        }
-        let done = Set(try db.texts("SELECT name FROM mneme_migration"))
-        guard done.isSubset(of: migrations.map(\.name)) else {
-            throw StoreError(
-                .newerVersion,
-                "\(settings.name) was written by a newer Mneme. Update this one.")
-        }
-        for migration in migrations where !done.contains(migration.name) {
-            for statement in migration.sql { try db.run(statement, isKept: false) }
-            try db.run("INSERT INTO mneme_migration (name) VALUES (?)", [migration.name], isKept: false)
-        }
-    }
+    /// Every step from an empty schema to today's tables.
+    static let migrations = [
+        PostgresMigration(1, tables + policies), PostgresMigration(2, servers, leastKnown: 1),
+    ]
 
     /// A column of text.
     private static let text = "TEXT COLLATE \"C\""
@@ -218,6 +142,21 @@ enum PostgresSchema {
             owner BIGINT NOT NULL REFERENCES owner(id), kind \(text) NOT NULL, place \(text) NOT NULL,
             time DOUBLE PRECISION NOT NULL, principal \(text) NOT NULL, position BIGINT NOT NULL,
             PRIMARY KEY (owner, kind, place))
+        """,
+    ]
+
+    /// What servers of one store share beside memories: who is there, and callers' requests. Times are
+    /// the database's. Buckets are worth nothing after a crash, and no wait for the disk.
+    private static let servers = [
+        """
+        CREATE TABLE server (
+            id \(text) PRIMARY KEY, url \(text), version \(text) NOT NULL, schema_version BIGINT NOT NULL,
+            started TIMESTAMPTZ NOT NULL, expires TIMESTAMPTZ NOT NULL)
+        """,
+        """
+        CREATE UNLOGGED TABLE request_bucket (
+            caller \(text) PRIMARY KEY, tokens DOUBLE PRECISION NOT NULL, granted DOUBLE PRECISION NOT NULL,
+            time TIMESTAMPTZ NOT NULL)
         """,
     ]
 

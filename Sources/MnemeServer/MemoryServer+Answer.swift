@@ -46,12 +46,16 @@ extension MemoryServer {
         var response: Response
         do {
             let caller = try await configuration.identify(request)
-            if let wait = limiter.wait(for: caller.principal.name, own: caller.requestsPerMinute) {
+            if let wait = await wait(for: caller) {
                 throw ClientError(
                     .busy, code: "rate_limited", retryAfter: wait,
                     "Too many requests. Try again in \(Int(wait.rounded(.up))) s.")
             }
             response = try await body(Caller(caller.principal, operation: operation, request: id))
+            // Whoever is one user asks for that one's memories.
+            if caller.principal.user != nil {
+                nameServer(of: try caller.principal.owner(tenant: nil, user: nil), in: &response)
+            }
         } catch {
             let failure = ClientError(error, log: logger, operation: operation, request: id)
             response = .refusal(failure, form)

@@ -40,15 +40,16 @@ extension MemoryServer {
         {
             arguments["idempotency_key"] = .string(key)
         }
-        switch try await operation.call(
+        let output = try await operation.call(
             arguments,
             OperationContext(memory: memory, principal: caller.principal, request: caller.request),
             surface: .http)
-        {
+        var response: Response
+        switch output {
         case .value(let value):
-            return .json(text: try OperationTable.encode(value))
+            response = .json(text: try OperationTable.encode(value))
         case .lines(let lines):
-            return Response(
+            response = Response(
                 status: .ok, headers: [.contentType: "application/x-ndjson"],
                 body: ResponseBody { writer in
                     do {
@@ -64,6 +65,13 @@ extension MemoryServer {
                     try await writer.finish(nil)
                 })
         }
+        if operation.parameters.contains(where: { $0.name == "user" }) {
+            nameServer(
+                of: try caller.principal.owner(
+                    tenant: arguments["tenant"]?.string, user: arguments["user"]?.string),
+                in: &response)
+        }
+        return response
     }
 
     /// The whole body of a request.

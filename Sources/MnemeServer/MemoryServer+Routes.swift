@@ -72,7 +72,7 @@ extension MemoryServer {
     private func wireEndpoints() -> [Endpoint] {
         let groups = [
             openAIEndpoints(), responsesEndpoints(), anthropicEndpoints(), ollamaEndpoints(),
-            mem0Endpoints(), statusEndpoints(),
+            mem0Endpoints(), statusEndpoints(), peerEndpoints(),
         ]
         return groups.flatMap(\.self)
     }
@@ -121,6 +121,7 @@ extension MemoryServer {
                     CollectedMetrics.of(
                         try await memory.statistics(by: caller), try await memory.jobCounts())
                         + (language.map { CollectedMetrics.of($0.engine.statistics) } ?? [])
+                        + CollectedMetrics.following(memory)
                         + ProcessMetrics.all(version: configuration.version))
                 return Response(
                     status: .ok,

@@ -5,6 +5,7 @@ public import Mneme
 import MnemeChat
 public import MnemeEngine
 import MnemeModels
+import MnemeStore
 
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
@@ -20,6 +21,10 @@ public struct MemoryServer: Sendable {
     let metrics = ServerMetrics()
     /// Request rates by caller.
     let limiter: RateLimiter
+    /// The same on all servers together, where they share a store.
+    let sharedLimiter: SharedRateLimiter?
+    /// The servers that share the store; nil where it is in a file.
+    let peers: PeerTable?
     /// Told of failures that are the server's own.
     let logger: Logger
 
@@ -54,6 +59,20 @@ public struct MemoryServer: Sendable {
         self.configuration = configuration
         self.logger = logger
         limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
+        let shared = memory.shared
+        peers = shared.map { shared in PeerTable { try await memory.run { try shared.servers() } } }
+        sharedLimiter = shared.map { shared in
+            SharedRateLimiter(perMinute: configuration.requestsPerMinute) { caller, rate in
+                try await memory.run { try shared.takeRequests(of: caller, rate) }
+            }
+        }
+    }
+
+    /// Counts a request of a caller: nil if their rate allows it, else the seconds to wait.
+    func wait(for caller: IdentifiedCaller) async -> Double? {
+        let (name, own) = (caller.principal.name, caller.requestsPerMinute)
+        guard let sharedLimiter else { return limiter.wait(for: name, own: own) }
+        return await sharedLimiter.wait(for: name, own: own)
     }
 
     /// Serves until the process is told to stop. Requests that run then have

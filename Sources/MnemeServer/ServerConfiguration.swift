@@ -1,5 +1,6 @@
 import Mneme
 import MnemeBase
+public import MnemeStore
 
 /// Settings of a ``MemoryServer``.
 public struct ServerConfiguration: Sendable {
@@ -25,6 +26,8 @@ public struct ServerConfiguration: Sendable {
     public var origins: Set<String> = []
     /// The name that requests may use for the language model besides its own.
     public var modelAlias: String?
+    /// This server among those that share its store; nil where it is not put into their table.
+    public var identity: ServerIdentity?
     /// Limits of each connection.
     public var connections = ConnectionLimits()
 

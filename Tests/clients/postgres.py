@@ -6,7 +6,7 @@
 scripts/postgres.sh starts the database (`scripts/postgres.sh fetch` has unpacked it); without one, or with a program that was
 built without libpq, all are skipped.
 """
-import concurrent.futures, json, os, signal, time, urllib.error, urllib.request
+import concurrent.futures, hashlib, json, os, signal, time, urllib.error, urllib.request
 
 from database import Database
 from harness import Folder, Server, run_tests, test
@@ -117,6 +117,106 @@ def servers_share_a_database(f, database):
         assert shown["state"] == "done" and shown["attempts"] == 1, shown
     f.run("doctor", "--store", url)
     f.run("audit", "verify", "--store", url)
+
+
+def get(server, path):
+    with urllib.request.urlopen(server.url + path, timeout=60) as answer: return json.load(answer), answer.headers
+
+
+def metric(server, name):
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer: text = answer.read().decode()
+    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+def eventually(condition, seconds=20):
+    end = time.time() + seconds
+    while time.time() < end:
+        if condition(): return True
+        time.sleep(0.1)
+    return False
+
+
+@with_database
+def servers_tell_each_other(f, database):
+    """An index that is open catches up before anybody asks, and a job that was added elsewhere begins at once."""
+    url = database.url()
+    with Folder() as g, Server(f, "--store", url, "--no-embedder") as one, Server(g, "--store", url, "--no-embedder") as other:
+        def asked(server):
+            found = post(server, "/v1/memories/search", {"query": "Who sold the guitar?", "user": "ana"})["memories"]
+            return [each["memory"]["id"] for each in found]
+        first = post(one, "/v1/memories", {"text": "Ana sold the blue guitar.", "user": "ana"})["memories"][0]["id"]
+        assert asked(other) == [first]
+        assert metric(other, "mneme_following") == 1
+        before = metric(other, "mneme_followed_changes")
+        post(one, "/v1/memories", {"text": "Ben sold a red guitar.", "user": "ana"})
+        assert eventually(lambda: metric(other, "mneme_followed_changes") > before), metric(other, "mneme_followed_changes")
+        assert len(asked(other)) == 2
+        # Notices that cannot be heard change no answer.
+        database.crash()
+        assert eventually(lambda: metric(other, "mneme_following") == 1)
+        f.run("erase", first, "--user", "ana", "--store", url)
+        assert first not in asked(other) and first not in asked(one)
+        began = time.time()
+        job = f.json("jobs", "add", "expire", "--user", "ana", "--store", url)[0]
+        assert eventually(lambda: f.json("jobs", "show", str(job["id"]), "--store", url)[0]["state"] == "done"), time.time() - began
+
+
+@with_database
+def servers_know_each_other(f, database):
+    url = database.url()
+    addresses = ["http://10.0.0.1:8420", "http://10.0.0.2:8420"]
+    arguments = ("--store", url, "--no-embedder", "--advertise")
+    with Folder() as g, Server(f, *arguments, addresses[0]) as one:
+        assert "No other server" in one.process.stdout.readline()
+        with Server(g, *arguments, addresses[1] + "/") as other:
+            assert addresses[0] in other.process.stdout.readline()
+            assert addresses[0] in f.run("doctor", "--store", url).stdout
+            for server, place in ((one, 0), (other, 1)):
+                servers, _ = get(server, "/v1/servers")
+                assert sorted(each["url"] for each in servers["servers"]) == addresses, servers
+                assert [each["url"] for each in servers["servers"] if each["isThis"]] == [addresses[place]], servers
+                assert all(0 < each["leaseSeconds"] <= 30 for each in servers["servers"]), servers
+            # Both say the same of everybody, as does whoever knows the rule; and answer.
+            homes = set()
+            for i in range(20):
+                user = f"user{i}"
+                def weight(address): return hashlib.sha256(f"{address}\0default\0{user}".encode()).digest()[:8]
+                home = max(addresses, key=weight)
+                homes.add(home)
+                post((one, other)[i % 2], "/v1/memories", {"text": f"The key of {user} lies in drawer {i}.", "user": user})
+                for server in (one, other):
+                    assert get(server, "/v1/servers?user=" + user)[0]["owner"]["server"] == home
+                    answer, headers = get(server, "/v1/memories?user=" + user)
+                    assert len(answer["memories"]) == 1 and headers["Mneme-Server"] == home, (user, headers["Mneme-Server"], home)
+            assert homes == set(addresses)
+        # Who has left is gone at once.
+        servers, _ = get(one, "/v1/servers?user=user3")
+        assert [each["url"] for each in servers["servers"]] == addresses[:1] and servers["owner"]["server"] == addresses[0], servers
+    for wrong in ("10.0.0.1:8420", "http://ana:secret@10.0.0.1", "http://10.0.0.1/x", "ftp://10.0.0.1", ""):
+        result = f.run("serve", "--port", "0", "--store", url, "--no-embedder", "--advertise", wrong, check=False)
+        assert result.returncode == 2 and "--advertise" in result.stderr, result
+    result = f.run("serve", "--port", "0", "--no-embedder", "--advertise", addresses[0], check=False)
+    assert result.returncode == 2 and "database" in result.stderr, result
+
+
+@with_database
+def a_limit_holds_on_all_servers(f, database):
+    """Sixty a minute: ten at once, one a second, and a slice of one for each server."""
+    url = database.url()
+    arguments = ("--store", url, "--no-embedder", "--rate-limit", "60")
+    with Folder() as g, Server(f, *arguments) as one, Server(g, *arguments) as other:
+        began, passed, refused = time.time(), [], []
+        def ask(i):
+            try:
+                get((one, other)[i % 2], "/v1/memories?user=ana")
+                passed.append(i)
+            except urllib.error.HTTPError as error:
+                assert error.code == 429 and 1 <= int(error.headers["Retry-After"]) <= 2, (error.code, error.headers)
+                refused.append(i)
+        with concurrent.futures.ThreadPoolExecutor(8) as threads: list(threads.map(ask, range(80)))
+        seconds = time.time() - began
+        assert 10 <= len(passed) <= 10 + seconds + 2, (len(passed), seconds)
+        assert len(passed) + len(refused) == 80
 
 
 @with_database

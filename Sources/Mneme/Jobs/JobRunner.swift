@@ -14,6 +14,10 @@ public final class JobRunner: Sendable {
     /// heard of, in seconds.
     private static let lease = 60.0, heartbeat = 15.0
 
+    /// Seconds between two looks at a queue that was empty: schedules are to the minute, and a failed
+    /// job's next attempt may come so much later.
+    private static let idlePause = 5.0
+
     /// The memory system whose queue is read.
     private let memory: MemoryOS
     /// Chooses what begins, and when a failed job is tried again.
@@ -36,6 +40,8 @@ public final class JobRunner: Sendable {
     }()
     /// Work that each tenant had lately, for the scheduler; of this worker only, and not kept.
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
+    /// True if nothing was due or running at the last look.
+    private let isIdle = NIOLockedValueBox(false)
     /// Failures of the queue itself; a job's own error is kept with the job.
     private let logger = Logger(label: "mneme.jobs")
 
@@ -53,15 +59,20 @@ public final class JobRunner: Sendable {
     }
 
     /// Looks for work every second until the task is cancelled; what runs then is put back.
+    ///
+    /// Where servers share the store, and tell each other of jobs, an empty queue is looked at every
+    /// ``idlePause`` seconds only, and when one is added.
     public func run() async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
+                var pause = 1.0
                 do {
                     for job in try await begin() { group.addTask { await self.work(job) } }
+                    if isIdle.withLockedValue(\.self), memory.isFollowing { pause = Self.idlePause }
                 } catch {
                     logger.debug("the queue could not be read", metadata: ["error": "\(error)"])
                 }
-                try? await Task.sleep(for: .seconds(1))
+                await memory.jobBell.wait(atMost: .seconds(pause))
             }
             group.cancelAll()
         }
@@ -108,6 +119,7 @@ public final class JobRunner: Sendable {
                 for job in lost { try store.expireLease(job.id, worker: job.worker!) }
                 queue = try store.queue(now: now)
             }
+            isIdle.withLockedValue { [queue] in $0 = queue.isEmpty }
             guard !queue.isEmpty else { return [] }
             let used = usage.withLockedValue { $0.used(now: now) }
             return try scheduler.choose(

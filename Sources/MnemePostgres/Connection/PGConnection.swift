@@ -10,7 +10,7 @@ import MnemeStore
 /// an error. Callers are threads of the stores' work queues, never Swift's cooperative ones.
 package final class PGConnection {
     private let settings: PostgresSettings
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     /// What answers will come for, in order.
     private var pending: [Pending] = []
     /// Names of prepared statements, by their SQL.
@@ -246,6 +246,14 @@ package final class PGConnection {
     /// - Throws: ``PGFailure`` of the first statement that failed; those behind it were not run.
     private func receive() throws -> PGResult? {
         guard PQsendFlushRequest(handle) == 1 else { throw PGFailure.connectionLost(message) }
+        let last = try answers()
+        if failure != nil { try sync() }
+        return last
+    }
+
+    /// Reads all answers that are due, once the other side has been asked to send them; keeps the
+    /// first failure in ``failure``.
+    private func answers() throws -> PGResult? {
         var last: PGResult?
         while !pending.isEmpty {
             let expected = pending.removeFirst()
@@ -260,8 +268,20 @@ package final class PGConnection {
                 }
             }
         }
-        if failure != nil { try sync() }
         return last
+    }
+
+    /// Runs statements as one transaction, with one way to the database and back: all are sent, and
+    /// their end with them, before anything is read.
+    ///
+    /// - Returns: the rows of the last one.
+    /// - Throws: ``PGFailure`` of the first statement that failed; none has any effect then.
+    func together(_ statements: [(sql: String, arguments: PGArguments)]) throws -> [PGRow] {
+        for statement in statements { try send(statement.sql, statement.arguments, isKept: true) }
+        guard PQpipelineSync(handle) == 1 else { throw PGFailure.connectionLost(message) }
+        let last = try answers()
+        try awaitSync()
+        return last?.rows ?? []
     }
 
     /// Ends the pipeline, reads all that is due, and makes the connection ready for more, also after
@@ -273,6 +293,13 @@ package final class PGConnection {
             _ = try receive()
         }
         guard PQpipelineSync(handle) == 1 else { throw PGFailure.connectionLost(message) }
+        try awaitSync()
+    }
+
+    /// Reads up to the pipeline's end, which was sent.
+    ///
+    /// - Throws: ``PGFailure`` of the first statement that failed.
+    private func awaitSync() throws {
         var isSynced = false
         while !isSynced {
             guard let result = try next() else { continue }
@@ -305,7 +332,7 @@ package final class PGConnection {
     /// True while a statement runs that takes as long as it takes.
     var isPatient = false
 
-    private func lost() -> PGFailure {
+    func lost() -> PGFailure {
         pending = []
         return .connectionLost(message)
     }

@@ -89,6 +89,7 @@ final class PGCommitRows: CommitRows {
                 row.digest, row.target?.description,
             ])
         transaction.journalEnd = position
+        if let ownerID { transaction.changed.insert(ownerID) }
         return position
     }
 

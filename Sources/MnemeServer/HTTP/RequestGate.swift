@@ -26,7 +26,7 @@ struct RequestGate: RouterMiddleware {
         if let origin {
             response.headers[.accessControlAllowOrigin] = origin
             response.headers[.accessControlExposeHeaders] =
-                "Retry-After, WWW-Authenticate, X-Request-ID, \(SchemaNotice.header), \(ToolNotice.header)"
+                "Retry-After, WWW-Authenticate, X-Request-ID, Mneme-Server, \(SchemaNotice.header), \(ToolNotice.header)"
             response.headers[.vary] = "Origin"
         }
         return response

@@ -1,3 +1,4 @@
+import Mneme
 import MnemeEngine
 import MnemeKV
 import MnemeStore
@@ -21,6 +22,19 @@ enum CollectedMetrics {
             MetricFamily(
                 "mneme_jobs_dead", .gauge, "Jobs that failed for good and want a look.",
                 Double(jobs[.dead] ?? 0)),
+        ]
+    }
+
+    /// What is heard of other servers; nothing where none shares the store.
+    static func following(_ memory: MemoryOS) -> [MetricFamily] {
+        guard let shared = memory.shared, let count = memory.followedCount else { return [] }
+        return [
+            MetricFamily(
+                "mneme_following", .gauge, "1 while notices of other servers are heard, else 0.",
+                shared.isFollowing ? 1 : 0),
+            MetricFamily(
+                "mneme_followed_changes", .counter,
+                "Times that an index caught up with other servers' work before anybody asked.", Double(count)),
         ]
     }
 

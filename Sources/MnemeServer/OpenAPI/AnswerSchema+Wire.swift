@@ -82,6 +82,15 @@ extension AnswerSchema {
         case "kv": shape(["texts": list(object), "total": count])
         case "keys": shape(["keys": list(object)])
         case "revoke-key": shape(["revoked": text])
+        case "servers":
+            shape([
+                "servers": list(
+                    shape([
+                        "id": text, "url": optionalText, "version": text, "started": time, "leaseSeconds": number,
+                        "isThis": flag,
+                    ])),
+                "owner?": shape(["tenant": text, "user": text, "server": optionalText]),
+            ])
         case "models":
             shape([
                 "object": only("list"), "data": list(model), "has_more": flag,

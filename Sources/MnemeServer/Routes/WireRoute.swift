@@ -53,5 +53,5 @@ struct WireRoute: Sendable {
     var readsQuery: Bool { method == .get || method == .delete }
 
     /// Every route.
-    static let all: [WireRoute] = openAI + responses + anthropic + ollama + mem0 + status
+    static let all: [WireRoute] = openAI + responses + anthropic + ollama + mem0 + status + [servers]
 }

@@ -72,7 +72,7 @@ extension MemoryServer {
     private var listedKeys: [APIKey.Listing] { (configuration.keys?.keys ?? []).map(\.listing) }
 
     /// Refuses whoever reaches a part of the store only, and notes that in the audit log.
-    private func requireAll(_ caller: Caller) throws {
+    func requireAll(_ caller: Caller) throws {
         guard caller.principal.reachesAll else {
             throw memory.store.refuse(
                 "'\(caller.principal.name)' does not look after the whole server.", owner: nil,

@@ -57,6 +57,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
     var rateLimit = Settings.current.whole(.rateLimit) ?? 6000
+    /// Puts the server's address into the table of those that share its database.
+    @Option(
+        help: ArgumentHelp(
+            "The address that clients reach this server by, such as http://10.0.0.2:8420, where several share a database.",
+            valueName: "address"))
+    var advertise: String?
     /// Bytes of a request's body; a larger one is refused with status 413.
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB"))
     var maxBody = Settings.current.whole(.maxBody) ?? 16
@@ -115,6 +121,7 @@ struct ServeCommand: AsyncParsableCommand {
         let issuer = issuer ?? settings.text(.issuer)
         let traces = traces ?? settings.text(.traces)
         let model = model ?? settings.text(.model)
+        let address = try (advertise ?? settings.text(.advertise)).map(SharingServers.address)
         guard (certificate == nil) == (privateKey == nil), (jwks == nil) == (issuer == nil) else {
             throw InputError("--certificate goes with --private-key, and --jwks with --issuer.")
         }
@@ -139,6 +146,8 @@ struct ServeCommand: AsyncParsableCommand {
         let memory = try store.open()
         // What an earlier process left pending goes on.
         memory.resume()
+        let sharing = try SharingServers(of: memory, address: address)
+        configuration.identity = sharing?.identity
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
         let language = try model.map { name in
@@ -174,6 +183,7 @@ struct ServeCommand: AsyncParsableCommand {
             print(
                 "Mneme listens on \(isSecure ? "https" : "http")://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); viewer at /, MCP at /mcp, description at /openapi.json)"
             )
+            if let sharing { print(sharing.announce()) }
             fflush(nil)
         }
         // Jobs first, then the store: what they committed stays, the rest waits in the queue.

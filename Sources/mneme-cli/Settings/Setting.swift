@@ -71,6 +71,8 @@ extension Setting {
     static let rateLimit = Setting(
         "rate_limit", .whole(0...1_000_000_000), "6000",
         "Requests a minute for each key; 0 sets no limit.")
+    static let advertise = Setting(
+        "advertise", .text, "Address that others reach `serve` by, where servers share a database.")
     static let maxBody = Setting("max_body", .whole(1...1024), "16", "The largest request, in MiB.")
     static let allowOrigin = Setting(
         "allow_origin", .list, "Addresses whose pages a browser may use the server for.")
@@ -109,7 +111,7 @@ extension Setting {
 
     /// All settings, in the order in which they are shown.
     static let all = [
-        store, host, port, model, context, embedder, recipe, rateLimit, maxBody, allowOrigin, certificate,
+        store, host, port, model, context, embedder, recipe, rateLimit, advertise, maxBody, allowOrigin, certificate,
         privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvReuse,
         kvPolicy, kvBudget, kvType,
         oracle, oracleModel, server,
