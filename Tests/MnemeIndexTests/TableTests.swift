@@ -13,7 +13,7 @@ import Testing
 
         mutating func append(_ new: TermCounts, session: Int, place: Int64) {
             while sessions.sessionCount <= session { _ = sessions.addSession() }
-            lexical.append(new)
+            lexical.append(new, session: session)
             sessions.append(session: session, place: place, length: new.length)
             terms.append(new)
         }
@@ -21,9 +21,12 @@ import Testing
         mutating func replace(_ document: Int, with new: TermCounts, isRemoved: Bool) {
             sessions.adjust(document, by: new.length - terms[document].length)
             if isRemoved {
-                lexical.remove(document, old: terms[document])
+                lexical.remove(
+                    document, old: terms[document], session: sessions.session(of: document))
             } else {
-                lexical.replace(document, old: terms[document], with: new)
+                lexical.replace(
+                    document, old: terms[document], with: new,
+                    session: sessions.session(of: document))
             }
             terms[document] = new
         }
@@ -31,7 +34,7 @@ import Testing
         /// Itself after a way through a file.
         func reread(_ path: String, _ key: DataKey?) throws -> Words {
             var writer = TableWriter()
-            lexical.write(to: &writer)
+            lexical.write(to: &writer, sessions: sessions)
             sessions.write(to: &writer)
             try writer.write(to: path, values: [7], dataKey: key)
             var reader = try TableReader(opening: path, dataKey: key)

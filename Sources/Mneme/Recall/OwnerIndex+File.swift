@@ -8,7 +8,7 @@ import MnemeStore
 /// missing, damaged, of another store or another version is made again.
 extension OwnerIndex {
     /// The layout of the file; another one is not read.
-    private static let format = 1
+    private static let format = 2
 
     /// Numbers at the file's beginning: layout, version of the analysis, journal position, and a
     /// hash of the journal's entry there.

@@ -251,7 +251,9 @@ struct OwnerIndex: Sendable {
             oldEntities = oldAnalysis.entities
             if oldAnalysis.terms != analysis.terms {
                 threads.adjust(known, by: analysis.terms.length - lexical.length(of: known))
-                lexical.replace(known, old: oldAnalysis.terms, with: analysis.terms)
+                lexical.replace(
+                    known, old: oldAnalysis.terms, with: analysis.terms,
+                    session: old.session.map { _ in threads.session(of: known) })
             }
             count(old.speaker, -1)
             if old.state == .quarantined { quarantinedCount -= 1 }
@@ -262,9 +264,9 @@ struct OwnerIndex: Sendable {
             numbers[names[number]] = number
             documents.append(row, analysis)
             isShown.append(false)
-            lexical.append(analysis.terms)
-            threads.append(
-                session: thread(of: row.session), place: row.place, length: analysis.terms.length)
+            let thread = thread(of: row.session)
+            lexical.append(analysis.terms, session: row.session.map { _ in thread })
+            threads.append(session: thread, place: row.place, length: analysis.terms.length)
             nodes.append(Int32(addNode(number)))
             threads.forEachNeighbour(of: number, reach: 1) {
                 if $0 < nodes.count { graph.link(node(of: number), node(of: $0), .temporal) }
@@ -290,7 +292,9 @@ struct OwnerIndex: Sendable {
         let old = documents[number]
         if old.state == .quarantined { quarantinedCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
-        lexical.remove(number, old: old.analysis.terms)
+        lexical.remove(
+            number, old: old.analysis.terms,
+            session: old.session.map { _ in threads.session(of: number) })
         count(old.speaker, -1)
         documents.erase(number)
         hidden.remove(number)
@@ -413,7 +417,7 @@ struct OwnerIndex: Sendable {
     /// Adds all tables but those of vectors.
     func addTables(to writer: inout TableWriter) throws {
         documents.write(to: &writer)
-        lexical.write(to: &writer)
+        lexical.write(to: &writer, sessions: threads)
         threads.write(to: &writer)
         graph.write(to: &writer)
         writer.add(isShown)

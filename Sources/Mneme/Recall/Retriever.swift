@@ -49,44 +49,47 @@ struct Retriever {
 
     /// The best candidates, best first.
     ///
-    /// - Complexity: one pass over vectors and postings of all memories; features for at most a few
+    /// - Complexity: see `WordSearch.best` and `VectorIndex.search`; features for at most a few
     ///   thousand.
     /// - Throws: `IndexError`.
     func ranked(limit: Int) throws -> [Candidate] {
-        let lexical = index.lexical.score(plan.terms, sessions: index.threads)
+        let words = WordSearch(index.lexical, plan.terms, sessions: index.threads)
         switch request.mode {
-        case .words: return simple(lexical.document, limit, lexical)
+        case .words:
+            return words.best(limit, where: allowed).map { simple($0, words.score($0), words) }
         case .vectors:
-            return try nearest(limit).map { simple($0.key, $0.score, lexical) }
+            return try nearest(limit).map { simple($0.key, $0.score, words) }
         case .rrf:
-            var fused = [Float](repeating: 0, count: index.documents.count)
+            var fused: [Int: Float] = [:]
             for documents in [
-                highest(Self.fusedRanks, of: lexical.document, where: allowed),
+                words.best(Self.fusedRanks, where: allowed),
                 try nearest(Self.fusedRanks).map(\.key),
             ] {
                 for (rank, document) in documents.enumerated() {
-                    fused[document] += 1 / Float(61 + rank)
+                    fused[document, default: 0] += 1 / Float(61 + rank)
                 }
             }
-            return simple(fused, limit, lexical)
+            return highest(limit, of: fused.map { ($0.key, $0.value) }).map {
+                simple($0.item, $0.score, words)
+            }
         case .fused:
-            var result = try candidates(lexical)
-            prefer(&result, lexical)
+            var result = try candidates(words)
+            prefer(&result, words)
             return Self.best(limit, of: result)
         }
     }
 
     /// Every candidate that the plan finds, scored.
-    private func candidates(_ lexical: LexicalIndex.Scores) throws -> [Candidate] {
+    private func candidates(_ words: WordSearch) throws -> [Candidate] {
         var query = RetrievalQuery(request: request, memories: index.documents.count, round: 0)
-        (query.words, query.weights, query.speaker) = (plan.words, lexical.weights, plan.speaker)
+        (query.words, query.weights, query.speaker) = (plan.words, words.weights, plan.speaker)
         (query.asksWhen, query.namesTime) = (plan.asksWhen, !plan.times.isEmpty)
         query.hasVector = self.query != nil
-        var isSeen = [Bool](repeating: false, count: index.documents.count)
+        var seen = Set<Int>()
         var result: [Candidate] = []
         var probes = retrieval.first(query)
         while true {
-            for probe in probes { try run(probe, lexical, query.round, &isSeen, &result) }
+            for probe in probes { try run(probe, words, query.round, &seen, &result) }
             query.round += 1
             guard query.round < retrieval.roundLimit else { return result }
             switch retrieval.next(query, after: Self.best(retrieval.hitLimit, of: result).map(hit)) {
@@ -126,15 +129,13 @@ struct Retriever {
 
     /// Adds what one probe finds to the candidates.
     private func run(
-        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ round: Int, _ isSeen: inout [Bool],
+        _ probe: Probe, _ words: WordSearch, _ round: Int, _ seen: inout Set<Int>,
         _ result: inout [Candidate]
     ) throws {
         /// Adds a document once, if filters and lifecycle let it through.
         func add(_ document: Int) {
-            guard !isSeen[document] else { return }
-            isSeen[document] = true
-            guard allowed(document) else { return }
-            result.append(candidate(document, lexical))
+            guard seen.insert(document).inserted, allowed(document) else { return }
+            result.append(candidate(document, words))
             result[result.count - 1].round = round
         }
         /// Adds documents and the conversation neighbours beside each: an answer often stands
@@ -156,19 +157,19 @@ struct Retriever {
         switch probe {
         case .everything: for document in index.documents.indices { add(document) }
         case .words(let limit, nil):
-            addWithNeighbours(highest(limit, of: lexical.document, where: allowed))
+            addWithNeighbours(words.best(limit, where: allowed))
         case .words(let limit, let filter?):
-            for document in highest(
-                limit, of: lexical.document, where: { allowed($0) && passes($0, filter) })
-            { add(document) }
+            for document in words.best(limit, where: { allowed($0) && passes($0, filter) }) {
+                add(document)
+            }
         case .wordsNearby(let limit):
-            addWithNeighbours(highest(limit, of: lexical.window, where: allowed))
+            addWithNeighbours(words.best(limit, by: .window, where: allowed))
         case .dense(let limit, nil): addWithNeighbours(try nearest(limit).map(\.key))
         case .dense(let limit, let filter?):
             for match in try nearest(limit, filter) { add(match.key) }
         case .text(let text, let limit):
-            let found = index.lexical.score(terms(of: text), sessions: index.threads).document
-            addProbed(highest(limit, of: found, where: allowed).map { ($0, found[$0]) })
+            let other = WordSearch(index.lexical, terms(of: text), sessions: index.threads)
+            addProbed(other.best(limit, where: allowed).map { ($0, other.score($0)) })
         case .like(let numbers, let limit):
             guard let mean = mean(of: numbers) else { return }
             let found = try index.vectors.search(
@@ -179,14 +180,7 @@ struct Retriever {
         case .linked(let numbers, let limit):
             addProbed(Array(index.linked(with: numbers, asOf: request.asOf).prefix(limit)))
         case .dates(let limit):
-            guard !plan.times.isEmpty else { return }
-            let near = index.documents.indices.map { document in
-                Float(
-                    plan.times.map { $0.proximity(to: index.documents.eventTime(document)) }.max()
-                        ?? 0)
-                    * (0.1 + lexical.session[document])
-            }
-            for document in highest(limit, of: near, where: allowed) { add(document) }
+            for document in nearInTime(limit, words) { add(document) }
         case .walk(let seeds, let limit):
             let nearness = nearness(to: seeds, limit)
             for document in nearness.keys { add(document) }
@@ -202,7 +196,7 @@ struct Retriever {
     /// Gives a successor the rank of the memory that it superseded: "moved to Berlin" is the answer
     /// where "lives in Paris" would have been, though the question may share no word with it. A
     /// successor that no probe found is added.
-    private func prefer(_ candidates: inout [Candidate], _ lexical: LexicalIndex.Scores) {
+    private func prefer(_ candidates: inout [Candidate], _ words: WordSearch) {
         var places: [Int: Int] = [:]
         for (place, candidate) in candidates.enumerated() { places[candidate.document] = place }
         for old in candidates.indices where candidates[old].validity < 0 {
@@ -211,7 +205,7 @@ struct Retriever {
             }
             if places[next] == nil {
                 places[next] = candidates.count
-                candidates.append(candidate(next, lexical))
+                candidates.append(candidate(next, words))
             }
             let place = places[next]!
             let wanted = candidates[old].score - candidates[old].validity
@@ -242,19 +236,37 @@ struct Retriever {
         return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
 
-    /// Candidates of a mode that ranks by one score alone.
-    private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores)
-        -> [Candidate]
-    {
-        highest(limit, of: scores, where: allowed).map { simple($0, scores[$0], lexical) }
+    /// Documents near the times that the question names, and a little those whose conversation holds
+    /// its words.
+    ///
+    /// - Complexity: one step a memory.
+    private func nearInTime(_ limit: Int, _ words: WordSearch) -> [Int] {
+        guard !plan.times.isEmpty else { return [] }
+        var best: [(item: Int, score: Float)] = []
+        // The best so far, cut now and then to those that may stay.
+        var least: Float = 0
+        for document in index.documents.indices {
+            let time = index.documents.eventTime(document)
+            let near = Float(plan.times.map { $0.proximity(to: time) }.max() ?? 0)
+            // A session's score is at most 1.
+            guard near > 0, near * 1.1001 >= least else { continue }
+            let score = near * (0.1 + words.sessionScore(document))
+            guard score > 0, score >= least, allowed(document) else { continue }
+            best.append((document, score))
+            if best.count >= max(4 * limit, 1_024) {
+                best = highest(limit, of: best)
+                least = best.last?.score ?? 0
+            }
+        }
+        return highest(limit, of: best).map(\.item)
     }
 
     /// A candidate with one score and no features.
-    private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores)
+    private func simple(_ document: Int, _ score: Float, _ words: WordSearch)
         -> Candidate
     {
         Candidate(
-            document: document, features: nil, score: score, matches: lexical.matches[document])
+            document: document, features: nil, score: score, matches: words.matches(document))
     }
 
     /// Tells whether a document passes a probe's filter.
@@ -295,8 +307,12 @@ struct Retriever {
         func allowed(_ number: Int) -> Bool {
             self.allowed(number) && (filter.map { passes(number, $0) } ?? true)
         }
-        if filter != nil || request.isFiltered || index.hidden.count > Self.hiddenLimit {
+        if filter != nil || request.isFiltered {
             search.filter = KeySet(index.documents.indices.lazy.filter(allowed))
+        } else if index.hidden.count > Self.hiddenLimit {
+            var shown = KeySet(marks: index.isShown)
+            for document in index.hidden where allowed(document) { shown.insert(document) }
+            search.filter = shown
         } else {
             // The few that may not be shown are looked past.
             search.count += index.hidden.count
@@ -346,13 +362,13 @@ struct Retriever {
     /// Coverage counts the question's terms that the document or a direct neighbour holds, weighed
     /// by their inverse document frequency. Recency falls to 1/e in 90 days. Recency, time, number
     /// and name count only where the question asks for them.
-    private func candidate(_ number: Int, _ lexical: LexicalIndex.Scores) -> Candidate {
+    private func candidate(_ number: Int, _ words: WordSearch) -> Candidate {
         let document = index.documents[number]
         let similarities = similarities(around: number)
         var covered: UInt64 = 0
-        index.threads.forEachNeighbour(of: number, reach: 1) { covered |= lexical.matches[$0] }
+        index.threads.forEachNeighbour(of: number, reach: 1) { covered |= words.matches($0) }
         var coverage: Float = 0
-        for (i, weight) in lexical.weights.enumerated() where covered & (1 << UInt64(i)) != 0 {
+        for (i, weight) in words.weights.enumerated() where covered & (1 << UInt64(i)) != 0 {
             coverage += weight
         }
         var speaker: Float = 0
@@ -360,9 +376,9 @@ struct Retriever {
         let date = plan.times.map { Float($0.proximity(to: document.eventTime)) }.max() ?? 0
         let age = max(0, request.now.timeIntervalSince(document.eventTime)) / 86_400
         var features = RecallFeatures()
-        features[.words] = lexical.document[number]
-        features[.wordsNearby] = lexical.window[number]
-        features[.wordsInSession] = lexical.session[number]
+        features[.words] = words.score(number)
+        features[.wordsNearby] = words.windowScore(number)
+        features[.wordsInSession] = words.sessionScore(number)
         features[.meaning] = similarities.own
         features[.meaningNearby] = similarities.near
         features[.meaningAround] = similarities.around
@@ -377,7 +393,7 @@ struct Retriever {
         let validity = validity(document)
         return Candidate(
             document: number, features: features, score: ranker.score(features) + validity,
-            matches: lexical.matches[number], validity: validity
+            matches: words.matches(number), validity: validity
         )
     }
 

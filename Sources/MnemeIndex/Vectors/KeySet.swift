@@ -2,9 +2,9 @@
 /// at a time.
 public struct KeySet: Sendable, Equatable {
     /// Bit k of word k/64 says whether k is in the set.
-    public private(set) var words: [UInt64]
+    public internal(set) var words: [UInt64]
     /// Keys in the set.
-    public private(set) var count: Int
+    public internal(set) var count: Int
 
     /// The empty set, with room for keys below `capacity`.
     public init(capacity: Int = 0) {

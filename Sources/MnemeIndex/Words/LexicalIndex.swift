@@ -1,30 +1,25 @@
 /// An inverted index over documents that stand in sessions (a conversation's turns), scored by BM25
 /// at three widths from one set of postings: the document, a window of its neighbours, its session.
 ///
-/// BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with k₁ = 1.2, b =
-/// 0.75. Scores are divided by the highest that the query could reach, so that they lie in 0…1 and
-/// compare across queries.
+/// Scores are ``BM25``, divided by the highest that the query could reach, so that they lie in 0…1
+/// and compare across queries. ``WordSearch`` finds the highest; ``score(_:sessions:)`` computes all.
 public struct LexicalIndex: Sendable {
-    /// BM25's saturation and length normalisation, as Lucene and Elasticsearch have them.
-    private static let k1: Float = 1.2, b: Float = 0.75
-
-    /// A document that holds a term, and how often, at most 255.
-    struct Posting: Sendable {
-        var document: Int32
-        var count: UInt8
-    }
-
     /// Postings of the file that the index was read from; none in a new index.
-    private var filed = PostingTable()
+    private(set) var filed = PostingTable<UInt8>()
     /// By document of the file: whether its postings there count no more, as it has other terms now
     /// or none.
-    private var isReplaced = Column<Bool>()
+    private(set) var isReplaced = Column<Bool>()
     /// By term: how many of its postings in the file count no more.
-    private var replacedCounts: [TermCounts.Term: Int] = [:]
-    /// Postings that are not in the file. By term: the documents that hold it, in rising order.
-    private var postings: [TermCounts.Term: [Posting]] = [:]
+    private(set) var replacedCounts: [TermCounts.Term: Int] = [:]
+    /// Postings that are not in the file. By term: the documents that hold it, in rising order, and
+    /// how often, at most 255.
+    private(set) var postings: [TermCounts.Term: [Posting<UInt8>]] = [:]
+    /// The highest scores that the file's common terms give to ranges of documents.
+    private(set) var maxima = RangeMaxima()
+    /// Postings of sessions.
+    private(set) var sessionWords = SessionWords()
     /// By document: how many terms it has; 0 for one that was removed.
-    private var lengths = Column<Int32>()
+    private(set) var lengths = Column<Int32>()
     /// Terms of all documents: over ``keptCount`` it is BM25's mean length.
     private var totalLength = 0
     /// Documents that were not removed: the N of BM25.
@@ -37,21 +32,30 @@ public struct LexicalIndex: Sendable {
     public var count: Int { lengths.count }
 
     /// Adds the next document.
-    public mutating func append(_ terms: TermCounts) {
+    ///
+    /// - Parameter session: the session that it may share with others; nil for one by itself.
+    public mutating func append(_ terms: TermCounts, session: Int? = nil) {
         let document = Int32(lengths.count)
         for (term, count) in terms.entries {
             postings[term, default: []].append(Posting(document: document, count: count))
         }
+        if let session { sessionWords.add(terms, to: session) }
         let length = terms.length
         lengths.append(Int32(length))
         totalLength += length
         keptCount += 1
     }
 
-    /// Replaces a document's terms; `old` is what was added before.
+    /// Replaces a document's terms; `old` is what was added before, in the same `session`.
     ///
     /// - Complexity: a search in the postings of each old and new term.
-    public mutating func replace(_ document: Int, old: TermCounts, with new: TermCounts) {
+    public mutating func replace(
+        _ document: Int, old: TermCounts, with new: TermCounts, session: Int? = nil
+    ) {
+        if let session {
+            sessionWords.remove(old, from: session)
+            sessionWords.add(new, to: session)
+        }
         if document < isReplaced.count, !isReplaced[document] {
             // Files do not change: what the file has of it is passed over from now on.
             isReplaced[document] = true
@@ -79,22 +83,15 @@ public struct LexicalIndex: Sendable {
 
     /// Takes a document's terms out; its number stays, and it counts no more in what terms and
     /// lengths tell.
-    public mutating func remove(_ document: Int, old: TermCounts) {
-        replace(document, old: old, with: TermCounts([]))
+    public mutating func remove(_ document: Int, old: TermCounts, session: Int? = nil) {
+        replace(document, old: old, with: TermCounts([]), session: session)
         keptCount -= 1
     }
 
     /// Where a document is among the postings of a term that are not in the file, or would be; by
     /// halving.
     private func place(of document: Int32, under term: TermCounts.Term) -> Int {
-        guard let list = postings[term] else { return 0 }
-        var low = 0
-        var high = list.count
-        while low < high {
-            let middle = (low + high) / 2
-            if list[middle].document < document { low = middle + 1 } else { high = middle }
-        }
-        return low
+        postings[term]?.lowerBound(of: document) ?? 0
     }
 
     /// True if a document is at a place of these postings.
@@ -107,13 +104,13 @@ public struct LexicalIndex: Sendable {
     public func length(of document: Int) -> Int { Int(lengths[document]) }
 
     /// Documents that hold a term.
-    private func documentCount(_ term: TermCounts.Term) -> Int {
+    func documentCount(_ term: TermCounts.Term) -> Int {
         filed.range(of: term).count - (replacedCounts[term] ?? 0) + (postings[term]?.count ?? 0)
     }
 
     /// Calls `body` with each posting of a term, those of the file first.
     @inline(__always)
-    private func forEachPosting(of term: TermCounts.Term, _ body: (Posting) -> Void) {
+    func forEachPosting(of term: TermCounts.Term, _ body: (Posting<UInt8>) -> Void) {
         let range = filed.range(of: term)
         if replacedCounts[term] == nil {
             filed.forEach(in: range, body)
@@ -126,8 +123,8 @@ public struct LexicalIndex: Sendable {
     }
 
     /// All postings of a term by document.
-    private func list(of term: TermCounts.Term) -> [Posting] {
-        var list: [Posting] = []
+    private func list(of term: TermCounts.Term) -> [Posting<UInt8>] {
+        var list: [Posting<UInt8>] = []
         list.reserveCapacity(documentCount(term))
         forEachPosting(of: term) { list.append($0) }
         // Behind the file's documents stand new ones, nearly always.
@@ -170,88 +167,16 @@ public struct LexicalIndex: Sendable {
         return found
     }
 
-    /// Scores of one query for every document.
-    public struct Scores: Sendable {
-        /// BM25 of the document, of its window of two neighbours on each side, and of its session;
-        /// 0…1.
-        public var document, window, session: [Float]
-        /// Bit i is set where the document holds the query's term i (of the first 64).
-        public var matches: [UInt64]
-        /// Weight of each query term; they sum to 1.
-        public var weights: [Float]
-        /// Documents that hold at least one term, without order.
-        public var touched: [Int32]
-    }
-
-    /// Scores every document for `terms`.
-    ///
-    /// - Parameters:
-    ///   - terms: distinct; the first 64 count.
-    ///   - sessions: who stands beside whom.
-    /// - Complexity: five steps a posting of the query's terms, and clearing one array of all
-    ///   documents.
-    public func score(_ terms: [TermCounts.Term], sessions: SessionLinks) -> Scores {
-        let terms = Array(terms.prefix(64))
-        let n = count
-        var scores = Scores(
-            document: [Float](repeating: 0, count: n), window: [Float](repeating: 0, count: n),
-            session: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n),
-            weights: [], touched: []
-        )
-        let idf = terms.map(inverseDocumentFrequency)
-        let best = idf.reduce(0, +)
-        guard best > 0, n > 0 else { return scores }
-        scores.weights = idf.map { $0 / best }
-        let mean = max(1, Float(totalLength) / Float(max(1, keptCount)))
-        let sessionMean = max(1, Float(totalLength) / Float(max(1, sessions.sessionCount)))
-        var windowCount = [Float](repeating: 0, count: n)
-        var windowTouched: [Int32] = []
-        var sessionTermCounts = [Float](repeating: 0, count: sessions.sessionCount)
-        var sessionsTouched: [Int32] = []
-        var sessionScores = [Float](repeating: 0, count: sessions.sessionCount)
-        func saturated(_ count: Float, length: Float, mean: Float) -> Float {
-            count / (count + Self.k1 * (1 - Self.b + Self.b * length / mean))
-        }
-        for (i, term) in terms.enumerated() {
-            let weight = scores.weights[i]
-            forEachPosting(of: term) { posting in
-                let d = Int(posting.document)
-                let c = Float(posting.count)
-                if scores.matches[d] == 0 { scores.touched.append(posting.document) }
-                scores.matches[d] |= 1 << UInt64(i)
-                scores.document[d] += weight * saturated(c, length: Float(lengths[d]), mean: mean)
-                sessions.forEachNeighbour(of: d, reach: SessionLinks.window) { w in
-                    if windowCount[w] == 0 { windowTouched.append(Int32(w)) }
-                    windowCount[w] += c
-                }
-                let t = sessions.session(of: d)
-                if sessionTermCounts[t] == 0 { sessionsTouched.append(Int32(t)) }
-                sessionTermCounts[t] += c
-            }
-            for w in windowTouched {
-                let length = Float(sessions.length(ofWindow: Int(w)))
-                scores.window[Int(w)] +=
-                    weight * saturated(windowCount[Int(w)], length: length, mean: mean * 5)
-                windowCount[Int(w)] = 0
-            }
-            for t in sessionsTouched {
-                sessionScores[Int(t)] +=
-                    weight
-                    * saturated(
-                        sessionTermCounts[Int(t)], length: Float(sessions.length(ofSession: Int(t))),
-                        mean: sessionMean)
-                sessionTermCounts[Int(t)] = 0
-            }
-            windowTouched.removeAll(keepingCapacity: true)
-            sessionsTouched.removeAll(keepingCapacity: true)
-        }
-        for d in 0..<n { scores.session[d] = sessionScores[sessions.session(of: d)] }
-        return scores
+    /// The mean lengths of documents and sessions.
+    func meanLengths(_ sessions: SessionLinks) -> MeanLengths {
+        MeanLengths(
+            document: max(1, Float(totalLength) / Float(max(1, keptCount))),
+            session: max(1, Float(totalLength) / Float(max(1, sessions.sessionCount))))
     }
 
     // MARK: Files
 
-    /// Reads what ``write(to:)`` wrote.
+    /// Reads what ``write(to:sessions:)`` wrote.
     package init(from reader: inout TableReader) throws {
         filed = try PostingTable(from: &reader)
         lengths = try reader.column()
@@ -261,19 +186,29 @@ public struct LexicalIndex: Sendable {
         }
         (totalLength, keptCount) = (totals[0], totals[1])
         isReplaced = Column([Bool](repeating: false, count: lengths.count))
+        sessionWords = try SessionWords(from: &reader)
+        maxima = try RangeMaxima(
+            from: &reader, documents: lengths.count,
+            mean: max(1, Float(totalLength) / Float(max(1, keptCount))))
     }
 
     /// Writes the postings that count, those of the file and new ones together.
-    package func write(to writer: inout TableWriter) {
+    ///
+    /// - Parameter sessions: of the same documents.
+    package func write(to writer: inout TableWriter, sessions: SessionLinks) {
+        let merged = merged
         merged.write(to: &writer)
         writer.add(lengths)
         writer.add(Column([totalLength, keptCount]))
+        sessionWords.write(to: &writer)
+        RangeMaxima(of: merged, lengths, sessions, mean: meanLengths(sessions).document)
+            .write(to: &writer)
     }
 
     /// All postings that count, as one table.
-    private var merged: PostingTable {
+    private var merged: PostingTable<UInt8> {
         guard !postings.isEmpty || !replacedCounts.isEmpty else { return filed }
-        var merged = PostingTable()
+        var merged = PostingTable<UInt8>()
         for term in Set(filed.terms.array).union(postings.keys).sorted() {
             let list = list(of: term)
             if !list.isEmpty { merged.append(term, list) }

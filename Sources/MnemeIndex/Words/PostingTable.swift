@@ -1,19 +1,26 @@
+/// What holds a term, by number, and how often.
+struct Posting<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
+    /// A document, or a session.
+    var document: Int32
+    var count: Count
+}
+
 /// Posting lists that lie side by side and never change: those of an index's file.
 ///
 /// Terms stand in rising order, and the documents of each as well.
-struct PostingTable: Sendable {
+struct PostingTable<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
     /// All terms.
     private(set) var terms = Column<TermCounts.Term>()
     /// Where the list of each term begins, and at last where the last one ends.
     private var starts = Column<Int>([0])
     /// Documents of all lists, and how often each holds the list's term.
-    private var documents = Column<Int32>(), counts = Column<UInt8>()
+    private(set) var documents = Column<Int32>(), counts = Column<Count>()
 
     /// No lists.
     init() {}
 
     /// Adds the list of the next term; documents come in rising order.
-    mutating func append(_ term: TermCounts.Term, _ list: some Sequence<LexicalIndex.Posting>) {
+    mutating func append(_ term: TermCounts.Term, _ list: some Sequence<Posting<Count>>) {
         terms.append(term)
         for posting in list {
             documents.append(posting.document)
@@ -33,18 +40,18 @@ struct PostingTable: Sendable {
     func range(at place: Int) -> Range<Int> { starts[place]..<starts[place + 1] }
 
     /// The posting at a place of the lists.
-    subscript(place: Int) -> LexicalIndex.Posting {
-        LexicalIndex.Posting(document: documents[place], count: counts[place])
+    subscript(place: Int) -> Posting<Count> {
+        Posting<Count>(document: documents[place], count: counts[place])
     }
 
     /// Calls `body` with each posting of a list.
     @inline(__always)
-    func forEach(in range: Range<Int>, _ body: (LexicalIndex.Posting) -> Void) {
+    func forEach(in range: Range<Int>, _ body: (Posting<Count>) -> Void) {
         guard !range.isEmpty else { return }
         documents.withElements { documents in
             counts.withElements { counts in
                 for place in range {
-                    body(LexicalIndex.Posting(document: documents[place], count: counts[place]))
+                    body(Posting<Count>(document: documents[place], count: counts[place]))
                 }
             }
         }
@@ -54,6 +61,12 @@ struct PostingTable: Sendable {
     func holds(_ document: Int32, in range: Range<Int>) -> Bool {
         let place = documents.lowerBound(of: document, in: range)
         return place < range.upperBound && documents[place] == document
+    }
+
+    /// How often a document of a list holds its term; 0 if it is not in the list.
+    func count(of document: Int32, in range: Range<Int>) -> Count {
+        let place = documents.lowerBound(of: document, in: range)
+        return place < range.upperBound && documents[place] == document ? counts[place] : 0
     }
 
     /// Reads what ``write(to:)`` wrote.

@@ -12,6 +12,10 @@ public struct SessionLinks: Sendable {
     /// By document: its terms, and those of its window. Windows overlap: a document counts in those
     /// of all within ``window`` of it.
     private var documentLengths = Column<Int32>(), windowLengths = Column<Int32>()
+    /// Documents of the file that this was read from, and the windows with some of them that are not
+    /// as they were there.
+    private var filedCount = 0
+    private(set) var changedWindows: Set<Int32> = []
     /// Neighbours on each side that a window takes in.
     static let window = 2
 
@@ -60,8 +64,13 @@ public struct SessionLinks: Sendable {
         forEachNeighbour(of: document, reach: Self.window + 1) { touched.append($0) }
         for other in touched {
             var length: Int32 = 0
-            forEachNeighbour(of: other, reach: Self.window) { length += documentLengths[$0] }
+            var isFiled = false
+            forEachNeighbour(of: other, reach: Self.window) {
+                length += documentLengths[$0]
+                if $0 < filedCount { isFiled = true }
+            }
             windowLengths[other] = length
+            if isFiled { changedWindows.insert(Int32(other)) }
         }
     }
 
@@ -82,6 +91,9 @@ public struct SessionLinks: Sendable {
 
     /// The session of `document`.
     public func session(of document: Int) -> Int { Int(sessions[document]) }
+
+    /// True if a document is alone in its session.
+    func isAlone(_ document: Int) -> Bool { before[document] < 0 && after[document] < 0 }
 
     /// Terms of a document and its neighbours, two on each side.
     @inline(__always)
@@ -131,6 +143,7 @@ public struct SessionLinks: Sendable {
         (sessions, places) = (try reader.column(), try reader.column())
         (last, lengths) = (try reader.column(), try reader.column())
         (documentLengths, windowLengths) = (try reader.column(), try reader.column())
+        filedCount = before.count
         guard last.count == lengths.count,
             [after.count, sessions.count, places.count, documentLengths.count, windowLengths.count]
                 .allSatisfy({ $0 == before.count })

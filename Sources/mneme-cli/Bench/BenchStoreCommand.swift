@@ -6,7 +6,8 @@ import MnemeBench
 /// sentences from a fixed seed. With an encryption key set, the store is encrypted.
 ///
 /// It loads `--memories`, then times single writes and questions. The store is a temporary one
-/// unless `--folder` names a place. Exit code 1 if the embedding model is not here.
+/// unless `--folder` names a place, whose memories are not loaded again. Exit code 1 if the embedding
+/// model is not here and vectors are not made from words.
 struct BenchStoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",
@@ -17,7 +18,9 @@ struct BenchStoreCommand: AsyncParsableCommand {
     @Option(help: "Questions to time.") var questions = 300
     @Option(
         help: ArgumentHelp(
-            "Folder for the store; a temporary one if left out.", valueName: "folder")) var folder: String?
+            "Folder for the store, to be kept; a temporary one if left out.", valueName: "folder")) var folder: String?
+    @Flag(help: "Make vectors from the words' hashes instead of by the model: to reach a million soon.")
+    var madeVectors = false
     @Flag(help: "Print JSON.") var json = false
 
     /// Encrypts the store of the benchmark if an encryption key is set on this machine.
@@ -27,7 +30,7 @@ struct BenchStoreCommand: AsyncParsableCommand {
             memories: memories, writes: writes, questions: questions, folder: folder,
             key: Home.encryptionKey()
         )
-        .run(embedder: try Home.miniLM()) { progress.show($0, $1, $2) }
+        .run(embedder: madeVectors ? HashedWordsEmbedder() : try Home.miniLM()) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(report.summary)
