@@ -143,18 +143,18 @@ extension MemoryOS {
     /// Writes an owner's tables if much is new: a sixteenth of them, so that all writing together
     /// stays in proportion to what was remembered.
     ///
-    /// Tables of which something was erased are not written, as traces of it may be in them: the
-    /// next that opens the store makes new ones.
+    /// Of what was erased nothing is in them but that there was something.
     private func saveTables(_ key: IndexKey, _ index: SharedIndex) {
         guard let file = tableFile(key) else { return }
         do {
             let tables = try caughtUp(key, index) { $0 }
             let saved = OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store)
             let wanted = max(Self.savedEvery, tables.documents.count / 16)
-            guard tables.documents.count >= Self.savedEvery, tables.erasedCount == 0,
+            guard tables.documents.count >= Self.savedEvery,
                 saved.map({ tables.position - $0 >= Int64(wanted) }) ?? true
             else { return }
             try makeIndexFolder()
+            removeAbandonedFiles()
             let limit = indexDisk - keptBytes(besides: file)
             guard try tables.writeTables(to: file, indexKey, store, limit: limit) else {
                 logger.debug("tables are not kept: the folder would take more than it may")
@@ -162,8 +162,24 @@ extension MemoryOS {
                 return
             }
             // Another process may have erased a memory meanwhile.
-            if try caughtUp(key, index, { $0.erasedCount }) > 0 { removeIndexFile(of: key.owner) }
+            if try caughtUp(key, index, { $0.erasedCount }) != tables.erasedCount {
+                return removeIndexFile(of: key.owner)
+            }
+            try renew(key, index, from: file)
         } catch { logger.debug("tables were not written", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Reads tables from the file that they were just written to, so that they need no memory but
+    /// for what comes.
+    private func renew(_ key: IndexKey, _ index: SharedIndex, from file: String) throws {
+        var filed = try OwnerIndex(
+            owner: key.owner, visibility: key.visibility, vectors: TieredIndex(dimension: 1),
+            file: indexFile(key), tableFile: file, indexMemory: indexMemory, indexDisk: indexDisk,
+            indexKey: indexKey)
+        filed.readTables(file, indexKey, store)
+        guard filed.position > 0, try index.renew(from: &filed, source(of: key)) else {
+            return logger.debug("tables stay in memory: their file has other documents")
+        }
     }
 
     /// Writes the index of an owner's vectors if much is new.

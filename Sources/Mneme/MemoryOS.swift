@@ -359,17 +359,20 @@ public final class MemoryOS: Sendable {
         }
     }
 
+    /// Where an index's changes come from.
+    func source(of key: IndexKey) -> OwnerIndex.Source {
+        OwnerIndex.Source(
+            store: store, owner: key.owner, visibility: key.visibility,
+            embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier,
+            analyzer: analyzer)
+    }
+
     /// Brings an index to the journal's end, reads it, and stores analyses that had to be made
     /// again.
     func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws
         -> R
     {
-        let source = OwnerIndex.Source(
-            store: store, owner: key.owner, visibility: key.visibility,
-            embedder: embedder?.identifier ?? "",
-            former: formerEmbedder?.identifier,
-            analyzer: analyzer)
-        let rebuilt = try index.catchUp(source)
+        let rebuilt = try index.catchUp(source(of: key))
         let result = try index.read(body)
         if !rebuilt.isEmpty { try store.saveAnalyses(rebuilt, owner: key.owner) }
         return result

@@ -757,6 +757,59 @@ def kill_during_writes(isEncrypted):
 
 
 @test
+def killed_while_tables_are_written():
+    """kill -9 while the tables of words, documents and links are written: they are whole or made again, and answers stay."""
+    rounds, seed = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.randrange(1 << 30)
+    generator = random.Random(seed)
+    with Folder() as f:
+        with open(f.path + "/lines.jsonl", "w") as lines:
+            for number in range(6_000):
+                lines.write(json.dumps({"text": f"Item {number}: the {generator.choice('anvil boat kettle quilt violin'.split())} of room "
+                                                f"{number % 97} was seen by guard {number % 31}.", "session": f"s{number // 20}"}) + "\n")
+        f.run("import", f.path + "/lines.jsonl", "--no-embedder")
+        ask = ("recall", "Which quilt did guard 7 see in room 12?", "--limit", "8", "--no-embedder")
+        answer = lambda: [m["memory"]["id"] for m in f.json(*ask)["memories"]]
+        expected = answer()
+        folder = next(root for root, _, names in os.walk(f.path) if any(name.endswith(".tables") for name in names))
+        files = lambda ending: [folder + "/" + name for name in os.listdir(folder) if name.endswith(ending)]
+        began = time.time()
+        for path in files(".tables"): os.unlink(path)
+        f.run(*ask)
+        whole, kills, damaged = time.time() - began, 0, 0
+        for turn in range(rounds):
+            for path in files(".tables"):
+                if turn % 3 == 0:
+                    # Part of a file, as after a loss of power; one byte that is another.
+                    with open(path, "r+b") as file:
+                        file.truncate(generator.randrange(os.path.getsize(path)))
+                    damaged += 1
+                elif turn % 3 == 1:
+                    with open(path, "r+b") as file:
+                        place = generator.randrange(os.path.getsize(path))
+                        file.seek(place)
+                        byte = file.read(1)
+                        file.seek(place)
+                        file.write(bytes([byte[0] ^ 1 << generator.randrange(8)]))
+                    damaged += 1
+                else:
+                    os.unlink(path)
+            process = subprocess.Popen([BINARY, *ask], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Most writing is at the end.
+            time.sleep(whole * generator.uniform(0.4, 1.05))
+            kills += process.poll() is None
+            process.kill()
+            process.wait()
+            if turn % 10 == 9: assert answer() == expected, f"other answers after turn {turn} (seed {seed})"
+        assert answer() == expected, f"other answers (seed {seed})"
+        assert f.json("doctor")["sound"] is True
+        # What the killed left is cleared away when tables are written after an import.
+        f.run("import", f.path + "/lines.jsonl", "--no-embedder")
+        assert files(".tables") and not files(".tmp"), os.listdir(folder)
+        assert kills > rounds // 4, f"{kills} of {rounds} were killed in time"
+        print(f"  (seed {seed}, {rounds} rounds, {kills} killed before their end, {damaged} files damaged)")
+
+
+@test
 def full_disk():
     """A file size limit stands for a full disk: a typed error, and nothing half-written."""
     with Folder() as f:

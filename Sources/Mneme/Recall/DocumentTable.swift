@@ -63,11 +63,23 @@ struct DocumentTable: Sendable {
         records.append(encoded)
     }
 
-    /// Takes away all but a document's number, its id and the time: its words go, also from memory.
+    /// Takes away all but a document's number: its words go, also from memory.
     mutating func erase(_ number: Int) {
-        for place in self[number].written.dropFirst(Document.idBytes) { records[place] = 0 }
-        states[number] = Self.code(LifecycleState.erased)
-        (expiries[number], ends[number]) = (.nan, .nan)
+        hasUnusedRecords = true
+        for place in self[number].written { records[place] = 0 }
+        (types[number], states[number]) = (0, Self.code(LifecycleState.erased))
+        (eventTimes[number], expiries[number], ends[number]) = (0, .nan, .nan)
+    }
+
+    /// True if a document was erased.
+    func isErased(_ number: Int) -> Bool { states[number] == Self.code(LifecycleState.erased) }
+
+    /// Documents that were erased.
+    ///
+    /// - Complexity: one step a document.
+    var erasedCount: Int {
+        let erased = Self.code(LifecycleState.erased)
+        return states.withElements { $0.count { $0 == erased } }
     }
 
     private mutating func append(_ number: UInt32) {

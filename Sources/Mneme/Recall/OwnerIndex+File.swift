@@ -64,5 +64,22 @@ extension OwnerIndex {
         return true
     }
 
+    /// Brings tables that were read from a file to where another index is, and takes over its
+    /// vectors.
+    ///
+    /// - Returns: false if the two did not come to the same documents; then this one is of no use.
+    mutating func catchUpTables(with other: OwnerIndex, from source: Source) throws -> Bool {
+        var changes = try source.changes(since: position, vectorsSince: other.vectorPosition)
+        // The other index has the vectors.
+        for i in changes.rows.indices { changes.rows[i].vector = nil }
+        changes.vectorPosition = other.vectorPosition
+        _ = try apply(changes, from: source)
+        guard position == other.position, names.count == other.names.count,
+            names.withElements({ mine in other.names.withElements { mine.elementsEqual($0) } })
+        else { return false }
+        takeVectors(of: other)
+        return true
+    }
+
     private static func hash(_ text: String) -> Int { Int(TermCounts.wideHash(text) >> 1) }
 }

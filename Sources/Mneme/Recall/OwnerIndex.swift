@@ -32,7 +32,7 @@ struct OwnerIndex: Sendable {
     private(set) var hidden: Set<Int> = []
     /// By number: whether recall may show a document whenever no filter forbids it.
     private(set) var isShown = Column<Bool>()
-    /// Documents erased since this index was made.
+    /// Documents that were erased.
     private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
     private(set) var speakers: [String: Int] = [:]
@@ -297,6 +297,7 @@ struct OwnerIndex: Sendable {
             session: old.session.map { _ in threads.session(of: number) })
         count(old.speaker, -1)
         documents.erase(number)
+        names[number] = 0
         hidden.remove(number)
         isShown[number] = false
         graph.isolate(node(of: number))
@@ -411,7 +412,17 @@ struct OwnerIndex: Sendable {
         for (old, new) in small.successors { successors[CubeID(stored: old)] = CubeID(stored: new) }
         (position, vectorPosition) = (small.position, small.vectorPosition)
         quarantinedCount = small.quarantinedCount
-        hidden = Set(documents.indices.lazy.filter { [isShown] in !isShown[$0] })
+        erasedCount = documents.erasedCount
+        hidden = Set(
+            documents.indices.lazy.filter { [isShown, documents] in
+                !isShown[$0] && !documents.isErased($0)
+            })
+    }
+
+    /// Takes the vectors of an index with the same documents.
+    mutating func takeVectors(of other: OwnerIndex) {
+        (vectors, formerVectors) = (other.vectors, other.formerVectors)
+        vectorPosition = other.vectorPosition
     }
 
     /// Adds all tables but those of vectors.
@@ -424,13 +435,23 @@ struct OwnerIndex: Sendable {
         writer.add(nodes)
         writer.add(nodeDocuments)
         writer.add(names)
-        numbers.write(to: &writer)
-        entityNodes.write(to: &writer)
-        sessions.write(to: &writer)
+        if erasedCount == 0 {
+            numbers.write(to: &writer)
+            entityNodes.write(to: &writer)
+            sessions.write(to: &writer)
+        } else {
+            // Nothing is left of what only erased memories were, told of or stood in.
+            let living = documents.indices.lazy.filter { !documents.isErased($0) }
+            let talks = Set(living.map { threads.session(of: $0) })
+            numbers.write(to: &writer) { !documents.isErased($0) }
+            entityNodes.write(to: &writer) { graph.edgeCount($0) > 0 }
+            sessions.write(to: &writer) { talks.contains($0) }
+        }
+        let kept = successors.filter { number(of: $0.key) != nil && number(of: $0.value) != nil }
         let small = SmallTables(
             speakers: speakers,
             successors: Dictionary(
-                uniqueKeysWithValues: successors.map { ($0.description, $1.description) }),
+                uniqueKeysWithValues: kept.map { ($0.key.description, $0.value.description) }),
             position: position, vectorPosition: vectorPosition, quarantinedCount: quarantinedCount)
         writer.add(Column(Array(try JSONEncoder().encode(small))))
     }

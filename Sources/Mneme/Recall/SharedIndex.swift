@@ -68,6 +68,24 @@ final class SharedIndex: @unchecked Sendable {
         }
     }
 
+    /// Puts tables in place of those in memory that a file holds now, with what has happened since.
+    ///
+    /// Vectors stay: they are numbered as documents are, so that it is not done unless every document
+    /// has its number, as where one was erased that the file does not know.
+    ///
+    /// - Parameter filed: read from the file; it is used up.
+    /// - Returns: whether it was done.
+    func renew(from filed: inout OwnerIndex, _ source: OwnerIndex.Source) throws -> Bool {
+        try lock.write {
+            guard let since = reached.withLockedValue(\.self) else { return false }
+            _ = try apply(since.changes(source), source)
+            guard try filed.catchUpTables(with: index, from: source) else { return false }
+            index = filed
+            reached.withLockedValue { $0 = SyncPosition(index) }
+            return true
+        }
+    }
+
     /// Applies changes; `lock` is held to write.
     private func apply(_ changes: IndexChanges, _ source: OwnerIndex.Source) throws -> [(
         CubeID, [UInt8]

@@ -67,7 +67,7 @@ public struct MemoryGraph: Sendable {
     }
 
     /// How many edges a node has.
-    private func edgeCount(_ node: Int) -> Int {
+    package func edgeCount(_ node: Int) -> Int {
         if node >= filed.count { return added[node - filed.count].count }
         return changed[node]?.count ?? filed.edgeCount(node)
     }

@@ -1,5 +1,6 @@
 /// An array whose elements may lie in a mapped file (``TableFile``): its pages are read when they
-/// are touched, and the system copies those that are changed. The file never changes.
+/// are touched, and the system copies those that are changed. The file never changes. Behind the
+/// file's elements there is address space for more, so that adding some copies nothing.
 ///
 /// A value like an array: a copy shares memory until one of the two is changed. Inlinable, as other
 /// modules go through columns element by element.
@@ -8,24 +9,24 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     /// Elements.
     @usableFromInline package internal(set) var count: Int
 
-    /// Memory for elements: a part of a mapping, or its own.
+    /// Memory for elements: a region that begins with a file's, or its own.
     @usableFromInline final class Storage: @unchecked Sendable {
         // Sendable: changed only by who holds the one reference.
         @usableFromInline let base: UnsafeMutablePointer<Element>
         @usableFromInline let capacity: Int
-        /// The mapping that the memory is a part of; nil if it is its own.
-        private let mapping: FileMapping?
+        /// Holds the memory; nil if it is this one's own.
+        private let region: Region<Element>?
 
         @usableFromInline init(capacity: Int) {
             base = .allocate(capacity: max(1, capacity))
-            (self.capacity, mapping) = (max(1, capacity), nil)
+            (self.capacity, region) = (max(1, capacity), nil)
         }
 
-        init(_ base: UnsafeMutablePointer<Element>, count: Int, of mapping: FileMapping) {
-            (self.base, capacity, self.mapping) = (base, count, mapping)
+        init(_ region: Region<Element>) {
+            (base, capacity, self.region) = (region.base, region.capacity, region)
         }
 
-        deinit { if mapping == nil { base.deallocate() } }
+        deinit { if region == nil { base.deallocate() } }
 
         /// A copy of the first elements with room for more.
         @usableFromInline func copy(_ count: Int, capacity: Int) -> Storage {
@@ -48,15 +49,10 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
         for (place, element) in elements.enumerated() { storage.base[place] = element }
     }
 
-    /// A part of a mapping. The bytes begin at a multiple of a page.
-    init(_ bytes: UnsafeMutableRawBufferPointer, of mapping: FileMapping) {
-        count = bytes.count / MemoryLayout<Element>.stride
-        guard let base = bytes.baseAddress, count > 0 else {
-            storage = Storage(capacity: 0)
-            return
-        }
-        storage = Storage(
-            base.bindMemory(to: Element.self, capacity: count), count: count, of: mapping)
+    /// The elements at a region's beginning. The region is used by nobody else.
+    init(_ region: Region<Element>, count: Int) {
+        storage = Storage(region)
+        self.count = count
     }
 
     /// An element; it must exist.

@@ -29,14 +29,17 @@ package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Se
         }
     }
 
-    /// Writes all keys in rising order.
-    package func write(to writer: inout TableWriter) {
-        guard !added.isEmpty else {
+    /// Writes keys in rising order.
+    ///
+    /// - Parameter isKept: tells by its number whether a key is written; nil writes all.
+    package func write(to writer: inout TableWriter, where isKept: ((Int) -> Bool)? = nil) {
+        guard !added.isEmpty || isKept != nil else {
             writer.add(keys)
             return writer.add(numbers)
         }
         var all: [(key: Key, number: Int32)] = added.map { ($0.key, $0.value) }
         for i in 0..<keys.count where added[keys[i]] == nil { all.append((keys[i], numbers[i])) }
+        if let isKept { all.removeAll { !isKept(Int($0.number)) } }
         all.sort { $0.key < $1.key }
         writer.add(Column(all.map(\.key)))
         writer.add(Column(all.map(\.number)))

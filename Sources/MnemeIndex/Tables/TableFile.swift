@@ -1,30 +1,4 @@
-import MnemeBase
-import MnemeNumerics
 package import MnemeSeal
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-/// A whole file in memory; changes stay in memory.
-final class FileMapping: @unchecked Sendable {
-    // Sendable: the columns say who changes what.
-    let bytes: UnsafeMutableRawBufferPointer
-
-    /// - Throws: ``IndexError`` if the system refuses.
-    init(_ descriptor: Int32, size: Int) throws {
-        let memory = mmap(
-            nil, max(1, size), PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0)
-        guard let memory, memory != MAP_FAILED else {
-            throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).")
-        }
-        bytes = UnsafeMutableRawBufferPointer(start: memory, count: size)
-    }
-
-    deinit { munmap(bytes.baseAddress!, max(1, bytes.count)) }
-}
 
 /// Writes tables to a file, column after column; ``TableReader`` reads them in the same order.
 package struct TableWriter {
@@ -61,25 +35,19 @@ package struct TableWriter {
     }
 }
 
-/// Reads what ``TableWriter`` wrote: the file is mapped, and its checksums are compared.
+/// Reads what ``TableWriter`` wrote: checksums are compared, then columns are mapped.
 package struct TableReader {
     /// Numbers of the file's beginning.
     package let values: [Int]
-    private let mapping: FileMapping, sections: [IndexFile.Section], path: String
+    private let file: IndexFile
     private var next = 0
 
     /// - Throws: ``IndexError`` if there is no such file, or it is not what was written.
-    /// - Complexity: one pass over the file, for its checksums.
+    /// - Complexity: one pass over the file, for its checksums; nothing of it stays in memory.
     package init(opening path: String, dataKey: DataKey?) throws {
-        let file = try IndexFile(opening: path, kind: .tables, dataKey: dataKey)
-        mapping = try FileMapping(file.descriptor, size: file.size)
-        (values, sections, self.path) = (file.values, file.sections, path)
-        for section in sections where section.length > 0 {
-            let bytes = UnsafeRawBufferPointer(mapping.bytes)[section.offset...].prefix(
-                section.length)
-            guard Checksum.crc32c(UnsafeRawBufferPointer(rebasing: bytes)) == section.checksum
-            else { throw Self.damaged(path) }
-        }
+        file = try IndexFile(opening: path, kind: .tables, dataKey: dataKey)
+        values = file.values
+        guard file.sections.indices.allSatisfy(file.isSound) else { throw Self.damaged(path) }
     }
 
     /// The numbers of a file's beginning; nil if there is none that can be opened.
@@ -98,13 +66,16 @@ package struct TableReader {
     package mutating func column<Element>(of type: Element.Type = Element.self) throws -> Column<
         Element
     > {
-        guard next < sections.count,
-            sections[next].length % MemoryLayout<Element>.stride == 0
-        else { throw Self.damaged(path) }
-        let section = sections[next]
+        let stride = MemoryLayout<Element>.stride
+        guard next < file.sections.count, file.sections[next].length % stride == 0
+        else { throw Self.damaged(file.path) }
+        let count = file.sections[next].length / stride
+        // Twice the room, and some: it costs address space alone.
+        let region =
+            try file.region(next, count: count, capacity: 2 * count + (1 << 20) / stride)
+            as Region<Element>
         next += 1
-        let bytes = mapping.bytes[section.offset...].prefix(section.length)
-        return Column(UnsafeMutableRawBufferPointer(rebasing: bytes), of: mapping)
+        return Column(region, count: count)
     }
 
     /// The error for a file that is not as it was written.
