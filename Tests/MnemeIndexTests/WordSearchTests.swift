@@ -87,7 +87,14 @@ import Testing
             let search = WordSearch(lexical, terms, sessions: sessions, scanLimit: 0)
             #expect(search.weights.map(\.bitPattern) == all.weights.map(\.bitPattern))
             let share = Int.random(in: 1...20, using: &random)
+            let keys = KeySet((0..<lexical.count).filter { $0 % (share * 5) == 0 })
             for limit in [1, 7, 40, 5_000] {
+                for width in [RankedWidth.document, .window] {
+                    let scores = width == .document ? all.document : all.window
+                    #expect(
+                        search.best(limit, by: width, among: keys) { $0 % 2 == 0 }
+                            == highest(limit, of: scores) { keys.contains($0) && $0 % 2 == 0 })
+                }
                 for allowed: (Int) -> Bool in [{ _ in true }, { $0 % share == 0 }] {
                     #expect(
                         search.best(limit, where: allowed)

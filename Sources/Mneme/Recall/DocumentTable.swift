@@ -97,11 +97,15 @@ struct DocumentTable: Sendable {
     /// A document.
     subscript(number: Int) -> Document {
         Document(
-            type: MemoryType.allCases[Int(types[number])],
-            state: LifecycleState.allCases[Int(states[number])],
+            type: type(number),
+            state: state(number),
             eventTime: eventTime(number), expires: Self.date(expiries[number]),
             validUntil: Self.date(ends[number]), records: records, start: starts[number])
     }
+
+    /// A document's type and state.
+    func type(_ number: Int) -> MemoryType { MemoryType.allCases[Int(types[number])] }
+    func state(_ number: Int) -> LifecycleState { LifecycleState.allCases[Int(states[number])] }
 
     /// When what a document tells of happened.
     func eventTime(_ number: Int) -> Date {

@@ -383,6 +383,11 @@ struct OwnerIndex: Sendable {
         return thread
     }
 
+    /// The documents of a session, and hardly ever of another one.
+    func documents(ofSession session: String) -> [Int] {
+        sessions[Self.name(of: session)].map(threads.documents(ofSession:)) ?? []
+    }
+
     /// Adds to a speaker's count; a speaker without memories is forgotten, so that questions no
     /// longer select by that name.
     private mutating func count(_ speaker: String?, _ difference: Int) {

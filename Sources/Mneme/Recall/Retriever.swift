@@ -20,6 +20,14 @@ struct Retriever {
     /// The one that made the index.
     let analyzer: TextAnalyzer
 
+    /// The memories that pass the request's filters, found when they are first asked for.
+    private let passing = PassingMemories()
+
+    /// A set that is made once.
+    private final class PassingMemories {
+        var keys: KeySet?
+    }
+
     /// A document that may be the answer, with its score.
     struct Candidate {
         /// Its number in the index.
@@ -56,13 +64,13 @@ struct Retriever {
         let words = WordSearch(index.lexical, plan.terms, sessions: index.threads)
         switch request.mode {
         case .words:
-            return words.best(limit, where: allowed).map { simple($0, words.score($0), words) }
+            return words.best(limit, among: passingKeys(), where: allowed).map { simple($0, words.score($0), words) }
         case .vectors:
             return try nearest(limit).map { simple($0.key, $0.score, words) }
         case .rrf:
             var fused: [Int: Float] = [:]
             for documents in [
-                words.best(Self.fusedRanks, where: allowed),
+                words.best(Self.fusedRanks, among: passingKeys(), where: allowed),
                 try nearest(Self.fusedRanks).map(\.key),
             ] {
                 for (rank, document) in documents.enumerated() {
@@ -157,19 +165,21 @@ struct Retriever {
         switch probe {
         case .everything: for document in index.documents.indices { add(document) }
         case .words(let limit, nil):
-            addWithNeighbours(words.best(limit, where: allowed))
+            addWithNeighbours(words.best(limit, among: passingKeys(), where: allowed))
         case .words(let limit, let filter?):
-            for document in words.best(limit, where: { allowed($0) && passes($0, filter) }) {
+            for document in words.best(
+                limit, among: passingKeys(), where: { allowed($0) && passes($0, filter) })
+            {
                 add(document)
             }
         case .wordsNearby(let limit):
-            addWithNeighbours(words.best(limit, by: .window, where: allowed))
+            addWithNeighbours(words.best(limit, by: .window, among: passingKeys(), where: allowed))
         case .dense(let limit, nil): addWithNeighbours(try nearest(limit).map(\.key))
         case .dense(let limit, let filter?):
             for match in try nearest(limit, filter) { add(match.key) }
         case .text(let text, let limit):
             let other = WordSearch(index.lexical, terms(of: text), sessions: index.threads)
-            addProbed(other.best(limit, where: allowed).map { ($0, other.score($0)) })
+            addProbed(other.best(limit, among: passingKeys(), where: allowed).map { ($0, other.score($0)) })
         case .like(let numbers, let limit):
             guard let mean = mean(of: numbers) else { return }
             let found = try index.vectors.search(
@@ -307,7 +317,9 @@ struct Retriever {
         func allowed(_ number: Int) -> Bool {
             self.allowed(number) && (filter.map { passes(number, $0) } ?? true)
         }
-        if filter != nil || request.isFiltered {
+        if filter == nil, let keys = passingKeys() {
+            search.filter = keys
+        } else if filter != nil {
             search.filter = KeySet(index.documents.indices.lazy.filter(allowed))
         } else if index.hidden.count > Self.hiddenLimit {
             var shown = KeySet(marks: index.isShown)
@@ -328,24 +340,41 @@ struct Retriever {
         return Array(found.lazy.filter { allowed($0.key) }.prefix(limit))
     }
 
+    /// The memories that pass the request's filters; nil if it has none.
+    ///
+    /// - Complexity: one step a memory of the session, or a memory, for the first question.
+    private func passingKeys() -> KeySet? {
+        guard request.isFiltered else { return nil }
+        if let known = passing.keys { return known }
+        let keys =
+            request.session.map { KeySet(index.documents(ofSession: $0).lazy.filter(passes)) }
+            ?? KeySet(index.documents.indices.lazy.filter(passes))
+        passing.keys = keys
+        return keys
+    }
+
     /// Filters of the request, and what lifecycle forbids.
     private func allowed(_ number: Int) -> Bool {
         // Nearly always there is nothing to ask for.
         if index.isShown[number], !request.isFiltered { return true }
-        let document = index.documents[number]
-        guard document.state.isRecallable else { return false }
+        return passing.keys?.contains(number) ?? passes(number)
+    }
+
+    /// Asks a document itself: columns first, then what its record has to be read for.
+    private func passes(_ number: Int) -> Bool {
+        let documents = index.documents
+        guard documents.state(number).isRecallable else { return false }
+        if let type = request.type, documents.type(number) != type { return false }
+        let time = documents.eventTime(number)
+        if let from = request.from, time < from { return false }
+        if let before = request.before, time >= before { return false }
+        if let at = request.at, time > at { return false }
+        let document = documents[number]
         if let expires = document.expires, expires <= request.now { return false }
+        if let at = request.at, document.validUntil ?? .distantFuture <= at { return false }
         if let agent = request.agent, document.agent != agent { return false }
         if let session = request.session, document.session != session { return false }
-        if let type = request.type, document.type != type { return false }
         if let tag = request.tag, !document.tags.contains(tag) { return false }
-        if let from = request.from, document.eventTime < from { return false }
-        if let before = request.before, document.eventTime >= before { return false }
-        if let at = request.at,
-            document.eventTime > at || document.validUntil ?? .distantFuture <= at
-        {
-            return false
-        }
         return true
     }
 

@@ -99,6 +99,17 @@ public struct SessionLinks: Sendable {
     @inline(__always)
     func length(ofWindow document: Int) -> Int { Int(windowLengths[document]) }
 
+    /// The documents of a session, the last first.
+    public func documents(ofSession session: Int) -> [Int] {
+        var documents: [Int] = []
+        var document = last[session]
+        while document >= 0 {
+            documents.append(Int(document))
+            document = before[Int(document)]
+        }
+        return documents
+    }
+
     /// Terms in a session.
     public func length(ofSession session: Int) -> Int { lengths[session] }
 

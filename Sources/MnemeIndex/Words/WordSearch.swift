@@ -134,32 +134,53 @@ public final class WordSearch {
     /// The `limit` documents of the highest positive score among those allowed, the best first; of
     /// equals the lower number.
     ///
+    /// - Parameters:
+    ///   - keys: no others are looked at; nil looks at all.
+    ///   - allowed: asked of documents that may be among the best.
     /// - Complexity: one step a range for each common term, three or ten a posting for each rare
     ///   one, and the scores of ranges that may hold one of the best.
-    public func best(_ limit: Int, by width: RankedWidth = .document, where allowed: (Int) -> Bool)
-        -> [Int]
-    {
+    public func best(
+        _ limit: Int, by width: RankedWidth = .document, among keys: KeySet? = nil,
+        where allowed: (Int) -> Bool
+    ) -> [Int] {
+        func passes(_ document: Int) -> Bool {
+            keys?.contains(document) ?? true && allowed(document)
+        }
         if let scan {
             return highest(
-                limit, of: width == .document ? scan.document : scan.window, where: allowed)
+                limit, of: width == .document ? scan.document : scan.window, where: passes)
         }
         guard limit > 0, !lists.isEmpty else { return [] }
         let sums = sums(width).values
         var ranking = Ranking(limit)
         // A range has more documents than one that is wanted; so many fill the ranking.
         var first = Ranking(max(limit, 32))
-        for (range, sum) in sums.enumerated() where sum > 0 && sum > first.threshold {
+        for (range, sum) in sums.enumerated()
+        where sum > 0 && sum > first.threshold && holdsAny(keys, range) {
             first.insert(UInt32(range), sum)
         }
         let begun = Set(first.items.map { Int($0.item) })
         var pass = RangePass(width, lists, index.count)
-        for range in begun.sorted() { rank(range, &pass, &ranking, allowed) }
+        for range in begun.sorted() { rank(range, &pass, &ranking, passes) }
         pass.restart()
         for (range, sum) in sums.enumerated()
-        where sum > 0 && sum * 1.0001 >= ranking.threshold && !begun.contains(range) {
-            rank(range, &pass, &ranking, allowed)
+        where sum > 0 && sum * 1.0001 >= ranking.threshold && holdsAny(keys, range)
+            && !begun.contains(range)
+        {
+            rank(range, &pass, &ranking, passes)
         }
         return ranking.sorted.map(Int.init)
+    }
+
+    /// True if a range has one of some documents.
+    @inline(__always)
+    private func holdsAny(_ keys: KeySet?, _ range: Int) -> Bool {
+        guard let keys else { return true }
+        let perWord = 64 / RangeMaxima.width
+        let word = range / perWord
+        return word < keys.words.count
+            && keys.words[word] >> UInt64(range % perWord * RangeMaxima.width)
+                & (1 << UInt64(RangeMaxima.width) - 1) != 0
     }
 
     /// Scores the documents or windows of a range.
