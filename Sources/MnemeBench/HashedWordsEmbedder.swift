@@ -1,4 +1,4 @@
-import MnemeBase
+public import MnemeBase
 import MnemeIndex
 
 /// Vectors by feature hashing (Weinberger et al., 2009): each word adds to a few elements, so that
