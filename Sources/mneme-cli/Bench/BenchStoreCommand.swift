@@ -30,7 +30,7 @@ struct BenchStoreCommand: AsyncParsableCommand {
             memories: memories, writes: writes, questions: questions, folder: folder,
             key: Home.encryptionKey()
         )
-        .run(embedder: madeVectors ? HashedWordsEmbedder() : try Home.miniLM()) { progress.show($0, $1, $2) }
+        .run(embedder: madeVectors ? HashedWordsEmbedder() : Home.miniLM()) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(report.summary)
