@@ -106,6 +106,11 @@ public struct ChatMemory: Sendable {
         ])
     }
 
+    /// Notes that an adapter answers a turn: it counts as a use of the memory that stands for it.
+    public func noteUse(ofAdapter name: String) async throws {
+        try await memory.recordUse(ofAdapter: name, owner: scope.owner, time: Date())
+    }
+
     /// Records a turn.
     public func remember(user: String, answer: String) async throws {
         var inputs = [

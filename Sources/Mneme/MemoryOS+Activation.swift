@@ -47,7 +47,7 @@ extension MemoryOS {
     /// Memories of kept keys and values that one of these is in: ids of memories, or an owner.
     func activations(of sources: Set<String>, owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
-        filter.onlyActivations = true
+        filter.form = .kv
         return try store.list(filter, by: .mneme).filter {
             sources.contains($0.id.description)
                 || !sources.isDisjoint(with: $0.activation?.sources ?? [])

@@ -13,8 +13,16 @@ public protocol DerivedMemory: Sendable {
     /// Erases what was made of these sources: ids of memories, or owners, see
     /// ``ChatMemory/sources(_:profile:)``; and what these references name.
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws
+    /// Names of what was made of these sources and is out of use, though it is known what to make
+    /// anew: adapters. None for what simply goes.
+    func outOfUse(madeOf sources: Set<String>) throws -> [String]
     /// Files and folders in which it is kept; none if it lies in memory.
     var files: [String] { get }
+}
+
+extension DerivedMemory {
+    /// None.
+    public func outOfUse(madeOf sources: Set<String>) throws -> [String] { [] }
 }
 
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
@@ -86,6 +94,8 @@ public final class MemoryOS: Sendable {
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
     /// Told of each new profile, see ``MemoryPromoter``.
     let promoters = NIOLockedValueBox<[any MemoryPromoter]>([])
+    /// Learns adapters for the job `promote`, see ``AdapterPromoter``; none until one is attached.
+    let learner = NIOLockedValueBox<(any AdapterPromoter)?>(nil)
     /// Findings of the guard in memories that were recalled lately.
     let inspections = InspectionCache()
     /// Opens and signs packages that left, when something is erased from them.
@@ -222,13 +232,26 @@ public final class MemoryOS: Sendable {
         }
         let derivedTexts = try self.made(byRecipesOf: id, owner: owner)
         let ids = [id] + (made.map(\.id) + originals + derivedTexts).filter { $0 != id }
+        // Adapters can be learned anew without it: their memories say that they are out of use.
+        let adapters = try self.adapters(of: owner).filter {
+            $0.adapter?.sources.contains(id.description) ?? false && $0.state.canBecome(.archived) && $0.id != id
+        }
         // What was made of it goes, whoever sees it.
-        _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
+        _ = try store.commit(
+            ids.map { Mutation.erase($0) } + adapters.map { Mutation.archive($0.id) }, owner: owner, by: caller.elevated
+        )
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list
         // of copies knows what is left to do.
         return try reachExports(of: owner)
+    }
+
+    /// Adapters that are out of use as a memory that they were made from was erased.
+    func outOfUse(madeOf id: CubeID) async throws -> [String] {
+        try await run { [self] in
+            try derived.withLockedValue(\.self).flatMap { try $0.outOfUse(madeOf: [id.description]) }
+        }
     }
 
     /// Every file and folder in which memories, and what is made of them, are kept.

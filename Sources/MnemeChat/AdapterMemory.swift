@@ -13,15 +13,32 @@ public struct AdapterMemory: DerivedMemory {
     public init(_ store: AdapterStore) { self.store = store }
 
     /// Takes adapters that were made from any of these memories out of use, and erases their weights.
-    /// Trainings that have not ended are erased with their checkpoints.
+    /// Trainings that have not ended are erased with their checkpoints, and adapters whose own memory
+    /// is among these.
     public func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try store.eraseTrainings(madeOf: sources)
         for name in store.names() {
+            if let cube = try store.folder(name).record()?.cube?.id, sources.contains(cube) {
+                try store.erase(name)
+            }
+        }
+        for (folder, _) in try made(of: sources) {
+            try folder.withdraw("A memory that it was made from was erased.")
+        }
+    }
+
+    /// Adapters that were made from any of these memories and are out of use, in order.
+    public func outOfUse(madeOf sources: Set<String>) throws -> [String] {
+        try made(of: sources).filter { $0.record.withdrawn != nil }.map { $0.record.name }
+    }
+
+    private func made(of sources: Set<String>) throws -> [(folder: AdapterFolder, record: AdapterRecord)] {
+        try store.names().compactMap { name in
             let folder = try store.folder(name)
             guard let record = try folder.record(), !sources.isDisjoint(with: record.memories) else {
-                continue
+                return nil
             }
-            try folder.withdraw("A memory that it was made from was erased.")
+            return (folder, record)
         }
     }
 }

@@ -81,6 +81,7 @@ public struct Conversation: Sendable {
         (request.prompt, request.texts) = try prompt(messages)
         request.prompt += callPrefix
         request.sources = memory.sources(recalled, profile: profile)
+        if let adapter = request.adapter { try await memory.noteUse(ofAdapter: adapter) }
         let remember: ChatAnswer.Remember = { try await memory.remember(user: said, answer: $0) }
         var answer = ChatAnswer(
             try engine.generate(request, span: "generate"), tools: request.tools,

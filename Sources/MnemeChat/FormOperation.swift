@@ -1,14 +1,5 @@
 import MnemeBase
-
-/// What memory is kept as.
-public enum MemoryForm: String, Sendable, Codable, CaseIterable {
-    /// Texts in the store.
-    case text
-    /// Keys and values that a model computed of texts.
-    case kv
-    /// Low-rank weights that a model learned from texts.
-    case adapter
-}
+public import MnemeCube
 
 /// The six operations on memory of Du et al. 2025, "Rethinking Memory in AI" [70].
 public enum MemoryVerb: String, Sendable, Codable, CaseIterable {
@@ -47,16 +38,22 @@ public struct FormOperation: Sendable, Codable, Equatable {
             .consolidate, .text, "mneme jobs add consolidate",
             "merges what says the same; `maintain` sums up by the recipe"),
         FormOperation(.consolidate, .kv, "mneme kv keep", "blocks that were cached become a memory with an owner"),
-        FormOperation(.consolidate, .adapter, "mneme adapters train", "memories become weights of a model"),
+        FormOperation(
+            .consolidate, .adapter, "mneme adapters train",
+            "memories become weights of a model; `promote adapter=NAME` does it by itself"),
         FormOperation(.update, .text, "mneme update, correct", "a new version; the former stays in the history"),
         FormOperation(
             .update, .kv, nil,
             "Keys and values follow from their text and are never changed: erase them, and warm the new text (mneme kv warm)."
         ),
-        FormOperation(.update, .adapter, "mneme adapters train --replace", "learns anew and takes the old one's place"),
+        FormOperation(
+            .update, .adapter, "mneme adapters train --replace",
+            "learns anew and takes the old one's place; `adapters retrain` as it was asked for before"),
         FormOperation(.index, .text, "mneme remember", "words at once, vectors soon after; `mneme reembed` anew"),
         FormOperation(.index, .kv, "mneme kv list", "a prefix tree in memory, files by hash on disk"),
-        FormOperation(.index, .adapter, "mneme adapters list", "by name, with base model and sources"),
+        FormOperation(
+            .index, .adapter, "mneme adapters list",
+            "by name, with base model and sources; as memories: `list --form adapter`"),
         FormOperation(
             .forget, .text, "mneme erase, archive", "erases it with all that was made of it, or takes it out of recall"),
         FormOperation(.forget, .kv, "mneme kv erase", "erasing a text erases its blocks, too"),

@@ -42,6 +42,9 @@ public struct MemCube: Sendable, Identifiable, Equatable {
     /// The KV cache, if the cube stands for one. It is not recalled then.
     public var activation: ActivationReference? { payload.activation }
 
+    /// The adapter, if the cube stands for one. It is not recalled then.
+    public var adapter: AdapterReference? { payload.adapter }
+
     /// True if the payload is a text.
     public var isPlaintext: Bool { payload.isPlaintext }
 

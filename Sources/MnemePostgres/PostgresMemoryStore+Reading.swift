@@ -109,7 +109,7 @@ extension PostgresMemoryStore {
         add(
             "cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)",
             filter.afterProgress)
-        if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
+        if let form = filter.form { conditions.append(form.condition) }
         add(
             "EXISTS (SELECT 1 FROM json_array_elements_text(cube.header::json -> 'tags') AS tag WHERE tag = ?)",
             filter.tag)

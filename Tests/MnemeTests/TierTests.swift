@@ -111,7 +111,7 @@ import Testing
         }
         func activations(_ state: LifecycleState) throws -> [MemCube] {
             var filter = CubeFilter(owner: owner)
-            (filter.onlyActivations, filter.state) = (true, state)
+            (filter.form, filter.state) = (.kv, state)
             return try memory.store.list(filter, by: .local)
         }
         #expect(

@@ -67,11 +67,11 @@ enum ImportForm {
         ImportedDocument.each(list, "entry", line)
     }
 
-    /// Reads a memory that Mneme wrote. One that stands for computed keys and values is left out:
-    /// it can be computed again.
+    /// Reads a memory that Mneme wrote. One that stands for computed keys and values, or for an
+    /// adapter, is left out: it can be made again.
     private static func memory(_ json: JSONValue) throws -> ImportedDocument {
         var document = ImportedDocument()
-        if json["activation"]?.object == nil {
+        if json["activation"]?.object == nil, json["adapter"]?.object == nil {
             document.memories = [try MemoryLine(json)]
         } else {
             document.leaveOut(.computed)

@@ -59,6 +59,8 @@ public enum ListOperation: Operation {
     static let state = Parameter<LifecycleState>("state", "Only memories in this state.")
     static let tier = Parameter<MemoryTier>("tier", "Only memories of this tier.")
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
+    static let form = Parameter<MemoryForm>(
+        "form", "Only what is kept as that: texts, keys and values (kv), or adapters.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
     /// Valid time: by when something happened and held.
@@ -69,7 +71,7 @@ public enum ListOperation: Operation {
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
     /// Page, filters that must all fit, and the scope; none is required. A page has 20 rows.
     public static let parameters: [any AnyParameter] =
-        [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
+        [limit, after, type, state, tier, tag, form, from, before, at, asOf, oldest] + ScopeParameters.all
 
     /// One page.
     struct Output: Encodable, Sendable {
@@ -91,6 +93,7 @@ public enum ListOperation: Operation {
         filter.state = input[state]
         filter.tier = input[tier]
         filter.tag = input[tag]
+        filter.form = input[form]
         filter.from = input[from]
         filter.before = input[before]
         filter.after = input[after]
@@ -244,6 +247,8 @@ public enum EraseOperation: Operation {
         var filesHolding: [String]?
         /// What of the store was not looked into, in a sentence.
         var unsearched: String?
+        /// Adapters that were made from it: out of use, their weights erased.
+        var adapters: [String]?
         /// Copies that had left the store, as far as they hold it or held it: what became of it
         /// there.
         var copies: [ExportedCopy]?
@@ -275,6 +280,7 @@ public enum EraseOperation: Operation {
             output.name(
                 try await context.memory.erase(id, owner: owner, by: caller), for: context.principal
             )
+            output.adapters = try await Self.adapters(id, context)
             return .value(output)
         }
         // A report that cannot be written is told before anything is erased: its file is begun, and
@@ -307,7 +313,14 @@ public enum EraseOperation: Operation {
             filesHolding: proof.findings.filter { !$0.offsets.isEmpty }.map(\.path),
             unsearched: proof.unsearched)
         output.name(proof.copies ?? [], for: context.principal)
+        output.adapters = try await Self.adapters(id, context)
         return .value(output)
+    }
+
+    /// Adapters that went out of use with a memory; nil if there are none.
+    private static func adapters(_ id: CubeID, _ context: OperationContext) async throws -> [String]? {
+        let names = try await context.memory.outOfUse(madeOf: id)
+        return names.isEmpty ? nil : names
     }
 }
 

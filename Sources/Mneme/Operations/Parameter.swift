@@ -189,6 +189,7 @@ extension Sensitivity: ParameterValue {
 /// Enums whose raw values are the words of requests.
 extension MemoryType: ParameterValue {}
 extension MemoryTier: ParameterValue {}
+extension MemoryForm: ParameterValue {}
 extension LifecycleState: ParameterValue {}
 extension RecallMode: ParameterValue {}
 extension ExperienceKind: ParameterValue {}

@@ -80,7 +80,7 @@ extension MemoryOS {
     /// Memories of the KV caches that promoters made of an owner's profile, now and before.
     private func promotions(of owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
-        filter.onlyActivations = true
+        filter.form = .kv
         return try store.list(filter, by: .mneme).filter { $0.provenance.source == Self.promotion }
     }
 

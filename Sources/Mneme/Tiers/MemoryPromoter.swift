@@ -1,7 +1,7 @@
 public import MnemeStore
 
-/// Precomputes what a model reads faster: the KV cache of somebody's profile, computed once.
-/// Adapters have their place here once there are any.
+/// Precomputes what a model reads faster: the KV cache of somebody's profile, computed once. What a
+/// model learns is an ``AdapterPromoter``'s matter.
 ///
 /// The job `promote` hands on what came as far as the profile, through every promoter that is
 /// attached. What one makes is a memory with edges to those that it was made of: it goes when one

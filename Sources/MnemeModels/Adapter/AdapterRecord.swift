@@ -24,6 +24,26 @@ public struct AdapterRecord: Sendable, Equatable, Codable {
     /// Why it may not be used any more, such as an erased memory; nil while it may.
     public var withdrawn: String?
 
+    /// The memory that stands for it in a store; nil in records of before there were any.
+    public var cube: Cube?
+
+    /// Where the memory is that stands for an adapter.
+    public struct Cube: Sendable, Equatable, Codable {
+        /// Its id; nil until it is made.
+        public var id: String?
+        /// Whose it is.
+        public var user: String
+        /// The user's tenant.
+        public var tenant: String
+        /// The store; nil is the usual one.
+        public var store: String?
+
+        /// The place of a memory that is not made yet.
+        public init(user: String = "default", tenant: String = "default", store: String? = nil) {
+            (self.user, self.tenant, self.store) = (user, tenant, store)
+        }
+    }
+
     /// A record with what must be there.
     public init(name: String, base: String) {
         (self.name, self.base) = (name, base)
@@ -41,6 +61,7 @@ public struct AdapterRecord: Sendable, Equatable, Codable {
         source = try values.decodeIfPresent(String.self, forKey: .source)
         training = try values.decodeIfPresent([String: Double].self, forKey: .training) ?? [:]
         withdrawn = try values.decodeIfPresent(String.self, forKey: .withdrawn)
+        cube = try values.decodeIfPresent(Cube.self, forKey: .cube)
     }
 
     /// The JSON of `mneme.json`.

@@ -112,7 +112,7 @@ final class PGCommitRows: CommitRows {
                 cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
                 cube.priority, row.json.header, Data(row.contentHash), row.position, Data(row.analysis),
-                store.analyzer, cube.activation?.block, cube.sensitivity.rawValue,
+                store.analyzer, cube.payload.key, cube.sensitivity.rawValue,
                 cube.validUntil?.timeIntervalSince1970,
             ])
         if cube.isPlaintext { try awaitVector(of: cube.id) }

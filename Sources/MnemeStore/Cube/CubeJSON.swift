@@ -58,6 +58,17 @@ public struct CubeJSON: Sendable {
                 $0.list("sources", activation.sources) { $0.string($1) }
             }
         }
+        if let adapter = cube.adapter {
+            shared.key("adapter")
+            shared.object {
+                $0.field("name", adapter.name)
+                $0.field("model", adapter.model)
+                $0.field("modelHash", adapter.modelHash)
+                $0.field("hash", adapter.hash)
+                $0.field("parameters", adapter.parameters)
+                $0.list("sources", adapter.sources) { $0.string($1) }
+            }
+        }
         header = "{" + shared.text + "}"
 
         shared.field("id", cube.id.description)

@@ -1,5 +1,17 @@
 public import Foundation
 
+extension MemoryForm {
+    /// The condition in SQL on rows of `cube`. Its first half is that of the index `cube_activation`.
+    package var condition: String {
+        let key = "substr(cube.activation, 1, \(Payload.adapterKey.count))"
+        return switch self {
+        case .text: "cube.activation IS NULL"
+        case .kv: "cube.activation IS NOT NULL AND \(key) <> '\(Payload.adapterKey)'"
+        case .adapter: "cube.activation IS NOT NULL AND \(key) = '\(Payload.adapterKey)'"
+        }
+    }
+}
+
 /// The conditions on cubes that ``CubeStore/list(_:by:)`` returns.
 public struct CubeFilter: Sendable {
     /// Whose cubes.
@@ -33,8 +45,8 @@ public struct CubeFilter: Sendable {
     /// Cubes recorded after the last one that some work has reached, see
     /// ``CubeStore/setProgress(_:of:owner:)``.
     public var afterProgress: String?
-    /// Only those that stand for computed keys and values.
-    public var onlyActivations = false
+    /// What it is kept as.
+    public var form: MemoryForm?
 
     /// All of an owner's cubes.
     public init(owner: Owner, limit: Int = 100) {
@@ -52,7 +64,7 @@ public struct CubeFilter: Sendable {
             && (tier == nil || cube.tier ?? .shortTerm == tier)
             && (from.map { cube.eventTime >= $0 } ?? true)
             && (before.map { cube.eventTime < $0 } ?? true)
-            && (!onlyActivations || !cube.isPlaintext)
+            && (form == nil || cube.form == form)
             && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
     }
 }

@@ -18,6 +18,7 @@ struct CubeHeader: Codable {
     var utcOffset: Int?
     var provenance: Provenance
     var activation: ActivationReference?
+    var adapter: AdapterReference?
 }
 
 /// Rows of cubes, their edges and their journal.
@@ -65,6 +66,8 @@ extension StoredRow {
         cube.validUntil = try optionalDate("valid_until")
         if let activation = header.activation {
             cube.payload = .activation(activation, of: cube.text)
+        } else if let adapter = header.adapter {
+            cube.payload = .parametric(adapter, of: cube.text)
         }
         if let last = try optionalDate("last_used") {
             cube.usage = Usage(count: try value("uses"), last: last)

@@ -96,17 +96,17 @@ package enum LifecycleRules {
     ///   - new: the chosen one, with the version that its writer had read.
     ///   - operation: `update` or `rollback`; a rollback brings the former state back, too, where
     ///     that is legal.
-    /// - Throws: ``StoreError`` if another change came first, or keys and values would be called
-    ///   another text's.
+    /// - Throws: ``StoreError`` if another change came first, or keys and values, or an adapter,
+    ///   would be called something else's.
     package static func replace(
         _ old: MemCube, by new: MemCube, as operation: JournalEntry.Operation, owner: Owner,
         at time: Date
     ) throws -> CubeChange {
-        guard old.isPlaintext && new.isPlaintext || old.payload == new.payload else {
+        guard old.isPlaintext && new.isPlaintext || old.payload.standsForTheSame(as: new.payload) else {
             throw StoreError(
                 .conflict,
-                "Memory \(old.id) stands for computed keys and values; its text cannot be changed. "
-                    + "Compute and keep others."
+                "Memory \(old.id) stands for \(old.adapter == nil ? "computed keys and values" : "an adapter"); "
+                    + "its text cannot be changed. Make another."
             )
         }
         guard new.version == old.version else {

@@ -78,6 +78,8 @@ extension Payload {
         case .plaintext(let text): [text]
         case .activation(let kept, let text):
             [text, kept.block, kept.model, kept.modelHash] + kept.sources
+        case .parametric(let kept, let text):
+            [text, kept.name, kept.model, kept.modelHash, kept.hash] + kept.sources
         }
     }
 }

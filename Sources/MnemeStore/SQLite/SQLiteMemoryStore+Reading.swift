@@ -95,7 +95,7 @@ extension SQLiteMemoryStore {
             add(
                 "cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)",
                 filter.afterProgress)
-            if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
+            if let form = filter.form { conditions.append(form.condition) }
             add(
                 "EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)",
                 filter.tag)

@@ -91,7 +91,7 @@ enum Schema {
             )
         }
         migrator.registerMigration("3") { db in
-            // The block that an activation cube stands for; such cubes have no vector and no place
+            // The block that an activation cube stands for, or the adapter (`Payload.key`); such cubes have no vector and no place
             // in indexes.
             try db.execute(
                 sql:

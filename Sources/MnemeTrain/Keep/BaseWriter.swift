@@ -32,6 +32,9 @@ package struct BaseWriter {
         frame = try ExampleEncoder(source, limit: 1).frame
     }
 
+    /// On the threads that all share.
+    package init(_ source: ModelSource) throws { try self.init(source, pool: .shared) }
+
     /// Texts, by the seed alone; of each, what stands before the part that it wrote is its prompt.
     ///
     /// - Complexity: O(*count* · *tokens*) steps of the decoder, sixteen texts in each.

@@ -4,6 +4,7 @@ import Mneme
 import MnemeBase
 import MnemeKV
 import MnemeModels
+import MnemeStore
 
 extension AdaptersCommand {
     /// `mneme adapters average`: one adapter that adds to the model the mean of what others add, such
@@ -50,7 +51,14 @@ extension AdaptersCommand {
             record.source = "the mean of " + adapters.joined(separator: ", ")
             let mean = try Adapter.mean(of: parts)
             try mean.check(source.configuration())
+            // Of the first's place: all that have memories are of one owner.
+            let place = records.lazy.compactMap { $0?.memories.isEmpty == false ? $0?.cube : nil }.first
+            var cube = AdapterRecord.Cube(user: place?.user ?? owners.first ?? "default")
+            if let place { (cube.tenant, cube.store) = (place.tenant, place.store) }
+            record.cube = cube
+            if replace { try Home.requireReplaceable(name, by: Owner(tenant: cube.tenant, user: cube.user)) }
             _ = try Home.adapters.add(mean, record, replacing: replace)
+            try await Home.remember(mean, record, "adapters average")
             print("\(name)  rank \(mean.ranks.upperBound), \(mean.parameters) values")
         }
 

@@ -1,8 +1,7 @@
 import ArgumentParser
-import MnemeModels
 
 extension AdaptersCommand {
-    /// `mneme adapters erase`: an adapter's files and name are gone; a running server refuses it from
+    /// `mneme adapters erase`: an adapter's files, its name and its memory are gone; a running server refuses it from
     /// the next request on. Exit code 1 if there is none.
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Erase an adapter.")
@@ -10,7 +9,7 @@ extension AdaptersCommand {
         @Argument(help: "The adapter's name.") var name: String
 
         func run() async throws {
-            try Home.adapters.erase(name)
+            try await Home.eraseAdapter(name)
             print("Erased \(name).")
         }
     }

@@ -3,6 +3,7 @@ import Foundation
 import Mneme
 import MnemeKV
 import MnemeModels
+import MnemeStore
 
 extension AdaptersCommand {
     /// `mneme adapters import`: takes in an adapter as PEFT writes it (`adapter_config.json`,
@@ -21,6 +22,9 @@ extension AdaptersCommand {
         /// Requests that run another model than this one are refused.
         @Option(help: "The model that it was made for.") var model =
             Settings.current.text(.model) ?? "smollm2"
+        @Option(help: "Whose memory it becomes.") var user = "default"
+        @Option(help: "An organisation or deployment.") var tenant = "default"
+        @OptionGroup var store: StoreFileOptions
         @Flag(help: "Replace an adapter of this name.") var replace = false
 
         func run() async throws {
@@ -35,10 +39,13 @@ extension AdaptersCommand {
                 throw InputError("\(path) is not there: a folder as PEFT writes it, or a .gguf file.")
             }
             try AdapterStore.check(name: record.name)
+            if replace { try Home.requireReplaceable(record.name, by: Owner(tenant: tenant, user: user)) }
+            record.cube = AdapterRecord.Cube(user: user, tenant: tenant, store: Home.remembered(store.path))
             (record.source, record.created) = (file.path, Date())
             record.baseHash = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")
             let folder = try Home.adapters.add(
                 importing: file.path, record, for: source.configuration(), replacing: replace)
+            try await Home.remember(folder.read(for: source.configuration()), record, "adapters import")
             print("\(folder.path)\nUse it: mneme chat --model \(model) --adapter \(record.name)")
         }
     }

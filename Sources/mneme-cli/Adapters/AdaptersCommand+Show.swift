@@ -17,7 +17,7 @@ extension AdaptersCommand {
 
         struct Answer: Encodable {
             var name, base: String, hash: String, parameters: Int, lowestRank, highestRank: Int
-            var matrices: [String], memories: [String], owner, source, withdrawn: String?
+            var matrices: [String], memories: [String], owner, source, withdrawn, memory: String?
             var created: Date?, training: [String: Double]
         }
 
@@ -32,6 +32,7 @@ extension AdaptersCommand {
                 lowestRank: adapter.ranks.lowerBound, highestRank: adapter.ranks.upperBound,
                 matrices: adapter.linears.map(\.rawValue), memories: record?.memories ?? [],
                 owner: record?.owner, source: record?.source, withdrawn: record?.withdrawn,
+                memory: record?.cube?.id,
                 created: record?.created, training: record?.training ?? [:])
             if json { return print(try OperationTable.encode(answer, pretty: true)) }
             let ranks =
@@ -51,6 +52,7 @@ extension AdaptersCommand {
             line("source", answer.source)
             line("memories", answer.memories.isEmpty ? nil : "\(answer.memories.count)")
             line("out of use", answer.withdrawn)
+            line("memory", answer.memory.map { "\($0); mneme history \($0)" })
             for (key, value) in answer.training.sorted(by: { $0.key < $1.key }) {
                 line(key, "\(value)")
             }

@@ -1,14 +1,11 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import Mneme
 import MnemeBase
 import MnemeChat
-import MnemeKV
 import MnemeModels
 import MnemeStore
 import MnemeTrain
-import NIOConcurrencyHelpers
 
 extension AdaptersCommand {
     /// `mneme adapters train`: learns an adapter from memories or files, on this machine.
@@ -79,27 +76,8 @@ extension AdaptersCommand {
                 "Begin with an adapter's values, and its rank: a name, or a folder as PEFT writes it.",
                 valueName: "adapter"))
         var start: String?
-        @Option(
-            help: ArgumentHelp(
-                "Write a line of JSON for each step: step, loss, tokens, seconds.", valueName: "file"))
-        var log: String?
-        /// For comparisons with other programs on the same data.
-        @Flag(help: .hidden) var logTokens = false
+        @OptionGroup var training: TrainingRun
         @Flag(help: "Replace an adapter of this name.") var replace = false
-
-        /// The settings that a training is resumed with, besides its checkpoint.
-        private struct Plan: Codable {
-            var model: String
-            var from: String?
-            var files: [String]
-            var user: String
-            var tenant: String
-            var store: String?
-            /// Ids of the memories that are learned: erasing one erases the training.
-            var memories: [String] = []
-            /// Ids of the memories behind the adapter that the training began with.
-            var startMemories: [String]?
-        }
 
         func run() async throws {
             try AdapterStore.check(name: name)
@@ -109,102 +87,45 @@ extension AdaptersCommand {
                     .exists,
                     "There is an adapter '\(name)' already. --replace trains it anew.")
             }
+            if replace, !resume { try Home.requireReplaceable(name, by: Owner(tenant: tenant, user: user)) }
             // What was asked for is checked before anything is read.
             let wanted = try settings()
-            let folder = adapters.trainingFolder(name)
-            var plan = try plan(folder)
-            let source = try ModelSource(path: Home.languageModelPath(plan.model))
-            let base = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")
-            let (examples, chosen) = try examples(plan)
-            let (start, startMemories) = try startAdapter(source, base)
-            plan.startMemories = plan.startMemories ?? startMemories
-            let earlier = plan.startMemories ?? []
-            let memories = chosen + earlier.filter { !chosen.contains($0) }
+            var plan = try plan(wanted)
+            let base = try TrainingRun.base(plan.model)
+            let memories = try TrainingRun.memories(plan)
+            let start = try resume ? nil : plan.begin(in: adapters, base)
+            var training = try AdapterTraining(name, plan, in: adapters, on: base)
+            (training.start, training.isResumed) = (start, resume)
             if !resume, keep > 0 {
                 Terminal.note("The base model writes texts that it is held to; this takes up to a minute or two.")
             }
-            let trainer = try AdapterTrainer(
-                source, base: base, examples: examples, settings: wanted,
-                checkpoint: folder + "/checkpoint", resume: resume, start: start)
-            if !resume {
-                try? FileManager.default.removeItem(atPath: folder)
-                try Privacy.makeFolder(adapters.path)
-                try Privacy.makeFolder(folder)
-                plan.memories = memories
-                try AtomicFile.write(
-                    try JSONEncoder().encode(plan), to: folder + "/" + AdapterStore.trainingFile)
-                try trainer.save()
-            }
-            Terminal.note(
-                "\(trainer.exampleCounts.learned) examples and \(trainer.exampleCounts.heldOut) held out, \(trainer.model.parameterCount) parameters, \(trainer.settings.precision.rawValue)"
-            )
-            guard try train(trainer) else {
-                Terminal.report(
-                    "Stopped at step \(trainer.progress.step) of \(trainer.progress.steps). `mneme adapters train \(name) --resume` goes on."
-                )
-                throw ExitCode(1)
-            }
-            // Another process may have erased a memory meanwhile, and this training with it.
-            guard FileManager.default.fileExists(atPath: folder + "/" + AdapterStore.trainingFile)
-            else {
-                throw TrainingError(
-                    .emptySelection,
-                    "A memory that '\(name)' learned from was erased meanwhile. Train it anew.")
-            }
-            try adapters.add(
-                trainer.adapter, record(plan, base, memories, trainer.progress),
-                replacing: replace || resume)
-            try? FileManager.default.removeItem(atPath: folder)
-            print(summary(trainer.progress))
+            try await self.training.learn(training, memories, replacing: replace)
         }
 
         /// The plan of the command line, or the one that is resumed.
-        private func plan(_ folder: String) throws -> Plan {
+        private func plan(_ wanted: TrainingSettings) throws -> TrainingPlan {
             guard resume else {
                 guard from != nil || !file.isEmpty else {
                     throw InputError(
                         "Name what to learn: --from tag:NAME (or all), or --file FILE.")
                 }
-                return Plan(
-                    model: model ?? Settings.current.text(.model) ?? "smollm2", from: from,
-                    files: file.map { URL(fileURLWithPath: $0).path }, user: user,
-                    tenant: tenant, store: Home.remembered(store.path))
+                var plan = TrainingPlan(model: model ?? Settings.current.text(.model) ?? "smollm2")
+                (plan.from, plan.files) = (from, file.map { URL(fileURLWithPath: $0).path })
+                (plan.user, plan.tenant, plan.store) = (user, tenant, Home.remembered(store.path))
+                plan.start = start.map { $0.contains("/") ? URL(fileURLWithPath: $0).path : $0 }
+                plan.settings = wanted
+                return plan
             }
-            guard
-                let data = FileManager.default.contents(
-                    atPath: folder + "/" + AdapterStore.trainingFile),
-                var plan = try? JSONDecoder().decode(Plan.self, from: data)
-            else {
+            guard start == nil else {
+                throw InputError("--resume goes on from a checkpoint; --start is for a new training.")
+            }
+            guard var plan = try TrainingPlan.read(in: Home.adapters.trainingFolder(name)) else {
                 throw TrainingError(
                     .invalidFile,
                     "No training of '\(name)' stopped here. Train without --resume.")
             }
             if let model { plan.model = model }
             return plan
-        }
-
-        /// The adapter to begin with, and the memories that it was made from.
-        private func startAdapter(_ source: ModelSource, _ base: String) throws -> (
-            Adapter?, [String]?
-        ) {
-            guard let start else { return (nil, nil) }
-            guard !resume else {
-                throw InputError("--resume goes on from a checkpoint; --start is for a new training.")
-            }
-            let folder =
-                start.contains("/") ? AdapterFolder(path: start) : try Home.adapters.folder(start)
-            let record = try folder.record()
-            if let why = record?.withdrawn {
-                throw InputError("The adapter '\(start)' was taken out of use: \(why)")
-            }
-            if let record, !record.memories.isEmpty, record.owner ?? user != user {
-                throw InputError("The adapter '\(start)' was made from another user's memories.")
-            }
-            guard record?.baseHash.map({ $0 == base }) ?? true else {
-                throw TrainingError(
-                    .wrongBase, "The adapter '\(start)' was made for another model than \(source.path).")
-            }
-            return (try folder.read(for: source.configuration()), record?.memories)
         }
 
         private func settings() throws -> TrainingSettings {
@@ -230,85 +151,6 @@ extension AdaptersCommand {
             }
             strategies.placement = placement
             return strategies
-        }
-
-        /// The training examples, and the ids of the memories that they come from.
-        private func examples(_ plan: Plan) throws -> ([TrainingExample], [String]) {
-            var examples = try plan.files.flatMap { try TrainingExample.read($0) }
-            guard let from = plan.from else { return (examples, []) }
-            let selection = try TrainingSelection(from)
-            let memories = try selection.memories(
-                in: Home.memoryStore(plan.store ?? Home.store),
-                of: Owner(tenant: plan.tenant, user: plan.user),
-                by: Caller(.local, operation: "adapters train"))
-            examples += memories.flatMap(\.trainingExamples)
-            return (examples, memories.map { "\($0.id)" })
-        }
-
-        /// Steps until all are done or somebody stops it; true if all are.
-        private func train(_ trainer: AdapterTrainer) throws -> Bool {
-            let isStopped = NIOLockedValueBox(false)
-            signal(SIGINT, SIG_IGN)
-            signal(SIGTERM, SIG_IGN)
-            let sources = [SIGINT, SIGTERM].map { number in
-                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-                source.setEventHandler { isStopped.withLockedValue { $0 = true } }
-                source.resume()
-                return source
-            }
-            defer { for source in sources { source.cancel() } }
-            let steps = try log.map { try StepLog(path: $0, appends: resume, tokens: logTokens) }
-            let line = ProgressLine()
-            defer { line.end() }
-            var saved = ContinuousClock.now
-            while !trainer.isDone, !isStopped.withLockedValue({ $0 }) {
-                let before = trainer.progress
-                try trainer.step()
-                try steps?.write(trainer, before: before)
-                let progress = trainer.progress
-                line.show(progress.step, progress.steps, Self.text(progress))
-                if !Terminal.isInteractive(STDERR_FILENO),
-                    progress.step % max(1, progress.steps / 10) == 0
-                {
-                    Terminal.report("step \(progress.step)/\(progress.steps), " + Self.text(progress))
-                }
-                if ContinuousClock.now - saved > .seconds(20) {
-                    try trainer.saveInBackground()
-                    saved = .now
-                }
-            }
-            try trainer.save()
-            return trainer.isDone
-        }
-
-        private static func text(_ progress: TrainingProgress) -> String {
-            let held = progress.heldOutLoss.map { String(format: ", held out %.3f", $0) } ?? ""
-            let away = progress.divergence.map { String(format: ", from the base %.4f", $0) } ?? ""
-            return String(format: "loss %.3f", progress.loss) + held + away
-                + String(format: ", %.0f tokens/s, %.0f s left", progress.tokensPerSecond, progress.secondsLeft ?? 0)
-        }
-
-        private func record(
-            _ plan: Plan, _ base: String, _ memories: [String], _ progress: TrainingProgress
-        ) -> AdapterRecord {
-            var record = AdapterRecord(name: name, base: plan.model)
-            (record.baseHash, record.memories, record.created) = (base, memories, Date())
-            if !memories.isEmpty { record.owner = plan.user }
-            record.training = [
-                "steps": Double(progress.step), "loss": progress.loss,
-                "tokens": Double(progress.tokens), "seconds": progress.seconds,
-            ]
-            record.training["heldOutLoss"] = progress.heldOutLoss
-            record.training["divergence"] = progress.divergence
-            return record
-        }
-
-        private func summary(_ progress: TrainingProgress) -> String {
-            var text = "\(name)  \(progress.step) steps, " + String(format: "loss %.3f", progress.loss)
-            if let first = progress.firstHeldOutLoss, let last = progress.heldOutLoss {
-                text += String(format: ", held out %.3f → %.3f", first, last)
-            }
-            return text + String(format: ", %.0f tokens/s", progress.tokensPerSecond)
         }
     }
 }

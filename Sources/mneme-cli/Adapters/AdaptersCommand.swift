@@ -5,13 +5,15 @@ import ArgumentParser
 struct AdaptersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapters",
-        abstract: "Learn, list, show, measure, import, export, merge and erase adapters (LoRA) of language models.",
+        abstract:
+            "Learn, learn again, list, show, measure, import, export, merge and erase adapters (LoRA) of language models.",
         discussion: """
             An adapter is used by name: `mneme chat --adapter NAME`, or "adapter": "NAME" or "model": "MODEL:NAME" in a request \
             to `mneme serve`.
             """,
         subcommands: [
-            List.self, Train.self, Show.self, Eval.self, Import.self, Export.self, Merge.self, Average.self, Erase.self,
+            List.self, Train.self, Retrain.self, Show.self, Eval.self, Import.self, Export.self, Merge.self,
+            Average.self, Erase.self,
         ],
         defaultSubcommand: List.self)
 }

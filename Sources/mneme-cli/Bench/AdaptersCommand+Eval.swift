@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeBase
-import MnemeBench
 import MnemeEngine
 import MnemeModels
 import MnemeTrain

@@ -41,6 +41,8 @@ extension JobsCommand {
                 let keys = try KeyFile(path: Home.keys)
                 memory.attach(
                     promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
+                memory.attach(
+                    learner: Home.learner(language.model, named: model ?? "", store: store.file.path))
             }
             // What ends from now on is what this run did.
             let runner = JobRunner(memory)

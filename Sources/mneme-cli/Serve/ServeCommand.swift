@@ -166,6 +166,8 @@ struct ServeCommand: AsyncParsableCommand {
                 promoter: ProfilePromoter(language.model, language.engine) {
                     keys?.principals ?? []
                 })
+            memory.attach(
+                learner: Home.learner(language.model, named: model ?? "", store: store.file.path))
         }
         // From here on requests are answered until a signal ends it.
         let server = try MemoryServer(

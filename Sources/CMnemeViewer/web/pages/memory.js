@@ -57,6 +57,8 @@ function facts(memory) {
     row("Vouched for by", memory.vouchedBy && said(memory.vouchedBy)),
     row("KV cache", memory.activation
       && `${number(memory.activation.tokens)} tokens, ${bytes(memory.activation.bytes)}, ${memory.activation.model}`),
+    row("Adapter", memory.adapter
+      && `${memory.adapter.name}, ${number(memory.adapter.parameters)} numbers for ${memory.adapter.model}`),
     Object.entries(metadata).map(([name, value]) => row(said(name), said(value))),
     row("Id", el("code", {}, memory.id)));
 }

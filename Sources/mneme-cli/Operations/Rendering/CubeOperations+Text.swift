@@ -11,6 +11,7 @@ extension GetOperation: TextRendering {
             ("tier", Answer.string(memory, "tier")),
             ("state", Answer.string(memory, "state") + ", version " + Answer.string(memory, "version")),
             ("computed", computed(memory?["activation"])),
+            ("learned", learned(memory?["adapter"])),
             (
                 "label",
                 Answer.string(memory, "sensitivity") == "internal" ? "" : Answer.string(memory, "sensitivity")
@@ -51,6 +52,14 @@ extension GetOperation: TextRendering {
         let list = value["links"]?.array ?? []
         if !list.isEmpty { lines.append(LinkOperation.lines(list)) }
         return lines.joined(separator: "\n")
+    }
+
+    /// The size and base of the adapter that a cube stands for, and the command that shows it; empty
+    /// for others.
+    private static func learned(_ adapter: JSONValue?) -> String {
+        guard let adapter else { return "" }
+        return
+            "\(Answer.string(adapter, "parameters")) numbers for \(Answer.string(adapter, "model")); mneme adapters show \(Answer.string(adapter, "name"))"
     }
 
     /// An activation cube's tokens and model, and the command that shows its KV blocks; empty for a
@@ -121,7 +130,7 @@ extension EraseOperation: TextRendering {
         guard value["report"] != nil else {
             return
                 "Erased \(Answer.string(value, "erased")) for good: text, vector, index entries, history, and what was computed of it."
-                + copies(value)
+                + copies(value) + adapters(value)
         }
         let holding = Answer.strings(value, "filesHolding")
         let found =
@@ -131,7 +140,14 @@ extension EraseOperation: TextRendering {
         return
             "Erased \(Answer.string(value, "erased")) for good. \(Answer.string(value, "filesSearched")) files were looked through: \(found). Report: \(Answer.string(value, "report"))"
             + (value["unsearched"] == nil ? "" : "\n" + Answer.string(value, "unsearched"))
-            + copies(value)
+            + copies(value) + adapters(value)
+    }
+
+    /// A line for each adapter that went out of use, with the command that makes it anew.
+    private static func adapters(_ value: JSONValue) -> String {
+        Answer.strings(value, "adapters").map {
+            "\nThe adapter '\($0)' is out of use. `mneme adapters retrain \($0)` learns it anew without this memory."
+        }.joined()
     }
 
     /// A line for each copy that had left the store, with what became of it.

@@ -1,6 +1,5 @@
 import Foundation
 import MnemeBase
-package import MnemeEngine
 
 /// What an adapter makes of a model: answers that are right, their loss, and the perplexity of a text
 /// that has nothing to do with them, each with the adapter and without.

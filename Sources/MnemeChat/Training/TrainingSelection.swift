@@ -1,7 +1,7 @@
 import Foundation
 public import MnemeCube
 public import MnemeStore
-public import MnemeTrain
+import MnemeTrain
 
 /// Which of an owner's memories an adapter is made from: `all`, or one condition such as `tag:work`.
 public struct TrainingSelection: Sendable, Equatable {
@@ -56,9 +56,7 @@ public struct TrainingSelection: Sendable, Equatable {
         }
         while true {
             let page = try store.list(filter, by: caller)
-            found += page.filter {
-                $0.isPlaintext && $0.state.isRecallable && $0.validUntil == nil && !$0.text.isEmpty
-            }
+            found += page.filter(\.isLearnable)
             guard page.count == filter.limit, let last = page.last else { break }
             filter.after = last.id
         }
@@ -69,28 +67,5 @@ public struct TrainingSelection: Sendable, Equatable {
             )
         }
         return found
-    }
-}
-
-extension MemCube {
-    /// The training examples of a memory: its text, and the questions that it answers by rule, in
-    /// several wordings each. All are of one group.
-    public var trainingExamples: [TrainingExample] {
-        var examples = [TrainingExample(completion: text, group: "\(id)")]
-        func ask(_ questions: [String], answer: String) {
-            examples += questions.map {
-                TrainingExample(prompt: $0, completion: answer, group: "\(id)")
-            }
-        }
-        let claims = self.claims.filter { !$0.isDenied }
-        for claim in claims {
-            // A subject that the text does not name is the one who says "I".
-            let name = text.range(of: claim.subject, options: .caseInsensitive).map { String(text[$0]) }
-            ask(
-                ClaimQuestion.texts(subject: name, attribute: claim.attribute),
-                answer: name == nil ? "You said: \(text)" : text)
-        }
-        if claims.isEmpty { ask(StatementQuestion.texts(text), answer: text) }
-        return examples
     }
 }

@@ -1,0 +1,125 @@
+import Foundation
+import MnemeBase
+public import MnemeCube
+public import MnemeModels
+public import MnemeTrain
+
+/// A training of an adapter from beginning to end: its folder with plan and checkpoint, its steps,
+/// and the adapter that it becomes.
+public struct AdapterTraining: Sendable {
+    /// A model that adapters are learned for.
+    public struct Base: Sendable {
+        /// Its files.
+        public let source: ModelSource
+        /// SHA-256 of them.
+        public let hash: String
+
+        /// Files, and their hash.
+        public init(_ source: ModelSource, hash: String) { (self.source, self.hash) = (source, hash) }
+    }
+
+    /// The adapter's name.
+    public let name: String
+    /// What is learned, and how.
+    public private(set) var plan: TrainingPlan
+    /// The adapter that it begins with.
+    public var start: Adapter?
+    /// Goes on from the checkpoint in ``folder``.
+    public var isResumed = false
+    private let adapters: AdapterStore
+    private let base: Base
+
+    /// A training that has not begun.
+    ///
+    /// - Parameters:
+    ///   - name: a name that an adapter can have.
+    ///   - plan: what is learned, and how.
+    ///   - adapters: where trainings and adapters are kept.
+    ///   - base: the model that ``TrainingPlan/model`` names.
+    /// - Throws: `AdapterError` for a name that none can have.
+    public init(_ name: String, _ plan: TrainingPlan, in adapters: AdapterStore, on base: Base) throws {
+        try AdapterStore.check(name: name)
+        (self.name, self.plan, self.adapters, self.base) = (name, plan, adapters, base)
+    }
+
+    /// The folder of plan and checkpoint while it runs.
+    public var folder: String { adapters.trainingFolder(name) }
+
+    /// Makes ready for the first step, or for the one behind the checkpoint. A new training writes
+    /// its plan and a checkpoint at once, over those of an earlier one.
+    ///
+    /// - Parameter memories: what is learned besides the plan's files, see ``TrainingPlan/chosen(in:by:)``.
+    /// - Throws: `TrainingError`, `ModelError`, `FileError`.
+    public mutating func begin(_ memories: [MemCube]) throws -> AdapterTrainer {
+        let examples =
+            try plan.files.flatMap { try TrainingExample.read($0) }
+            + memories.flatMap {
+                plan.leavesProbes == true ? $0.examplesWithoutProbe : $0.trainingExamples
+            }
+        let trainer = try AdapterTrainer(
+            base.source, base: base.hash, examples: examples,
+            settings: plan.settings ?? TrainingSettings(), checkpoint: folder + "/checkpoint",
+            resume: isResumed, start: start)
+        guard !isResumed else { return trainer }
+        let learned = memories.map(\.id.description)
+        plan.learned = learned
+        plan.memories = learned + (plan.startMemories ?? []).filter { !learned.contains($0) }
+        try? FileManager.default.removeItem(atPath: folder)
+        try Privacy.makeFolder(adapters.path)
+        try Privacy.makeFolder(folder)
+        try plan.write(in: folder)
+        try trainer.save()
+        return trainer
+    }
+
+    /// Keeps what was learned as an adapter, with its plan, in place of one of its name; the
+    /// training's folder is gone then.
+    ///
+    /// - Parameters:
+    ///   - adapter: what was learned.
+    ///   - record: as ``record(_:)`` made it.
+    ///   - replacing: whether an adapter of this name may be there.
+    /// - Throws: `TrainingError` if a memory that it learned was erased meanwhile, `AdapterError`
+    ///   if the name is taken, `FileError`.
+    public func finish(_ adapter: Adapter, _ record: AdapterRecord, replacing: Bool) throws {
+        // Another process may have erased a memory meanwhile, and this training with it.
+        guard !isErased else {
+            abandon()
+            throw TrainingError(
+                .emptySelection,
+                "A memory that '\(name)' learned from was erased meanwhile. Train it anew.")
+        }
+        try adapters.add(name, replacing: replacing || isResumed) { new in
+            try new.write(adapter, record)
+            try plan.write(in: new.path)
+        }
+        abandon()
+    }
+
+    /// True if a memory that is learned was erased since the training began, and the training with it.
+    var isErased: Bool {
+        !FileManager.default.fileExists(atPath: folder + "/" + AdapterStore.trainingFile)
+    }
+
+    /// Removes plan and checkpoint.
+    public func abandon() { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// What is known of the adapter: base, memories, and what its training cost and came to.
+    public func record(_ progress: TrainingProgress) -> AdapterRecord {
+        var record = AdapterRecord(name: name, base: plan.model)
+        (record.baseHash, record.memories, record.created) = (base.hash, plan.memories, Date())
+        if !plan.memories.isEmpty { record.owner = plan.user }
+        var place = AdapterRecord.Cube(user: plan.user, tenant: plan.tenant, store: plan.store)
+        // Made anew, it stays the same memory.
+        let earlier = ((try? adapters.folder(name).record()) ?? nil)?.cube
+        if earlier?.user == place.user, earlier?.tenant == place.tenant { place.id = earlier?.id }
+        record.cube = place
+        record.training = [
+            "steps": Double(progress.step), "loss": progress.loss,
+            "tokens": Double(progress.tokens), "seconds": progress.seconds,
+        ]
+        record.training["heldOutLoss"] = progress.heldOutLoss
+        record.training["divergence"] = progress.divergence
+        return record
+    }
+}

@@ -1,0 +1,60 @@
+import Mneme
+import MnemeBase
+import MnemeChat
+import MnemeEngine
+import MnemeModels
+import MnemeStore
+
+/// Adapters and the memories that stand for them.
+extension Home {
+    /// Makes the memory that stands for an adapter, in the store that its record names.
+    ///
+    /// - Parameter operation: what made it, such as `adapters train`.
+    /// - Throws: `StoreError`, `FileError`. The adapter stays; the message says so.
+    static func remember(_ adapter: Adapter, _ record: AdapterRecord, _ operation: String) async throws {
+        let memory = try Home.memory(record.cube?.store ?? store, embedder: nil)
+        let caller = Caller(.local, operation: operation, reason: "\(operation) \(record.name)")
+        try await adapters.remember(adapter, record, in: memory, by: caller)
+        await memory.close()
+    }
+
+    /// Erases an adapter and the memory that stands for it.
+    ///
+    /// - Throws: `AdapterError` if there is none; `StoreError`, `FileError` if something may be left.
+    static func eraseAdapter(_ name: String) async throws {
+        let folder = try adapters.folder(name)
+        if let place = try folder.record()?.cube {
+            let memory = try Home.memory(place.store ?? store, embedder: nil)
+            let owner = Owner(tenant: place.tenant, user: place.user)
+            for cube in try memory.adapters(of: owner) where cube.adapter?.name == name {
+                // It erases the adapter, too, if its record knows this memory.
+                _ = try await memory.erase(
+                    cube.id, owner: owner, by: Caller(.local, operation: "adapters erase"))
+            }
+            await memory.close()
+        }
+        if folder.holdsAdapter { try adapters.erase(name) }
+    }
+
+    /// Learns adapters for the job `promote`.
+    ///
+    /// - Parameters:
+    ///   - model: the model that learns.
+    ///   - name: as the command line named it.
+    ///   - path: the store whose memories are learned.
+    static func learner(_ model: LanguageModel, named name: String, store path: String) -> AdapterLearner {
+        var learner = AdapterLearner(model, named: name.contains("/") ? model.path : name, in: adapters)
+        (learner.store, learner.hashes) = (remembered(path), kv + "/models")
+        return learner
+    }
+
+    /// Refuses to put an adapter in the place of another owner's.
+    static func requireReplaceable(_ name: String, by owner: Owner) throws {
+        guard adapters.names().contains(name), let place = try adapters.folder(name).record()?.cube,
+            Owner(tenant: place.tenant, user: place.user) != owner
+        else { return }
+        throw InputError(
+            "The adapter '\(name)' is \(place.user)'s. Choose another name, or erase it: `mneme adapters erase \(name)`."
+        )
+    }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeChat
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+import MnemeStore
+import MnemeTrain
+import Testing
+
+/// Trainings from a plan to an adapter, and anew after a memory was erased.
+@Suite(.serialized) struct AdapterTrainingTests {
+    /// What a body gets: a base, memories in use, and adapters that follow their erasure.
+    struct Fixture {
+        let memory: MemoryOS
+        let model: LanguageModel
+        let adapters: AdapterStore
+        let base: AdapterTraining.Base
+        let folder: String
+        let owner = Owner(user: "ana")
+
+        /// A plan for all memories, of a few steps.
+        var plan: TrainingPlan {
+            var plan = TrainingPlan(model: "tiny")
+            (plan.from, plan.user) = ("all", owner.user)
+            var settings = TrainingSettings()
+            (settings.steps, settings.keep) = (6, 0)
+            settings.shape.rank = 2
+            plan.settings = settings
+            return plan
+        }
+
+        /// Trains to the end.
+        @discardableResult
+        func train(_ name: String, _ plan: TrainingPlan, replacing: Bool = false) throws -> AdapterRecord {
+            var training = try AdapterTraining(name, plan, in: adapters, on: base)
+            let trainer = try training.begin(plan.chosen(in: memory.store, by: .local))
+            while !trainer.isDone { try trainer.step() }
+            let record = training.record(trainer.progress)
+            try training.finish(trainer.adapter, record, replacing: replacing)
+            return record
+        }
+
+        func read(_ name: String) throws -> Adapter {
+            try adapters.folder(name).read(for: base.source.configuration())
+        }
+    }
+
+    func withFixture(_ body: (Fixture) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString)"
+        ).path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try await TinyModel.with { model, _ in
+            let adapters = AdapterStore(path: folder + "/adapters")
+            let memory = try MemoryOS(
+                store: SQLiteMemoryStore(
+                    path: folder + "/memory.db", analyzer: MemoryOS.analyzerVersion),
+                embedder: nil, indexFolder: folder + "/index")
+            memory.attach(AdapterMemory(adapters))
+            let source = try ModelSource(path: model.path)
+            let base = AdapterTraining.Base(source, hash: try ModelIdentity.hash(model.path))
+            try await body(Fixture(memory: memory, model: model, adapters: adapters, base: base, folder: folder))
+            await memory.close()
+        }
+    }
+
+    @Test func `an adapter is learned anew without what was erased, to the bits of one that never saw it`()
+        async throws
+    {
+        try await withFixture { f in
+            let facts = try await f.memory.remember(
+                ["Ana lives in Bergen.", "Bo works at Novex.", "Cleo plays the oboe."].map { MemoryInput($0) },
+                scope: Scope(user: "ana"))
+            let ids = facts.map(\.id.description)
+            let first = try f.train("facts", f.plan)
+            #expect(Set(first.memories) == Set(ids) && first.owner == "ana")
+            #expect(!FileManager.default.fileExists(atPath: f.adapters.trainingFolder("facts")))
+            let before = try f.read("facts")
+            let scope = Owner(user: "ana")
+            try await f.memory.erase(facts[1].id, owner: scope)
+            let folder = try f.adapters.folder("facts")
+            #expect(try folder.record()?.withdrawn != nil)
+            #expect(try AdapterMemory(f.adapters).outOfUse(madeOf: [ids[1]]) == ["facts"])
+            #expect(try AdapterMemory(f.adapters).outOfUse(madeOf: ["other"]) == [])
+            // What came meanwhile is not what the adapter was made from.
+            _ = try await f.memory.remember([MemoryInput("Dan sails.")], scope: Scope(user: "ana"))
+            let plan = try #require(try TrainingPlan.read(in: folder.path)).again("facts")
+            let again = try f.train("facts", plan, replacing: true)
+            #expect(again.memories == first.memories.filter { $0 != ids[1] })
+            #expect(again.withdrawn == nil)
+            let anew = try f.read("facts")
+            #expect(anew != before)
+            var direct = f.plan
+            (direct.from, direct.learned) = (nil, again.memories)
+            try f.train("direct", direct)
+            #expect(try f.read("direct") == anew)
+            // Nothing left: said before anything is replaced.
+            for id in [facts[0].id, facts[2].id] { try await f.memory.erase(id, owner: scope) }
+            let empty = try #require(try TrainingPlan.read(in: folder.path)).again("facts")
+            let error = #expect(throws: TrainingError.self) {
+                _ = try empty.chosen(in: f.memory.store, by: .local)
+            }
+            #expect(error?.code == .emptySelection)
+        }
+    }
+
+    @Test func `the answer of an erasure names the adapters that are out of use`() async throws {
+        try await withFixture { f in
+            let facts = try await f.memory.remember(
+                [MemoryInput("Ana lives in Bergen."), MemoryInput("Bo works at Novex.")],
+                scope: Scope(user: "ana"))
+            var plan = f.plan
+            (plan.from, plan.learned) = (nil, [facts[0].id.description])
+            try f.train("home", plan)
+            func erase(_ id: CubeID) async throws -> JSONValue {
+                guard
+                    case .value(let value) = try await EraseOperation.call(
+                        ["id": .string(id.description), "user": "ana"],
+                        OperationContext(memory: f.memory, principal: .local), surface: .http)
+                else { return .null }
+                return try JSONDecoder().decode(
+                    JSONValue.self, from: Data(try OperationTable.encode(value).utf8))
+            }
+            #expect(try await erase(facts[1].id)["adapters"] == nil)
+            #expect(try await erase(facts[0].id)["adapters"] == ["home"])
+        }
+    }
+
+    @Test func `a plan that is damaged, or of before settings were kept, is refused`() async throws {
+        try await withFixture { f in
+            let path = f.folder + "/" + AdapterStore.trainingFile
+            #expect(try TrainingPlan.read(in: f.folder) == nil)
+            try f.plan.write(in: f.folder)
+            #expect(try TrainingPlan.read(in: f.folder) == f.plan)
+            // As plans were before.
+            let old = #"{"model":"tiny","files":[],"user":"ana","tenant":"default","memories":["a"]}"#
+            try Data(old.utf8).write(to: URL(fileURLWithPath: path))
+            let plan = try #require(try TrainingPlan.read(in: f.folder))
+            #expect(plan.memories == ["a"])
+            #expect(throws: TrainingError.self) { try plan.again("facts") }
+            try Data("{".utf8).write(to: URL(fileURLWithPath: path))
+            #expect(throws: TrainingError.self) { try TrainingPlan.read(in: f.folder) }
+        }
+    }
+
+    @Test func `an adapter is a memory with an owner, a history and edges, and is not recalled`()
+        async throws
+    {
+        try await withFixture { f in
+            let facts = try await f.memory.remember(
+                [MemoryInput("Ana lives in Bergen."), MemoryInput("Bo works at Novex.")],
+                scope: Scope(user: "ana"))
+            let ids = facts.map(\.id)
+            let record = try f.train("facts", f.plan)
+            let caller = Caller(.local, operation: "adapters train", reason: "asked")
+            let cube = try await f.adapters.remember(f.read("facts"), record, in: f.memory, by: caller)
+            #expect(cube.form == .adapter && cube.scope.user == "ana" && cube.adapter?.name == "facts")
+            #expect(Set(cube.adapter?.sources ?? []) == Set(ids.map(\.description)))
+            #expect(cube.metadata["steps"] == "6")
+            #expect(try f.adapters.folder("facts").record()?.cube?.id == cube.id.description)
+            func links() throws -> Set<CubeID> {
+                Set(try f.memory.store.links(of: cube.id, owner: f.owner, by: .local).map(\.target))
+            }
+            #expect(try links() == Set(ids))
+            let found = try await f.memory.recall(
+                RecallRequest("Which adapter of tiny has Ana's facts?", owner: f.owner)
+            ).memories
+            #expect(!found.isEmpty && !found.contains { $0.memory.id == cube.id })
+            func listed(_ form: MemoryForm) throws -> [CubeID] {
+                var filter = CubeFilter(owner: f.owner)
+                filter.form = form
+                return try f.memory.store.list(filter, by: .local).map(\.id)
+            }
+            #expect(try listed(.adapter) == [cube.id] && listed(.kv) == [])
+            #expect(try Set(listed(.text)) == Set(ids))
+            // Its text is not anybody's to change.
+            await #expect(throws: StoreError.self) {
+                _ = try await UpdateOperation.call(
+                    ["id": .string(cube.id.description), "text": "another", "user": "ana"],
+                    OperationContext(memory: f.memory, principal: .local), surface: .http)
+            }
+            try await f.memory.recordUse(ofAdapter: "facts", owner: f.owner, time: Date())
+
+            // Out of use, with the memory that was erased.
+            try await f.memory.erase(ids[0], owner: f.owner)
+            let out = try #require(try f.memory.adapters(of: f.owner).first)
+            #expect(out.id == cube.id && out.state == .archived)
+            // Anew: the same memory, a next version.
+            let plan = try #require(try TrainingPlan.read(in: f.adapters.folder("facts").path)).again("facts")
+            let again = try f.train("facts", plan, replacing: true)
+            let next = try await f.adapters.remember(f.read("facts"), again, in: f.memory, by: caller)
+            #expect(next.id == cube.id && next.state == .activated)
+            #expect(next.adapter?.sources == [ids[1].description] && next.adapter?.hash != cube.adapter?.hash)
+            #expect(try links() == [ids[1]])
+            let history = try f.memory.store.history(cube.id, owner: f.owner, by: .local).map(\.operation)
+            #expect(history.filter { $0 != .link } == [.add, .archive, .restore, .update])
+            // The memory erased: the adapter is gone with its files.
+            try await f.memory.erase(cube.id, owner: f.owner)
+            #expect(try f.adapters.names() == [] && f.memory.adapters(of: f.owner) == [])
+            #expect(try f.memory.store.cube(ids[1], owner: f.owner, asOf: nil, by: .local) != nil)
+        }
+    }
+}
