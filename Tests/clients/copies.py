@@ -126,7 +126,7 @@ def main():
         print(f"\n{'bytes a memory':16} {'SQLite':>8} {'PostgreSQL':>11} {'of it indexes':>14}")
         for name, table, index in sorted(sizes, key=lambda each: -int(each[1]) - int(each[2])):
             if int(table) + int(index) + lite.get(name, 0) >= 8 * count: print(f"{name:16} {lite.get(name, 0) / count:8.0f} {(int(table) + int(index)) / count:11.0f} {int(index) / count:14.0f}")
-        folder = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(f.path) for name in names if "/index" in at)
+        folder = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(f.path) for name in names if ".index" in at or "/index" in at)
         print(f"{'all':16} {os.path.getsize(file) / count:8.0f} {sum(int(each[1]) + int(each[2]) for each in sizes) / count:11.0f} {sum(int(each[2]) for each in sizes) / count:14.0f}")
         print(f"{'index files':16} {folder / count:8.0f}   (of both; the words, documents and links that a server keeps in files)")
         print(f"{'text':16} {sum(len(sentence(i)) for i in range(0, count, 97)) / len(range(0, count, 97)):8.0f}")

@@ -1,5 +1,5 @@
 """A network between servers and a database that goes wrong when a test says so: a TCP proxy in a thread of its own."""
-import asyncio, socket, threading
+import asyncio, socket, threading, time
 
 
 class Network:
@@ -43,8 +43,10 @@ class Network:
                 data = await source.read(1 << 16)
                 while connection.stalled or self.blocked: await asyncio.sleep(0.02)
                 if connection.lossy:
-                    # What is lost is lost without an end: neither side is told of the other's.
-                    while not data and connection.lossy: await asyncio.sleep(0.1)
+                    # What is lost is lost without an end: neither side is told of the other's, until keep-alives would tell.
+                    if not data or time.monotonic() - connection.lossy > 30:
+                        await asyncio.sleep(max(0, connection.lossy + 30 - time.monotonic()))
+                        return
                     continue
                 if not data: return
                 if self.delay: await asyncio.sleep(self.delay)
@@ -75,19 +77,19 @@ class Network:
         self._each(lambda each: setattr(each, "stalled", value))
 
     def lose(self):
-        """Throws away what the connections that are there say from now on, and never ends them by itself."""
-        self._each(lambda each: setattr(each, "lossy", True))
+        """Throws away what the connections that are there say from now on; they end half a minute later."""
+        self._each(lambda each: setattr(each, "lossy", time.monotonic()))
 
     def heal(self):
-        """New connections work, and those that are there but for the lossy ones, which are ended."""
+        """New connections work, and those that are there, but for the lossy ones."""
         self.delay, self.blocked = 0.0, False
-        self._each(lambda each: each.abort() if each.lossy else setattr(each, "stalled", False))
+        self._each(lambda each: setattr(each, "stalled", False))
 
 
 class Connection:
     def __init__(self, reader, writer):
         self.near, self.far = (reader, writer), None
-        self.stalled = self.lossy = False
+        self.stalled, self.lossy = False, 0.0
 
     def abort(self):
         for each in (self.near, self.far):

@@ -252,7 +252,6 @@ class Faults:
         """Connections are half-open: what is said is lost, and nobody is told."""
         node.network.lose()
         time.sleep(3 * seconds)
-        node.network.heal()
 
     def slow(self, node, seconds):
         """Each message takes its time."""

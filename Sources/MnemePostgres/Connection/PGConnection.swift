@@ -7,10 +7,13 @@ import MnemeStore
 /// for (PostgreSQL documentation, 32.5 "Pipeline Mode"). One thread uses it at a time.
 ///
 /// The socket does not block. Waiting is `poll` with an end, so that a half-open connection becomes
-/// an error. Callers are threads of the stores' work queues, never Swift's cooperative ones.
+/// an error: where no byte comes for some seconds, another connection asks what the database does,
+/// see ``Silence``. Callers are threads of the stores' work queues, never Swift's cooperative ones.
 package final class PGConnection {
-    private let settings: PostgresSettings
+    let settings: PostgresSettings
     let handle: OpaquePointer
+    /// The process of the database that serves this connection; nil while it is set up.
+    private var backend: PGBackend?
     /// What answers will come for, in order.
     private var pending: [Pending] = []
     /// Names of prepared statements, by their SQL.
@@ -65,6 +68,9 @@ package final class PGConnection {
             ("search_path", settings.schema), ("lock_timeout", milliseconds(settings.lockTimeout)),
             ("statement_timeout", milliseconds(settings.statementTimeout)),
             ("idle_in_transaction_session_timeout", milliseconds(2 * settings.lockTimeout)),
+            // The database, too, finds out that nobody is there any more.
+            ("tcp_keepalives_idle", "15"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
         ] { try run("SELECT set_config(?, ?, false)", [name, value]) }
         // What is acknowledged is on the disk, whatever the database's own default is.
         try run(
@@ -72,7 +78,9 @@ package final class PGConnection {
             SELECT set_config('synchronous_commit', 'on', false)
             WHERE current_setting('synchronous_commit') = 'off'
             """)
+        let own = try first(PGBackend.own)
         try sync()
+        backend = try PGBackend(own)
     }
 
     deinit { PQfinish(handle) }
@@ -315,11 +323,20 @@ package final class PGConnection {
     /// The next result; nil at the end of a statement's.
     private func next() throws -> OpaquePointer? {
         let end = ContinuousClock.now + .seconds(patience)
+        var silence = Silence(settings, backend)
         while true {
             let unsent = PQflush(handle)
             guard unsent >= 0 else { throw lost() }
             if unsent == 0, PQisBusy(handle) == 0 { break }
-            try wait(unsent == 1 ? POLLIN | POLLOUT : POLLIN, until: end)
+            guard try isReady(unsent == 1 ? POLLIN | POLLOUT : POLLIN, until: min(end, silence.end)) else {
+                guard ContinuousClock.now < end else { throw PGFailure.silent }
+                if try silence.isBroken() {
+                    pending = []
+                    throw PGFailure.connectionLost("the connection was silent, and nothing ran behind it")
+                }
+                continue
+            }
+            silence.heard()
             guard PQconsumeInput(handle) == 1 else { throw lost() }
         }
         let result = PQgetResult(handle)
@@ -328,7 +345,10 @@ package final class PGConnection {
     }
 
     /// Seconds that an answer is waited for: the database itself gives up before.
-    var patience: Double { isPatient ? 7 * 86_400 : settings.statementTimeout + 10 }
+    var patience: Double {
+        guard backend != nil else { return settings.connectTimeout }
+        return isPatient ? 7 * 86_400 : settings.statementTimeout + 10
+    }
     /// True while a statement runs that takes as long as it takes.
     var isPatient = false
 
@@ -339,13 +359,18 @@ package final class PGConnection {
 
     /// Waits until the socket can be read or written.
     private func wait(_ events: Int32, until end: ContinuousClock.Instant) throws {
+        guard try isReady(events, until: end) else { throw PGFailure.silent }
+    }
+
+    /// As ``wait(_:until:)``; false if it cannot by then.
+    private func isReady(_ events: Int32, until end: ContinuousClock.Instant) throws -> Bool {
         var look = pollfd(fd: PQsocket(handle), events: Int16(events), revents: 0)
         while true {
             let left = (end - .now).components
             let milliseconds = left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000
-            guard milliseconds > 0 else { throw PGFailure.silent }
+            guard milliseconds > 0 else { return false }
             let ready = poll(&look, 1, Int32(min(milliseconds + 1, 60_000)))
-            if ready > 0 { return }
+            if ready > 0 { return true }
             guard ready == 0 || errno == EINTR else {
                 throw PGFailure.connectionLost(String(cString: strerror(errno)))
             }

@@ -37,6 +37,14 @@ enum PGFailure: Error {
         }
     }
 
+    /// True if the connection is gone, or as good as that.
+    var isLoss: Bool {
+        switch self {
+        case .connectionLost, .silent: true
+        case .refused, .conflict: false
+        }
+    }
+
     /// The error for users.
     func error(_ name: String) -> StoreError {
         switch self {

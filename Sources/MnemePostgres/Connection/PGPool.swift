@@ -3,6 +3,8 @@ import MnemeStore
 
 /// The connections of a store: so many at most, lent to one call at a time.
 ///
+/// Where one is lost, those that wait are closed: they are made anew.
+///
 /// A call that finds all of them in use waits, on a thread of the store's callers. Connections that
 /// waited unused for long are looked at before they are lent, and closed after ten minutes.
 final class PGPool: Sendable {
@@ -30,7 +32,24 @@ final class PGPool: Sendable {
     func lend<T>(_ body: (PGConnection) throws -> T) throws -> T {
         let connection = try take()
         defer { giveBack(connection) }
-        return try body(connection)
+        do { return try body(connection) } catch let failure as PGFailure where failure.isLoss {
+            // What became of one has become of those that rest, most likely; they would tell it one by
+            // one, each after a while.
+            dropIdle()
+            throw failure
+        }
+    }
+
+    /// Closes the connections that wait.
+    private func dropIdle() {
+        state.condition.lock()
+        let dropped = state.idle
+        state.count -= dropped.count
+        state.idle = []
+        state.condition.broadcast()
+        state.condition.unlock()
+        // They are closed here, outside of the lock.
+        withExtendedLifetime(dropped) {}
     }
 
     private func take() throws -> PGConnection {

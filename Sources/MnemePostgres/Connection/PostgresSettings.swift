@@ -9,7 +9,8 @@ import MnemeStore
 /// others, and the file of passwords (`PGPASSFILE`, `~/.pgpass`, or `?passfile=PATH`). Parameters
 /// that begin with `mneme_` are Mneme's: `mneme_schema` (the schema of its tables, `mneme`),
 /// `mneme_connections` (of this process, 8), `mneme_timeout` (seconds that a statement may take,
-/// 60).
+/// 60), `mneme_silence` (seconds without a sign of the database after which another connection asks
+/// whether it still works on the statement, 3).
 public struct PostgresSettings: Sendable {
     /// The URL for libpq, with the password that it may hold. Never printed.
     let url: String
@@ -23,6 +24,8 @@ public struct PostgresSettings: Sendable {
     public var connectTimeout: Double = 10
     /// Seconds that a statement may take.
     public var statementTimeout: Double = 60
+    /// Seconds without a byte of an answer after which it is asked whether there will be one.
+    public var silence: Double = 3
     /// Seconds that a write waits for the writers of other servers.
     public var lockTimeout: Double = 10
 
@@ -78,10 +81,11 @@ public struct PostgresSettings: Sendable {
             schema = value
         case "mneme_connections": connections = try number(1...1_000)
         case "mneme_timeout": statementTimeout = Double(try number(1...86_400))
+        case "mneme_silence": silence = Double(try number(1...86_400))
         default:
             throw StoreError(
                 .unavailable,
-                "\(name) has a parameter '\(key.prefix(40))'. There are mneme_schema, mneme_connections and mneme_timeout."
+                "\(name) has a parameter '\(key.prefix(40))'. There are mneme_schema, mneme_connections, mneme_timeout and mneme_silence."
             )
         }
     }
