@@ -107,9 +107,11 @@ public struct LoadBenchmark: Sendable {
     ///   - shared: a store that several servers share, opened once for each of them: clients go round
     ///     the servers. One store in a file, and one server, if empty.
     ///   - progress: done, total and what.
+    ///   - note: called once, with the seconds that loading will take and those of the load, as far
+    ///     as a first part tells; not called where nothing is missing.
     public func run(
         embedder: any TextEmbedder, shared: [any MemoryStore] = [],
-        progress: @escaping @Sendable (Int, Int, String) -> Void
+        progress: @escaping @Sendable (Int, Int, String) -> Void, note: (Double) -> Void = { _ in }
     ) async throws
         -> Report
     {
@@ -125,18 +127,8 @@ public struct LoadBenchmark: Sendable {
                 indexFolder: folder + (number == 0 ? "/index" : "/index-\(number)"))
         }
         let (store, memory) = (stores[0], servers[0])
-        // What a kept folder has already is made of the same seed and not loaded again.
-        for tenant in 0..<tenants {
-            let scope = scope(tenant)
-            let known = try store.count(owner: scope.owner, limit: memories)
-            var sentences = Sentences(seed: UInt64(tenant) + 1)
-            for first in stride(from: 0, to: memories, by: 256) {
-                let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
-                guard first >= known else { continue }
-                _ = try await memory.record(inputs, scope: scope, by: caller(tenant), isBulk: true)
-                progress(tenant * memories + first, tenants * memories, "stored")
-            }
-        }
+        if let seconds = try await estimate(memory, progress) { note(seconds) }
+        for tenant in 0..<tenants { try await load(tenant, upTo: memories, memory, progress) }
         try await memory.embedPending { done, total in progress(done, total, "embedded") }
         for tenant in 0..<tenants {
             let scope = scope(tenant)
@@ -197,6 +189,37 @@ public struct LoadBenchmark: Sendable {
         for server in servers { await server.close() }
         for store in stores { try store.close() }
         return report
+    }
+
+    /// Stores a tenant's memories as far as they are missing: what is there already was made of the
+    /// same seed.
+    private func load(
+        _ tenant: Int, upTo count: Int, _ memory: MemoryOS, _ progress: @Sendable (Int, Int, String) -> Void
+    ) async throws {
+        let scope = scope(tenant)
+        let known = try memory.store.count(owner: scope.owner, limit: count)
+        var sentences = Sentences(seed: UInt64(tenant) + 1)
+        for first in stride(from: 0, to: count, by: 256) {
+            let inputs = (first..<min(first + 256, count)).map { sentences.input($0) }
+            guard first >= known else { continue }
+            _ = try await memory.record(inputs, scope: scope, by: caller(tenant), isBulk: true)
+            progress(tenant * memories + first, tenants * memories, "stored")
+        }
+    }
+
+    /// Loads a first part of one tenant, and its vectors.
+    ///
+    /// - Returns: the seconds that everything will take at this rate; nil if nothing is missing.
+    private func estimate(
+        _ memory: MemoryOS, _ progress: @Sendable (Int, Int, String) -> Void
+    ) async throws -> Double? {
+        let part = min(memories, 1_024)
+        guard try memory.store.count(owner: scope(0).owner, limit: part) < part else { return nil }
+        let clock = ContinuousClock()
+        let start = clock.now
+        try await load(0, upTo: part, memory, progress)
+        try await memory.embedPending()
+        return (clock.now - start) / .seconds(1) / Double(part) * Double(tenants * memories) + seconds
     }
 
     /// The least and the most of what clients got done, as parts of their mean.

@@ -9,7 +9,7 @@ import MnemeBench
 /// Times are in milliseconds; memory is read once a minute.
 ///
 /// For whoever sizes a server. The store is loaded first, in a temporary folder or in `--folder`,
-/// which is kept; then writers and readers run side by side. Exit code 2 for counts out of bounds.
+/// which is kept, and the time that it will take is told; then writers and readers run side by side. Exit code 2 for counts out of bounds.
 struct BenchLoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
@@ -65,7 +65,12 @@ struct BenchLoadCommand: AsyncParsableCommand {
             writesPerSecond: rate,
             asksPerSecond: asks,
             seconds: minutes * 60, folder: folder
-        ).run(embedder: try Home.miniLM(), shared: shared ?? []) { progress.show($0, $1, $2) }
+        ).run(embedder: try Home.miniLM(), shared: shared ?? []) {
+            progress.show($0, $1, $2)
+        } note: { seconds in
+            progress.end()
+            Terminal.note("This takes about \(Int((seconds / 60).rounded(.up))) minutes, most of them for vectors.")
+        }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(report.summary)
