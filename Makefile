@@ -83,6 +83,7 @@ test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	$(VENV)/bin/python Tests/clients/proxy.py $(BIN)
 	$(VENV)/bin/python Tests/clients/postgres.py $(BIN)
 	$(VENV)/bin/python Tests/clients/postgres_faults.py $(BIN) --rounds 12 --seconds 30
+	$(VENV)/bin/python Tests/clients/remote.py $(BIN)
 	$(VENV)/bin/python Tests/clients/viewer.py $(BIN)
 	$(VENV)/bin/python Tests/clients/described.py $(BIN)
 	$(VENV)/bin/python Tests/clients/frameworks.py $(BIN)

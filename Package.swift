@@ -45,6 +45,8 @@ let nioHTTP = Target.Dependency.product(
     name: "NIOHTTP1", package: "swift-nio", condition: server)
 let nioPosix = Target.Dependency.product(
     name: "NIOPosix", package: "swift-nio", condition: server)
+let nioSSL = Target.Dependency.product(
+    name: "NIOSSL", package: "swift-nio-ssl", condition: server)
 let metrics = Target.Dependency.product(
     name: "CoreMetrics", package: "swift-metrics", condition: server)
 let configuration = Target.Dependency.product(
@@ -182,7 +184,7 @@ let package = Package(
             dependencies: [
                 "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis",
                 "CMnemeKernels", "CMnemeMemory",
-                crypto, locks,
+                crypto, locks, nio, nioPosix, nioSSL,
             ]),
         .target(
             name: "MnemeEngine",
@@ -210,7 +212,7 @@ let package = Package(
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
                 .product(name: "HummingbirdTLS", package: "hummingbird", condition: server),
-                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: server),
+                nioSSL,
                 .product(name: "JWTKit", package: "jwt-kit", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
                 nio, metrics,

@@ -54,6 +54,8 @@ public struct ErasureProof: Sendable, Codable {
     public var copies: [ExportedCopy]?
     /// What was not looked into, in a sentence; nil if nothing of the store.
     public var unsearched: String?
+    /// What was found on other machines right after the erasure; nil if nothing is kept there.
+    public var elsewhere: [RemoteSearch]?
 
     /// Bytes of a piece. Shorter texts are one piece, down to ``shortest``.
     private static let piece = 32, shortest = 8
@@ -208,6 +210,8 @@ extension MemoryOS {
             proof.copies = copies
             proof.unsearched = store.unsearched
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
+            let elsewhere = try searchElsewhere(madeOf: ids)
+            proof.elsewhere = elsewhere.isEmpty ? nil : elsewhere
             return proof
         }
     }
@@ -228,6 +232,9 @@ extension MemoryOS {
             var problems = hidden.map(\.note)
             problems += findings.filter { !$0.offsets.isEmpty }.map {
                 "\($0.path) holds pieces of it, the first at byte \($0.offsets[0])"
+            }
+            problems += try searchElsewhere(madeOf: proof.erased).filter { $0.found > 0 }.map {
+                "\($0.place) holds \($0.found) blocks of keys and values that were made of it"
             }
             for id in proof.erased {
                 if try store.cube(id, owner: proof.owner, asOf: nil, by: .mneme) != nil {

@@ -18,6 +18,29 @@ public protocol DerivedMemory: Sendable {
     func outOfUse(madeOf sources: Set<String>) throws -> [String]
     /// Files and folders in which it is kept; none if it lies in memory.
     var files: [String] { get }
+    /// Looks, where it is kept outside of files, for what was made of these sources.
+    ///
+    /// - Returns: the place and what was found, in sentences; empty if it lies in files or memory.
+    /// - Throws: if a place cannot be looked into.
+    func search(madeOf sources: Set<String>) throws -> [RemoteSearch]
+}
+
+extension DerivedMemory {
+    /// None: it lies in files or in memory.
+    public func search(madeOf sources: Set<String>) throws -> [RemoteSearch] { [] }
+}
+
+/// What a search on another machine has found of what was made of erased memories.
+public struct RemoteSearch: Sendable, Codable, Equatable {
+    /// The place, without passwords.
+    public var place: String
+    /// Blocks that were looked at, and those among them that were made of what was erased.
+    public var searched: Int, found: Int
+
+    /// What was found at a place.
+    public init(place: String, searched: Int, found: Int) {
+        (self.place, self.searched, self.found) = (place, searched, found)
+    }
 }
 
 extension DerivedMemory {
@@ -258,6 +281,12 @@ public final class MemoryOS: Sendable {
     var keptFiles: [String] {
         store.files + [indexFolder].compactMap(\.self)
             + derived.withLockedValue { $0.flatMap(\.files) }
+    }
+
+    /// Looks on other machines for what was made of memories.
+    func searchElsewhere(madeOf ids: [CubeID]) throws -> [RemoteSearch] {
+        let sources = Set(ids.map(\.description))
+        return try derived.withLockedValue { Array($0) }.flatMap { try $0.search(madeOf: sources) }
     }
 
     /// Names an owner among the sources of what is derived.

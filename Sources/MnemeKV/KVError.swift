@@ -33,6 +33,15 @@ public struct KVError: MnemeError, Equatable {
         )
     }
 
+    /// Blocks may be left on a server that machines share.
+    ///
+    /// - Parameter advice: what to do, as a sentence.
+    package static func unreached(_ place: String, _ error: KVError, _ advice: String) -> KVError {
+        KVError(
+            error.code,
+            "Keys and values that were made with it may be left on \(place): \(error.message) \(advice)")
+    }
+
     /// An error of a kind, with its message.
     package init(_ code: Code, _ message: String) {
         self.code = code

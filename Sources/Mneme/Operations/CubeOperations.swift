@@ -249,6 +249,8 @@ public enum EraseOperation: Operation {
         var unsearched: String?
         /// Adapters that were made from it: out of use, their weights erased.
         var adapters: [String]?
+        /// What was found on other machines, such as a server that keeps keys and values.
+        var elsewhere: [RemoteSearch]?
         /// Copies that had left the store, as far as they hold it or held it: what became of it
         /// there.
         var copies: [ExportedCopy]?
@@ -311,7 +313,7 @@ public enum EraseOperation: Operation {
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,
             filesHolding: proof.findings.filter { !$0.offsets.isEmpty }.map(\.path),
-            unsearched: proof.unsearched)
+            unsearched: proof.unsearched, elsewhere: proof.elsewhere)
         output.name(proof.copies ?? [], for: context.principal)
         output.adapters = try await Self.adapters(id, context)
         return .value(output)

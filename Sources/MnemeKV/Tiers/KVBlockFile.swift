@@ -163,7 +163,7 @@ public struct KVBlockFile: Sendable, Equatable {
     // MARK: Reading
 
     /// The bytes of a block, in a file or in memory.
-    private struct Source {
+    struct Source {
         var name: String, size: Int
         /// Fills a buffer from an offset on; false if that is not possible.
         var fill: (UnsafeMutableRawBufferPointer, Int) -> Bool
@@ -215,6 +215,13 @@ public struct KVBlockFile: Sendable, Equatable {
         } catch let error as SealError {
             throw KVError(error.code == .wrongKey ? .foreign : .damaged, error.description)
         }
+    }
+
+    /// The header of a block, wherever it lies; the rows are not looked at.
+    ///
+    /// - Throws: ``KVError`` if the header is unsound, or of another key.
+    static func header(_ source: Source, key: DataKey?) throws -> KVBlockFile {
+        try opened(source, key).header().0
     }
 
     private static func with<Result>(

@@ -126,7 +126,7 @@ enum AnswerSchema {
         case "erase":
             shape([
                 "erased": id, "report?": text, "filesSearched?": count, "filesHolding?": list(text),
-                "unsearched?": text, "copies?": list(object), "adapters?": list(text),
+                "unsearched?": text, "elsewhere?": list(object), "copies?": list(object), "adapters?": list(text),
             ])
         case "history":
             shape([

@@ -40,7 +40,7 @@ enum Home {
     }
 
     /// The memories of a store, with what belongs to them on this machine: the keys of
-    /// packages, and the KV blocks in ``kv`` and ``adapters``, so that erasing reaches them.
+    /// packages, and the KV blocks in ``kv`` and ``adapters``, so that erasing reaches them, on a server that machines share, too.
     ///
     /// - Parameters:
     ///   - path: the store's file or URL; indexes are in ``indexFolder(of:)``.
@@ -66,6 +66,7 @@ enum Home {
         if FileManager.default.fileExists(atPath: kv) {
             memory.attach(FolderMemory(try kvFolder()))
         }
+        for tier in try remoteTiers() { memory.attach(tier) }
         memory.attach(AdapterMemory(adapters))
         return memory
     }

@@ -18,7 +18,7 @@ struct KVCommand: AsyncParsableCommand {
         subcommands: [
             List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self,
             Import.self, Erase.self,
-            Verify.self, AllocBench.self, Eval.self, Stream.self,
+            Verify.self, Remotes.self, AllocBench.self, Eval.self, Stream.self,
             ReuseEval.self,
         ], defaultSubcommand: List.self)
 

@@ -33,7 +33,7 @@ struct KVOptions: ParsableArguments {
     /// The remote tier. Blocks there are encrypted with the key of this machine if one is set.
     @Option(
         help: ArgumentHelp(
-            "A Redis or Valkey server that machines share their KV cache through: redis://[[user]:password@]host[:port][/database].",
+            "A Redis or Valkey server that machines share their KV cache through: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS, with ?ca=FILE and &cert=FILE&key=FILE where it needs them.",
             valueName: "url"))
     var kvRemote: String?
 
@@ -115,7 +115,7 @@ struct KVOptions: ParsableArguments {
         return try Engine(
             model, limits: limits,
             folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
-            remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) },
+            remote: kvRemote.map { try Home.remoteTier($0) },
             codec: kvCodec, adapters: Home.adapters)
     }
 }

@@ -140,7 +140,17 @@ extension EraseOperation: TextRendering {
         return
             "Erased \(Answer.string(value, "erased")) for good. \(Answer.string(value, "filesSearched")) files were looked through: \(found). Report: \(Answer.string(value, "report"))"
             + (value["unsearched"] == nil ? "" : "\n" + Answer.string(value, "unsearched"))
-            + copies(value) + adapters(value)
+            + elsewhere(value) + copies(value) + adapters(value)
+    }
+
+    /// A line for each other machine that was searched.
+    private static func elsewhere(_ value: JSONValue) -> String {
+        (value["elsewhere"]?.array ?? []).map { place in
+            let line =
+                "\n\(Answer.string(place, "place")): \(Answer.string(place, "searched")) blocks of keys and values were looked at, "
+            let found = Answer.string(place, "found")
+            return line + (found == "0" ? "none was made of it" : Terminal.styled("\(found) were made of it", .yellow))
+        }.joined()
     }
 
     /// A line for each adapter that went out of use, with the command that makes it anew.
