@@ -124,10 +124,32 @@ final class RedisClient: Sendable {
 
     private func receive(_ connection: Connection) throws -> UnsafeMutablePointer<redisReply> {
         var reply: UnsafeMutableRawPointer?
-        guard redisGetReply(connection.context, &reply) == REDIS_OK, let reply else {
+        var (status, code) = (REDIS_ERR, Int32(0))
+        Self.withoutBrokenPipes {
+            status = redisGetReply(connection.context, &reply)
+            code = errno
+        }
+        guard status == REDIS_OK, let reply else {
+            errno = code
             throw broken(connection)
         }
         return reply.assumingMemoryBound(to: redisReply.self)
+    }
+
+    /// Runs `body` with SIGPIPE held back from this thread: hiredis writes to a connection whose other
+    /// end may be closed, which ends a program that has not ignored the signal. It gets an error then.
+    private static func withoutBrokenPipes(_ body: () -> Void) {
+        var (signal, former, pending) = (sigset_t(), sigset_t(), sigset_t())
+        sigemptyset(&signal)
+        sigaddset(&signal, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signal, &former)
+        body()
+        guard sigismember(&former, SIGPIPE) == 0 else { return }
+        // What came meanwhile is taken; it would come as soon as the signal is let through.
+        sigpending(&pending)
+        var number: Int32 = 0
+        if sigismember(&pending, SIGPIPE) == 1 { sigwait(&signal, &number) }
+        pthread_sigmask(SIG_SETMASK, &former, nil)
     }
 
     /// The connection is of no use any more.

@@ -329,10 +329,16 @@ package final class PGConnection {
             guard unsent >= 0 else { throw lost() }
             if unsent == 0, PQisBusy(handle) == 0 { break }
             guard try isReady(unsent == 1 ? POLLIN | POLLOUT : POLLIN, until: min(end, silence.end)) else {
-                guard ContinuousClock.now < end else { throw PGFailure.silent }
-                if try silence.isBroken() {
+                do {
+                    guard ContinuousClock.now < end else { throw PGFailure.silent }
+                    if try silence.isBroken() {
+                        throw PGFailure.connectionLost("the connection was silent, and nothing ran behind it")
+                    }
+                } catch {
+                    // Nobody waits for this one again: what is tried on it fails at once.
+                    shutdown(PQsocket(handle), Int32(SHUT_RDWR))
                     pending = []
-                    throw PGFailure.connectionLost("the connection was silent, and nothing ran behind it")
+                    throw error
                 }
                 continue
             }
