@@ -28,5 +28,5 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
     /// Every check, by role of the store: cubes, feed, access, policy, audit, jobs, exports,
     /// maintenance. Each needs an empty store of its own; they may run at the same time.
     public static let all =
-        cubes + feed + access + policy + audit + jobs + exports + maintenance
+        cubes + forms + feed + access + policy + audit + jobs + exports + maintenance
 }
