@@ -20,7 +20,8 @@ struct BenchCommand: AsyncParsableCommand {
             BenchSchemasCommand.self, BenchTrainCommand.self,
             BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,
             BenchConvoMemCommand.self, BenchMemTrackCommand.self, BenchGlobalQACommand.self,
-            BenchEvoMemoryCommand.self, BenchEfficientLLMCommand.self, BenchCompareCommand.self,
-            BenchAdaptersCommand.self,
+            BenchEvoMemoryCommand.self, BenchLocobenchAgentCommand.self, BenchSCBenchCommand.self,
+            BenchEfficientLLMCommand.self,
+            BenchCompareCommand.self, BenchAdaptersCommand.self,
         ])
 }

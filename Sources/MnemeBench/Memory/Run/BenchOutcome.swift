@@ -2,7 +2,7 @@
 public struct BenchOutcome: Sendable, Codable, Equatable {
     /// The history, the question and its kind.
     public var episode: String, question: String, category: String
-    /// Scores between 0 and 1, by name; those that do not apply are left out.
+    /// Scores by name, between 0 and 1 but for counts (turns, calls); those that do not apply are left out.
     public var metrics: [String: Double]
     /// The answer; empty where only recall was measured.
     public var answer: String

@@ -80,7 +80,7 @@ public struct BenchReport: Sendable, Codable {
     }
 
     /// Scores of a group of questions. Values of one history are drawn together.
-    private static func row(_ category: String, _ group: [BenchOutcome], _ seed: UInt64) -> Row {
+    static func row(_ category: String, _ group: [BenchOutcome], _ seed: UInt64) -> Row {
         let names = Set(group.flatMap(\.metrics.keys))
         var metrics: [String: MeanInterval] = [:]
         for name in names {
