@@ -14,6 +14,9 @@ public struct ChatMemory: Sendable {
     private let limit: Int
     /// Owners whose memories are recalled besides, such as a team.
     private let also: [Owner]
+    /// Up to how many tokens of memories all of them go into the prompt, instead of what is recalled: 0, the usual,
+    /// recalls always. `mneme bench convomem` measures which number serves a model.
+    public var router = ContextRouter(fullTokens: 0)
 
     /// - Parameters:
     ///   - memory: what is recalled from and remembered in.
@@ -32,10 +35,12 @@ public struct ChatMemory: Sendable {
         self.limit = limit
     }
 
-    /// The memories that bear on what the user says.
+    /// The memories that bear on what the user says; all there are while they are short enough for the ``router``.
     public func recall(_ text: String) async throws -> [RecalledMemory] {
         let question = String(text.prefix(2000))
         guard !TextAnalyzer.words(question).isEmpty else { return [] }
+        let all = try await memory.whole(of: [scope.owner] + also, router, question: question, by: caller)
+        if let all { return all }
         var request = RecallRequest(question, owner: scope.owner)
         request.limit = limit
         request.also = also

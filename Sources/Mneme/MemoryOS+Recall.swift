@@ -151,7 +151,7 @@ extension MemoryOS {
 
     /// Tokens of a memory by the embedder's tokenizer; without one, four bytes a
     /// token, a rough estimate.
-    private func tokenCount(_ cube: MemCube) -> Int {
+    func tokenCount(_ cube: MemCube) -> Int {
         embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
     }
 

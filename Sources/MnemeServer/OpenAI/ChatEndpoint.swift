@@ -55,11 +55,13 @@ struct ChatEndpoint: Sendable {
         }
         let principal = caller.principal
         let owner = try principal.owner(tenant: options.tenant, user: options.user)
-        return ChatMemory(
+        var chat = ChatMemory(
             memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options.session),
             also: try options.also.map { try principal.owner(tenant: owner.tenant, user: $0) },
             by: caller,
             limit: options.limit)
+        chat.router.fullTokens = options.wholeHistory
+        return chat
     }
 }
 

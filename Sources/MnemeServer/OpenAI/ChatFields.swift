@@ -52,6 +52,8 @@ struct MemoryOptions: Sendable {
     var session: String?
     /// Memories handed to the model at most.
     var limit = 6
+    /// Tokens up to which all memories are handed to it instead; 0 recalls always.
+    var wholeHistory = 0
     /// Users whose memories are recalled besides.
     var also: [String] = []
     /// True if the turn is remembered.
@@ -151,12 +153,14 @@ enum ChatFields {
         static let session = RequestField<String>("session")
         /// Memories in the prompt at most; 6 if left out.
         static let limit = RequestField<Int>("limit", in: 1...50)
+        /// Tokens of memories up to which all of them are in the prompt, instead of what is recalled; 0 if left out.
+        static let wholeHistory = RequestField<Int>("whole_history", in: 0...1_000_000)
         /// Other users whose memories the caller may see.
         static let also = RequestField<[String]>("also")
         /// False recalls only; true if left out.
         static let remember = RequestField<Bool>("remember")
         /// Every field of `memory`.
-        static let all: [any AnyRequestField] = [user, tenant, session, limit, also, remember]
+        static let all: [any AnyRequestField] = [user, tenant, session, limit, wholeHistory, also, remember]
 
         /// The options of a request, with defaults for what it leaves out.
         static func options(_ fields: JSONFields) throws -> MemoryOptions {
@@ -165,6 +169,7 @@ enum ChatFields {
                 user: try user.read(fields), tenant: try tenant.read(fields),
                 session: try session.read(fields),
                 limit: try limit.read(fields) ?? standard.limit,
+                wholeHistory: try wholeHistory.read(fields) ?? standard.wholeHistory,
                 also: try also.read(fields) ?? standard.also,
                 remembers: try remember.read(fields) ?? standard.remembers)
         }

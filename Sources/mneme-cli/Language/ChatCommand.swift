@@ -30,6 +30,12 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "Whose memory.") var user = "default"
     /// Further owners in the same tenant, which are read only.
     @Option(help: "A vault to recall from besides, such as a team's; may be repeated.") var also: [String] = []
+    /// 0 recalls always; `mneme bench convomem` measures where recall becomes worth as much.
+    @Option(
+        help: ArgumentHelp(
+            "Give the model all memories while they have so many tokens at most, instead of what is recalled.",
+            valueName: "tokens"))
+    var wholeHistory = 0
     /// The session of the turns, which makes them conversation neighbours.
     @Option(help: "The conversation that turns are remembered in; today's date if left out.")
     var session: String?
@@ -38,6 +44,14 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var kv: KVOptions
     @OptionGroup var store: StoreOptions
+
+    /// Refuses a number of tokens that makes no sense.
+    func validate() throws {
+        guard (0...1_000_000).contains(wholeHistory) else {
+            throw ValidationError("--whole-history lies between 0 and 1000000 tokens.")
+        }
+        guard wholeHistory == 0 || memory else { throw ValidationError("--whole-history needs --memory.") }
+    }
 
     /// A turn a line, until an empty one. The first error ends the talk: what was said before it
     /// stays remembered.
@@ -83,8 +97,10 @@ struct ChatCommand: AsyncParsableCommand {
     private func chatMemory(_ memory: MemoryOS) -> ChatMemory {
         let session =
             session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
-        return ChatMemory(
+        var chat = ChatMemory(
             memory, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
+        chat.router.fullTokens = wholeHistory
+        return chat
     }
 
     /// True if somebody types the lines; then there is a prompt, and figures after each answer.
