@@ -44,10 +44,10 @@ public final class AgentWorkspace {
     /// Does what a call asks for.
     ///
     /// - Throws: `StoreError`, `ModelError`. What the agent did wrong is said in the result.
-    public func answer(_ tool: String, _ parameters: [String: String]) async throws -> AgentToolResult {
-        guard let tool = AgentTool(rawValue: tool) else {
+    public func answer(_ name: String, _ parameters: [String: String]) async throws -> AgentToolResult {
+        guard let tool = AgentTool(rawValue: name) else {
             let names = AgentTool.allCases.map(\.rawValue).joined(separator: ", ")
-            return .failed("There is no tool '\(tool.prefix(40))'. There are \(names).")
+            return .failed("There is no tool '\(name.prefix(40))'. There are \(names).")
         }
         let query = (parameters["query"] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
         switch tool {
