@@ -71,7 +71,7 @@ public struct AgentScenario: Sendable, Equatable {
             try fields.text("task_category") ?? original?.text("task_category") ?? fields.text("category") ?? category
         let prompt = try original?.answer("task_prompt") ?? fields.answer("task_prompt")
         task = try [fields.text("description"), prompt].compactMap(\.self).joined(separator: "\n\n")
-        groundTruth = try Self.prose(original?.value("ground_truth") ?? fields.value("ground_truth"))
+        groundTruth = Self.prose(original?.value("ground_truth") ?? fields.value("ground_truth"))
         contextFiles = try (fields.texts("context_files") ?? []).map(Self.path)
         try readFiles(fields.value("project_files"))
         guard !task.isEmpty, task.utf8.count <= Self.promptBytes else {

@@ -1,5 +1,5 @@
 import Foundation
-public import Mneme
+import Mneme
 import MnemeBase
 
 /// A project's files, and Mneme's memory of them: each file is remembered in pieces of forty lines, and

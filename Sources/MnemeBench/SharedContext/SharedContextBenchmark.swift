@@ -2,6 +2,7 @@ import Foundation
 import MnemeBase
 public import MnemeEngine
 import MnemeKV
+import MnemeModels
 
 /// SCBench (Li et al. 2025, arXiv:2412.10319): one long context, many requests. What does a policy, a codec or a
 /// selector lose when a KV cache is used again, and what does using it again save?

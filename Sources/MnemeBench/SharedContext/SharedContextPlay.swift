@@ -2,6 +2,7 @@ import Foundation
 import MnemeBase
 import MnemeEngine
 import MnemeKV
+import MnemeModels
 
 /// One context in one mode: its tokens, computed once, and the answers to its requests from what each policy keeps.
 struct SharedContextPlay {

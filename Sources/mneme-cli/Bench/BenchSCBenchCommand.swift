@@ -4,6 +4,7 @@ import Mneme
 import MnemeBench
 import MnemeEngine
 import MnemeKV
+import MnemeModels
 
 /// `mneme bench scbench`: many requests of one long context, as a conversation and alone, answered from what policies,
 /// codecs and selectors keep of the KV cache; the score by turn, bytes, and the time to the first token with and
