@@ -13,7 +13,8 @@ extension MemoryOS {
     ///   - caller: finds what it may read, as if there were nothing else.
     /// - Throws: `InputError` for an empty question, `AccessError`, `StoreError`, `ModelError`. An
     ///   embedder out of reach is no error: words alone decide, and ``RecallResult/warning`` says so.
-    /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
+    /// - Complexity: see `WordSearch` and `VectorIndex`. All memories are passed through only for a
+    ///   filter other than a session, and for a time that the question names.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws
         -> RecallResult
     {

@@ -758,14 +758,15 @@ def kill_during_writes(isEncrypted):
 
 @test
 def killed_while_tables_are_written():
-    """kill -9 while the tables of words, documents and links are written: they are whole or made again, and answers stay."""
+    """kill -9 while tables of words, documents and links are written: they are whole or made again, and answers stay."""
     rounds, seed = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.randrange(1 << 30)
     generator = random.Random(seed)
     with Folder() as f:
         with open(f.path + "/lines.jsonl", "w") as lines:
             for number in range(6_000):
-                lines.write(json.dumps({"text": f"Item {number}: the {generator.choice('anvil boat kettle quilt violin'.split())} of room "
-                                                f"{number % 97} was seen by guard {number % 31}.", "session": f"s{number // 20}"}) + "\n")
+                thing = generator.choice("anvil boat kettle quilt violin".split())
+                text = f"Item {number}: the {thing} of room {number % 97} was seen by guard {number % 31}."
+                lines.write(json.dumps({"text": text, "session": f"s{number // 20}"}) + "\n")
         f.run("import", f.path + "/lines.jsonl", "--no-embedder")
         ask = ("recall", "Which quilt did guard 7 see in room 12?", "--limit", "8", "--no-embedder")
         answer = lambda: [m["memory"]["id"] for m in f.json(*ask)["memories"]]
@@ -793,9 +794,10 @@ def killed_while_tables_are_written():
                     damaged += 1
                 else:
                     os.unlink(path)
-            process = subprocess.Popen([BINARY, *ask], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            # Most writing is at the end.
-            time.sleep(whole * generator.uniform(0.4, 1.05))
+            process = subprocess.Popen(
+                [BINARY, *ask], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Most writing is at the end; some come to it.
+            time.sleep(whole * generator.uniform(0.5, 1.3))
             kills += process.poll() is None
             process.kill()
             process.wait()
