@@ -797,7 +797,7 @@ def killed_while_tables_are_written():
             process = subprocess.Popen(
                 [BINARY, *ask], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             # Most writing is at the end; some come to it.
-            time.sleep(whole * generator.uniform(0.5, 1.3))
+            time.sleep(whole * generator.uniform(0.4, 1.15))
             kills += process.poll() is None
             process.kill()
             process.wait()
