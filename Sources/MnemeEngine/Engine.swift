@@ -59,8 +59,9 @@ public final class Engine: Sendable {
         /// How keys and values of answers are compressed where a request says nothing; nil keeps
         /// all as they are.
         public var kv: KVCompression?
-        /// Says which requests start beside those that run.
-        public var admission: any AdmissionPolicy = AggressiveAdmission()
+        /// Says which requests start beside those that run; the default is what replays are best
+        /// with, see docs/replay.md.
+        public var admission: any AdmissionPolicy = PastFuture()
         /// Writes down which requests were answered, to be replayed.
         public var recorder: RequestRecorder?
         /// Told of each round of the loop, by tests.

@@ -46,7 +46,7 @@ import Testing
         try await TinyModel.with { model, _ in
             var limits = Engine.Limits()
             limits.admission = try AdmissionCatalog.policy(admission)
-            limits.kvBytes = 26 * KVShape(model.decoder.configuration).blockBytes
+            limits.kvBytes = 14 * KVShape(model.decoder.configuration).blockBytes
             (limits.sequences, limits.draftTokens) = (5, 0)
             let driver = Driver()
             limits.rounds = .init(begins: { driver.begins() }, planned: { driver.planned($0) })
@@ -88,7 +88,7 @@ import Testing
             }
             #expect(trace.count == 40)
             var settings = ReplaySettings()
-            (settings.kvTokens, settings.stepTokens) = (26 * KVShape.blockTokens, model.decoder.stepTokens)
+            (settings.kvTokens, settings.stepTokens) = (14 * KVShape.blockTokens, model.decoder.stepTokens)
             (settings.sequences, settings.admission) = (5, limits.admission)
             settings.cost.step = 0x1p-17
             (settings.cost.token, settings.cost.promptRow) = (0, 0)

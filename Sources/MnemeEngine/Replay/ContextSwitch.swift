@@ -1,12 +1,12 @@
-/// What becomes of the keys and values of a sequence that is put back, beyond what the prefix cache
-/// keeps: copied to the machine's other memory and back, or computed again.
+/// What becomes of the keys and values of a sequence that is put back or has ended, beyond what the
+/// prefix cache keeps: copied to the machine's other memory and back, or computed again.
 package protocol ContextSwitch: Sendable {
     /// Whether blocks are copied to the other memory.
     var copies: Bool { get }
     /// Whether steps of others go on meanwhile.
     var isAsynchronous: Bool { get }
-    /// Whether copies stay when they are read, so that a block is written once; and whether those of
-    /// answers that ended are made, too, for a conversation's next turn.
+    /// Whether copies stay when they are read, so that a block is written once, however often its
+    /// sequence is put back, and for all turns of a conversation.
     var keepsCopies: Bool { get }
     /// Copies that are made of blocks which stand in so many pieces of memory.
     func calls(blocks: Int, pieces: Int) -> Int

@@ -119,7 +119,7 @@ package struct Replay {
         let plan = queue.plan()
         planned?(plan)
         if let sequence = queue.running.first(where: { $0.id == plan.preempted }) {
-            swapper.release(sequence, ended: false, at: clock.now)
+            swapper.release(sequence, at: clock.now)
         }
         if queue.putBack(plan) { meter.preempted += 1 }
         for var sequence in queue.takeAdmitted(plan) {
@@ -226,7 +226,7 @@ package struct Replay {
             let sequence = queue.running[i]
             guard sequence.answered >= sequence.completionTokens else { continue }
             queue.admission.didFinish(completionTokens: sequence.answered)
-            swapper.release(sequence, ended: true, at: now)
+            swapper.release(sequence, at: now)
             sequence.session?.close(sequence.token, computed: sequence.position)
             meter.finish(sequence, settings)
         }

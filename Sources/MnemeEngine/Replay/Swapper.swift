@@ -19,9 +19,9 @@ struct Swapper {
         host = HostMemory(capacity: settings.hostTokens / KVShape.blockTokens)
     }
 
-    /// A sequence gives its memory up, or has ended.
-    mutating func release(_ sequence: ReplaySequence, ended: Bool, at now: Double) {
-        guard way.copies, way.keepsCopies || !ended, let session = sequence.session else { return }
+    /// A sequence gives its memory up, or has ended: a conversation's next turn goes on behind it.
+    mutating func release(_ sequence: ReplaySequence, at now: Double) {
+        guard way.copies, let session = sequence.session else { return }
         let names = sequence.request.prefixNames(of: KVShape.blockTokens, tokens: sequence.position)
         let isNew = host.add(names)
         let numbers = zip(session.blockNumbers, isNew).filter { $0.1 || !way.keepsCopies }.map(\.0)

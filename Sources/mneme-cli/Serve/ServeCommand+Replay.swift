@@ -28,7 +28,7 @@ extension ServeCommand {
             help: ArgumentHelp(
                 "Who may start beside those that run: \(AdmissionCatalog.names.joined(separator: ", ")).",
                 valueName: "name"))
-        var admission = AdmissionCatalog.names
+        var admit = AdmissionCatalog.names
         @Option(
             parsing: .upToNextOption,
             help: ArgumentHelp(
@@ -103,7 +103,7 @@ extension ServeCommand {
             var rows: [Row] = []
             for split in split {
                 for contextSwitch in contextSwitch {
-                    for admission in admission {
+                    for admission in admit {
                         settings.admission = try AdmissionCatalog.policy(admission)
                         settings.split = try CoreSplitCatalog.split(split)
                         settings.contextSwitch = try ContextSwitchCatalog.named(contextSwitch)
