@@ -142,7 +142,8 @@ struct RedisTLSTests {
         #expect(message("rediss://localhost:\(server.port)").contains("?ca=FILE"))
         #expect(message(authority.url(other)).contains("other names than localhost"))
         #expect(message(authority.url(other, host: "127.0.0.1")).contains("other names than 127.0.0.1"))
-        #expect(message(authority.url(plain)).contains("no TLS"))
+        // Redis without TLS waits for the rest of what it takes for a command.
+        #expect(message(authority.url(plain)).contains("does not answer"))
         #expect(message(authority.url(strict)).contains("&key=FILE"))
         #expect(message(authority.url(strict, authority.client)) == "")
         // Files that are not there, or hold something else.

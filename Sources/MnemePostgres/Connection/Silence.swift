@@ -24,7 +24,7 @@ struct PGBackend {
         try db.number(
             """
             SELECT count(*) FROM pg_stat_activity
-            WHERE pid = ? AND backend_start::text = ? AND state NOT LIKE 'idle%'
+            WHERE pid::bigint = ? AND backend_start::text = ? AND state NOT LIKE 'idle%'
                 AND wait_event_type IS DISTINCT FROM 'Client'
             """, [number, began]) == 1
     }
@@ -33,7 +33,8 @@ struct PGBackend {
     func end(_ db: PGConnection) throws {
         _ = try db.rows(
             """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ? AND backend_start::text = ?
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE pid::bigint = ? AND backend_start::text = ?
             """, [number, began])
     }
 }
