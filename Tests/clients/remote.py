@@ -69,9 +69,12 @@ def chat(server, text, user):
 def erasing_reaches_the_server(f, redis):
     f.environment["MNEME_EMBEDDER"] = "none"
     with Server(f, "--model", "smollm2", "--kv-remote", redis.url, "--kv-disk", "0") as server:
-        for user in ("ana", "tom"): chat(server, f"My secret word is Xylophone-{user}. " * 12, user)
-        for _ in range(100):
-            if redis.ask("EXISTS", "mneme:kv:source:owner:default/ana", "mneme:kv:source:owner:default/tom") == "2": break
+        chat(server, "My secret word is Xylophone-4711. " * 12, "ana")
+        chat(server, "Boats are what I like to talk about, for as long as anybody listens. " * 8, "tom")
+        # Both begin alike; each has blocks of its own behind that.
+        sets = ["mneme:kv:source:owner:default/ana", "mneme:kv:source:owner:default/tom"]
+        for _ in range(150):
+            if redis.ask("SDIFF", *sets) and redis.ask("SDIFF", *reversed(sets)): break
             time.sleep(0.1)
     # The list of servers knows it, without the password.
     with open(f.path + "/kv-remotes") as file: kept = file.read()
