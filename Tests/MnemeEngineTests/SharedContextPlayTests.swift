@@ -12,12 +12,14 @@ import Testing
 struct SharedContextPlayTests {
     private static let data = BenchData(path: nil, name: "sample", digest: "0")
 
-    private func benchmark(_ names: [String], _ change: (inout SharedContextBenchmark.Settings) -> Void = { _ in })
-        throws -> SharedContextBenchmark
-    {
+    /// A benchmark of two small contexts whose answers are short, or of others.
+    private func benchmark(
+        _ names: [String], tasks: Set<SharedContextTask> = [.passkey, .manyShot],
+        _ change: (inout SharedContextBenchmark.Settings) -> Void = { _ in }
+    ) throws -> SharedContextBenchmark {
         var sample = SharedContextSample()
         (sample.bytes, sample.turns) = (900, 2)
-        let records = sample.records().filter { [.kv, .passkey].contains($0.turns[0].task) }
+        let records = sample.records().filter { tasks.contains($0.turns[0].task) }
         var settings = SharedContextBenchmark.Settings()
         settings.subjects = try names.map { try KVPolicyBenchmark.Subject($0) }
         (settings.context, settings.budgets) = (1024, [0.5])
@@ -38,7 +40,7 @@ struct SharedContextPlayTests {
         let report = SharedContextReport(first, log)
         #expect(report.rows.map(\.policy) == ["full", "int8", "snapkv", "full", "int8", "snapkv"])
         for row in report.rows {
-            #expect(row.turns.count == 2 && Set(row.tasks.keys) == ["kv", "passkey"])
+            #expect(row.turns.count == 2 && Set(row.tasks.keys) == ["many_shot", "passkey"])
             let mean = row.turns.reduce(0, +) / 2
             #expect(abs(mean - row.score.mean) < 1e-9)
             // What is there is not computed again.
@@ -79,7 +81,7 @@ struct SharedContextPlayTests {
         #expect(throws: EngineError.self) { try self.benchmark([]) { $0.context = 100 } }
         #expect(throws: EngineError.self) { try self.benchmark([]) { $0.context = 1 << 30 } }
         // Requests and answers of 150 tokens leave no room in 256.
-        let tight = try benchmark([]) { $0.context = 256 }
+        let tight = try benchmark([], tasks: [.kv]) { $0.context = 256 }
         let log = try BenchLog(nil, tight.header)
         #expect(throws: EngineError.self) { try tight.run(log) { _, _ in } }
     }
