@@ -61,8 +61,9 @@ import Testing
         let limiters = (0..<2).map { _ in SharedRateLimiter(perMinute: 6_000) { try bucket.take($0, $1) } }
         let passed = await passing(1_500, limiters)
         #expect(passed == 1_000)
-        // Twenty slices, and at least one server is refused: that is believed for a second.
-        #expect((21...24).contains(bucket.asked))
+        // Twenty slices, and at least one server is refused: that is believed for a second, of which a
+        // slow machine may take some.
+        #expect((21...60).contains(bucket.asked))
         let wait = await limiters[0].wait(for: "ana")
         #expect(wait.map { $0 > 5 && $0 <= 7 } == true)
     }

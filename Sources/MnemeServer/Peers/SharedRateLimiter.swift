@@ -11,8 +11,11 @@ package actor SharedRateLimiter {
     private struct Slice {
         /// Requests that may pass without asking.
         var requests = 0
-        /// When the bucket has another, as it said; and until when that is believed.
-        var ready = ContinuousClock.now, refusedUntil: ContinuousClock.Instant?
+        /// When the bucket has another, as it said.
+        var ready = ContinuousClock.now
+        /// When it said so, and until when that is believed; nil where it gave some at last.
+        var refused = ContinuousClock.now
+        var refusedUntil: ContinuousClock.Instant?
         /// Until when the server's own limit holds.
         var aloneUntil: ContinuousClock.Instant?
         var used = ContinuousClock.now
@@ -42,6 +45,7 @@ package actor SharedRateLimiter {
     package func wait(for caller: String, own limit: Int? = nil) async -> Double? {
         let perMinute = limit ?? perMinute
         guard perMinute > 0 else { return nil }
+        let began = ContinuousClock.now
         while true {
             let now = ContinuousClock.now
             var slice = slices[caller] ?? Slice()
@@ -55,7 +59,10 @@ package actor SharedRateLimiter {
                 slices[caller] = slice
                 return nil
             }
-            if let end = slice.refusedUntil, now < end { return max(0.001, (slice.ready - now) / .seconds(1)) }
+            // What the bucket said since this request began holds for it, however late it is read.
+            if let end = slice.refusedUntil, now < end || slice.refused >= began {
+                return max(0.001, (slice.ready - now) / .seconds(1))
+            }
             if let asking = slice.asking {
                 await asking.value
                 continue
@@ -79,6 +86,7 @@ package actor SharedRateLimiter {
         if let grant {
             slice.requests += grant.requests
             if grant.requests == 0 {
+                slice.refused = now
                 slice.ready = now + .seconds(grant.wait)
                 // Another server's caller may be given a higher limit meanwhile.
                 slice.refusedUntil = now + .seconds(min(grant.wait, 1))
