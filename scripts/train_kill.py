@@ -85,6 +85,9 @@ def main():
             trainings += 1
             while True:
                 goes_on = os.path.exists(home + "/adapters/.boats.training/checkpoint")
+                # Killed between its end and the process's.
+                if not goes_on and os.path.exists(home + "/adapters/boats"):
+                    break
                 process = start(home, goes_on)
                 resumed += goes_on
                 if kills < a.rounds:
