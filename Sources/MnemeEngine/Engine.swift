@@ -198,6 +198,11 @@ public final class Engine: Sendable {
     /// Names of the adapters that requests may name.
     public var adapterNames: [String] { adapters?.names() ?? [] }
 
+    /// What is known of an adapter besides its weights; nil if it came without a record.
+    ///
+    /// - Throws: ``MnemeModels/AdapterError`` if there is none of this name, or the record is damaged.
+    public func adapterRecord(_ name: String) throws -> AdapterRecord? { try adapters?.record(name) }
+
     /// An adapter that a request names; nil if it names none.
     ///
     /// - Throws: as ``AdapterRegistry/adapter(_:)``.

@@ -96,8 +96,8 @@ extension MemoryServer {
     /// behind the model's name, as in `smollm2:work-notes`.
     ///
     /// - Throws: ``UnknownModel`` if it names another model than the one that is served,
-    ///   `InputError` if it names two adapters.
-    func language(for request: WireRequest) throws -> ServedLanguage {
+    ///   `InputError` if it names two adapters, `AdapterError` if the caller may not use the one.
+    func language(for request: WireRequest) async throws -> ServedLanguage {
         let name = try GenerationFields.model.read(request.fields)
         guard var language else { throw UnknownModel(name: name ?? "", known: nil) }
         let named = try name.flatMap(models.adapter)
@@ -106,6 +106,7 @@ extension MemoryServer {
             throw InputError("'model' and 'adapter' name two adapters. Leave one out.")
         }
         language.adapter = named ?? adapter
+        if let name = language.adapter { try await checkAdapter(name, for: request.caller) }
         return language
     }
 

@@ -374,4 +374,52 @@ import Testing
             }
         }
     }
+
+    @Test func `an adapter answers those alone who may read the memory that stands for it`() async throws {
+        try await withAdapters { model, engine, store in
+            let keys: [(String, Set<Permission>, String?)] = [
+                ("ana's", [.read, .write], "ana"), ("ben's", [.read, .write], "ben"), ("all", [.read], nil),
+            ]
+            try await withServer(
+                keys: keys, embedder: ToyEmbedder(), language: (model, engine),
+                change: { $0.modelAlias = "small" }
+            ) { base, secrets, memory in
+                // One of Ana's, with a memory; one whose memory is in another store; the third is nobody's.
+                for (name, isHere) in [("one", true), ("two", false)] {
+                    let folder = try store.folder(name)
+                    var record = try folder.record() ?? AdapterRecord(name: name, base: "tiny")
+                    record.cube = AdapterRecord.Cube(user: "ana")
+                    try folder.write(record)
+                    let adapter = try folder.read(for: model.decoder.configuration)
+                    if isHere { try await store.remember(adapter, record, in: memory, by: .local) }
+                }
+                func chat(_ adapter: String, _ key: String) async throws -> (Int, JSONValue) {
+                    let answer = try await post(
+                        base, "/v1/chat/completions",
+                        [
+                            "messages": [["role": "user", "content": "Count."]], "max_tokens": 2,
+                            "adapter": .string(adapter),
+                        ], key: key)
+                    return (answer.status, answer.json)
+                }
+                func listed(_ key: String) async throws -> [String] {
+                    try await get(base, "/v1/models", key: key).json["data"]?.array?
+                        .compactMap { $0["id"]?.string }.filter { $0.hasPrefix("small:") } ?? []
+                }
+                let (ana, ben, all) = (secrets[0], secrets[1], secrets[2])
+                for key in [ana, all] {
+                    for name in ["one", "two", "three"] { #expect(try await chat(name, key).0 == 200) }
+                    #expect(try await listed(key) == ["small:one", "small:three", "small:two"])
+                }
+                #expect(try await chat("three", ben).0 == 200)
+                #expect(try await listed(ben) == ["small:three"])
+                for name in ["one", "two", "four"] {
+                    let (status, answer) = try await chat(name, ben)
+                    #expect(status == 404 && "\(answer)".contains("There is no adapter '\(name)'; there are three."))
+                }
+                #expect(try await get(base, "/v1/models/small:one", key: ben).status == 404)
+                #expect(try await post(base, "/api/show", ["model": "small:one"], key: ben).status == 404)
+            }
+        }
+    }
 }

@@ -51,6 +51,9 @@ final class AdapterRegistry: Sendable {
     /// Names of all that there are, for this model or another.
     func names() -> [String] { store.names() }
 
+    /// An adapter's record, nil if it has none.
+    func record(_ name: String) throws -> AdapterRecord? { try store.folder(name).record() }
+
     /// Adapters in memory, and their bytes.
     var loaded: (count: Int, bytes: Int) { state.withLockedValue { ($0.entries.count, $0.bytes) } }
 

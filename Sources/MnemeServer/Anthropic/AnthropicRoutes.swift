@@ -42,7 +42,7 @@ extension MemoryServer {
     func anthropicEndpoints() -> [Endpoint] {
         [
             endpoint(.messages) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 let call = try MessagesCall(request)
                 let answer = try await language.answer(
                     call.prompt.messages, tools: call.prompt.tools, call.generation, request.caller)
@@ -59,7 +59,7 @@ extension MemoryServer {
                     .noticing(leftOut: call.prompt.leftOut)
             },
             endpoint(.countTokens) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 let prompt = try MessagesPrompt(request)
                 let tokens = try language.model.tokens(
                     of: prompt.messages, tools: prompt.tools?.callable ?? [])

@@ -44,9 +44,10 @@ struct OllamaModels: Sendable {
 
     /// One model: its family, shape and template.
     ///
+    /// - Parameter adapters: those that the caller may name.
     /// - Throws: ``UnknownModel``.
-    func show(_ name: String) throws -> JSONValue {
-        _ = try models.entry(name, adapters: language?.engine.adapterNames ?? [])
+    func show(_ name: String, adapters: [String]) throws -> JSONValue {
+        _ = try models.entry(name, adapters: adapters)
         guard let language, !models.isEmbedder(name) else {
             return [
                 "details": ["format": "safetensors", "family": "bert"], "model_info": [:],

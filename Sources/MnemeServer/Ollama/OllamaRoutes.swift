@@ -64,7 +64,7 @@ extension MemoryServer {
     func ollamaEndpoints() -> [Endpoint] {
         [
             endpoint(.ollamaChat) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 let call = try OllamaCall(chat: request)
                 guard case .messages(let messages) = call.prompt else { return try .json([:]) }
                 let form = OllamaForm(language.model, .chat)
@@ -75,7 +75,7 @@ extension MemoryServer {
                 return try await respond(call, form, answer, language, request.caller)
             },
             endpoint(.ollamaGenerate) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 let call = try OllamaCall(generate: request)
                 let form = OllamaForm(language.model, .generate)
                 switch call.prompt {
@@ -114,7 +114,8 @@ extension MemoryServer {
                 let name = try RequestField<String>("name").read(request.fields)
                 let model = try GenerationFields.model.read(request.fields) ?? name
                 guard let model else { throw InputError("'model' is missing.") }
-                return try .json(OllamaModels(self).show(model))
+                let adapters = try await adapterNames(for: request.caller)
+                return try .json(OllamaModels(self).show(model, adapters: adapters))
             },
             endpoint(.ollamaRunning) { _ in
                 try .json(["models": .array(OllamaModels(self).running)])

@@ -40,28 +40,28 @@ extension WireRoute {
 }
 
 extension MemoryServer {
-    /// The adapters that requests may name.
-    private var adapterNames: [String] { language?.engine.adapterNames ?? [] }
-
     /// OpenAI's routes, answered.
     func openAIEndpoints() -> [Endpoint] {
         [
             endpoint(.chat) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 return try await ChatEndpoint(language: language, memory: memory)
                     .answer(ChatCall(request.fields, body: request.text), request.caller)
             },
             endpoint(.completions) { request in
-                let language = try language(for: request)
+                let language = try await language(for: request)
                 return try await CompletionsEndpoint(language: language)
                     .answer(CompletionCall(request.fields, body: request.text), request.caller)
             },
             endpoint(.embeddings) { request in
                 try await EmbeddingsEndpoint.answer(request.fields, memory: memory)
             },
-            endpoint(.models) { _ in try .json(models.list(adapters: adapterNames)) },
+            endpoint(.models) { request in
+                try .json(models.list(adapters: try await adapterNames(for: request.caller)))
+            },
             endpoint(.model) { request in
-                try .json(models.entry(try request.part("id"), adapters: adapterNames))
+                let adapters = try await adapterNames(for: request.caller)
+                return try .json(models.entry(try request.part("id"), adapters: adapters))
             },
         ]
     }

@@ -68,7 +68,7 @@ extension MemoryServer {
         return [
             endpoint(.createResponse) { request in
                 try await ResponsesEndpoint(
-                    language: try language(for: request), memory: memory, request: request
+                    language: language(for: request), memory: memory, request: request
                 ).answer()
             },
             endpoint(.response) { request in
