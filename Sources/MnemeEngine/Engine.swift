@@ -200,7 +200,7 @@ public final class Engine: Sendable {
 
     /// What is known of an adapter besides its weights; nil if it came without a record.
     ///
-    /// - Throws: ``MnemeModels/AdapterError`` if there is none of this name, or the record is damaged.
+    /// - Throws: `AdapterError` if there is none of this name, or the record is damaged.
     public func adapterRecord(_ name: String) throws -> AdapterRecord? { try adapters?.record(name) }
 
     /// An adapter that a request names; nil if it names none.

@@ -38,7 +38,9 @@ public struct StepPlan: Sendable, Equatable {
 public enum StepScheduler {
     /// The next step; empty if there is nothing to do.
     ///
-    /// - Parameter admission: says which requests may start beside those that run.
+    /// - Parameters:
+    ///   - view: what waits, what runs, and the room that there is.
+    ///   - admission: says which requests may start beside those that run.
     /// - Complexity: O((running + waiting)·started), and the policy's for each that starts.
     public static func plan(
         _ view: EngineView, admission: some AdmissionPolicy = AggressiveAdmission()

@@ -61,7 +61,7 @@ public final class JobRunner: Sendable {
     /// Looks for work every second until the task is cancelled; what runs then is put back.
     ///
     /// Where servers share the store, and tell each other of jobs, an empty queue is looked at every
-    /// ``idlePause`` seconds only, and when one is added.
+    /// `idlePause` seconds only, and when one is added.
     public func run() async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {

@@ -51,7 +51,7 @@ public struct AdapterLearner: AdapterPromoter {
         var other: [Int32]
     }
 
-    /// Learns, measures, keeps or drops, see ``AdapterPromoter``.
+    /// Learns, measures, keeps or drops, see `AdapterPromoter`.
     ///
     /// - Throws: `InputError` if the name is another adapter's; `TrainingError`, `EngineError`,
     ///   `StoreError`, `FileError`. Nothing is kept then, but the checkpoint.

@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import MnemeBase
 
-/// Writes a line for each request that an engine has answered, in the format of ``TraceFile``: when
+/// Writes a line for each request that an engine has answered, in the format of `TraceFile`: when
 /// it came, its tokens' numbers, and which blocks of its prompt equal others'. No text, no token, no
 /// name can be read from it.
 ///

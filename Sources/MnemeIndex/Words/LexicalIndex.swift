@@ -1,7 +1,7 @@
 /// An inverted index over documents that stand in sessions (a conversation's turns), scored by BM25
 /// at three widths from one set of postings: the document, a window of its neighbours, its session.
 ///
-/// Scores are ``BM25``, divided by the highest that the query could reach, so that they lie in 0…1
+/// Scores are BM25, divided by the highest that the query could reach, so that they lie in 0…1
 /// and compare across queries. ``WordSearch`` finds the highest; ``score(_:sessions:)`` computes all.
 public struct LexicalIndex: Sendable {
     /// Postings of the file that the index was read from; none in a new index.
@@ -33,7 +33,9 @@ public struct LexicalIndex: Sendable {
 
     /// Adds the next document.
     ///
-    /// - Parameter session: the session that it may share with others; nil for one by itself.
+    /// - Parameters:
+    ///   - terms: its terms, and how often each stands in it.
+    ///   - session: the session that it may share with others; nil for one by itself.
     public mutating func append(_ terms: TermCounts, session: Int? = nil) {
         let document = Int32(lengths.count)
         for (term, count) in terms.entries {

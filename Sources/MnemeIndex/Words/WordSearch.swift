@@ -4,7 +4,7 @@ import Synchronization
 /// scores of those that are asked for. The same to the bit as ``LexicalIndex/score(_:sessions:)``,
 /// without looking at all documents.
 ///
-/// A range of documents is passed over if the sum of its terms' highest scores (``RangeMaxima``) is
+/// A range of documents is passed over if the sum of its terms' highest scores (`RangeMaxima`) is
 /// below the lowest of the best that were found. The ranges with the highest sums come first, so
 /// that this bound is high from the beginning.
 ///
@@ -32,6 +32,7 @@ public final class WordSearch {
     private var sums: [RangeSums?] = [nil, nil]
 
     /// - Parameters:
+    ///   - index: what is searched.
     ///   - terms: distinct; the first 64 count.
     ///   - sessions: who stands beside whom.
     ///   - scanLimit: up to so many documents all are scored.
@@ -135,6 +136,8 @@ public final class WordSearch {
     /// equals the lower number.
     ///
     /// - Parameters:
+    ///   - limit: how many are wanted.
+    ///   - width: whose score counts, the document's own or its window's.
     ///   - keys: no others are looked at; nil looks at all.
     ///   - allowed: asked of documents that may be among the best.
     /// - Complexity: one step a range for each common term, three or ten a posting for each rare
