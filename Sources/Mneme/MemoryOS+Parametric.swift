@@ -32,6 +32,8 @@ extension MemoryOS: AdapterKeeper {
             cube.metadata = figures
             let sources = try store.cubes(
                 adapter.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
+            // Whoever may not see a memory may not use what was learned of it either.
+            cube.sensitivity = max(cube.sensitivity, sources.map(\.sensitivity).max() ?? .public)
             let links = sources.filter { $0.id != cube.id }.map {
                 CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
             }

@@ -389,9 +389,16 @@ import Testing
                     let folder = try store.folder(name)
                     var record = try folder.record() ?? AdapterRecord(name: name, base: "tiny")
                     record.cube = AdapterRecord.Cube(user: "ana")
+                    var input = MemoryInput("The code of \(name) is 4711.")
+                    input.sensitivity = .restricted
+                    record.memories = try await memory.remember([input], scope: Scope(user: "ana"))
+                        .map(\.id.description)
                     try folder.write(record)
                     let adapter = try folder.read(for: model.decoder.configuration)
-                    if isHere { try await store.remember(adapter, record, in: memory, by: .local) }
+                    guard isHere else { continue }
+                    let kept = try await store.remember(adapter, record, in: memory, by: .local)
+                    // As secret as what it was made of.
+                    #expect(kept.sensitivity == .restricted)
                 }
                 func chat(_ adapter: String, _ key: String) async throws -> (Int, JSONValue) {
                     let answer = try await post(
