@@ -97,8 +97,8 @@ final class PGListener: Sendable {
                 }
                 state.with { $0.isListening = false }
             }
-            let end = Date() + pause * .random(in: 0.5...1)
-            while !isStopped, Date() < end { Thread.sleep(forTimeInterval: min(Self.slice, pause)) }
+            let end = ContinuousClock.now + .seconds(pause * .random(in: 0.5...1))
+            while !isStopped, .now < end { Thread.sleep(forTimeInterval: min(Self.slice, pause)) }
             if !isStopped { handler(.everything) }
             pause = min(pause * 2, Self.longestPause)
         }
@@ -109,18 +109,19 @@ final class PGListener: Sendable {
         // What was committed before the listening began is caught up with now.
         handler(.everything)
         var owners: [Int64: Owner] = [:]
-        var beat = Date()
-        var look = Date() + Self.lookAnyway
+        // By a clock that nobody sets: a lease is kept whatever becomes of the time of day.
+        var beat = ContinuousClock.now
+        var look = beat + .seconds(Self.lookAnyway)
         var beats = 0
         while !isStopped {
-            if Date() >= beat {
+            if .now >= beat {
                 try renew(db, tidies: beats % 12 == 0)
                 beats += 1
-                beat = Date() + Self.heartbeat
+                beat = .now + .seconds(Self.heartbeat)
             }
-            if Date() >= look {
+            if .now >= look {
                 handler(.everything)
-                look = Date() + Self.lookAnyway
+                look = .now + .seconds(Self.lookAnyway)
             }
             // Each once, however often it was heard.
             var known: Set<PGNotices.Heard> = []
