@@ -67,18 +67,7 @@ struct WordPostings {
                 next += 1
             }
         }
-        guard let last = added.last, last.document >= documents.lowerBound else { return }
-        if added[place.added].document < documents.lowerBound {
-            var high = added.count
-            while place.added < high {
-                let middle = (place.added + high) / 2
-                if added[middle].document < documents.lowerBound {
-                    place.added = middle + 1
-                } else {
-                    high = middle
-                }
-            }
-        }
+        place.added = added.lowerBound(of: documents.lowerBound, from: place.added)
         var next = place.added
         while next < added.count, added[next].document < documents.upperBound {
             body(added[next])

@@ -96,9 +96,9 @@ struct SessionWords: Sendable {
 }
 
 extension Array {
-    /// Where a document is among postings in rising order, or would be; by halving.
-    func lowerBound<Count>(of document: Int32) -> Int where Element == Posting<Count> {
-        var low = 0
+    /// Where a document is among postings in rising order from a place on, or would be; by halving.
+    func lowerBound<Count>(of document: Int32, from start: Int = 0) -> Int where Element == Posting<Count> {
+        var low = start
         var high = count
         // What comes is new, nearly always.
         if let last, last.document < document { return high }
