@@ -25,11 +25,10 @@ public struct HashedWordsEmbedder: TextEmbedder {
         for text in texts {
             var vector = [Float](repeating: 0, count: dimension)
             for word in TextAnalyzer.words(text) {
-                var state = TermCounts.wideHash(word)
+                var generator = SplitMix64(seed: TermCounts.wideHash(word))
                 for _ in 0..<Self.spread {
-                    // Knuth's linear congruential generator (MMIX); its high bits.
-                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                    vector[Int(state >> 33) % dimension] += state >> 32 & 1 == 0 ? 1 : -1
+                    let bits = generator.next()
+                    vector[Int(bits >> 33) % dimension] += bits & 1 == 0 ? 1 : -1
                 }
             }
             let norm = max(1e-6, vector.reduce(0) { $0 + $1 * $1 }.squareRoot())
