@@ -41,10 +41,10 @@ extension MemoryOS {
     private func take(_ notice: StoreNotice) {
         var owners: Set<Owner> = []
         switch notice {
-        case .jobs: return jobBell.ring()
+        case .jobs: return jobSignal.send()
         case .changed(let owner): owners = [owner]
         case .everything:
-            jobBell.ring()
+            jobSignal.send()
             owners = Set(cachedIndexes.map { $0.0.owner })
         }
         let isFirst = noticed.withLockedValue { noticed in

@@ -26,6 +26,8 @@ public protocol DerivedMemory: Sendable {
 }
 
 extension DerivedMemory {
+    /// None: it simply goes.
+    public func outOfUse(madeOf sources: Set<String>) throws -> [String] { [] }
     /// None: it lies in files or in memory.
     public func search(madeOf sources: Set<String>) throws -> [RemoteSearch] { [] }
 }
@@ -41,11 +43,6 @@ public struct RemoteSearch: Sendable, Codable, Equatable {
     public init(place: String, searched: Int, found: Int) {
         (self.place, self.searched, self.found) = (place, searched, found)
     }
-}
-
-extension DerivedMemory {
-    /// None.
-    public func outOfUse(madeOf sources: Set<String>) throws -> [String] { [] }
 }
 
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
@@ -133,8 +130,8 @@ public final class MemoryOS: Sendable {
     let following = DispatchQueue(label: "mneme.following")
     /// Times that an index which is held caught up with another server's work in the background.
     let followed = Atomic<Int>(0)
-    /// Rings when somebody puts a job into the queue.
-    let jobBell = Bell()
+    /// Sent when another server puts a job into the queue.
+    let jobSignal = WakeSignal()
     /// Set by ``close(deadline:)``: background work ends after its present batch.
     let closed = Atomic<Bool>(false)
 

@@ -72,7 +72,7 @@ public final class JobRunner: Sendable {
                 } catch {
                     logger.debug("the queue could not be read", metadata: ["error": "\(error)"])
                 }
-                await memory.jobBell.wait(atMost: .seconds(pause))
+                await memory.jobSignal.wait(atMost: .seconds(pause))
             }
             group.cancelAll()
         }

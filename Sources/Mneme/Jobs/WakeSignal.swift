@@ -1,9 +1,10 @@
 import NIOConcurrencyHelpers
 
-/// Ends somebody's pause early. A bell that rings while nobody waits ends the next pause at once.
-final class Bell: Sendable {
+/// Wakes a task that pauses before its time is over. A signal that is sent while nobody waits ends the
+/// next pause at once.
+final class WakeSignal: Sendable {
     private struct State {
-        var hasRung = false
+        var wasSent = false
         /// The pause that is on, and its number.
         var waiting: CheckedContinuation<Void, Never>?
         var number = 0
@@ -14,15 +15,15 @@ final class Bell: Sendable {
     private let state = NIOLockedValueBox(State())
 
     /// Ends the pause that is on, or the next.
-    func ring() {
+    func send() {
         let waiting = state.withLockedValue { state in
-            state.hasRung = state.waiting == nil
+            state.wasSent = state.waiting == nil
             return state.waiting.take()
         }
         waiting?.resume()
     }
 
-    /// Waits until the bell rings, the time is over, or the task is cancelled. One task waits at a
+    /// Waits until the signal is sent, the time is over, or the task is cancelled. One task waits at a
     /// time; a second one does not wait.
     func wait(atMost time: Duration) async {
         let number = state.withLockedValue { state in
@@ -36,8 +37,8 @@ final class Bell: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { call in
                 let waits = state.withLockedValue { state in
-                    defer { state.hasRung = false }
-                    guard !state.hasRung, state.waiting == nil, state.ended < number, !Task.isCancelled
+                    defer { state.wasSent = false }
+                    guard !state.wasSent, state.waiting == nil, state.ended < number, !Task.isCancelled
                     else { return false }
                     state.waiting = call
                     return true
