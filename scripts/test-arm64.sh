@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 skip() { echo "arm64 kernels: skipped, $1"; exit 0; }
 
 [ "$(uname -s)" = Linux ] || skip "the emulator runs on Linux only"
-cc="$(command -v clang || true)"
-[ -n "$cc" ] || skip "clang is needed (Swift's toolchain has it)"
+cc="$(scripts/swift-clang.sh)" || skip "there is no clang"
 "$cc" --print-targets | grep -q aarch64 || skip "this clang does not compile for aarch64"
 
 missing=()

@@ -1,10 +1,12 @@
 // AMX (Advanced Matrix Extensions): eight tile registers of 16 rows of 64 bytes, and an instruction
 // that multiplies two and adds to a third.
 //
-// The products are written once, over macros for tile operations (amx_body.h, amx_tiles_body.h),
+// The products are written once, over macros for tile operations (amx_body.h, amx_tiles_body.h,
+// amx_groups_body.h),
 // and compiled twice: with the instructions, and with the emulation below, which runs anywhere.
 
 #include "amx.h"
+#include "groups.h"
 #include "tiles.h"
 
 /// A tile register in memory, of the rows and bytes a row that were configured.
@@ -21,30 +23,66 @@ static void emulated_store(const emulated_tile *t, void *target, size_t stride) 
     for (size_t r = 0; r < t->rows; r++) memcpy((char *)target + r * stride, t->bytes[r], t->width);
 }
 
-/// TDPBUSD: c[i][j] += Σ a[i][4k+q]·b[k][4j+q], unsigned a, signed b.
-static void emulated_dot_int8(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
-    for (size_t i = 0; i < c->rows; i++)
-        for (size_t j = 0; j < 16; j++) {
-            int32_t s;
-            memcpy(&s, &c->bytes[i][j * 4], 4);
-            for (size_t k = 0; k < 16; k++)
-                for (size_t q = 0; q < 4; q++)
-                    s += (int32_t)a->bytes[i][k * 4 + q] * (int8_t)b->bytes[k][j * 4 + q];
-            memcpy(&c->bytes[i][j * 4], &s, 4);
-        }
-}
-
-/// TDPBSUD: as above, signed a, unsigned b.
-static void emulated_dot_signed(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
+/// TDPBUSD, TDPBSUD and TDPBSSD: c[i][j] += Σ a[i][4k+q]·b[k][4j+q], of bytes with or without a sign.
+MNK_INLINE void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) {
     for (size_t i = 0; i < c->rows; i++)
         for (size_t j = 0; j < 16; j++) {
             int32_t s;
             memcpy(&s, &c->bytes[i][j * 4], 4);
             for (size_t k = 0; k < a->width / 4; k++)
-                for (size_t q = 0; q < 4; q++)
-                    s += (int32_t)(int8_t)a->bytes[i][k * 4 + q] * b->bytes[k][j * 4 + q];
+                for (size_t q = 0; q < 4; q++) {
+                    uint8_t x = a->bytes[i][k * 4 + q], y = b->bytes[k][j * 4 + q];
+                    s += (signed_a ? (int8_t)x : x) * (signed_b ? (int8_t)y : y);
+                }
             memcpy(&c->bytes[i][j * 4], &s, 4);
         }
+}
+
+/// Rows whose sums over k stay at hand while a pair of column tiles is unpacked group by group, and
+/// the most steps of 64 in a group.
+enum { AMX_PANEL = 512, GROUP_STEPS = 4 };
+
+/// The words of a tile as high and low bytes, in AMX's layout, which is that of the codes.
+///
+/// With x = s·code + (t - 8·s) + 64 the high byte is x >> 7, and the low one (x & 127) - 64.
+MNK_INLINE void split_words(const uint8_t *t, int8_t *high, int8_t *low) {
+    typedef uint16_t u16x32 __attribute__((vector_size(64)));
+    typedef int16_t i16x32 __attribute__((vector_size(64)));
+    for (size_t half = 0; half < 2; half++) {
+        // A column has two lanes of 16 bits: for even elements of four, or for odd ones.
+        u16x16 narrow;
+        u32x16 s, offset;
+        memcpy(&narrow, t + GROUP_SCALES + half * 32, sizeof narrow);
+        s = __builtin_convertvector(narrow, u32x16);
+        memcpy(&offset, t + GROUP_OFFSETS, sizeof offset);
+        offset = half ? offset >> 16 : offset & 0xffffu;
+        u16x32 factor = (u16x32)(s | s << 16), start = (u16x32)(offset | offset << 16) - factor * 8 + 64;
+        for (size_t j = 0; j < 8; j++) {
+            u16x32 codes;
+            memcpy(&codes, t + half * 256 + j / 2 * 64, sizeof codes);
+            codes = (j % 2 ? codes >> 4 : codes) & 0x0f0f;
+            u16x32 even = (codes & 0xff) * factor + start, odd = (codes >> 8) * factor + start;
+            u16x32 highs = ((u16x32)((i16x32)even >> 7) & 0xff) | (u16x32)((i16x32)odd >> 7) << 8;
+            // Taking 64 off a byte below 128, without a borrow: its bit 6 goes, or bits 6 and 7 come.
+            u16x32 lows = (even & 0x7f) | (odd & 0x7f) << 8, below = ~lows & 0x4040;
+            memcpy(high + half * 512 + j * 64, &highs, sizeof highs);
+            lows = (lows & 0x3f3f) | below | below << 1;
+            memcpy(low + half * 512 + j * 64, &lows, sizeof lows);
+        }
+    }
+}
+
+/// Scales a row's sums over a group in sixteen columns, by high bytes and then by low ones, and adds
+/// them up. Of two sums, 128·high + low is exact, and rounded as one.
+MNK_INLINE void add_group(int32_t sums[4][16][16], size_t row, const float scale[2], float *total) {
+    f32x16 x = load16(total);
+    for (size_t part = 0; part < 2; part++) {
+        i32x16 high, low;
+        memcpy(&high, sums[2 * part][row], sizeof high);
+        memcpy(&low, sums[2 * part + 1][row], sizeof low);
+        x = fma16(__builtin_convertvector((high << 7) + low, f32x16), splat16(scale[part]), x);
+    }
+    store16(total, x);
 }
 
 // Emulated operations on tiles[t].
@@ -60,8 +98,19 @@ void mnk_amx_gemm_emulated(const mnk_gemm *g) {
         tiles[t].rows = t >= 6 ? 16 : (t == 0 || t == 1 || t == 4) ? (upper) : (lower);             \
         tiles[t].width = 64;                                                                        \
     }
-#define TILE_DOT_INT8(c, a, b) emulated_dot_int8(&tiles[c], &tiles[a], &tiles[b])
+#define TILE_DOT_INT8(c, a, b) emulated_dot(&tiles[c], &tiles[a], &tiles[b], 0, 1)
 #include "amx_body.h"
+}
+
+void mnk_amx_groups_emulated(const mnk_tiles *g) {
+    emulated_tile tiles[8];
+#define TILE_DOT_BYTES(c, a, b) emulated_dot(&tiles[c], &tiles[a], &tiles[b], 1, 1)
+#define TILE_CONFIGURE_GROUPS(count)                                                                \
+    for (int t = 0; t < 8; t++) {                                                                   \
+        tiles[t].rows = t >= 6 ? 16 : (count);                                                      \
+        tiles[t].width = 64;                                                                        \
+    }
+#include "amx_groups_body.h"
 }
 
 void mnk_amx_tiles_emulated(const mnk_tiles *g) {
@@ -72,7 +121,7 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g) {
         tiles[t].width = t == 4 || t == 5 ? 32 : 64;                                                \
     }
 #define TILES_NATIVE 0
-#define TILE_DOT_SIGNED(c, a, b) emulated_dot_signed(&tiles[c], &tiles[a], &tiles[b])
+#define TILE_DOT_SIGNED(c, a, b) emulated_dot(&tiles[c], &tiles[a], &tiles[b], 1, 0)
 #include "amx_tiles_body.h"
 }
 
@@ -83,7 +132,9 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g) {
 #undef TILE_END
 #undef TILE_CONFIGURE
 #undef TILE_CONFIGURE_BLOCKS
+#undef TILE_CONFIGURE_GROUPS
 #undef TILE_DOT_INT8
+#undef TILE_DOT_BYTES
 #undef TILE_DOT_SIGNED
 
 #if defined(__x86_64__)
@@ -128,6 +179,12 @@ T_AMX void mnk_amx_gemm(const mnk_gemm *g) {
 #define TILE_CONFIGURE(upper, lower) configure(upper, lower)
 #define TILE_DOT_INT8(c, a, b) _tile_dpbusd(c, a, b)
 #include "amx_body.h"
+}
+
+T_AMX void mnk_amx_groups(const mnk_tiles *g) {
+#define TILE_CONFIGURE_GROUPS(rows) configure(rows, rows)
+#define TILE_DOT_BYTES(c, a, b) _tile_dpbssd(c, a, b)
+#include "amx_groups_body.h"
 }
 
 T_AMX void mnk_amx_tiles(const mnk_tiles *g) {

@@ -9,4 +9,7 @@ void mnk_amx_gemm(const mnk_gemm *g);
 void mnk_amx_gemm_emulated(const mnk_gemm *g);
 void mnk_amx_tiles(const mnk_tiles *g);
 void mnk_amx_tiles_emulated(const mnk_tiles *g);
+/// See groups.h.
+void mnk_amx_groups(const mnk_tiles *g);
+void mnk_amx_groups_emulated(const mnk_tiles *g);
 #endif

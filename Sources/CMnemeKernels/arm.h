@@ -20,6 +20,7 @@ double mnk_arm_peak(uint32_t features, int kind, size_t iterations);
 
 // The products, for features with MNK_NEON.
 void mnk_arm_gemm_tiles(uint32_t features, const mnk_tiles *g);
+void mnk_arm_gemm_groups(uint32_t features, const mnk_tiles *g);
 void mnk_arm_gemm_q12(const mnk_tiles *g);
 void mnk_arm_gemm_int8(uint32_t features, const mnk_gemm *g);
 

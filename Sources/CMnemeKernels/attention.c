@@ -49,10 +49,11 @@ size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim) {
     return 2 * CHUNK * dim + rows * (3 * dim + 6) + ROWS * CHUNK;
 }
 
-/// A position that stands for many weighs as much as they did together (RazorAttention's
-/// compensation token).
+/// A row that stands for many weighs as much as they did together (RazorAttention's compensation
+/// token).
 MNK_INLINE void weigh_many(const mnk_decoder_attention *a, size_t chunk, float *scores) {
-    if (a->many_log > 0 && a->many_row >= chunk && a->many_row < chunk + CHUNK) scores[a->many_row - chunk] += a->many_log;
+    if (a->row_logs)
+        for (size_t j = 0; j < CHUNK; j += 16) store16(scores + j, load16(scores + j) + load16(a->row_logs + chunk + j));
 }
 
 /// Adds a span's sums to those of the spans before: weighted outputs, weights, and the highest

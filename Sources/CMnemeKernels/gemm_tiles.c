@@ -10,6 +10,7 @@
 // stay in registers.
 #include "amx.h"
 #include "arm.h"
+#include "groups.h"
 #include "tiles.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -21,7 +22,10 @@
 /// Rows that AMX takes at once, and of these the fewest with which it is the fastest.
 enum { AMX_GROUP = 16, AMX_ROWS = 12 };
 
-size_t mnk_tile_bytes(int format) { return tile_bytes(format); }
+size_t mnk_panel_bytes(int format, size_t k) {
+    if (format == MNK_G4) return group_panel(mnk_group_width(k) / 64);
+    return k / 32 * tile_bytes(format);
+}
 
 /// The reference: as mnk_tiles says it, number by number.
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
@@ -125,7 +129,7 @@ T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
 T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
     switch (g->format) {
 #define CASE(f) case f: gemm_avx2(g, f); break;
-        CASE(MNK_Q4) CASE(MNK_Q8) CASE(MNK_Z4) CASE(MNK_Z8)
+        CASE(MNK_Q8) CASE(MNK_Z4) CASE(MNK_Z8)
 #undef CASE
     }
 }
@@ -327,7 +331,6 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
         }
 }
 /// One function a format: together they would be too large for the compiler to optimise well.
-T_VNNI static void gemm_vnni_q4(const mnk_tiles *g) { gemm_vnni(g, MNK_Q4); }
 T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
 T_VNNI static void gemm_vnni_z4(const mnk_tiles *g) { gemm_vnni(g, MNK_Z4); }
 T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
@@ -338,6 +341,7 @@ T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
     if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
+    if (g->format == MNK_G4) { mnk_gemm_groups(features, g); return; }
     if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) {
         // Whole groups of rows, and a last one that nearly fills its tiles; vectors take fewer rows.
         mnk_tiles full = *g, rest = *g;
@@ -359,7 +363,6 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
 #if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) {
         switch (g->format) {
-            case MNK_Q4: gemm_vnni_q4(g); return;
             case MNK_Z4: gemm_vnni_z4(g); return;
             case MNK_Z8: gemm_vnni_z8(g); return;
             default: gemm_vnni_q8(g); return;

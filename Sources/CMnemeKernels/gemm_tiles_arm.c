@@ -190,13 +190,11 @@ T_I8MM MNK_INLINE void rows_i8mm(const mnk_tiles *g, size_t row, size_t column, 
             }                                                                                  \
     }
 #define INSTANCES(TARGET, path)                                                                \
-    INSTANCE(TARGET, path, q4, MNK_Q4)                                                         \
     INSTANCE(TARGET, path, q8, MNK_Q8)                                                         \
     INSTANCE(TARGET, path, z4, MNK_Z4)                                                         \
     INSTANCE(TARGET, path, z8, MNK_Z8)                                                         \
     TARGET static void gemm_##path(const mnk_tiles *g) {                                       \
         switch (g->format) {                                                                   \
-            case MNK_Q4: gemm_##path##_q4(g); return;                                          \
             case MNK_Z4: gemm_##path##_z4(g); return;                                          \
             case MNK_Z8: gemm_##path##_z8(g); return;                                          \
             default: gemm_##path##_q8(g);                                                      \

@@ -4,6 +4,7 @@
 // Types with an affine scale for each 32 weights keep their codes. Others (floats, and types whose
 // scales span 16 weights) are fitted: 12 bits signed for halves, 8 bits between the least and the
 // greatest weight for the rest.
+#include "groups.h"
 #include "tiles.h"
 #include "weights.h"
 #include <math.h>
@@ -86,6 +87,10 @@ static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
     if (!w || w->tiles < 0) return;
+    if (w->tiles == MNK_G4) {
+        mnk_pack_groups(type, source, k, row_begin, row_end, packed);
+        return;
+    }
     if (w->tiles == MNK_Q12) {
         pack_q12(type, source, k, row_begin, row_end, packed);
         return;
@@ -116,6 +121,10 @@ void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y
             float d = half_at(scales + (i / 32 * 16 + row % 16) * 2);
             y[i] = (float)mnk_q12_code(t + i / 32 * code_bytes(format), row % 16, i % 32) * d * (1.0f / 2047);
         }
+        return;
+    }
+    if (format == MNK_G4) {
+        mnk_group_row(packed, k, row, y);
         return;
     }
     size_t tile = tile_bytes(format), codes = code_bytes(format), n = row % 16;

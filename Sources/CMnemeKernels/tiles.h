@@ -11,10 +11,10 @@ typedef struct {
     uint16_t code_bytes, scale_bytes; // of a tile: its codes, and its d (and m) as f16
 } tile_format;
 
-/// By the formats' numbers. Kernels are instances for one format each, in which the compiler knows
+/// By the formats' numbers; that of MNK_G4 is in groups.h. Kernels are instances for one format each, in which the compiler knows
 /// what stands here.
 static const tile_format tile_formats[] = {
-    [MNK_Q4] = {4, 0, 256, 64}, [MNK_Q8] = {8, 0, 512, 64}, [MNK_Q12] = {12, 0, 768, 32},
+    [MNK_Q8] = {8, 0, 512, 64}, [MNK_Q12] = {12, 0, 768, 32},
     [MNK_Z4] = {4, 8, 256, 32}, [MNK_Z8] = {8, 128, 512, 32},
 };
 /// Whether two codes share a byte; the fixed zero; bytes of a tile's codes, and of the tile.

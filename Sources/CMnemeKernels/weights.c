@@ -5,7 +5,7 @@
 static const weight_type *const types[] = {
     &mnk_weights_f32, &mnk_weights_f16, &mnk_weights_bf16,
     &mnk_weights_q4_0, &mnk_weights_q4_1, &mnk_weights_q5_0, &mnk_weights_q5_1, &mnk_weights_q8_0, &mnk_weights_iq4_nl,
-    &mnk_weights_q2_k, &mnk_weights_q3_k, &mnk_weights_q4_k, &mnk_weights_q5_k, &mnk_weights_q6_k,
+    &mnk_weights_q2_k, &mnk_weights_q3_k, &mnk_weights_q4_k, &mnk_weights_q5_k, &mnk_weights_q6_k, &mnk_weights_q2_64,
 };
 
 const weight_type *mnk_weight_type(int number) {

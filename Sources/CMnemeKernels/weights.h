@@ -14,9 +14,9 @@ typedef struct { uint8_t q[32]; float d, m; } affine;
 
 /// One type of weights.
 typedef struct {
-    int number;               // ggml's
+    int number;               // ggml's, or above 1000 one of Mneme's own
     uint16_t weights, bytes;  // of a block
-    int tiles;                // the format in which matrices of it are packed, MNK_Q4 and so on; -1: not packed
+    int tiles;                // the format in which matrices of it are packed, MNK_G4 and so on; -1: not packed
     // Sub-block `part` (of 32 weights) of a block. NULL where scales do not span 32 weights: such
     // blocks become floats and are fitted anew. Where the format's zero is fixed (MNK_Z4, MNK_Z8),
     // q counts from that zero.
@@ -28,6 +28,7 @@ typedef struct {
 extern const weight_type mnk_weights_f32, mnk_weights_f16, mnk_weights_bf16;
 extern const weight_type mnk_weights_q4_0, mnk_weights_q4_1, mnk_weights_q5_0, mnk_weights_q5_1, mnk_weights_q8_0, mnk_weights_iq4_nl;
 extern const weight_type mnk_weights_q2_k, mnk_weights_q3_k, mnk_weights_q4_k, mnk_weights_q5_k, mnk_weights_q6_k;
+extern const weight_type mnk_weights_q2_64;
 
 /// The type of a number; NULL for those that are not read.
 const weight_type *mnk_weight_type(int number);

@@ -21,4 +21,4 @@ static void q4_1_affine(const uint8_t *p, int part, affine *a) {
     a->d = half_at(p);
     a->m = half_at(p + 2);
 }
-const weight_type mnk_weights_q4_1 = {3, 32, 20, MNK_Q4, q4_1_affine, NULL, NULL};
+const weight_type mnk_weights_q4_1 = {3, 32, 20, MNK_G4, q4_1_affine, NULL, NULL};

@@ -14,4 +14,4 @@ static void q4_k_affine(const uint8_t *p, int part, affine *a) {
     const uint8_t *q = p + 16 + part / 2 * 32;
     for (int i = 0; i < 32; i++) a->q[i] = part & 1 ? q[i] >> 4 : q[i] & 15;
 }
-const weight_type mnk_weights_q4_k = {12, 256, 144, MNK_Q4, q4_k_affine, NULL, NULL};
+const weight_type mnk_weights_q4_k = {12, 256, 144, MNK_G4, q4_k_affine, NULL, NULL};

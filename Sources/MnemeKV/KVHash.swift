@@ -26,8 +26,8 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     public var description: String { Hexadecimal.string(bytes) }
 
     /// The first link of the chain: what the KV cache depends on besides the tokens, which is
-    /// weights, positions and layout. All processors compute the same bits, so that machines of any
-    /// kind can share blocks.
+    /// weights, positions, layout, and what the kernels round (the number behind the name). All
+    /// processors compute the same bits, so that machines of any kind can share blocks.
     ///
     /// - Parameters:
     ///   - configuration: gives the rotary embeddings that keys were rotated by.
@@ -39,7 +39,7 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map {
             "\($0.frequencies) \($0.magnitude) \($0.interleaved)"
         }
-        let text = "mneme-kv 4 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
+        let text = "mneme-kv 5 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 

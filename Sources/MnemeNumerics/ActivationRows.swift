@@ -16,6 +16,9 @@ package struct ActivationRows: Sendable {
         /// 8 bits with a scale and a zero for each row, for weights of 8 bits with a scale for each
         /// column. An encoder's vectors keep cosine 0.999 with them.
         package static let bytes = Formats(rawValue: 4)
+        /// 15 bits in groups of up to 256, as two bytes apart, for weights of 4 bits whose scales
+        /// are integers.
+        package static let groups = Formats(rawValue: 8)
     }
 
     private let buffer: AlignedBuffer<Float>
@@ -30,6 +33,12 @@ package struct ActivationRows: Sendable {
     package let bytes: AlignedBuffer<UInt8>
     package let rowScales: AlignedBuffer<Float>
     package let rowZeros: AlignedBuffer<Int32>
+
+    /// Groups: two bytes an element, 64 high ones and then as many low ones; two scales a group;
+    /// sums of the bytes, six numbers for each 64 elements. Rows are filled up to whole 64.
+    package let groupBytes: AlignedBuffer<Int8>
+    package let groupScales: AlignedBuffer<Float>
+    package let groupTotals: AlignedBuffer<Int32>
 
     package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
 
@@ -47,6 +56,11 @@ package struct ActivationRows: Sendable {
         bytes = AlignedBuffer(formats.contains(.bytes) ? rows * columns : 0)
         rowScales = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
         rowZeros = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
+        // A row never has more groups than pieces of 64.
+        let pieces = formats.contains(.groups) ? rows * mnk_group_width(columns) / 64 : 0
+        groupBytes = AlignedBuffer(2 * 64 * pieces)
+        groupScales = AlignedBuffer(2 * pieces)
+        groupTotals = AlignedBuffer(6 * pieces)
     }
 
     /// Fills formats of rows `rows` from their floats.
@@ -66,6 +80,14 @@ package struct ActivationRows: Sendable {
                 formats.contains(.codes) ? codes.pointer + 2 * start : nil,
                 formats.contains(.words) ? words.pointer + start : nil,
                 scales.pointer + start / 32, sums.pointer + start / 32, totals.pointer + start / 32)
+        }
+        if formats.contains(.groups) {
+            let width = rows.lowerBound * mnk_group_width(columns)
+            let group = rows.lowerBound * mnk_group_count(columns)
+            mnk_quantize_groups(
+                features.rawValue, floats + start, rows.count, columns,
+                groupBytes.pointer + 2 * width, groupScales.pointer + 2 * group,
+                groupTotals.pointer + width / 64 * 6)
         }
         if formats.contains(.bytes) {
             mnk_quantize_rows(

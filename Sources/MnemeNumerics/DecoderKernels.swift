@@ -45,6 +45,21 @@ package struct DecoderKernels: Sendable {
         mnk_add_rows(features, p, rank, b, stride, count, output)
     }
 
+    /// The Euclidean length of a row of W + B·A, which `row` is then.
+    ///
+    /// - Parameters:
+    ///   - row: that of W.
+    ///   - factors: the row of B, as many floats as A has rows.
+    ///   - a: A, row after row.
+    package func lengthOfRow(
+        _ row: UnsafeMutableBufferPointer<Float>, adding factors: UnsafeBufferPointer<Float>,
+        of a: UnsafePointer<Float>
+    ) -> Float {
+        guard let to = row.baseAddress, let from = factors.baseAddress else { return 0 }
+        addRows(from, rank: factors.count, a, stride: row.count, count: row.count, to: to)
+        return mnk_dot_f32(features, to, to, row.count).squareRoot()
+    }
+
     /// x = cap·tanh(x/cap).
     package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) {
         mnk_soft_cap(features, x, count, cap)
@@ -118,7 +133,8 @@ package struct DecoderKernels: Sendable {
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
         ///   - places: of the tokens, ascending, if they do not follow each other from `position`
         ///     on; that is then the last place + 1 - tokens.
-        ///   - many: a position that stands for several, and the logarithm of their number.
+        ///   - rowLogs: the logarithms of how many each row stands for, up to a multiple of 64 rows; nil
+        ///     if each for itself.
         ///   - codeBits: of codes in blocks whose entry in `table` is negative.
         package init(
             queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>,
@@ -129,7 +145,7 @@ package struct DecoderKernels: Sendable {
             window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
             outputStride: Int, places: UnsafePointer<Int32>? = nil,
-            many: (row: Int, log: Float) = (0, 0), codeBits: Int = 0
+            rowLogs: UnsafePointer<Float>? = nil, codeBits: Int = 0
         ) {
             arguments = mnk_decoder_attention()
             (arguments.q, arguments.ldq) = (queries, stride)
@@ -139,7 +155,7 @@ package struct DecoderKernels: Sendable {
             (arguments.heads, arguments.kv_heads, arguments.dim) = (heads, kvHeads, dimension)
             (arguments.window, arguments.scale, arguments.cap) = (window, scale, cap)
             (arguments.out, arguments.ldo, arguments.places) = (output, outputStride, places)
-            (arguments.many_row, arguments.many_log) = (many.row, many.log)
+            arguments.row_logs = rowLogs
             arguments.coded_bits = Int32(codeBits)
         }
     }

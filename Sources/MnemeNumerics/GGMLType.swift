@@ -67,6 +67,8 @@ public enum GGMLType: Int32, Sendable, CaseIterable {
     case tq2_0 = 35
     /// Blocks of 32: an 8-bit power of two and 4-bit floats (OCP MX); 4.25 bits a weight.
     case mxfp4 = 39
+    /// Blocks of 64: scale, minimum and 2-bit codes; 2.5 bits a weight. Mneme's own, which ggml does not have.
+    case q2_64 = 1002
 
     /// The name that model files' publishers use, such as `Q4_K`.
     public var name: String { "\(self)".uppercased() }

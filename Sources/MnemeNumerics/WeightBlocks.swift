@@ -7,7 +7,7 @@ package func dequantize(
     mnk_dequantize(type.rawValue, source, count, output)
 }
 
-/// Floats as blocks of F32, F16 or Q8_0 (then a multiple of 32).
+/// Floats as blocks of F32, F16, Q8_0 (then a multiple of 32) or Q2_64 (of 64).
 package func quantize(_ values: [Float], type: GGMLType) -> [UInt8] {
     guard let shape = blockShape(type: type) else { return [] }
     let bytes = values.count / shape.weights * shape.bytes

@@ -22,7 +22,8 @@ package enum Epilogue {
 /// |---|---|---|
 /// | floats | floats | F32, and halves in rows of no whole blocks |
 /// | 8 bits, one scale a column | 8 bits, one scale and zero a row | encoders |
-/// | codes of 4 or 8 bits in tiles | 15 bits in blocks of 32 | a file's quantized types |
+/// | codes of 4 bits in tiles, integer scales | 15 bits in groups of up to 256 | Q4_1, Q4_K |
+/// | codes of 4 or 8 bits in tiles | 15 bits in blocks of 32 | a file's other quantized types |
 /// | codes of 12 bits in tiles | 15 bits in blocks of 32 | F16, BF16 |
 package final class WeightMatrix: Sendable {
     /// The packed weights, by format.
@@ -73,12 +74,18 @@ package final class WeightMatrix: Sendable {
         self.features = features
         let padded = (outputs + 15) / 16 * 16
         let format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
-        reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
+        reads =
+            switch Int(format) {
+            case ..<0: []
+            case MNK_Q12: .words
+            case MNK_G4: .groups
+            default: .codes
+            }
         zeros = AlignedBuffer(padded)
         inputScale = nil
         nonisolated(unsafe) let source = source
         if format >= 0 {
-            let packed = AlignedBuffer<UInt8>(padded / 16 * (inputs / 32) * mnk_tile_bytes(format))
+            let packed = AlignedBuffer<UInt8>(padded / 16 * mnk_panel_bytes(format, inputs))
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 mnk_pack_tiles(
@@ -181,12 +188,17 @@ package final class WeightMatrix: Sendable {
                 case .accumulate: true
                 case .gelu, .residual: preconditionFailure("Tiles store or add their sums.")
                 }
+            let isGrouped = reads == .groups
             let a =
-                reads == .words
-                ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
+                switch reads {
+                case .words: UnsafeRawPointer(input.words.pointer)
+                case .groups: UnsafeRawPointer(input.groupBytes.pointer)
+                default: UnsafeRawPointer(input.codes.pointer)
+                }
             var g = mnk_tiles(
-                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer,
-                a_total: input.totals.pointer,
+                a: a, a_scale: isGrouped ? input.groupScales.pointer : input.scales.pointer,
+                a_sum: input.sums.pointer,
+                a_total: isGrouped ? input.groupTotals.pointer : input.totals.pointer,
                 b: packed.pointer, format: format, m: rows,
                 n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16,
                 n_end: groups.upperBound * 16, bias: bias,

@@ -89,20 +89,24 @@ private struct KVSample {
     ) -> [Float] {
         var out = [Float](repeating: 0, count: queries.count)
         let width = Self.heads * Self.dimension
-        keys.withUnsafeBufferPointer { keys in
-            values.withUnsafeBufferPointer { values in
-                queries.withUnsafeBufferPointer { queries in
-                    out.withUnsafeMutableBufferPointer { out in
-                        var attention = DecoderKernels.Attention(
-                            queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!,
-                            values: values.baseAddress!, blockStride: Self.side,
-                            table: nil, tokens: tokens, position: positions - tokens,
-                            heads: Self.heads,
-                            kvHeads: Self.kvHeads, dimension: Self.dimension,
-                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!,
-                            outputStride: width,
-                            many: (compensationRow, log(many)))
-                        body(&attention)
+        var logs = [Float](repeating: 0, count: (positions + 63) / 64 * 64)
+        logs[compensationRow] = log(many)
+        logs.withUnsafeBufferPointer { logs in
+            keys.withUnsafeBufferPointer { keys in
+                values.withUnsafeBufferPointer { values in
+                    queries.withUnsafeBufferPointer { queries in
+                        out.withUnsafeMutableBufferPointer { out in
+                            var attention = DecoderKernels.Attention(
+                                queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!,
+                                values: values.baseAddress!, blockStride: Self.side,
+                                table: nil, tokens: tokens, position: positions - tokens,
+                                heads: Self.heads,
+                                kvHeads: Self.kvHeads, dimension: Self.dimension,
+                                window: window, scale: 0.25, cap: cap, into: out.baseAddress!,
+                                outputStride: width,
+                                rowLogs: many == 1 ? nil : logs.baseAddress)
+                            body(&attention)
+                        }
                     }
                 }
             }

@@ -3,6 +3,7 @@
 // status 1.
 //
 // The paths go to the standard error stream, the comparisons to the standard output. See scripts/test-arm64.sh.
+#include "groups.h"
 #include "half.h"
 #include "mneme_kernels.h"
 #include "tiles.h"
@@ -98,6 +99,15 @@ enum { MAX_ROWS = 49, COLUMNS = 80 };
 
 /// All row counts one behind the other, as each may be cut into blocks in its own way; the portable path computes
 /// each row alone.
+static void all_row_counts(uint32_t features, mnk_tiles g, float *y) {
+    for (size_t rows = 1; rows <= MAX_ROWS; y += rows++ * COLUMNS) {
+        for (size_t i = 0; i < rows * COLUMNS; i++) y[i] = 0.5f;
+        g.m = rows;
+        g.c = y;
+        mnk_gemm_tiles(features, &g);
+    }
+}
+
 typedef struct { mnk_tiles g; const float *x; } tiles_case;
 static void run_tiles(uint32_t features, const void *arguments, void *out) {
     const tiles_case *c = arguments;
@@ -112,12 +122,7 @@ static void run_tiles(uint32_t features, const void *arguments, void *out) {
     g.a_scale = scale;
     g.a_sum = sum;
     g.a_total = total;
-    for (size_t rows = 1; rows <= MAX_ROWS; y += rows++ * COLUMNS) {
-        for (size_t i = 0; i < rows * COLUMNS; i++) y[i] = 0.5f;
-        g.m = rows;
-        g.c = y;
-        mnk_gemm_tiles(features, &g);
-    }
+    all_row_counts(features, g, y);
     free(codes);
     free(words);
     free(scale);
@@ -139,10 +144,10 @@ static uint8_t *random_tiles(int format, size_t n, size_t k) {
 }
 
 static void test_tiles(void) {
-    static const char *names[] = {"q4", "q8", "q12", "z4", "z8"};
+    static const char *names[] = {"", "q8", "q12", "z4", "z8"};
     static const size_t depths[] = {32, 96, 160};
     size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
-    for (int format = MNK_Q4; format <= MNK_Z8; format++)
+    for (int format = MNK_Q8; format <= MNK_Z8; format++)
         for (size_t d = 0; d < 3; d++) {
             size_t k = depths[d];
             tiles_case c = {.x = floats(MAX_ROWS * k, 3)};
@@ -158,7 +163,7 @@ static void test_tiles(void) {
             free((void *)c.g.bias);
         }
     // The highest sums there are: codes and inputs at their ends.
-    for (int format = MNK_Q4; format <= MNK_Z8; format++)
+    for (int format = MNK_Q8; format <= MNK_Z8; format++)
         for (int sign = -1; sign <= 1; sign += 2) {
             size_t k = 64;
             float *x = malloc(MAX_ROWS * k * sizeof *x);
@@ -176,6 +181,68 @@ static void test_tiles(void) {
                 outputs * sizeof(float));
             free(x);
             free(b);
+        }
+}
+
+/// As run_tiles, over groups.
+static void run_groups(uint32_t features, const void *arguments, void *out) {
+    const tiles_case *c = arguments;
+    size_t width = mnk_group_width(c->g.k), groups = mnk_group_count(c->g.k);
+    int8_t *bytes = malloc(MAX_ROWS * 2 * width);
+    float *scale = malloc(MAX_ROWS * groups * 8), *y = out;
+    int32_t *totals = malloc(MAX_ROWS * width / 64 * GROUP_TOTALS * 4);
+    mnk_quantize_groups(features, c->x, MAX_ROWS, c->g.k, bytes, scale, totals);
+    mnk_tiles g = c->g;
+    g.a = bytes;
+    g.a_scale = scale;
+    g.a_total = totals;
+    all_row_counts(features, g, y);
+    free(bytes), free(scale), free(totals);
+}
+
+/// Codes of any value, scales and offsets whose words just fit; `ends`: all of them as large as can
+/// be, of one sign.
+static uint8_t *random_groups(size_t n, size_t k, int ends) {
+    size_t steps = mnk_group_width(k) / 64, bytes = n / 16 * group_panel(steps);
+    uint8_t *b = malloc(bytes + 8192);  // some paths fetch ahead
+    for (size_t i = 0; i < bytes; i++) b[i] = ends ? 0xff : (uint8_t)(next_bits() >> 9);
+    for (size_t column = 0; column < n; column++) {
+        uint8_t *panel = b + column / 16 * group_panel(steps);
+        float unit = ends ? 1e-4f : next_float(1e-4f);
+        memcpy(panel + steps * GROUP_TILE + column % 16 * 4, &unit, 4);
+        for (size_t half = 0; half < 2 * steps; half++) {
+            // The largest s makes words of -8 s + t and 7 s + t that are 16190 apart from zero.
+            int16_t s = ends ? 2158 : (int16_t)(next_bits() % 4317 - 2158);
+            int room = 16191 - 8 * abs(s) > 0 ? 16191 - 8 * abs(s) : 0, least = ends ? 16191 - 7 * 2158 : 0;
+            int16_t offset = ends ? (int16_t)least : (int16_t)((int)(next_bits() % (uint32_t)(2 * room + 1)) - room);
+            if (!ends && abs(s) > 2023) offset = (int16_t)(s > 0 ? 16191 - 7 * s : -16191 - 7 * s);
+            memcpy(panel + half / 2 * GROUP_TILE + GROUP_SCALES + half % 2 * 32 + column % 16 * 2, &s, 2);
+            memcpy(panel + half / 2 * GROUP_TILE + GROUP_OFFSETS + column % 16 * 4 + half % 2 * 2, &offset, 2);
+        }
+    }
+    return b;
+}
+
+static void test_groups(void) {
+    static const size_t depths[] = {32, 96, 256, 320, 576};
+    size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
+    for (size_t d = 0; d < 5; d++)
+        for (int ends = 0; ends < 2; ends++) {
+            size_t k = depths[d];
+            float *x = floats(MAX_ROWS * k, 3);
+            if (ends)
+                for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = i / k % 2 ? 1 : -1;
+            tiles_case c = {.x = x};
+            c.g = (mnk_tiles){.b = random_groups(COLUMNS, k, ends), .format = MNK_G4, .n = COLUMNS, .k = k,
+                .n_end = COLUMNS, .ldc = COLUMNS};
+            if (d == 1) c.g.bias = floats(COLUMNS, 1);
+            if (d == 1) c.g.n_begin = 16;
+            c.g.accumulate = d == 2;
+            compare(named("gemm_tiles g4%s, 1 to %d rows, k %zu", ends ? ", highest codes" : "", MAX_ROWS, k), run_groups, &c,
+                outputs * sizeof(float));
+            free(x);
+            free((void *)c.g.b);
+            free((void *)c.g.bias);
         }
 }
 
@@ -258,6 +325,7 @@ static float *mixed_floats(void) {
 }
 
 typedef struct { const float *x; int codes, words; } blocks_case;
+typedef struct { const float *x; size_t columns; } layer_shape;
 typedef struct {
     int8_t codes[2 * VALUES];
     int16_t words[VALUES];
@@ -269,6 +337,17 @@ static void run_quantize_blocks(uint32_t features, const void *arguments, void *
     blocks_result *r = out;
     mnk_quantize_blocks(features, c->x, VALUES, c->codes ? r->codes : NULL, c->words ? r->words : NULL, r->scale,
         r->sum, r->total);
+}
+
+typedef struct {
+    int8_t bytes[4 * VALUES];
+    float scale[VALUES];
+    int32_t totals[VALUES];
+} groups_result;
+static void run_quantize_groups(uint32_t features, const void *arguments, void *out) {
+    const layer_shape *c = arguments;
+    groups_result *r = out;
+    mnk_quantize_groups(features, c->x, VALUES / c->columns, c->columns, r->bytes, r->scale, r->totals);
 }
 
 typedef struct { const float *x, *input_scale; size_t columns; } rows_case;
@@ -285,6 +364,10 @@ static void test_quantize(void) {
         blocks_case c = {x, which != 1, which != 2};
         compare(named("quantize_blocks%s", which == 0 ? "" : which == 1 ? ", words alone" : ", codes alone"),
             run_quantize_blocks, &c, sizeof(blocks_result));
+    }
+    for (size_t columns = 32; columns <= 512; columns *= 4) {
+        layer_shape c = {x, columns};
+        compare(named("quantize_groups of %zu", columns), run_quantize_groups, &c, sizeof(groups_result));
     }
     for (size_t columns = 16; columns <= 256; columns *= 4)
         for (int scaled = 0; scaled < 2; scaled++) {
@@ -539,9 +622,12 @@ static void test_decoder_attention(void) {
             .window = cases[i].window, .scale = 0.125f, .cap = cases[i].cap}};
         if (cases[i].table) c.a.table = table;
         if (cases[i].places) c.a.places = places;
-        if (cases[i].many) c.a.many_row = 70, c.a.many_log = 3.5f;
+        float logs[POSITIONS];
+        for (size_t e = 0; e < POSITIONS; e++) logs[e] = e % 9 == 7 ? 0.5f * (float)(e % 8) : 0;
+        logs[33] = -__builtin_inff();
+        if (cases[i].many) c.a.row_logs = logs;
         const char *kind = cases[i].window ? ", windowed" : cases[i].places ? ", apart" : "";
-        const char *what = cases[i].many ? ", one for many" : kind;
+        const char *what = cases[i].many ? ", some for many" : kind;
         compare(named("attend, %zu tokens at %zu, heads of %zu%s", tokens, cases[i].position, dim, what), run_attend,
             &c, tokens * heads * dim * sizeof(float));
         compare(named("attention_mass, %zu tokens at %zu, heads of %zu%s", tokens, cases[i].position, dim, what),
@@ -745,7 +831,7 @@ static void test_formats(void) {
         mnk_dequantize(type, source, ROWS * K, y);
         tell(named("type %d as floats", type), y, ROWS * K * sizeof *y);
         if (format >= 0) {
-            size_t packed_bytes = ROWS / 16 * (K / 32) * mnk_tile_bytes(format);
+            size_t packed_bytes = ROWS / 16 * mnk_panel_bytes(format, K);
             uint8_t *packed = calloc(packed_bytes, 1);
             mnk_pack_tiles(type, source, K, 0, ROWS, packed);
             tell(named("type %d as tiles", type), packed, packed_bytes);
@@ -765,6 +851,7 @@ int main(void) {
         if (has_path(p)) fprintf(stderr, " %s", paths[p].name);
     fputc('\n', stderr);
     test_tiles();
+    test_groups();
     test_gemm();
     test_quantize();
     test_layers();

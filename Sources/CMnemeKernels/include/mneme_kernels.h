@@ -140,26 +140,32 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 /// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
 /// 32 weights of a column, w = d·code + m, or signed ones of 12 bits with w = d/2047·code. A tile
 /// is 16 columns by 32 of k:
-///   MNK_Q4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
-///   MNK_Z4, MNK_Z8: likewise without m, which is -8·d and -128·d
+///   MNK_Z8: likewise without m, which is -128·d
+///   MNK_Z4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n; m is -8·d
 ///   MNK_Q12: 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and 8j+4+i of column n in
 ///     its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four
 /// and the f16 d[16] of all its tiles behind the codes of a column group.
+/// And in integers, where a float for each column is all that rounds: w = D·(s·(code − 8) + t), |s·(code − 8) + t| ≤ 16191.
+///   MNK_G4: a tile is 16 columns by 64 of k: codes as two tiles of MNK_Z4 have them, then s[16] of
+///     the first 32 and of the last 32, and t[16][2] of both, in 16 bits
+/// and the D[16] of all tiles behind a column group, in f32. k is filled up with zeros.
 /// What the formats are for:
-///   MNK_Q4, MNK_Q8: types with a minimum (Q4_1, Q4_K, Q5_1, Q5_K), and types that were fitted anew
+///   MNK_Q8: types of 5 bits with a minimum (Q5_1, Q5_K), and types that were fitted anew
 ///   MNK_Z4, MNK_Z8: symmetric types (Q4_0, Q5_0, Q8_0, IQ4_NL), which save the minimum's bytes and a multiply-add
+///   MNK_G4: types of 4 bits with a minimum (Q4_1, Q4_K), whose sums over groups of k are integers
 ///   MNK_Q12: F16 and BF16; 12 bits of the highest of 32 change greedy answers no more than the rounding of halves does
-enum { MNK_Q4 = 0, MNK_Q8 = 1, MNK_Q12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
-/// Bytes of a tile with its scales.
-size_t mnk_tile_bytes(int format);
+enum { MNK_G4 = 0, MNK_Q8 = 1, MNK_Q12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
+/// Bytes of a group of 16 columns with their scales.
+size_t mnk_panel_bytes(int format, size_t k);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias with W in tiles. k is a multiple of 32, n of 16.
 typedef struct {
     /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them: codes; for MNK_Q12 words.
+    /// For MNK_G4 this, a_scale and a_total are as mnk_quantize_groups writes them.
     const void *a;
-    /// [m][k/32]: scales of the blocks of A, and for MNK_Q4 and MNK_Q8 what their words stand for,
+    /// [m][k/32]: scales of the blocks of A, and for MNK_Q8 what their words stand for,
     /// summed (it meets the minima of the weights).
     const float *a_scale, *a_sum;
     /// [m][k/32]: sums of the blocks' words, for the fixed zero of MNK_Z4 and MNK_Z8.
@@ -186,6 +192,18 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
 /// be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.)
 /// count is a multiple of 32.
 void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total);
+
+/// As mnk_gemm_tiles sees MNK_G4: sums are exact over groups of k, at most 256 wide and as even as they can be.
+/// The group's high bytes and its low ones are each scaled and added once.
+///
+/// Fifteen bits for each group of each row of x: `bytes` are, for each 64 of k, 64 high
+/// and then 64 low ones; `scale` is [rows][mnk_group_count(k)][2], for sums of either. For each 64 of k `totals` holds
+/// six numbers: -8 times the sums of the high bytes of the first and last 32, likewise of the low
+/// ones, and these four sums without the factor, two in a number. k is a multiple of 32.
+void mnk_quantize_groups(uint32_t features, const float *x, size_t rows, size_t k, int8_t *bytes, float *scale, int32_t *totals);
+/// k filled up to a multiple of 64, and the groups that it is cut into.
+size_t mnk_group_width(size_t k);
+size_t mnk_group_count(size_t k);
 
 /// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.
 int mnk_block_shape(int type, size_t *weights, size_t *bytes);
@@ -280,10 +298,10 @@ typedef struct {
     /// The tokens' positions, ascending; NULL if they follow each other from `position` on, which
     /// else is the last position + 1 − tokens.
     const int32_t *places;
-    /// The row of merged (evicted) positions, and the logarithm of how many it stands for, which is
-    /// added to its score (RazorAttention's compensation token, Tang et al. 2024); 0: none.
-    size_t many_row;
-    float many_log;
+    /// The logarithm of how many each row stands for, which is added to its score (RazorAttention's
+    /// compensation token, Tang et al. 2024); −∞ for a row that nobody sees. Up to the next multiple
+    /// of 64 rows; NULL: each for itself. One key-value head.
+    const float *row_logs;
     /// Bits of the codes in blocks whose entry in `table` is negative: ~entry is then the block, a
     /// page of codes that begins where keys would, see mnk_encode_kv_page(). One key-value head.
     int coded_bits;

@@ -1,5 +1,5 @@
 // Kernels of training: products of floats and of bfloat16 for both passes, attention with its
-// gradient, and the gradients of a decoder's other operations.
+// gradient, and the gradients of a decoder's and an encoder's other operations.
 //
 // Rules of mneme_kernels.h hold: nothing is allocated, every output is one chain of operations in
 // one order whatever the threads. Kernels of floats give the same bits on all paths; products of
@@ -64,7 +64,7 @@ size_t mnk_frozen_bytes(int bf16, int transposed, size_t outputs, size_t inputs)
 
 // MARK: Attention
 
-/// Causal attention of one head over one sequence, exact, in blocks of 32 queries: of the scores
+/// Attention of one head over one sequence, exact, in blocks of 32 queries: of the scores
 /// only a block's are held, and the gradient computes them again (FlashAttention, Dao et al. 2022).
 /// dim is a multiple of 16.
 typedef struct {
@@ -79,12 +79,20 @@ typedef struct {
     float *out;
     size_t ldo;
     float *lse;
+    /// 0: a token sees those up to itself (decoders). 1: all see all (encoders).
+    int bidirectional;
+    /// Keys and values, where they are others than the tokens' own: all are seen. 0: the tokens' own.
+    size_t keys;
+    /// Each token's Σ dout·out, for the gradient; NULL: computed from `out`.
+    const float *delta;
+    /// 1: the gradients of keys and values are added, not replaced.
+    int adds;
 } mnk_training_attention;
-/// Floats of scratch memory for both passes.
+/// Floats of scratch memory for both passes over as many keys as tokens, or as `keys`.
 size_t mnk_training_scratch(size_t tokens, size_t dim);
 void mnk_training_attend(uint32_t features, const mnk_training_attention *a, float *scratch);
 /// Gradients by those of the outputs (at ldo): of queries at ldq, of keys and values at `ldg`.
-/// All are replaced.
+/// All are replaced, but see `adds`.
 void mnk_training_attend_backward(uint32_t features, const mnk_training_attention *a, const float *dout, float *dq,
                                   float *dk, float *dv, size_t ldg, float *scratch);
 
@@ -92,6 +100,12 @@ void mnk_training_attend_backward(uint32_t features, const mnk_training_attentio
 
 /// dx += the gradient of mnk_rms_norm() by that of its output. n is a multiple of 16.
 void mnk_rms_norm_backward(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, const float *dy, float *dx);
+/// dx = the gradient of mnk_layer_norm() by that of its output; dx may be dy. n is a multiple of 16.
+void mnk_layer_norm_backward(uint32_t features, const float *x, const float *gamma, float eps, size_t rows, size_t n, const float *dy, float *dx);
+/// y = x·Φ(x) (GELU, Hendrycks and Gimpel 2016), as encoders' products have it. count is a multiple of 16.
+void mnk_gelu(uint32_t features, const float *x, size_t count, float *y);
+/// dx = dy·(Φ(x) + x·φ(x)); dx may be dy. count is a multiple of 16.
+void mnk_gelu_backward(uint32_t features, const float *x, const float *dy, size_t count, float *dx);
 /// y = SiLU(gate)·up. count is a multiple of 16, also below.
 void mnk_swiglu(uint32_t features, const float *gate, const float *up, size_t count, float *y);
 /// Gradients of gate and up by that of y; dgate may be dy.
