@@ -5,69 +5,86 @@ import MnemeBase
 import MnemeStore
 
 extension BackupCommand {
-    /// `mneme backup make`: copies the store to a new file while it is used, and reads the copy
-    /// back. Exit code 1 if that fails; no file is left then.
+    /// `mneme backup make`: backs the store up while it is used. Exit code 1 if that fails; nothing
+    /// is added then.
     struct Make: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Copy the store to a new file while it is used, and check the copy.",
-            discussion:
-                "Into a folder, the file is called memory-TIME.db, and --keep 7 leaves the newest seven of such files: for a daily job."
-        )
+            commandName: "make",
+            abstract: "Back the store up, while it is used: to a folder, s3://BUCKET/PREFIX, or a FILE.db.",
+            discussion: """
+                In a folder or a bucket: all of the store the first time, then what has changed since; --follow goes on until it is ended, and loses nothing \
+                when it is killed. A whole copy is begun again when the changes are as large as the last one. Old points are merged into those that stay: \
+                all of the last 30 days, or with --keep 24h,30d,12m the last of each of 24 hours, 30 days and 12 months that have one (h, d, w, m, y; UTC). \
+                A bucket is asked with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, where it is not Amazon's, AWS_ENDPOINT_URL.
+                """)
         @OptionGroup var store: StoreFileOptions
-        /// A new file, or a folder that is there.
-        @Argument(help: "A new file, or a folder for memory-TIME.db.") var target: String
-        /// Only files that this command named are counted and removed.
-        @Option(help: ArgumentHelp("Copies that stay in the folder.", valueName: "count"))
-        var keep: Int?
+        /// A name that ends in `.db` is a file; any other is a folder.
+        @Argument(help: "A folder, s3://BUCKET/PREFIX, or a new FILE.db.") var target: String
+        @Flag(help: "Begin with a whole copy again, as after the store itself was restored.")
+        var whole = false
+        @Flag(help: "Go on: add a point whenever something has changed.") var follow = false
+        @Option(help: ArgumentHelp("Time between two looks of --follow.", valueName: "seconds"))
+        var every = 10
+        @Option(help: ArgumentHelp("Points that stay, such as 24h,30d,12m; the others are merged.", valueName: "rules"))
+        var keep: String?
         @Flag(help: "Print JSON.") var json = false
 
-        /// The names that this command gives.
-        private static let prefix = "memory-", suffix = ".db"
-
         func run() async throws {
-            var isFolder: ObjCBool = false
-            let isThere = FileManager.default.fileExists(atPath: target, isDirectory: &isFolder)
-            let folder = isThere && isFolder.boolValue ? target : nil
-            if let keep {
-                guard keep > 0 else { throw InputError("--keep is 1 or more.") }
-                guard folder != nil else {
-                    throw InputError("--keep is for copies in a folder that is there.")
-                }
-            }
-            guard FileManager.default.fileExists(atPath: try store.filePath()) else {
+            guard every > 0 else { throw InputError("--every is 1 or more.") }
+            let keep = try keep.map(BackupCommand.retention)
+            guard Home.isDatabase(store.path) || FileManager.default.fileExists(atPath: store.path) else {
                 throw InputError("There is no store at \(store.path).")
+            }
+            if let series = try BackupCommand.series(target) { return try await add(to: series, keep) }
+            guard !whole, !follow, keep == nil else {
+                throw InputError(
+                    "--whole, --follow and --keep are for backups in a folder or a bucket; \(target) is a file.")
             }
             let line = ProgressLine()
             let source = try store.openFile()
             defer { try? source.close() }
-            let name = Self.prefix + SQLiteMemoryStore.stamp() + Self.suffix
-            let made = try source.backup(
-                to: folder.map { $0 + "/" + name } ?? target, key: try Home.encryptionKey()
-            ) { line.show($0, $1, "pages") }
-            line.end()
-            var removed: [String] = []
-            if let keep, let folder { removed = try Self.prune(folder, keeping: keep) }
-            if json {
-                print(try OperationTable.encode(made, pretty: true))
-            } else {
-                print("\(made.path)\n\(BackupCommand.line(made)); read back and sound.")
-                if !removed.isEmpty { print("Removed: \(removed.joined(separator: ", "))") }
+            let made = try source.backup(to: target, key: try Home.encryptionKey()) {
+                line.show($0, $1, "pages")
             }
+            line.end()
+            if json { return print(try OperationTable.encode(made, pretty: true)) }
+            print("\(made.path)\n\(BackupCommand.line(made)); read back and sound.")
         }
 
-        /// Removes the oldest copies of a folder; names sort by time.
-        ///
-        /// - Throws: `FileError` for one that cannot be removed.
-        private static func prune(_ folder: String, keeping count: Int) throws -> [String] {
-            let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
-                let stamp = $0.dropFirst(prefix.count).dropLast(suffix.count)
-                return $0.hasPrefix(prefix) && $0.hasSuffix(suffix) && stamp.count == 16
-                    && stamp.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "T" || $0 == "Z") }
-            }.sorted()
-            return try names.dropLast(count).map { name in
-                guard unlink("\(folder)/\(name)") == 0 else { throw FileError("\(folder)/\(name)") }
-                return name
+        /// Adds a point, or with `--follow` points without end.
+        private func add(to series: BackupSeries, _ keep: BackupRetention?) async throws {
+            let source = try store.open()
+            defer { try? source.close() }
+            var options = BackupSeries.Options()
+            (options.isWhole, options.keep) = (whole, keep ?? .month)
+            repeat {
+                do {
+                    let line = ProgressLine()
+                    options.progress = { line.show($0, 0, "rows") }
+                    let point = try series.add(source, options)
+                    line.end()
+                    if let point { try say(point, series) }
+                    (options.isWhole, options.isNoted) = (false, false)
+                } catch let error as any MnemeError where follow && !options.isNoted && Self.mayPass(error) {
+                    Terminal.error("\(error.message) The next look is in \(every) s.")
+                }
+                if follow { try await Task.sleep(for: .seconds(every)) }
+            } while follow
+        }
+
+        /// Tells whether another try may succeed without anybody doing something here.
+        private static func mayPass(_ error: any MnemeError) -> Bool {
+            [.unavailable, .busy, .full, .timeout].contains(error.errorClass)
+        }
+
+        private func say(_ point: BackupPoint, _ series: BackupSeries) throws {
+            if json {
+                print(try OperationTable.encode(PointReport(point), pretty: !follow))
+            } else {
+                print("\(series.name)  \(BackupCommand.line(point))")
             }
+            // Who reads a pipe sees each point when it is made.
+            if follow { fflush(nil) }
         }
     }
 }
