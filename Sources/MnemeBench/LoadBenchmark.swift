@@ -22,6 +22,10 @@ public struct LoadBenchmark: Sendable {
         public var errors: Int, firstErrors: [String]
         /// Memories in answers that were another tenant's.
         public var foreign: Int
+        /// Milliseconds until a tenant's first question was answered by a server that did not have the
+        /// index in memory: from the database, from the index that was loaded for it, and from the files
+        /// that another server has written of it; medians. None of a store in a file.
+        public var firstFromDatabase: Double?, firstFromIndex: Double?, firstFromFiles: Double?
         /// The least and the most that one client got done, as parts of the mean of its kind.
         public var writerShare: [Double], readerShare: [Double]
         /// Resident bytes of the process at the beginning of the load, then once a minute, then at
@@ -48,6 +52,11 @@ public struct LoadBenchmark: Sendable {
                 share(readerShare), errors, foreign,
                 residentBytes.map { String($0 >> 20) }.joined(separator: " "),
                 pendingEmbeddings)
+                + (firstFromIndex.map { index in
+                    let database = firstFromDatabase.map { String(format: "%.0f ms", $0) } ?? "not"
+                    return "\nfirst      answered from the database \(database), from an index that is loaded for it "
+                        + String(format: "%.0f ms, from its files %.0f ms", index, firstFromFiles ?? .nan)
+                } ?? "")
                 + (firstErrors.isEmpty ? "" : "\n" + firstErrors.joined(separator: "\n"))
         }
     }
@@ -121,15 +130,14 @@ public struct LoadBenchmark: Sendable {
             shared.isEmpty
             ? [try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)]
             : shared
-        let servers = stores.enumerated().map { number, store in
-            MemoryOS(
-                store: store, embedder: embedder,
-                indexFolder: folder + (number == 0 ? "/index" : "/index-\(number)"))
-        }
+        // Servers of one machine share the folder.
+        let servers = stores.map { MemoryOS(store: $0, embedder: embedder, indexFolder: folder + "/index") }
         let (store, memory) = (stores[0], servers[0])
         if let seconds = try await estimate(memory, progress) { note(seconds) }
         for tenant in 0..<tenants { try await load(tenant, upTo: memories, memory, progress) }
         try await memory.embedPending { done, total in progress(done, total, "embedded") }
+        let (fromDatabase, fromIndex) =
+            shared.isEmpty ? ([], []) : try await firstAnswers(store, embedder, progress)
         for tenant in 0..<tenants {
             let scope = scope(tenant)
             for server in servers {
@@ -139,6 +147,10 @@ public struct LoadBenchmark: Sendable {
             }
             progress(tenant, tenants, "indexes")
         }
+        let fromFiles = shared.isEmpty ? [] : try await firstFromFiles(store, embedder, folder + "/index")
+
+        // Servers that share a store hear each other, as those of `mneme serve` do.
+        if !shared.isEmpty { for server in servers { server.resume() } }
 
         // From here on it counts.
         let clock = ContinuousClock()
@@ -183,12 +195,48 @@ public struct LoadBenchmark: Sendable {
             recallP99: recalls.percentile(99),
             errors: errors.count, firstErrors: Array(errors.prefix(3)),
             foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
+            firstFromDatabase: fromDatabase.isEmpty ? nil : fromDatabase.sorted().percentile(50),
+            firstFromIndex: fromIndex.isEmpty ? nil : fromIndex.sorted().percentile(50),
+            firstFromFiles: fromFiles.isEmpty ? nil : fromFiles.sorted().percentile(50),
             writerShare: Self.shares(writing), readerShare: Self.shares(reading),
             residentBytes: resident.withLockedValue { $0 } + [ProcessMemory.bytes("VmRSS")],
             pendingEmbeddings: try store.pendingEmbeddingCount(replacing: embedder.identifier))
         for server in servers { await server.close() }
         for store in stores { try store.close() }
         return report
+    }
+
+    /// Asks each tenant's first question of servers that have no index: one that may have the database
+    /// find candidates, and one that loads the index. What is too small for the first is left out there.
+    private func firstAnswers(
+        _ store: any MemoryStore, _ embedder: any TextEmbedder, _ progress: @Sendable (Int, Int, String) -> Void
+    ) async throws -> (fromDatabase: [Double], fromIndex: [Double]) {
+        var times: (fromDatabase: [Double], fromIndex: [Double]) = ([], [])
+        for tenant in 0..<tenants {
+            let request = RecallRequest("Who sold the guitar?", owner: scope(tenant).owner)
+            for isLoaded in [false, true] {
+                let server = MemoryOS(store: store, embedder: embedder)
+                server.setCold(above: isLoaded ? .max : 0, until: .max)
+                let answer = try await server.recall(request, by: caller(tenant))
+                if answer.source == .database { times.fromDatabase.append(answer.milliseconds) }
+                if isLoaded { times.fromIndex.append(answer.milliseconds) }
+            }
+            progress(tenant, tenants, "first answers")
+        }
+        return times
+    }
+
+    /// Asks each tenant's first question of a server that finds its index in files.
+    private func firstFromFiles(_ store: any MemoryStore, _ embedder: any TextEmbedder, _ folder: String)
+        async throws -> [Double]
+    {
+        var times: [Double] = []
+        for tenant in 0..<tenants {
+            let server = MemoryOS(store: store, embedder: embedder, indexFolder: folder)
+            let request = RecallRequest("Who sold the guitar?", owner: scope(tenant).owner)
+            times.append(try await server.recall(request, by: caller(tenant)).milliseconds)
+        }
+        return times
     }
 
     /// Stores a tenant's memories as far as they are missing: what is there already was made of the

@@ -6,8 +6,8 @@ import MnemeStore
 ///
 /// A connection that is lost is made anew, after a pause that doubles up to ``longestPause``; until
 /// then, and once it stands again, followers are told that anything may have changed. So they are
-/// when half a minute has passed without it: poolers that lend connections by the transaction swallow
-/// notices.
+/// when half a minute has passed without it, and every five seconds behind a pooler that lends
+/// connections by the transaction, where no notices come.
 final class PGListener: Sendable {
     /// Seconds that a server counts as alive after it was last heard of.
     static let lease = 30.0
@@ -87,11 +87,16 @@ final class PGListener: Sendable {
         while !isStopped {
             if let db = try? PGConnection(settings) {
                 do {
-                    try db.run("LISTEN \(notices.channel)", isKept: false)
-                    try db.sync()
+                    // Who is lent another process for each transaction hears nothing, and would leave the
+                    // process that heard for it to somebody else.
+                    let process = try db.isPooled && PGPooler.lendsByTransaction(db) ? nil : db.process()
+                    if process != nil {
+                        try db.run("LISTEN \(notices.channel)", isKept: false)
+                        try db.sync()
+                    }
                     pause = 0.2
-                    state.with { $0.isListening = true }
-                    try follow(db)
+                    state.with { $0.isListening = process != nil }
+                    try follow(db, process)
                 } catch {
                     // Lost, or refused: the loop comes again. Whoever calls the store learns why.
                 }
@@ -105,23 +110,30 @@ final class PGListener: Sendable {
     }
 
     /// Hands on what is heard, until the connection is lost or the listener stopped.
-    private func follow(_ db: PGConnection) throws {
+    ///
+    /// - Parameter process: that of the database which hears for this connection; nil if none does.
+    private func follow(_ db: PGConnection, _ process: Int64?) throws {
         // What was committed before the listening began is caught up with now.
         handler(.everything)
         var owners: [Int64: Owner] = [:]
         // By a clock that nobody sets: a lease is kept whatever becomes of the time of day.
         var beat = ContinuousClock.now
-        var look = beat + .seconds(Self.lookAnyway)
+        let pause = process == nil ? Self.heartbeat : Self.lookAnyway
+        var look = beat + .seconds(pause)
         var beats = 0
         while !isStopped {
             if .now >= beat {
                 try renew(db, tidies: beats % 12 == 0)
+                // A pooler that was busy at first is found out now.
+                if let process, db.isPooled, try db.process() != process {
+                    throw PGFailure.connectionLost("another process serves this connection")
+                }
                 beats += 1
                 beat = .now + .seconds(Self.heartbeat)
             }
             if .now >= look {
                 handler(.everything)
-                look = .now + .seconds(Self.lookAnyway)
+                look = .now + .seconds(pause)
             }
             // Each once, however often it was heard.
             var known: Set<PGNotices.Heard> = []
@@ -151,10 +163,11 @@ final class PGListener: Sendable {
     ///
     /// - Parameter tidies: also removes what nobody needs any more.
     private func renew(_ db: PGConnection, tidies: Bool) throws {
-        if let member = state.with(\.member) {
-            _ = try db.together([Self.renewal(of: member.server, known: member.known)])
-        } else {
-            _ = try db.together([("SELECT 1", [])])
+        let asked = ContinuousClock.now
+        var statements = state.with(\.member).map { [Self.renewal(of: $0.server, known: $0.known)] } ?? []
+        statements.append(("SELECT extract(epoch FROM clock_timestamp())::double precision AS time", []))
+        if let now = try db.together(statements).first?.real("time") {
+            settings.clock.learn(now, asked: asked)
         }
         guard tidies else { return }
         // A bucket that nobody has asked for so long is full.

@@ -15,8 +15,25 @@ final class PGTransaction {
     /// Owners of whose memories it has changed something, and whether it has put jobs into the queue:
     /// other servers are told when it is committed.
     var changed: Set<Int64> = [], hasJobs = false
+    /// Cubes that wait for a vector since.
+    var awaiting: [CubeID] = []
     /// Called when it is committed.
     var whenCommitted: () -> Void = {}
+    /// The rows of each statement that was sent along with the lock.
+    let ahead: [[PGRow]]
+    /// The owner whose rows alone are in sight since the statements that were sent along; nil if there is
+    /// none.
+    var shown: Int64?
+    /// Cubes by their content, as far as they were looked up ahead and nothing has changed since.
+    var contents = PGContents()
+
+    /// Asks where the journal and the audit log end.
+    private static let state = """
+        SELECT (SELECT max(position) FROM journal) AS journal, last.position, last.hash,
+            (SELECT max(least_known) FROM mneme_migration) AS least_known
+        FROM (SELECT 1) AS one
+            LEFT JOIN (SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1) AS last ON true
+        """
 
     /// Waits for the writers before, and reads where the journal and the audit log end: statements
     /// see what was committed before they began, and this one begins with the lock in hand.
@@ -25,19 +42,16 @@ final class PGTransaction {
     ///   - lock: the store's writers'.
     ///   - known: the newest step of the schema that this program knows. The schema may have been
     ///     changed since the store was opened, under the same lock.
+    ///   - ahead: statements that are sent behind those, so that nobody waits for their answers alone.
     /// - Throws: ``StoreError`` if this program is too old to write.
-    init(_ db: PGConnection, lock: Int64, known: Int) throws {
+    init(
+        _ db: PGConnection, lock: Int64, known: Int, ahead: [(sql: String, arguments: PGArguments)] = []
+    ) throws {
         self.db = db
-        try PostgresMemoryStore.showAll(db)
-        try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
-        let state = try db.first(
-            """
-            SELECT (SELECT max(position) FROM journal) AS journal, last.position, last.hash,
-                (SELECT max(least_known) FROM mneme_migration) AS least_known
-            FROM (SELECT 1) AS one
-                LEFT JOIN (SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1) AS last ON true
-            """)
-        guard let state else { throw PGFailure.connectionLost("an answer is missing") }
+        try db.run("SELECT set_config('mneme.owner', '*', true), pg_advisory_xact_lock(?)", [lock])
+        let answers = try db.each([(Self.state, [])] + ahead)
+        self.ahead = Array(answers.dropFirst())
+        guard let state = answers[0].first else { throw PGFailure.connectionLost("an answer is missing") }
         guard try state.integer("least_known") ?? 0 <= known else {
             throw StoreError(
                 .newerVersion,

@@ -12,15 +12,17 @@ extension PostgresMemoryStore {
     public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws
         -> Visibility
     {
-        let principal = caller.principal
-        if principal.reaches(owner), principal.agent == nil,
-            principal.permissions.contains(permission)
-        {
-            return Visibility(ceiling: principal.clearance)
-        }
+        if let own = Self.ownVisibility(of: owner, for: permission, caller.principal) { return own }
         return try read { db in
             try visible(permission, of: owner, ownerID(owner, db), caller, db)
         }
+    }
+
+    /// What a principal sees of the memories that are its own, where no grant can matter; nil otherwise.
+    static func ownVisibility(of owner: Owner, for permission: Permission, _ principal: Principal) -> Visibility? {
+        guard principal.reaches(owner), principal.agent == nil, principal.permissions.contains(permission)
+        else { return nil }
+        return Visibility(ceiling: principal.clearance)
     }
 
     /// The part of an owner's memories that the caller reaches for a permission.

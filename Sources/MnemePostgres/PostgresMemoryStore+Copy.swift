@@ -40,13 +40,47 @@ private struct PGTables: StoreTableReader, StoreTableWriter {
         Int(try db.number("SELECT count(*) FROM \(table.name)") ?? 0)
     }
 
-    func forEachRow(_ table: StoreTable, _ body: ([StoredValue]) throws -> Void) throws {
-        let columns = Int32(table.columns.count)
+    func forEachRow(_ table: StoreTable, _ filter: RowFilter, _ body: ([StoredValue]) throws -> Void) throws {
+        let (condition, arguments) = Self.condition(filter)
         try db.forEach(
-            "SELECT \(table.columnList) FROM \(table.name) ORDER BY \(table.orderList)", []
+            "SELECT \(table.columnList) FROM \(table.name)\(condition) ORDER BY \(table.orderList)", arguments
         ) { row in
-            try body((0..<columns).map { try row.stored(at: $0) })
+            try body(Self.values(row, table))
             return true
+        }
+    }
+
+    func last(_ table: StoreTable) throws -> [StoredValue]? {
+        let order = table.order.map { "\"\($0)\" DESC" }.joined(separator: ", ")
+        return try db.first(
+            "SELECT \(table.columnList) FROM \(table.name) ORDER BY \(order) LIMIT 1"
+        ).map { try Self.values($0, table) }
+    }
+
+    private static func values(_ row: PGRow, _ table: StoreTable) throws -> [StoredValue] {
+        try (0..<Int32(table.columns.count)).map { try row.stored(at: $0) }
+    }
+
+    private static func condition(_ filter: RowFilter) -> (sql: String, arguments: PGArguments) {
+        switch filter {
+        case .all: ("", [])
+        case .above(let column, let number): (" WHERE \"\(column)\" > ?", [number])
+        case .among(let column, let values):
+            (
+                " WHERE \"\(column)\" IN (\(values.map { _ in "?" }.joined(separator: ", ")))",
+                values.map { argument($0, column) }
+            )
+        }
+    }
+
+    private static func argument(_ value: StoredValue, _ column: String) -> (any PGEncodable)? {
+        switch value {
+        case .null: nil
+        // The one truth value among the columns is a number elsewhere.
+        case .number(let number): column == "denied" ? number != 0 : number
+        case .real(let number): number
+        case .text(let text): text
+        case .bytes(let data): data
         }
     }
 
@@ -59,16 +93,7 @@ private struct PGTables: StoreTableReader, StoreTableWriter {
     }
 
     func insert(_ row: [StoredValue], into table: StoreTable) throws {
-        var arguments: PGArguments = zip(row, table.columns).map { value, column in
-            switch value {
-            case .null: nil
-            // The one truth value among the columns is a number elsewhere.
-            case .number(let number): column == "denied" ? number != 0 : number
-            case .real(let number): number
-            case .text(let text): text
-            case .bytes(let data): data
-            }
-        }
+        var arguments: PGArguments = zip(row, table.columns).map { Self.argument($0, $1) }
         var (columns, marks) = (table.columnList, row.map { _ in "?" }.joined(separator: ", "))
         if table.name == "vector" || table.name == "pending", let cube = arguments.first {
             columns += ", owner"

@@ -8,7 +8,7 @@ extension PostgresMemoryStore {
     public func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws {
         guard !uses.isEmpty else { return }
         let list = uses.sorted { $0.key < $1.key }
-        try unordered(owner) { db, ownerID in
+        try once(owner) { db, ownerID in
             try db.run(
                 """
                 WITH used AS (
@@ -42,32 +42,67 @@ extension PostgresMemoryStore {
     public func saveVectors(
         _ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String
     ) throws {
-        try write { transaction in
+        let versions = "SELECT seq, owner, id, version FROM cube WHERE id = ANY (?::text[])"
+        try write {
+            [(versions, [vectors.map(\.id.description)])]
+        } _: { transaction in
             let db = transaction.db
-            try Self.showAll(db)
-            let known = try db.rows(
-                "SELECT seq, owner, id, version FROM cube WHERE id = ANY (?::text[])",
-                [vectors.map(\.id.description)]
-            ).reduce(into: [String: (seq: Int64, owner: Int64, version: Int)]()) { known, row in
+            let known = try transaction.ahead[0].reduce(
+                into: [String: (seq: Int64, owner: Int64, version: Int)]()
+            ) { known, row in
                 known[try row.value("id")] = (
                     try row.value("seq"), try row.value("owner"), try row.value("version")
                 )
             }
-            for (id, version, vector) in vectors {
-                guard let cube = known[id.description], cube.version == version else { continue }
-                try db.run("UPDATE counter SET value = value + 1 WHERE name = 'vector'")
-                try db.run(
-                    """
-                    INSERT INTO vector (cube, owner, embedder, version, position, data)
-                    VALUES (?, ?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
-                    ON CONFLICT (cube) DO UPDATE SET embedder = excluded.embedder, version = excluded.version,
-                        position = excluded.position, data = excluded.data
-                    """,
-                    [cube.seq, cube.owner, embedder, version, vector.withUnsafeBytes { Data($0) }])
-                try db.run("DELETE FROM pending WHERE cube = ?", [cube.seq])
+            try Self.skipLostVectors(db)
+            let columns = halves == nil ? "" : ", half, half_position"
+            // Nobody waits for the counter: each row takes its place from there.
+            let place = "(SELECT value FROM counter WHERE name = 'vector') - ?::bigint"
+            let halved = halves == nil ? "" : ", ?, \(place)"
+            let replaced = halves == nil ? "" : ", half = excluded.half, half_position = excluded.half_position"
+            let insertion = """
+                INSERT INTO vector (cube, owner, embedder, version, position, data\(columns))
+                VALUES (?, ?, ?, ?, \(place), ?\(halved))
+                ON CONFLICT (cube) DO UPDATE SET embedder = excluded.embedder, version = excluded.version,
+                    position = excluded.position, data = excluded.data\(replaced)
+                """
+            let present = vectors.filter { known[$0.id.description]?.version == $0.version }
+            guard !present.isEmpty else { return }
+            try db.run("UPDATE counter SET value = value + ? WHERE name = 'vector'", [present.count])
+            for (i, (id, version, vector)) in present.enumerated() {
+                guard let cube = known[id.description] else { continue }
+                let behind = present.count - 1 - i
+                var arguments: PGArguments = [
+                    cube.seq, cube.owner, embedder, version, behind, vector.withUnsafeBytes { Data($0) },
+                ]
+                if halves != nil { arguments += [PGHalfVector(vector), behind] }
+                try db.run(insertion, arguments)
                 transaction.changed.insert(cube.owner)
             }
+            try db.run(
+                "DELETE FROM pending WHERE cube = ANY (?::bigint[])",
+                [present.compactMap { known[$0.id.description]?.seq }])
         }
+    }
+
+    /// Vectors that are counted over where another server has become the primary: more than a standby
+    /// can lack.
+    private static let skipped: Int64 = 1 << 24
+
+    /// Sees to it that no position is given again that indexes may have reached, where a standby has
+    /// taken over without the last vectors. Nothing else would tell: vectors are in no journal.
+    ///
+    /// A server tells itself from every other by when it was started.
+    private static func skipLostVectors(_ db: PGConnection) throws {
+        try db.run(
+            """
+            WITH other AS (
+                INSERT INTO counter (name, value)
+                VALUES ('primary', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE counter.value <> excluded.value
+                RETURNING value)
+            UPDATE counter SET value = value + ? WHERE name = 'vector' AND EXISTS (SELECT 1 FROM other)
+            """, [skipped])
     }
 
     /// Never back: two workers may report out of order.
@@ -84,7 +119,7 @@ extension PostgresMemoryStore {
     /// A transaction beside the store's writer, for what has no order: nothing of it is in the
     /// journal, the audit log or the counter of vectors.
     ///
-    /// It may be done twice, where the answer to its commit is lost: a use counts double then.
+    /// It may be done twice, where the answer to its commit is lost.
     func unordered<T>(_ body: (PGConnection) throws -> T) throws -> T {
         try repeating(true) {
             try pool.lend { db in
@@ -95,13 +130,54 @@ extension PostgresMemoryStore {
                     try db.sync()
                     return result
                 } catch {
-                    try? db.sync()
-                    try? db.run("ROLLBACK")
-                    try? db.sync()
+                    Self.rollBack(db)
                     throw error
                 }
             }
         }
+    }
+
+    /// As ``unordered(_:)`` for one owner, and not done twice: where the answer to a commit is lost, the
+    /// database knows by the transaction's number what became of it (PostgreSQL documentation, 9.27.5
+    /// "pg_xact_status"). A database that goes down may give the number again; it is asked all the same,
+    /// as what is done here are counts.
+    private func once(_ owner: Owner, _ body: (PGConnection, Int64) throws -> Void) throws {
+        var sent: String?
+        try repeating(true) {
+            if let number = sent, try pool.lend({ try Self.isCommitted(number, $0) }) { return }
+            sent = nil
+            try pool.lend { db in
+                try db.run("BEGIN ISOLATION LEVEL READ COMMITTED")
+                do {
+                    if let ownerID = try ownerID(owner, db) { try body(db, ownerID) }
+                    // Nobody is told that it was counted, so that nobody waits for the disk.
+                    sent = try db.texts(
+                        "SELECT pg_current_xact_id()::text, set_config('synchronous_commit', 'off', true)"
+                    ).first
+                    try db.run("COMMIT")
+                    try db.sync()
+                } catch {
+                    Self.rollBack(db)
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Tells whether a transaction was committed.
+    ///
+    /// - Throws: ``PGFailure`` if it has not ended yet: it is asked for again then.
+    private static func isCommitted(_ number: String, _ db: PGConnection) throws -> Bool {
+        let state: String?
+        do {
+            state = try db.texts("SELECT pg_xact_status(?::text::xid8)", [number]).first
+            try db.sync()
+        } catch PGFailure.refused {
+            // The number was not given yet: a standby has taken over that never heard of it.
+            return false
+        }
+        if state == "in progress" { throw PGFailure.connectionLost("a transaction has not ended yet") }
+        return state == "committed"
     }
 
     /// As ``unordered(_:)``, with the rows of one owner in sight; nothing for one that has no place.

@@ -206,9 +206,21 @@ extension PostgresMemoryStore {
 
     /// One conditional update decides between workers of all servers. A job whose workers were lost
     /// as often as it may fail is dead: it may be what ends them.
+    ///
+    /// Where the answer to the first commit was lost, the worker may have the lease already.
     public func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job? {
-        let time = now.timeIntervalSince1970
+        let (time, end) = (now.timeIntervalSince1970, end.timeIntervalSince1970)
+        var isAgain = false
         return try unordered { db in
+            defer { isAgain = true }
+            if isAgain,
+                let own = try Self.jobs(
+                    db, "id = ? AND state = 'running' AND worker = ? AND started = ? AND lease_end = ?",
+                    [id, worker, time, end]
+                ).first
+            {
+                return own
+            }
             try db.run(
                 """
                 UPDATE job SET state = 'dead', finished = ?, message = 'Its workers were lost, one after the other.',
@@ -220,7 +232,7 @@ extension PostgresMemoryStore {
                 UPDATE job SET state = 'running', worker = ?, lease_end = ?, started = ?, attempts = attempts + 1
                 WHERE id = ? AND ((state = 'waiting' AND due <= ?) OR (state = 'running' AND lease_end < ?))
                 RETURNING *
-                """, [worker, end.timeIntervalSince1970, time, id, time, time])?.job()
+                """, [worker, end, time, id, time, time])?.job()
         }
     }
 
@@ -243,11 +255,25 @@ extension PostgresMemoryStore {
     }
 
     /// As `JobStore` has it. Only the worker that holds the lease has a say; a job that is put down
-    /// does not count as an attempt.
+    /// does not count as an attempt. Where the answer to the first commit was lost, the job may have this
+    /// end already.
     @discardableResult
     public func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool {
         let end = JobEnd(outcome, at: now)
+        var isAgain = false
         return try unordered { db in
+            defer { isAgain = true }
+            if isAgain,
+                try !Self.jobs(
+                    db,
+                    """
+                    id = ? AND state = ? AND worker IS NULL AND message IS NOT DISTINCT FROM coalesce(?, message)
+                        AND due = coalesce(?, due) AND finished IS NOT DISTINCT FROM ?
+                    """, [id, end.state.rawValue, end.message, end.due, end.finished]
+                ).isEmpty
+            {
+                return true
+            }
             // What waits again another server may take up.
             if end.state == .waiting { try notices.send([PGNotices.jobs], db) }
             return try db.changes(

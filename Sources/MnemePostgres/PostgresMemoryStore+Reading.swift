@@ -1,5 +1,6 @@
 public import Foundation
 public import MnemeStore
+import NIOConcurrencyHelpers
 
 /// Reads. Each asks in its own snapshot who may see what, and writes what was handed out into the
 /// audit log afterwards: nothing leaves that is not noted, and a read waits for no writer.
@@ -38,18 +39,42 @@ extension PostgresMemoryStore {
         return cube
     }
 
-    /// One statement for all.
+    /// One statement for all. Owners read their own in one way to the database and back.
     public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
-        let found = try read(owner, by: caller) { db, ownerID, visibility in
-            let cubes = try db.rows(
-                Self.cubeQuery + " WHERE cube.owner = ? AND cube.id = ANY (?::text[])",
-                [ownerID, ids.map(\.description)]
-            ).map { try $0.cube() }.filter(visibility.contains)
-            let known = Dictionary(cubes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-            return ids.compactMap { known[$0] }
-        }
+        let found =
+            try ownCubes(ids, owner: owner, by: caller)
+            ?? read(owner, by: caller) { db, ownerID, visibility in
+                let query = Self.cubesQuery(ids, ownerID)
+                return try Self.cubes(db.rows(query.sql, query.arguments), ids, visibility)
+            }
         try noteRead("read", (found ?? []).map(\.id), owner: owner, by: caller)
         return found ?? []
+    }
+
+    /// Memories of an owner that no grant is looked at for: one statement is one snapshot.
+    ///
+    /// - Returns: nil where it takes more.
+    private func ownCubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube]? {
+        guard let visibility = Self.ownVisibility(of: owner, for: .read, caller.principal) else { return nil }
+        try TextRules.requireStorable(owner.texts + caller.principal.texts)
+        let rows = try repeating(true) { () -> [PGRow]? in
+            guard let ownerID = ownerIDs.withLockedValue({ $0[owner] }) else { return nil }
+            return try pool.lend {
+                try $0.together([Self.scope(of: owner, ownerID), Self.cubesQuery(ids, ownerID)])
+            }
+        }
+        return try rows.map { try Self.cubes($0, ids, visibility) }
+    }
+
+    private static func cubesQuery(_ ids: [CubeID], _ ownerID: Int64) -> (sql: String, arguments: PGArguments) {
+        (cubeQuery + " WHERE cube.owner = ? AND cube.id = ANY (?::text[])", [ownerID, ids.map(\.description)])
+    }
+
+    /// The visible cubes of rows, in the order of `ids`.
+    private static func cubes(_ rows: [PGRow], _ ids: [CubeID], _ visibility: Visibility) throws -> [MemCube] {
+        let cubes = try rows.map { try $0.cube() }.filter(visibility.contains)
+        let known = Dictionary(cubes.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        return ids.compactMap { known[$0] }
     }
 
     /// By comparing ends of strings: what was typed is no pattern.
@@ -93,8 +118,26 @@ extension PostgresMemoryStore {
         -> (sql: String, arguments: PGArguments)
     {
         let condition = condition(visibility)
-        var conditions = ["cube.owner = ?", condition.sql]
-        var arguments: PGArguments = [ownerID] + condition.arguments
+        var (conditions, arguments) = conditions(filter)
+        conditions = ["cube.owner = ?", condition.sql] + conditions
+        arguments = [ownerID] + condition.arguments + arguments
+        if let after = filter.after {
+            conditions.append(
+                "cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)")
+            arguments.append(after.description)
+        }
+        let order = "ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
+        return (
+            "\(cubeQuery) WHERE \(conditions.joined(separator: " AND ")) \(order)",
+            arguments + [filter.limit]
+        )
+    }
+
+    /// What a filter asks of a cube, and of its session by that table's name; owner and page are no
+    /// part of it.
+    static func conditions(_ filter: CubeFilter) -> (sql: [String], arguments: PGArguments) {
+        var conditions: [String] = []
+        var arguments: PGArguments = []
         /// A condition with one parameter, if there is a value for it.
         func add(_ condition: String, _ value: (any PGEncodable)?) {
             guard let value else { return }
@@ -117,14 +160,7 @@ extension PostgresMemoryStore {
         add("cube.event_time < ?", filter.before?.timeIntervalSince1970)
         add("cube.event_time <= ?", filter.at?.timeIntervalSince1970)
         add("(cube.valid_until IS NULL OR cube.valid_until > ?)", filter.at?.timeIntervalSince1970)
-        add(
-            "cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)",
-            filter.after?.description)
-        let order = "ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
-        return (
-            "\(cubeQuery) WHERE \(conditions.joined(separator: " AND ")) \(order)",
-            arguments + [filter.limit]
-        )
+        return (conditions, arguments)
     }
 
     /// - Complexity: one pass over the owner's journal up to the time.
@@ -201,7 +237,7 @@ extension PostgresMemoryStore {
     public func position(of owner: Owner) throws -> Int64 {
         try read { db in
             guard let ownerID = try ownerID(owner, db) else { return 0 }
-            return try db.number("SELECT max(position) FROM journal WHERE owner = ?", [ownerID]) ?? 0
+            return try db.number("SELECT position FROM journal \(Self.fromEnd) LIMIT 1", [ownerID, ownerID]) ?? 0
         }
     }
 

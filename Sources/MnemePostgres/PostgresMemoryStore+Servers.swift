@@ -1,3 +1,4 @@
+public import Foundation
 public import MnemeStore
 import NIOConcurrencyHelpers
 
@@ -26,6 +27,9 @@ extension PostgresMemoryStore: SharedStore {
 
     /// As the listener last knew.
     public var isFollowing: Bool { listener.withLockedValue(\.self)?.isListening ?? false }
+
+    /// Measured with each connection, and whenever the lease is renewed.
+    public var time: Date { pool.settings.clock.now }
 
     /// A row with a lease, which the listener renews.
     public func join(_ server: ServerIdentity) throws {

@@ -1,8 +1,12 @@
 public import Foundation
+public import MnemeSeal
 public import MnemeStore
 
 /// Counts, room, traces and checks.
 extension PostgresMemoryStore {
+    /// Of ``PostgresSettings/filesKey``.
+    public func dataKey(for purpose: String) -> DataKey? { pool.settings.filesKey?.derived(purpose) }
+
     /// None on this machine: the database's files are its own.
     public var files: [String] { [] }
 
@@ -86,7 +90,7 @@ extension PostgresMemoryStore {
                 "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename")
             {
                 try db.sync()
-                try db.run("VACUUM (FULL, ANALYZE) \"\(table)\"", isKept: false)
+                try db.run("VACUUM (FULL, ANALYZE) \(pool.settings.schema).\"\(table)\"", isKept: false)
                 try db.sync()
             }
         }
@@ -96,12 +100,13 @@ extension PostgresMemoryStore {
     private func alone(_ body: (PGConnection) throws -> Void) throws {
         try repeating(true) {
             try pool.lend { db in
+                // Behind a pooler there is no bound outside of a transaction.
                 let bound = "SELECT set_config('statement_timeout', ?, false)"
-                try db.run(bound, ["0"])
+                if !db.isPooled { try db.run(bound, ["0"]) }
                 db.isPatient = true
                 defer { db.isPatient = false }
                 try body(db)
-                try db.run(bound, [String(Int(pool.settings.statementTimeout * 1_000))])
+                if !db.isPooled { try db.run(bound, [String(Int(pool.settings.statementTimeout * 1_000))]) }
                 try db.sync()
             }
         }
@@ -116,6 +121,7 @@ extension PostgresMemoryStore {
         var findings = try readAll { db in
             [
                 try Self.checkSettings(db), try Self.checkRowSecurity(db), try Self.checkServers(db),
+                try checkHalves(db),
                 try Self.check(
                     "references", ("every reference has its target", "references lead nowhere"),
                     """
@@ -176,8 +182,23 @@ extension PostgresMemoryStore {
         return StoreFinding(
             check: "database", sound: isDurable,
             detail: isDurable
-                ? "PostgreSQL \(version) answers" + (try row?.value("disk") == "off" ? ", without fsync" : "")
+                ? "PostgreSQL \(version) answers" + (db.isPooled ? " behind a pooler" : "")
+                    + (try row?.value("disk") == "off" ? ", without fsync" : "")
                 : "PostgreSQL \(version) does not wait for the disk: set synchronous_commit to on")
+    }
+
+    /// Whether the database compares vectors; nothing is wrong where it cannot.
+    private func checkHalves(_ db: PGConnection) throws -> StoreFinding {
+        let waiting =
+            try halves == nil
+            ? nil : db.number("SELECT count(*) FROM vector WHERE half_position IS DISTINCT FROM position")
+        let detail =
+            switch waiting {
+            case nil: "no pgvector: the first question to an owner waits until the index is loaded"
+            case 0: "the database compares vectors"
+            case let count?: "the database compares vectors; servers will prepare \(count) for it"
+            }
+        return StoreFinding(check: "candidates", sound: true, detail: detail)
     }
 
     /// Who holds a lease; what an address was given as is shown as it is.

@@ -38,12 +38,18 @@ public final class PostgresMemoryStore: MemoryStore {
     let lock: Int64
     /// The newest step of the schema that this program knows.
     let known: Int
+    /// How the database compares vectors; nil if it cannot.
+    let halves: PGHalves?
     /// What servers of this store tell each other, and by which name this one knows its own words.
     let notices: PGNotices
     /// The connection that hears what others commit; nil until somebody follows.
     let listener = NIOLockedValueBox<PGListener?>(nil)
-    /// Rows of owners, which stay as they are once they are committed.
+    /// Rows of owners, which stay as they are once they are committed, unless the database goes back.
     let ownerIDs = NIOLockedValueBox<[Owner: Int64]>([:])
+    /// Owners of whose memories something had changed when their index was brought up to date last.
+    let changing = NIOLockedValueBox<Set<Owner>>([])
+    /// What this process has written and not seen a vector of: it makes those itself.
+    let awaiting = NIOLockedValueBox<Set<CubeID>>([])
 
     /// Opens the store, and makes its schema and tables, or brings them up to date; several
     /// processes may be the first.
@@ -77,6 +83,7 @@ public final class PostgresMemoryStore: MemoryStore {
         let migrator = PostgresMigrator(settings: settings, migrations: migrations)
         known = migrator.known
         lock = try migrator.prepare(pool)
+        halves = try migrator.prepareHalves(pool, lock: lock)
         notices = PGNotices(lock: lock)
     }
 
@@ -121,8 +128,13 @@ public final class PostgresMemoryStore: MemoryStore {
 
     /// A transaction that takes what waits for the audit log with it. Its writes are the only ones
     /// of the store until it ends.
-    func audited<T>(_ body: (PGTransaction) throws -> T) throws -> T {
-        try write { transaction in
+    ///
+    /// - Parameter ahead: the statements to send along with the lock, made anew for each attempt.
+    func audited<T>(
+        ahead: () throws -> [(sql: String, arguments: PGArguments)] = { [] },
+        _ body: (PGTransaction) throws -> T
+    ) throws -> T {
+        try write(ahead: ahead) { transaction in
             let written = try audit.writeWaiting(&transaction.chain, transaction.auditRows)
             let result = try body(transaction)
             try audit.sign(transaction.chain, always: false, transaction.auditRows)
@@ -133,15 +145,21 @@ public final class PostgresMemoryStore: MemoryStore {
 
     /// A transaction of the store's one writer.
     ///
-    /// - Parameter isRepeatable: false if `body` takes its rows from somewhere that hands them out once.
-    func write<T>(isRepeatable: Bool = true, _ body: (PGTransaction) throws -> T) throws -> T {
+    /// - Parameters:
+    ///   - isRepeatable: false if `body` takes its rows from somewhere that hands them out once.
+    ///   - ahead: as ``audited(ahead:_:)`` has it.
+    func write<T>(
+        isRepeatable: Bool = true, ahead: () throws -> [(sql: String, arguments: PGArguments)] = { [] },
+        _ body: (PGTransaction) throws -> T
+    ) throws -> T {
         try repeating(isRepeatable) {
+            let statements = try ahead()
             let attempt = try pool.lend { db -> Attempt<T> in
                 try db.run("BEGIN ISOLATION LEVEL READ COMMITTED")
                 let transaction: PGTransaction
                 let result: T
                 do {
-                    transaction = try PGTransaction(db, lock: lock, known: known)
+                    transaction = try PGTransaction(db, lock: lock, known: known, ahead: statements)
                     result = try body(transaction)
                     try notices.send(transaction.notices, db)
                 } catch {
@@ -161,6 +179,7 @@ public final class PostgresMemoryStore: MemoryStore {
             }
             if let failure = attempt.failure { try settle(attempt.transaction, failure) }
             attempt.transaction.whenCommitted()
+            remember(awaiting: attempt.transaction.awaiting)
             return attempt.result
         }
     }
@@ -181,19 +200,19 @@ public final class PostgresMemoryStore: MemoryStore {
     ///   was committed.
     private func settle(_ transaction: PGTransaction, _ failure: PGFailure) throws {
         switch failure {
-        case .conflict, .refused: throw failure
+        case .conflict, .refused, .readOnly, .stale: throw failure
         case .connectionLost, .silent: break
         }
         let again = PGFailure.connectionLost("the connection was lost")
         guard transaction.isAudited else { throw again }
-        let end = Date() + pool.settings.connectTimeout
+        let end = ContinuousClock.now + .seconds(pool.settings.connectTimeout)
         repeat {
             switch Result(catching: { try isCommitted(transaction) }) {
             case .success(true): return
             case .success(false): throw again
             case .failure: Thread.sleep(forTimeInterval: 0.1)
             }
-        } while Date() < end
+        } while ContinuousClock.now < end
         throw StoreError(
             .unavailable,
             "The connection to \(name) was lost while a change was written, and whether it was is not known. "
@@ -201,17 +220,31 @@ public final class PostgresMemoryStore: MemoryStore {
     }
 
     /// Looks for the last entry that a transaction has put into the audit log, once nobody writes.
+    ///
+    /// What a primary has after a crash need not be on its standbys yet, though each commit waits for
+    /// them: the wait ended with the crash. So this commits something, too, which comes behind it.
     private func isCommitted(_ transaction: PGTransaction) throws -> Bool {
         try pool.lend { db in
-            try db.run("BEGIN")
-            defer { Self.rollBack(db) }
-            try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
-            let hash = try PGAuditRows(db).hash(at: transaction.chain.position)
-            return hash == transaction.chain.hash
+            do {
+                try db.run("BEGIN")
+                try db.run("SELECT pg_advisory_xact_lock(?)", [lock])
+                let hash = try PGAuditRows(db).hash(at: transaction.chain.position)
+                guard hash == transaction.chain.hash else {
+                    Self.rollBack(db)
+                    return false
+                }
+                try db.run("UPDATE counter SET value = value WHERE name = 'vector'")
+                try db.run("COMMIT")
+                try db.sync()
+                return true
+            } catch {
+                Self.rollBack(db)
+                throw error
+            }
         }
     }
 
-    private static func rollBack(_ db: PGConnection) {
+    static func rollBack(_ db: PGConnection) {
         // What is left in the pipeline may have failed, too. A connection that stays in a
         // transaction is not used again.
         try? db.sync()
@@ -222,12 +255,12 @@ public final class PostgresMemoryStore: MemoryStore {
     /// Runs `body`, again where the database took it back or the connection was lost; turns the
     /// failures of the database into ``StoreError``s that say what to do.
     func repeating<T>(_ isRepeatable: Bool, _ body: () throws -> T) throws -> T {
-        let end = Date() + pool.settings.connectTimeout
+        let end = ContinuousClock.now + .seconds(pool.settings.connectTimeout)
         var pause = 0.02
         while true {
             do { return try body() } catch let failure as PGFailure {
                 ownerIDs.withLockedValue { $0 = [:] }
-                guard isRepeatable, failure.isPassing, Date() + pause < end else {
+                guard isRepeatable, failure.isPassing, .now + .seconds(pause) < end else {
                     throw failure.error(name)
                 }
                 // Those that were in each other's way do not come back at the same moment.
@@ -249,18 +282,33 @@ public final class PostgresMemoryStore: MemoryStore {
         try db.run(scope, [String(ownerID ?? 0)])
     }
 
+    /// Shows the rows of an owner whose row was read in an earlier transaction, if it is still the
+    /// owner's. It need not be: a standby that takes over without the last commits gives the same
+    /// number to somebody else. The division by zero then ends the transaction, which is repeated with
+    /// the row read anew (``PGFailure/conflict``); no other statement of the store divides.
+    static func scope(of owner: Owner, _ id: Int64) -> (sql: String, arguments: PGArguments) {
+        (
+            """
+            SELECT set_config('mneme.owner', (SELECT ?::bigint / count(*) FROM owner
+                WHERE id = ? AND tenant = ? AND "user" = ?)::text, true)
+            """, [id, id, owner.tenant, owner.user]
+        )
+    }
+
     /// The row of an owner, whose rows are in sight from now on; nil for one that has no place yet.
     func ownerID(_ owner: Owner, _ db: PGConnection, isCommitted: Bool = true) throws -> Int64? {
         try TextRules.requireStorable(owner.texts)
-        var id = ownerIDs.withLockedValue { $0[owner] }
-        if id == nil {
-            id = try db.number(
-                "SELECT id FROM owner WHERE tenant = ? AND \"user\" = ?", [owner.tenant, owner.user])
-            if let id, isCommitted {
-                ownerIDs.withLockedValue { ids in
-                    if ids.count > 10_000 { ids = [:] }
-                    ids[owner] = id
-                }
+        if let id = ownerIDs.withLockedValue({ $0[owner] }) {
+            let scope = Self.scope(of: owner, id)
+            try db.run(scope.sql, scope.arguments)
+            return id
+        }
+        let id = try db.number(
+            "SELECT id FROM owner WHERE tenant = ? AND \"user\" = ?", [owner.tenant, owner.user])
+        if let id, isCommitted {
+            ownerIDs.withLockedValue { ids in
+                if ids.count > 10_000 { ids = [:] }
+                ids[owner] = id
             }
         }
         try Self.show(id, db)

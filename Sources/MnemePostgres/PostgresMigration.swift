@@ -42,6 +42,8 @@ struct PostgresMigrator {
     func prepare(_ pool: PGPool) throws -> Int64 {
         do {
             return try pool.lend { db in
+                try PGConnection.requireVersion(db.version, settings.name)
+                if db.isPooled { try PGPooler.check(db) }
                 let encoding = try db.first("SELECT current_setting('server_encoding')")?.text(at: 0)
                 guard encoding == "UTF8" else {
                     throw StoreError(
@@ -63,6 +65,15 @@ struct PostgresMigrator {
                 return lock
             }
         } catch let failure as PGFailure { throw failure.error(settings.name) }
+    }
+
+    /// Finds or makes what vectors are compared by, see ``PGHalves/prepare(_:lock:)``.
+    ///
+    /// - Throws: ``StoreError``.
+    func prepareHalves(_ pool: PGPool, lock: Int64) throws -> PGHalves? {
+        do { return try pool.lend { try PGHalves.prepare($0, lock: lock) } } catch let failure as PGFailure {
+            throw failure.error(settings.name)
+        }
     }
 
     /// Tells whether all steps are done, without a lock.

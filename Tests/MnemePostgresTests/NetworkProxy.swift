@@ -15,6 +15,8 @@ final class NetworkProxy: Sendable {
         case answers
         /// All bytes, and those of new connections.
         case all
+        /// New connections, which end at once.
+        case new
     }
 
     /// The port that stores connect to.
@@ -22,6 +24,10 @@ final class NetworkProxy: Sendable {
     private let target: Int
     private let listener: Int32
     private let state = NIOLockedValueBox((fault: Fault.none, count: 0, affected: 0, isClosed: false))
+    /// Pieces that still pass before one is lost; nil if none is to be.
+    private let passing = NIOLockedValueBox<Int?>(nil)
+    /// What happens instead of handing that piece on.
+    private let loss = NIOLockedValueBox<(@Sendable () -> Void)?>(nil)
 
     /// Listens on loopback.
     init(to target: Int) throws {
@@ -54,6 +60,37 @@ final class NetworkProxy: Sendable {
     /// From now on this goes wrong, until another call.
     func fail(_ fault: Fault) { state.withLockedValue { ($0.fault, $0.affected) = (fault, $0.count) } }
 
+    /// Loses a piece of what is said from now on, either way: its connection ends there.
+    ///
+    /// - Parameters:
+    ///   - number: from 1 on.
+    ///   - body: is called before.
+    func lose(_ number: Int, _ body: @escaping @Sendable () -> Void = {}) {
+        loss.withLockedValue { $0 = body }
+        passing.withLockedValue { $0 = number }
+    }
+
+    /// Loses nothing any more.
+    ///
+    /// - Returns: true if the piece has been lost.
+    func stopLosing() -> Bool {
+        passing.withLockedValue { passing in
+            defer { passing = nil }
+            return passing == nil
+        }
+    }
+
+    /// Counts a piece; true if it is the one to be lost.
+    private func isLost() -> Bool {
+        let isLost = passing.withLockedValue { passing -> Bool in
+            guard let left = passing else { return false }
+            passing = left > 1 ? left - 1 : nil
+            return left == 1
+        }
+        if isLost { loss.withLockedValue(\.self)?() }
+        return isLost
+    }
+
     /// Ends all connections.
     func close() {
         state.withLockedValue { $0.isClosed = true }
@@ -75,7 +112,7 @@ final class NetworkProxy: Sendable {
                 state.count += 1
                 return state.count
             }
-            guard isConnected else {
+            guard isConnected, state.withLockedValue(\.fault) != .new else {
                 _ = (Foundation.close(client), Foundation.close(server))
                 continue
             }
@@ -100,7 +137,7 @@ final class NetworkProxy: Sendable {
     private func isHeld(_ number: Int, _ isAnswer: Bool) -> Bool {
         state.withLockedValue { state in
             switch state.fault {
-            case .none: false
+            case .none, .new: false
             case .present: number <= state.affected
             case .answers: number <= state.affected && isAnswer
             case .all: true
@@ -121,7 +158,7 @@ final class NetworkProxy: Sendable {
             let count = read(source, &buffer, buffer.count)
             // What was read before the fault began is held, too.
             while isHeld(number, isAnswer), !state.withLockedValue(\.isClosed) { usleep(20_000) }
-            guard count > 0 else { return }
+            guard count > 0, !isLost() else { return }
             var done = 0
             while done < count {
                 let sent = buffer[done..<count].withUnsafeBytes { write(sink, $0.baseAddress, $0.count) }

@@ -11,7 +11,7 @@ struct PostgresStoreTests {
 
     init() throws { server = try TestServer.shared.get() }
 
-    @Test(arguments: MemoryStoreConformance.all)
+    @Test(arguments: MemoryStoreConformance.all + MemoryStoreConformance.candidates)
     func `the PostgreSQL store conforms`(check: MemoryStoreConformance) throws {
         let store = try server.store()
         try check.run(store)
@@ -47,9 +47,9 @@ struct PostgresStoreTests {
                 var position: Int64 = 0
                 while position < 80 {
                     let changes = try stores[0].changes(
-                        owner: owner, since: position, vectorsSince: 0, embedder: "e")
+                        owner: owner, since: FeedPosition(position), embedder: "e")
                     seen.withLockedValue { $0.formUnion(changes.rows.map(\.id)) }
-                    position = changes.position
+                    position = changes.reached.journal
                 }
                 return
             }
@@ -100,6 +100,29 @@ struct PostgresStoreTests {
         #expect(throws: (any Error).self) {
             _ = try connection.changes("UPDATE cube SET owner = ?", [Int64(ids[1])])
         }
+        try store.close()
+    }
+
+    @Test func `statements of before another version changed the tables are prepared anew`() throws {
+        let schema = TestServer.schema()
+        let store = try server.store(schema)
+        let cube = sample("tea")
+        let (owner, id) = (cube.scope.owner, cube.id)
+        try store.commit([add(cube)], owner: owner, by: admin)
+        #expect(try store.cube(id, owner: owner, by: admin)?.text == "tea")
+        let connection = try PGConnection(server.settings(schema))
+        func change(_ what: String) throws {
+            try connection.run("ALTER TABLE cube \(what)", isKept: false)
+            try connection.sync()
+        }
+        try change("ADD COLUMN later BIGINT")
+        #expect(try store.cube(id, owner: owner, by: admin)?.text == "tea")
+        // A commit reads the row before it changes it.
+        try store.commit([.freeze(id)], owner: owner, by: admin)
+        try change("DROP COLUMN later")
+        try store.commit([.erase(id)], owner: owner, by: admin)
+        #expect(try store.cube(id, owner: owner, by: admin) == nil)
+        #expect(try store.verifyAudit(keys: nil, head: nil, by: admin).findings.isEmpty)
         try store.close()
     }
 

@@ -116,15 +116,30 @@ struct PostgresServersTests {
         for store in [one, other] { try store.close() }
     }
 
+    @Test func `each server embeds what it has written, and what another has left for long`() throws {
+        let schema = TestServer.schema()
+        let (one, other) = (try server.store(schema), try server.store(schema))
+        var (fresh, old) = (sample("fresh"), sample("old"))
+        (fresh.recordedTime, fresh.updatedTime) = (Date(), Date())
+        old.updatedTime = Date(timeIntervalSinceNow: -60)
+        try one.commit([add(fresh), add(old)], owner: fresh.scope.owner, by: admin)
+        #expect(try Set(one.ownPendingEmbeddings(limit: 9).map(\.id)) == [fresh.id, old.id])
+        #expect(try other.ownPendingEmbeddings(limit: 9).map(\.id) == [old.id])
+        #expect(try other.pendingEmbeddings(replacing: nil, limit: 9).count == 2)
+        try one.saveVectors([(fresh.id, 1, [1, 0]), (old.id, 1, [0, 1])], embedder: "e")
+        #expect(try one.ownPendingEmbeddings(limit: 9).isEmpty && other.ownPendingEmbeddings(limit: 9).isEmpty)
+        for store in [one, other] { try store.close() }
+    }
+
     @Test func `an index that asks right after another server's erasure learns of it`() throws {
         let schema = TestServer.schema()
         let (one, other) = (try server.store(schema), try server.store(schema))
         one.follow { _ in }
         let owner = Owner(user: "alice")
-        var (position, vectors): (Int64, Int64) = (0, 0)
+        var position = FeedPosition.start
         func changes() throws -> IndexChanges {
-            let changes = try one.changes(owner: owner, since: position, vectorsSince: vectors, embedder: "e")
-            (position, vectors) = (changes.position, changes.vectorPosition)
+            let changes = try one.changes(owner: owner, since: position, embedder: "e")
+            position = changes.reached
             return changes
         }
         for i in 0..<30 {

@@ -70,6 +70,39 @@ struct StoreCopyTests {
         for store in [source, database, back] as [any MemoryStore] { try store.close() }
     }
 
+    @Test func `a backup of either backend is restored to either, row by row, also what came later`() throws {
+        let server = try TestServer.shared.get()
+        let folder = FileManager.default.temporaryDirectory.path + "/mneme-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func file(_ name: String) throws -> any MemoryStore {
+            try SQLiteMemoryStore(path: "\(folder)/\(name).db", analyzer: "test", auditKey: .init())
+        }
+        for (i, source) in [try file("a"), try server.store()].enumerated() {
+            let series = BackupSeries(folder: "\(folder)/backup-\(i)", key: nil)
+            try fill(source)
+            let first = try #require(try series.add(source, by: admin))
+            let before = try rows(source)
+            let cube = sample("later")
+            try source.commit([add(cube)], owner: cube.scope.owner, by: admin)
+            try source.saveVectors([(cube.id, 1, [0.25])], embedder: "e")
+            let last = try #require(try series.add(source, by: admin))
+            #expect(first.isWhole && !last.isWhole && last.rows < first.rows)
+            let after = try rows(source)
+            for (j, target) in [try file("to-\(i)"), try server.store()].enumerated() {
+                _ = try series.restore(last, to: target, by: admin)
+                #expect(try rows(target) == after, "\(i) to \(j)")
+                try StoreCopy.verify(target, by: admin)
+                // It goes on where it was.
+                let next = sample("on")
+                try target.commit([add(next)], owner: next.scope.owner, by: admin)
+                #expect(try target.position(of: next.scope.owner) == 8)
+            }
+            let early = try file("early-\(i)")
+            _ = try series.restore(first, to: early, by: admin)
+            #expect(try rows(early) == before)
+        }
+    }
+
     @Test func `a copy into a store that holds something is refused, and changes nothing`() throws {
         let server = try TestServer.shared.get()
         let (source, target) = (try server.store(), try server.store())

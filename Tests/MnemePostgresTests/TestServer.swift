@@ -4,7 +4,7 @@ import MnemePostgres
 import MnemeStore
 
 /// A PostgreSQL server of the tests' own, which `scripts/postgres.sh` starts and removes when this
-/// process ends; or the database whose URL is in `MNEME_TEST_POSTGRES`.
+/// process ends; or the database whose URL is in `MNEME_TEST_POSTGRES`, with the extension `vector`.
 final class TestServer: Sendable {
     /// What all tests share that do not break it.
     static let shared = Result { try TestServer() }
@@ -19,6 +19,16 @@ final class TestServer: Sendable {
     /// Why tests are skipped.
     static let missing =
         "There is no PostgreSQL: scripts/postgres.sh fetch unpacks one, or MNEME_TEST_POSTGRES names a URL."
+
+    /// True if the server has pgvector, and one that knows halves.
+    static let comparesVectors: Bool = {
+        guard isThere, let server = try? shared.get(), let db = try? PGConnection(server.settings()) else {
+            return false
+        }
+        return (try? db.texts("SELECT typname::text FROM pg_type WHERE typname = 'halfvec'"))?.isEmpty == false
+    }()
+    /// Why tests of it are skipped.
+    static let unvectored = "There is no PostgreSQL, or it has no pgvector."
 
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Copies a store of N memories from a file to PostgreSQL and back, compares them, and says how many bytes each takes.
+"""Copies a store of N memories from a file to PostgreSQL and back, compares them, and says how many bytes each takes. What
+it exports is then imported into an empty store of either kind, and exported again.
 
     python3 Tests/clients/copies.py .build/release/mneme [--memories 100000] [--users 10] [--vectors]
 
-What is compared: the export of each user, byte for byte, and every row of every table of the two files, the journal and the
+What is compared: the export of each user, byte for byte, before and after each copy and each import, and every row of every table of the two files, the journal and the
 audit log among them. `--vectors` makes vectors, too (with the fetched embedding model), which takes most of the time. Exit
 code 1 if something differs.
 """
@@ -41,6 +42,16 @@ def exported(f, store, users, path):
         digest.update(content)
         size += len(content)
     return digest.hexdigest(), size
+
+
+def carried(f, source, target, users):
+    """The hash and the size of what `target` exports, once all that `source` exports was imported into it."""
+    for user in range(users):
+        f.run("export", "--user", f"user-{user}", "-o", f.path + "/carried.jsonl", "--store", source)
+        report = json.loads(f.run("import", f.path + "/carried.jsonl", "--store", target, "--json").stdout)
+        if report["skipped"] or report["duplicates"] or report["leftOut"]: raise SystemExit(f"the import of an export left something: {report}")
+    os.unlink(f.path + "/carried.jsonl")
+    return exported(f, target, users, f.path + "/out.jsonl")
 
 
 def tables(path):
@@ -108,6 +119,12 @@ def main():
         print(f"back        {run(f, 'store', 'copy', url, back)[0]:7.1f} s", flush=True)
         third = exported(f, back, options.users, f.path + "/out.jsonl")
         if third != first: wrong.append("the export of the copy is another than that of the file")
+        # An export that is imported is the same export again: here into a new file, there into a new database.
+        for target in (f.path + "/carried.db", database.url("carried")):
+            began = time.time()
+            again = carried(f, file, target, options.users)
+            print(f"carried     {time.time() - began:7.1f} s", flush=True)
+            if again != first: wrong.append(f"what {target.split('?')[0]} exports after importing an export is something else")
         print(f"export      {first[1] >> 20} MiB, sha256 {first[0][:16]}")
         for store in (file, url, back):
             f.run("audit", "verify", "--store", store)

@@ -6,11 +6,15 @@ SCRIPT = os.path.join(ROOT, "scripts/postgres.sh")
 
 
 class Database:
-    """A database server, with a role that is no superuser. It ends with this program, whose end closes its input."""
+    """A database server, with a role that is no superuser; `pair` has a standby beside it. It ends with this program, whose end
+    closes its input."""
+
+    def __init__(self, pair=False):
+        self.kind, self.primary = "pair" if pair else "run", 0
 
     def start(self):
         """None if there is no PostgreSQL."""
-        self.process = subprocess.Popen([SCRIPT, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen([SCRIPT, self.kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.root = self.process.stdout.readline().strip()
         return self if self.root else None
 
@@ -19,14 +23,37 @@ class Database:
         return f"{self.root}?mneme_schema={schema or 't' + uuid.uuid4().hex}"
 
     @property
+    def ports(self):
+        """Of all servers."""
+        return [int(each.rsplit(":", 1)[1]) for each in urllib.parse.urlsplit(self.root).netloc.rsplit("@", 1)[1].split(",")]
+
+    @property
     def port(self):
-        return urllib.parse.urlsplit(self.root).port
+        """Of the primary."""
+        return self.ports[self.primary]
+
+    def _wait(self):
+        line = self.process.stdout.readline().strip()
+        assert line == self.root, f"postgres.sh said {line!r}"
+
+    def _say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        self._wait()
 
     def crash(self):
-        """Kills it, and starts it again."""
-        self.process.stdin.write("crash\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline().strip() == self.root
+        """Kills the primary, and starts it again."""
+        self._say("crash")
+
+    def fail_over(self):
+        """Kills the primary; the standby takes over, and the killed one becomes its standby."""
+        self._say("fail-over")
+        self.primary = 1 - self.primary
+        self._wait()
+
+    def lag(self):
+        """From now on the standby hears of nothing, and nobody waits for it: the next fail-over loses what comes."""
+        self._say("lag")
 
     def ask(self, sql):
         """What psql prints of a statement, as a superuser, whom no row security binds."""

@@ -17,10 +17,14 @@ class Network:
 
     def _run(self, ready):
         asyncio.set_event_loop(self.loop)
-        self.server = self.loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.port = 0
+        self.loop.run_until_complete(self._listen())
         ready.set()
         self.loop.run_forever()
+
+    async def _listen(self):
+        self.server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
 
     async def _accept(self, reader, writer):
         connection = Connection(reader, writer)
@@ -80,6 +84,14 @@ class Network:
         """Throws away what the connections that are there say from now on; they end half a minute later."""
         self._each(lambda each: setattr(each, "lossy", time.monotonic()))
 
+    def refuse(self):
+        """Takes no new connections, as a machine on which nothing listens."""
+        self._call(lambda: self.server.close())
+
+    def accept(self):
+        """Takes connections again."""
+        asyncio.run_coroutine_threadsafe(self._listen(), self.loop).result(10)
+
     def heal(self):
         """New connections work, and those that are there, but for the lossy ones."""
         self.delay, self.blocked = 0.0, False
@@ -98,3 +110,20 @@ class Connection:
                 each[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 each[1].transport.abort()
             except (OSError, AttributeError): pass
+
+
+class Networks:
+    """The ways to all servers of a database, which go wrong together."""
+
+    def __init__(self, ports):
+        self.all = [Network(each) for each in ports]
+
+    def __getattr__(self, name):
+        def each(*arguments):
+            for network in self.all: getattr(network, name)(*arguments)
+        return each
+
+    def set(self, **values):
+        """Such as delay=0.1 or blocked=True."""
+        for network in self.all:
+            for name, value in values.items(): setattr(network, name, value)

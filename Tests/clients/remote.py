@@ -110,7 +110,59 @@ def erasing_reaches_the_server(f, redis):
 
 
 @with_redis
+def a_second_server_finds_what_the_first_computed(f, redis):
+    def ask(server, text):
+        body = json.dumps(dict(prompt=text, max_tokens=8, temperature=0)).encode()
+        request = urllib.request.Request(server.url + "/v1/completions", body, {"Content-Type": "application/json"})
+        answer = json.load(urllib.request.urlopen(request, timeout=120))
+        return answer["choices"][0]["text"], answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+    story = "The harbour was quiet, and the boats lay side by side in the evening light. " * 12
+    options = ("--model", "smollm2", "--kv-remote", redis.url, "--kv-disk", "0")
+    # Two processes with homes of their own share nothing but the server; the second goes by the limit of the first.
+    with Folder() as other:
+        for each in (f, other): each.environment["MNEME_EMBEDDER"] = "none"
+        with Server(f, *options, "--kv-remote-memory", "0.05") as first:
+            expected, cached = ask(first, story)
+            assert cached == 0 and ask(first, story)[0] == expected
+            for _ in range(150):
+                if int(redis.ask("HGET", "mneme:kv:totals", "bytes") or 0) > 4_000_000: break
+                time.sleep(0.1)
+            with Server(other, *options) as second:
+                found, cached = ask(second, story)
+                assert found == expected and cached >= 96, (found, expected, cached)
+                # What follows is computed while layers come: with the same words as where all is in memory.
+                longer = story + "Then somebody lit a lamp. " * 8
+                with_layers, cached = ask(second, longer)
+                assert cached >= 96 and with_layers == ask(first, longer)[0]
+                metrics = urllib.request.urlopen(second.url + "/metrics", timeout=20).read().decode()
+                assert "mneme_kv_remote_tokens" in metrics
+                for i in range(12): ask(second, f"{i} sheep, and " + story)
+        for _ in range(100):
+            sizes = redis.ask("HMGET", "mneme:kv:totals", "bytes", "limit").split()
+            if int(sizes[0]) > 40_000_000: break
+            time.sleep(0.1)
+        assert 30_000_000 < int(sizes[0]) <= int(sizes[1]) == int(0.05 * (1 << 30)), sizes
+        other.environment["MNEME_KV_REMOTE"] = redis.url
+        shown = other.run("kv", "remotes").stdout
+        assert "of 51 MiB" in shown, shown
+
+
+@with_redis
 def what_is_wrong_with_tls_is_said(f, redis):
+    # A Redis without TLS says nothing to it: it is asked in plain, and named within a moment.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    plain = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", redis.folder], stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        f.environment["MNEME_KV_REMOTE"] = f"rediss://localhost:{port}?ca={redis.folder}/ca.pem"
+        result = f.run("kv", "remotes", check=False)
+        assert "speaks no TLS at this port" in result.stdout + result.stderr, result
+        del f.environment["MNEME_KV_REMOTE"]
+    finally:
+        plain.kill()
+        plain.wait()
     for url, words in ((f"rediss://:word@localhost:{redis.port}", "?ca=FILE"), (redis.url.replace("localhost", "127.0.0.1"), "other names than 127.0.0.1"),
                        (redis.url.replace("ca.pem", "none.pem"), "none.pem"), (redis.url + "&cert=a", "cert and key"), ("rediss://", "redis://")):
         result = f.run("generate", "x", "--max-tokens", "1", "--kv-remote", url, check=False)

@@ -1,4 +1,5 @@
 import CLibPQ
+import Crypto
 import Foundation
 import MnemeStore
 
@@ -12,18 +13,31 @@ import MnemeStore
 package final class PGConnection {
     let settings: PostgresSettings
     let handle: OpaquePointer
-    /// The process of the database that serves this connection; nil while it is set up.
+    /// The process of the database that serves this connection; nil while it is set up, and behind a
+    /// pooler, where it may be another for each transaction.
     private var backend: PGBackend?
+    /// True if a pooler stands between this process and the database.
+    private(set) var isPooled = false
+    /// True once it is set up.
+    private var isReady = false
+    /// True if nothing was sent since the last end of the pipeline.
+    private var isAtStart = true
     /// What answers will come for, in order.
     private var pending: [Pending] = []
     /// Names of prepared statements, by their SQL.
     private var prepared: [String: String] = [:]
-    /// How many were ever prepared: names are not used twice.
-    private var preparedCount = 0
+    /// How often all were dropped: their names are new then.
+    private var generation = 0
+    /// How many cursors there were: names are not used twice.
+    private var cursorCount = 0
     /// The failure of a statement whose answer was read while nobody asked for it.
     private var failure: PGFailure?
+    /// True once an answer told that another connection is needed, though this one stands.
+    private var isUsedUp = false
     /// The last use, for connections that wait in the pool.
     var lastUse = ContinuousClock.now
+    /// The age at which the plans of prepared statements are made anew, and when that is.
+    private var planAge = Duration.seconds(10), plansEnd = ContinuousClock.now + .seconds(10)
 
     /// An answer that is due.
     private enum Pending {
@@ -43,9 +57,11 @@ package final class PGConnection {
     /// - Throws: ``PGFailure``.
     package init(_ settings: PostgresSettings) throws {
         self.settings = settings
-        // What stands before the URL can be set by it; what stands behind cannot.
+        // What stands before the URL can be set by it; what stands behind cannot. Of several servers
+        // one takes writes; the time-out is each one's.
         let options: [(String, String)] = [
-            ("connect_timeout", String(Int(settings.connectTimeout))),
+            ("connect_timeout", String(max(2, Int(settings.connectTimeout) / settings.hosts))),
+            ("target_session_attrs", "read-write"),
             ("fallback_application_name", "mneme"), ("keepalives_idle", "15"),
             ("keepalives_interval", "5"), ("keepalives_count", "3"), ("tcp_user_timeout", "30000"),
             ("dbname", settings.url), ("client_encoding", "UTF8"),
@@ -53,34 +69,29 @@ package final class PGConnection {
         let keys = options.map { strdup($0.0) }
         let values = options.map { strdup($0.1) }
         defer { for text in keys + values { free(text) } }
-        let started = PQconnectStartParams(
+        // libpq waits here by itself, as it alone can go on to the next server of a list.
+        let opened = PQconnectdbParams(
             keys.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
-        guard let started else { throw PGFailure.connectionLost("there is no memory for a connection") }
-        handle = started
-        try connect()
+        guard let opened else { throw PGFailure.connectionLost("there is no memory for a connection") }
+        handle = opened
+        guard PQstatus(handle) == CONNECTION_OK else { throw refusedLogin() }
         guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else {
             throw PGFailure.connectionLost(message)
         }
-        let milliseconds = { (seconds: Double) in String(Int(seconds * 1_000)) }
-        // A server of ours that hangs within a transaction must not keep the others from writing for
-        // longer than this.
-        for (name, value) in [
-            ("search_path", settings.schema), ("lock_timeout", milliseconds(settings.lockTimeout)),
-            ("statement_timeout", milliseconds(settings.statementTimeout)),
-            ("idle_in_transaction_session_timeout", milliseconds(2 * settings.lockTimeout)),
-            // The database, too, finds out that nobody is there any more.
-            ("tcp_keepalives_idle", "15"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
-            ("tcp_user_timeout", "30000"),
-        ] { try run("SELECT set_config(?, ?, false)", [name, value]) }
-        // What is acknowledged is on the disk, whatever the database's own default is.
-        try run(
-            """
-            SELECT set_config('synchronous_commit', 'on', false)
-            WHERE current_setting('synchronous_commit') = 'off'
-            """)
+        let asked = ContinuousClock.now
         let own = try first(PGBackend.own)
+        if let time = try own?.real("time") { settings.clock.learn(time, asked: asked) }
         try sync()
-        backend = try PGBackend(own)
+        let process = try PGBackend(own)
+        // A pooler gives its clients numbers of its own to cancel by.
+        isPooled = Int64(PQbackendPID(handle)) != process.number
+        if !isPooled {
+            let session = PGSession(settings, isLocal: false)
+            try run(session.sql, session.arguments)
+            try sync()
+            backend = process
+        }
+        isReady = true
     }
 
     deinit { PQfinish(handle) }
@@ -88,19 +99,18 @@ package final class PGConnection {
     /// libpq's last message.
     private var message: String { String(cString: PQerrorMessage(handle)) }
 
-    private func connect() throws {
-        let end = ContinuousClock.now + .seconds(settings.connectTimeout)
-        var next = PGRES_POLLING_WRITING
-        while next != PGRES_POLLING_OK {
-            guard next != PGRES_POLLING_FAILED else { throw refusedLogin() }
-            try wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until: end)
-            next = PQconnectPoll(handle)
-        }
-    }
-
-    /// Why a connection was not made. A wrong password passes no more the second time.
+    /// Why a connection was not made. A wrong password passes no more the second time; that there is
+    /// no primary may pass, as a standby may be about to take over.
     private func refusedLogin() -> PGFailure {
         let text = message
+        // What libpq says of servers that answer and are not wanted (target_session_attrs), a line for
+        // each server of the list.
+        let unwanted = ["session is read-only", "server is in hot standby mode"]
+        if let line = text.split(whereSeparator: \.isNewline).last(where: { line in
+            unwanted.contains { line.contains($0) }
+        }) {
+            return .readOnly(String(line))
+        }
         let isFinal =
             PQconnectionNeedsPassword(handle) == 1 || PQconnectionUsedPassword(handle) == 1
             || text.contains("does not exist") || text.contains("authentication")
@@ -108,16 +118,57 @@ package final class PGConnection {
             ? .refused(state: "28000", message: text) : .connectionLost(text)
     }
 
+    /// The process of the database that serves this connection now.
+    func process() throws -> Int64? {
+        let process = try number("SELECT pg_backend_pid()")
+        try sync()
+        return process
+    }
+
+    /// The database's version, such as 150004; as a pooler tells it, if there is one.
+    var version: Int { Int(PQserverVersion(handle)) }
+    /// The least version of PostgreSQL.
+    private static let leastVersion = 14
+
+    /// - Throws: `StoreError` for a database that is too old.
+    package static func requireVersion(_ version: Int, _ name: String) throws {
+        guard version >= leastVersion * 10_000 else {
+            throw StoreError(
+                .unavailable,
+                "\(name) is PostgreSQL \(version / 10_000). Mneme needs \(leastVersion) or later.")
+        }
+    }
+
     /// True if the connection can be used again: nothing is under way, and the other side has not
     /// closed it.
     var isSound: Bool {
-        guard PQstatus(handle) == CONNECTION_OK, pending.isEmpty, failure == nil,
+        guard PQstatus(handle) == CONNECTION_OK, !isUsedUp, pending.isEmpty, failure == nil,
             PQtransactionStatus(handle) == PQTRANS_IDLE
         else { return false }
         var look = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         // What can be read from a connection that waits is its end, or a notice of it.
         guard poll(&look, 1, 0) == 0 || PQconsumeInput(handle) == 1 else { return false }
         return PQstatus(handle) == CONNECTION_OK
+    }
+
+    // MARK: Plans
+
+    /// The greatest age of plans.
+    private static let longestPlanAge = Duration.seconds(60)
+
+    /// Has plans made anew that are old: they were made once for all values (``PGSession``), for tables
+    /// as large as they were then. At first soon, as tables grow from nothing; then once a minute.
+    ///
+    /// - Returns: false if the connection is lost.
+    func renewPlans() -> Bool {
+        guard !isPooled, .now >= plansEnd else { return true }
+        planAge = min(planAge * 2, Self.longestPlanAge)
+        plansEnd = .now + planAge
+        do {
+            try run("DISCARD PLANS", isKept: false)
+            try sync()
+            return true
+        } catch { return false }
     }
 
     // MARK: Statements
@@ -167,8 +218,8 @@ package final class PGConnection {
     ///
     /// - Parameter body: returns false to end.
     func forEach(_ sql: String, _ arguments: PGArguments, _ body: (PGRow) throws -> Bool) throws {
-        preparedCount += 1
-        let name = "c\(preparedCount)"
+        cursorCount += 1
+        let name = "c\(cursorCount)"
         try run("DECLARE \(name) NO SCROLL CURSOR FOR " + sql, arguments, isKept: false)
         pages: while true {
             let rows = try query("FETCH 1000 FROM \(name)", isKept: false).rows
@@ -178,7 +229,20 @@ package final class PGConnection {
         try run("CLOSE \(name)", isKept: false)
     }
 
+    /// Sends a statement; behind a pooler, what a session has with the first of each transaction.
     private func send(_ sql: String, _ arguments: PGArguments, isKept: Bool) throws {
+        guard isPooled, isAtStart, PQtransactionStatus(handle) == PQTRANS_IDLE, PGPooler.needsSettings(sql)
+        else { return try transmit(sql, arguments, isKept: isKept) }
+        // The isolation of a transaction can be named before its first statement only.
+        let begins = sql.hasPrefix("BEGIN")
+        if begins { try transmit(sql, arguments, isKept: isKept) }
+        let session = PGSession(settings, isLocal: true)
+        try transmit(session.sql, session.arguments, isKept: true)
+        if !begins { try transmit(sql, arguments, isKept: isKept) }
+    }
+
+    private func transmit(_ sql: String, _ arguments: PGArguments, isKept: Bool) throws {
+        isAtStart = false
         let values = arguments.map { $0?.encoded }
         let name: String? = isKept ? try prepare(sql) : nil
         let sent = withParameters(values) { pointers, lengths, formats -> Int32 in
@@ -194,14 +258,19 @@ package final class PGConnection {
     }
 
     /// The name of a prepared statement; it is sent for preparation where it is new.
+    ///
+    /// The same statement has the same name on all connections: behind a pooler that mixes up those of
+    /// its clients nothing else is run by mistake, and the database says what is wrong
+    /// (``PGFailure/error(_:)``).
     private func prepare(_ sql: String) throws -> String {
         if let name = prepared[sql] { return name }
         if prepared.count >= Self.preparedLimit {
             try run("DEALLOCATE ALL", isKept: false)
             prepared = [:]
+            generation += 1
         }
-        preparedCount += 1
-        let name = "s\(preparedCount)"
+        let digest = SHA256.hash(data: Data(sql.utf8)).prefix(16)
+        let name = "mneme_\(generation)_" + Data(digest).base64EncodedString()
         guard PQsendPrepare(handle, name, Self.numbered(sql), 0, nil) == 1 else {
             throw PGFailure.connectionLost(message)
         }
@@ -252,31 +321,43 @@ package final class PGConnection {
     ///
     /// - Returns: the last one's result.
     /// - Throws: ``PGFailure`` of the first statement that failed; those behind it were not run.
-    private func receive() throws -> PGResult? {
+    private func receive() throws -> PGResult? { try receive(last: 1).last }
+
+    /// As ``receive()``, with the results of the last statements, in their order.
+    private func receive(last count: Int) throws -> [PGResult] {
         guard PQsendFlushRequest(handle) == 1 else { throw PGFailure.connectionLost(message) }
-        let last = try answers()
+        let results = try answers(last: count)
         if failure != nil { try sync() }
-        return last
+        return results
     }
 
     /// Reads all answers that are due, once the other side has been asked to send them; keeps the
     /// first failure in ``failure``.
-    private func answers() throws -> PGResult? {
-        var last: PGResult?
+    ///
+    /// - Returns: the results of the last statements; fewer where one has failed.
+    private func answers(last count: Int) throws -> [PGResult] {
+        var results: [PGResult] = []
         while !pending.isEmpty {
             let expected = pending.removeFirst()
             while let result = try next() {
                 let status = PQresultStatus(result)
-                switch status {
-                case PGRES_COMMAND_OK, PGRES_TUPLES_OK: last = PGResult(result)
+                switch (status, expected) {
+                case (PGRES_COMMAND_OK, .run), (PGRES_TUPLES_OK, .run):
+                    results.append(PGResult(result))
+                    if results.count > count { results.removeFirst() }
+                case (PGRES_COMMAND_OK, .prepare): PQclear(result)
                 default:
-                    if status != PGRES_PIPELINE_ABORTED, failure == nil { failure = PGFailure(result) }
+                    if status != PGRES_PIPELINE_ABORTED, failure == nil {
+                        let first = PGFailure(result)
+                        failure = first
+                        isUsedUp = isUsedUp || first.isLoss
+                    }
                     if case .prepare(let sql) = expected { prepared[sql] = nil }
                     PQclear(result)
                 }
             }
         }
-        return last
+        return results
     }
 
     /// Runs statements as one transaction, with one way to the database and back: all are sent, and
@@ -285,22 +366,38 @@ package final class PGConnection {
     /// - Returns: the rows of the last one.
     /// - Throws: ``PGFailure`` of the first statement that failed; none has any effect then.
     func together(_ statements: [(sql: String, arguments: PGArguments)]) throws -> [PGRow] {
+        try together(statements, last: 1).last ?? []
+    }
+
+    /// As ``together(_:)``, with the rows of the last statements, in their order. What was sent and not
+    /// waited for before is of the same transaction.
+    func together(_ statements: [(sql: String, arguments: PGArguments)], last count: Int) throws -> [[PGRow]] {
         for statement in statements { try send(statement.sql, statement.arguments, isKept: true) }
         guard PQpipelineSync(handle) == 1 else { throw PGFailure.connectionLost(message) }
-        let last = try answers()
+        let results = try answers(last: count)
         try awaitSync()
-        return last?.rows ?? []
+        return results.map(\.rows)
+    }
+
+    /// Sends statements one behind the other, and waits for all their answers at once; the transaction
+    /// goes on.
+    ///
+    /// - Returns: the rows of each.
+    /// - Throws: ``PGFailure`` of the first statement that failed; those behind it were not run.
+    func each(_ statements: [(sql: String, arguments: PGArguments)]) throws -> [[PGRow]] {
+        for statement in statements { try send(statement.sql, statement.arguments, isKept: true) }
+        let results = try receive(last: statements.count)
+        guard results.count == statements.count else { throw PGFailure.connectionLost("an answer is missing") }
+        return results.map(\.rows)
     }
 
     /// Ends the pipeline, reads all that is due, and makes the connection ready for more, also after
-    /// an error.
+    /// an error: one way to the database and back.
     ///
     /// - Throws: ``PGFailure`` of the first statement that failed.
     package func sync() throws {
-        if failure == nil, !pending.isEmpty {
-            _ = try receive()
-        }
         guard PQpipelineSync(handle) == 1 else { throw PGFailure.connectionLost(message) }
+        _ = try answers(last: 0)
         try awaitSync()
     }
 
@@ -314,6 +411,7 @@ package final class PGConnection {
             isSynced = PQresultStatus(result) == PGRES_PIPELINE_SYNC
             PQclear(result)
         }
+        isAtStart = true
         if let failure {
             self.failure = nil
             throw failure
@@ -328,7 +426,7 @@ package final class PGConnection {
             let unsent = PQflush(handle)
             guard unsent >= 0 else { throw lost() }
             if unsent == 0, PQisBusy(handle) == 0 { break }
-            guard try isReady(unsent == 1 ? POLLIN | POLLOUT : POLLIN, until: min(end, silence.end)) else {
+            guard try isReady(for: unsent == 1 ? POLLIN | POLLOUT : POLLIN, until: min(end, silence.end)) else {
                 do {
                     guard ContinuousClock.now < end else { throw PGFailure.silent }
                     if try silence.isBroken() {
@@ -352,7 +450,7 @@ package final class PGConnection {
 
     /// Seconds that an answer is waited for: the database itself gives up before.
     var patience: Double {
-        guard backend != nil else { return settings.connectTimeout }
+        guard isReady else { return settings.connectTimeout }
         return isPatient ? 7 * 86_400 : settings.statementTimeout + 10
     }
     /// True while a statement runs that takes as long as it takes.
@@ -363,13 +461,8 @@ package final class PGConnection {
         return .connectionLost(message)
     }
 
-    /// Waits until the socket can be read or written.
-    private func wait(_ events: Int32, until end: ContinuousClock.Instant) throws {
-        guard try isReady(events, until: end) else { throw PGFailure.silent }
-    }
-
-    /// As ``wait(_:until:)``; false if it cannot by then.
-    private func isReady(_ events: Int32, until end: ContinuousClock.Instant) throws -> Bool {
+    /// Waits until the socket can be read or written; false if it cannot by then.
+    private func isReady(for events: Int32, until end: ContinuousClock.Instant) throws -> Bool {
         var look = pollfd(fd: PQsocket(handle), events: Int16(events), revents: 0)
         while true {
             let left = (end - .now).components

@@ -11,6 +11,11 @@ enum PGFailure: Error {
     case refused(state: String, message: String)
     /// The database did not answer in time.
     case silent
+    /// No server that could be reached takes writes: they are standbys.
+    case readOnly(String)
+    /// A table has other columns than when the statement was prepared: another version of this program
+    /// has migrated the store.
+    case stale
 
     /// The failure of a result.
     init(_ result: OpaquePointer) {
@@ -21,6 +26,13 @@ enum PGFailure: Error {
             ?? PQresultErrorMessage(result).map { String(cString: $0) } ?? ""
         switch state {
         case "40001", "40P01": self = .conflict
+        // The one division of the store, see `PostgresMemoryStore.scope(of:_:)`.
+        case "22012": self = .conflict
+        // A primary that was made a standby while the connection stood.
+        case "25006": self = .readOnly(message)
+        // The message is in the database's language; the function that refuses is one.
+        case "0A000" where PQresultErrorField(result, 82).map({ String(cString: $0) }) == "RevalidateCachedQuery":
+            self = .stale
         // The server goes down, or has lost a process; what waits for it is told to come again.
         case "57P01", "57P02", "57P03": self = .connectionLost(message)
         case "": self = .connectionLost(message)
@@ -32,7 +44,7 @@ enum PGFailure: Error {
     /// True if the same may be tried again on another connection, where it did not happen.
     var isPassing: Bool {
         switch self {
-        case .connectionLost, .conflict: true
+        case .connectionLost, .conflict, .readOnly, .stale: true
         case .refused, .silent: false
         }
     }
@@ -40,7 +52,7 @@ enum PGFailure: Error {
     /// True if the connection is gone, or as good as that.
     var isLoss: Bool {
         switch self {
-        case .connectionLost, .silent: true
+        case .connectionLost, .silent, .readOnly, .stale: true
         case .refused, .conflict: false
         }
     }
@@ -54,6 +66,15 @@ enum PGFailure: Error {
             StoreError(
                 .unavailable,
                 "\(name) does not answer. Look whether the database and the network work, and repeat it.")
+        case .readOnly(let message):
+            StoreError(
+                .readOnly,
+                "\(name) cannot be written: \(Self.line(message)). Name the primary, or all servers of the cluster "
+                    + "(postgres://USER@HOST1,HOST2/DATABASE): the one that takes writes is found. "
+                    + "If a standby is about to take over, repeat it."
+            )
+        case .stale:
+            StoreError(.busy, "\(name) is being migrated by another version of mneme. Repeat it.")
         case .conflict:
             StoreError(.busy, "Other servers change the same in \(name). Repeat it.")
         case .refused(let state, let message): Self.refusal(state, message, name)
@@ -67,16 +88,20 @@ enum PGFailure: Error {
             StoreError(
                 .diskFull,
                 "The disk of \(name) is full. Nothing of this request was written; free space and repeat it.")
-        case "25006", "42501":
+        case "42501":
             StoreError(
-                .readOnly,
-                "\(name) cannot be written: \(line(message)). Name the primary server, and a role that owns the tables."
-            )
+                .readOnly, "\(name) cannot be written: \(line(message)). Name a role that owns the tables.")
         case "55P03":
             StoreError(.busy, "Another server writes to \(name) for too long. Try again.")
         case "53300", "53200", "53400":
             StoreError(
                 .busy, "\(name) takes no more: \(line(message)). Lower mneme_connections, or raise its limits.")
+        case "26000", "42P05":
+            StoreError(
+                .unavailable,
+                "\(name) is reached through a pooler that lends connections by the transaction and does not keep "
+                    + "prepared statements. For PgBouncer set pool_mode = session, or (from 1.22 on) "
+                    + "max_prepared_statements = 400.")
         case "57014":
             StoreError(
                 .busy, "\(name) took too long. Repeat it, or raise mneme_timeout in the store's URL.")

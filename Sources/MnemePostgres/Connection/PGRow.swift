@@ -95,6 +95,16 @@ struct PGRow: StoredRow {
         }
     }
 
+    /// Floats, as vectors are kept.
+    func floats(_ column: String) throws -> [Float]? {
+        try bytes(column).map { data in
+            [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
+                count = data.count / 4
+                data.copyBytes(to: UnsafeMutableRawBufferPointer(floats), count: count * 4)
+            }
+        }
+    }
+
     func text(_ column: String) throws -> String? { try text(at: self.column(column)) }
     func integer(_ column: String) throws -> Int64? { try integer(at: self.column(column)) }
     func real(_ column: String) throws -> Double? { try real(at: self.column(column)) }

@@ -52,5 +52,20 @@ extension Array: PGEncodable where Element: PGElement {
     package var encoded: PGParameter { PGParameter(array: map(\.description)) }
 }
 
+/// Several values of bytes as one parameter, `bytea[]`.
+struct PGByteArrays: PGEncodable {
+    /// As PostgreSQL sends and reads an array (`array_send`): its dimensions, whether it has NULLs, the
+    /// type of its elements (`bytea`), their number and where they begin; and each with its length.
+    let encoded: PGParameter
+
+    /// The values, in their order.
+    init(_ values: [Data]) {
+        let header: [Int32] = values.isEmpty ? [0, 0, 17] : [1, 0, 17, Int32(values.count), 1]
+        var bytes = header.flatMap { PGParameter(bigEndian: $0).bytes }
+        for value in values { bytes += PGParameter(bigEndian: Int32(value.count)).bytes + value }
+        encoded = PGParameter(bytes)
+    }
+}
+
 /// Parameters of a statement; nil is NULL.
 package typealias PGArguments = [(any PGEncodable)?]

@@ -1,5 +1,6 @@
 import CLibPQ
 import Foundation
+public import MnemeSeal
 import MnemeStore
 
 /// Where a PostgreSQL database is, and how it is asked.
@@ -28,6 +29,13 @@ public struct PostgresSettings: Sendable {
     public var silence: Double = 3
     /// Seconds that a write waits for the writers of other servers.
     public var lockTimeout: Double = 10
+    /// Encrypts what is made of the memories and kept in files on this machine, such as indexes; nil
+    /// leaves it open. The database itself is not encrypted.
+    public var filesKey: DataKey?
+    /// Servers that the URL names: one that cannot be reached leaves time for the others.
+    private(set) var hosts = 1
+    /// Learns the database's time from every connection.
+    let clock = PGClock()
 
     /// Tells whether a store's name is the URL of a database.
     public static func isURL(_ text: String) -> Bool {
@@ -52,7 +60,7 @@ public struct PostgresSettings: Sendable {
         }
         url = parts[0] + (others.isEmpty ? "" : "?" + others.joined(separator: "&"))
         name = Self.withoutPassword(String(parts[0]))
-        try Self.check(url, name)
+        hosts = try Self.hosts(url, name)
         for (key, value) in own { try set(key, to: value) }
     }
 
@@ -98,9 +106,11 @@ public struct PostgresSettings: Sendable {
         return text[..<colon] + String(text[at...])
     }
 
+    /// How many servers a URL names, or the variable `PGHOST` where it names none.
+    ///
     /// - Throws: `StoreError` if libpq does not understand the URL. libpq's own message would
     ///   show it whole, with the password.
-    private static func check(_ url: String, _ name: String) throws {
+    private static func hosts(_ url: String, _ name: String) throws -> Int {
         var message: UnsafeMutablePointer<CChar>?
         defer { PQfreemem(message) }
         guard let options = PQconninfoParse(url, &message) else {
@@ -109,6 +119,14 @@ public struct PostgresSettings: Sendable {
                 "\(name) is not understood. A URL is postgres://USER@HOST:PORT/DATABASE, with signs such as @ or / in its parts written as %40 or %2F."
             )
         }
-        PQconninfoFree(options)
+        defer { PQconninfoFree(options) }
+        var lists: [String: String] = [:]
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if let value = option.pointee.val { lists[String(cString: keyword)] = String(cString: value) }
+            option += 1
+        }
+        let list = lists["hostaddr"] ?? lists["host"] ?? ProcessInfo.processInfo.environment["PGHOST"] ?? ""
+        return list.count { $0 == "," } + 1
     }
 }

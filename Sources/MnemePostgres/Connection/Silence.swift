@@ -5,9 +5,11 @@ struct PGBackend {
     /// Its number, and when it began: numbers are given again.
     let number: Int64, began: String
 
-    /// Asks for the process that answers.
+    /// Asks for the process that answers, and for the database's time.
     static let own = """
-        SELECT pid, backend_start::text AS began FROM pg_stat_activity WHERE pid = pg_backend_pid()
+        SELECT pid, backend_start::text AS began,
+            extract(epoch FROM clock_timestamp())::double precision AS time
+        FROM pg_stat_activity WHERE pid = pg_backend_pid()
         """
 
     /// - Parameter row: the answer to ``own``.

@@ -1,5 +1,6 @@
 import Foundation
 import MnemeStore
+import NIOConcurrencyHelpers
 
 /// The rows of one request, in a transaction of PostgreSQL.
 ///
@@ -18,7 +19,14 @@ final class PGCommitRows: CommitRows {
         owner = request.owner
         caller = request.caller
         self.transaction = transaction
-        ownerID = try store.ownerID(owner, transaction.db, isCommitted: !transaction.made.contains(owner))
+        let shown = transaction.shown
+        transaction.shown = nil
+        if let shown, store.ownerIDs.withLockedValue({ $0[owner] }) == shown {
+            // Its rows are in sight already.
+            ownerID = shown
+        } else {
+            ownerID = try store.ownerID(owner, transaction.db, isCommitted: !transaction.made.contains(owner))
+        }
     }
 
     // MARK: Read
@@ -31,11 +39,14 @@ final class PGCommitRows: CommitRows {
         try ownerID.flatMap { try PostgresMemoryStore.current(id, $0, db) }
     }
 
-    func cube(withContent hash: [UInt8]) throws -> CubeID? {
-        try db.first(
+    /// Sorted by a sum, which no index is in the order of: before the database knows how many rows there
+    /// are, it would rather pass over all of the owner's in their order.
+    func cube(withContent hash: [UInt8], session: String?) throws -> CubeID? {
+        if let known = transaction.contents.cube(with: hash, of: ownerID) { return known }
+        return try db.first(
             """
             SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged')
-            ORDER BY seq LIMIT 1
+            ORDER BY seq + 0 LIMIT 1
             """, [ownerID, Data(hash)]
         ).map { CubeID(stored: try $0.value("id")) }
     }
@@ -95,16 +106,12 @@ final class PGCommitRows: CommitRows {
 
     func insert(_ row: CubeRow) throws {
         let cube = row.cube
+        transaction.contents.forget(row.contentHash, of: ownerID)
         if let session = cube.scope.session { try takePlace(in: session) }
+        let waits = cube.isPlaintext
+        if waits { transaction.awaiting.append(cube.id) }
         try db.run(
-            """
-            INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time,
-                recorded_time, updated_time, expires, priority, header, content_hash, position, analysis, analyzer,
-                activation, sensitivity, valid_until)
-            VALUES (?, ?, (SELECT id FROM session WHERE owner = ? AND name = ?),
-                coalesce((SELECT next_place - 1 FROM session WHERE owner = ? AND name = ?), 0),
-                ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
+            waits ? "WITH new AS (\(Self.insertion) RETURNING seq, owner) \(Self.waiting) FROM new" : Self.insertion,
             [
                 cube.id.description, ownerID, ownerID, cube.scope.session, ownerID, cube.scope.session,
                 cube.scope.agent, cube.type.rawValue,
@@ -115,16 +122,26 @@ final class PGCommitRows: CommitRows {
                 store.analyzer, cube.payload.key, cube.sensitivity.rawValue,
                 cube.validUntil?.timeIntervalSince1970,
             ])
-        if cube.isPlaintext { try awaitVector(of: cube.id) }
     }
+
+    /// Writes a new cube's row; its place is the last of its session.
+    private static let insertion = """
+        INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time,
+            recorded_time, updated_time, expires, priority, header, content_hash, position, analysis, analyzer,
+            activation, sensitivity, valid_until)
+        VALUES (?, ?, (SELECT id FROM session WHERE owner = ? AND name = ?),
+            coalesce((SELECT next_place - 1 FROM session WHERE owner = ? AND name = ?), 0),
+            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    /// Writes down that a cube waits for its vector, up to where its row is from.
+    private static let waiting = "INSERT INTO pending (cube, owner) SELECT seq, owner"
 
     /// Writes down that a cube waits for its vector.
     private func awaitVector(of id: CubeID) throws {
+        transaction.awaiting.append(id)
         try db.run(
-            """
-            INSERT INTO pending (cube, owner) SELECT seq, owner FROM cube WHERE id = ?
-            ON CONFLICT (cube) DO NOTHING
-            """, [id.description])
+            "\(Self.waiting) FROM cube WHERE id = ? ON CONFLICT (cube) DO NOTHING", [id.description])
     }
 
     /// Makes a session's row with its first cube, and counts places in it. Nobody waits for the place:
@@ -139,6 +156,7 @@ final class PGCommitRows: CommitRows {
 
     func replace(by row: CubeRow, keepsVector: Bool) throws {
         let cube = row.cube
+        transaction.contents.forgetAll()
         try db.run(
             """
             UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?,
@@ -157,6 +175,7 @@ final class PGCommitRows: CommitRows {
     }
 
     func update(_ cube: MemCube, header: String, position: Int64) throws {
+        transaction.contents.forgetAll()
         try db.run(
             """
             UPDATE cube SET state = ?, header = ?, version = ?, updated_time = ?, valid_until = ?, position = ?
@@ -196,6 +215,7 @@ final class PGCommitRows: CommitRows {
 
     /// Vector, claims and what is pending go with the row, by reference.
     func erase(_ id: CubeID) throws {
+        transaction.contents.forgetAll()
         for sql in [
             "UPDATE journal SET payload = NULL, salt = NULL WHERE cube = ? AND owner = ?",
             "UPDATE journal SET payload = NULL, salt = NULL WHERE target = ? AND owner = ?",
