@@ -51,3 +51,12 @@ int mnm_memory_file_release(int file, size_t offset, size_t bytes) {
     return -1;
 #endif
 }
+
+int mnm_memory_move(void *from, void *to, size_t bytes) {
+#ifdef __linux__
+    return mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED ? -1 : 0;
+#else
+    (void)from, (void)to, (void)bytes;
+    return -1;
+#endif
+}

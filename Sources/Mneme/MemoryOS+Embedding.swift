@@ -4,19 +4,25 @@ public import MnemeStore
 
 extension MemoryOS {
     /// The text that is embedded: who said it, and what.
-    static func embeddingText(_ text: String, speaker: String?) -> String {
+    package static func embeddingText(_ text: String, speaker: String?) -> String {
         guard let speaker, !speaker.isEmpty else { return text }
         return "\(speaker): \(text)"
     }
 
+    /// Memories that are embedded at once.
+    static let embeddingBatch = 256
+
     /// Embeds one batch of memories that have no vector; with `replacing` also of those whose vector
     /// is of another embedder.
     ///
+    /// - Parameter isOwn: what other servers have written is left to them.
     /// - Returns: how many.
-    func embedBatch(replacing: Bool = false) throws -> Int {
+    func embedBatch(replacing: Bool = false, isOwn: Bool = false) throws -> Int {
         guard let embedder else { return 0 }
-        let pending = try store.pendingEmbeddings(
-            replacing: replacing ? embedder.identifier : nil, limit: 256)
+        let limit = Self.embeddingBatch
+        let pending =
+            try (isOwn ? shared?.ownPendingEmbeddings(limit: limit) : nil)
+            ?? store.pendingEmbeddings(replacing: replacing ? embedder.identifier : nil, limit: limit)
         guard !pending.isEmpty else { return 0 }
         let vectors = try embedder.embed(
             pending.map { Self.embeddingText($0.text, speaker: $0.speaker) }, as: .document)
@@ -47,7 +53,7 @@ extension MemoryOS {
         async throws
     {
         do { try await embedPending(progress: progress) } catch let error as ModelError
-            where error.code == .cannotFetch
+            where error.isOutOfReach
         {
             logger.warning(
                 "memories wait for vectors, as the embedder is not within reach",

@@ -99,23 +99,46 @@ extension MemoryOS {
         if let asOf = request.asOf {
             return try recallPast(request, vector, asOf: asOf, visibility, by: caller)
         }
-        let (ranking, considered, waiting) = try withSpan("recall.rank") { _ in
-            try withIndex(IndexKey(owner: request.owner, visibility: visibility)) { index in
+        let key = IndexKey(owner: request.owner, visibility: visibility)
+        let (ranking, considered, waiting, source) = try withSpan("recall.rank") {
+            span -> (Ranking, Int, Int, RecallSource?) in
+            if let found = try coldCandidates(for: request, vector, key) {
+                span.updateAttributes { $0["mneme.source"] = RecallSource.database.rawValue }
+                return (
+                    try select(found.index, request, vector, found), found.counts.memories,
+                    embedder == nil ? 0 : found.counts.pending, .database
+                )
+            }
+            return try withIndex(key) { index in
                 (
                     try select(index, request, vector), index.documents.count,
                     embedder == nil
                         ? 0
-                        : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
+                        : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0),
+                    nil
                 )
             }
         }
-        let candidates = try latestFirst(ranking, request) {
-            try store.cubes($0, owner: request.owner, by: .mneme)
+        var known: [CubeID: MemCube] = [:]
+        let candidates = try latestFirst(ranking, request) { ids in
+            let read = try store.cubes(ids, owner: request.owner, by: .mneme)
+            known = Dictionary(uniqueKeysWithValues: read.map { ($0.id, $0) })
+            return read
         }
         let cubes = try withSpan("recall.read") { _ in
-            try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
+            let ids = candidates.map(\.id)
+            // What was read to be compared is not read again. Single memories that a grant names may
+            // have been labelled since.
+            guard visibility.also.isEmpty, ids.allSatisfy({ known[$0] != nil }) else {
+                return try store.cubes(ids, owner: request.owner, by: caller)
+            }
+            let visible = ids.compactMap { known[$0] }.filter(visibility.contains)
+            try store.noteRead(visible.map(\.id), owner: request.owner, by: caller)
+            return visible
         }
-        return try pack(candidates, cubes, request, considered: considered, pending: waiting)
+        var result = try pack(candidates, cubes, request, considered: considered, pending: waiting)
+        result.source = source
+        return result
     }
 
     /// The best of several answers. Scores compare: words weigh by the question, meaning is
@@ -127,6 +150,7 @@ extension MemoryOS {
             pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings },
             quarantined: answers.reduce(0) { $0 + $1.quarantined }
         )
+        joined.source = answers.lazy.compactMap(\.source).first
         var places: [String: Int] = [:]
         // Of equals the first vault's stand first.
         let all = answers.enumerated().flatMap { place, answer in
@@ -166,7 +190,7 @@ extension MemoryOS {
     ) {
         guard request.mode != .words else { return (nil, nil) }
         do { return (try await queryVectors(request.query), nil) } catch let error as ModelError
-            where error.code == .cannotFetch && request.mode != .vectors
+            where error.isOutOfReach && request.mode != .vectors
         {
             logger.warning(
                 "a question was answered by words alone, as it could not be embedded",
@@ -247,13 +271,20 @@ extension MemoryOS {
     }
 
     /// Ranks, and folds memories that say the same into the best of them.
-    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?)
-        throws -> Ranking
-    {
+    ///
+    /// - Parameter found: what the store has found, if the index is one of candidates.
+    private func select(
+        _ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?,
+        _ found: CandidateSearch.Found? = nil
+    ) throws -> Ranking {
         let limit = max(request.limit, LatestWord.pool)
-        let plan = QuestionPlan(
-            request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = try retriever(index, request, plan, vector).ranked(
+        let plan =
+            found?.plan
+            ?? QuestionPlan(
+                request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
+        var retriever = retriever(index, request, plan, vector)
+        retriever.answers = found?.answers
+        let ranked = try retriever.ranked(
             limit: limit * 2 + Self.spareCandidates)
         var selected: [Selected] = []
         var numbers: [Int] = []
@@ -291,7 +322,7 @@ extension MemoryOS {
         let past = try store.snapshot(owner: request.owner, asOf: asOf, by: caller)
         // Vectors of texts that have not changed since serve again.
         let current = try store.changes(
-            owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "",
+            owner: request.owner, since: .start, embedder: embedder?.identifier ?? "",
             visibility: visibility)
         let texts = Dictionary(
             uniqueKeysWithValues: try store.cubes(
@@ -300,7 +331,7 @@ extension MemoryOS {
                 ($0.id, $0.text)
             })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
-        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1)
+        var changes = IndexChanges(rows: [], erased: [], reached: FeedPosition(1, vectors: 1))
         var analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]

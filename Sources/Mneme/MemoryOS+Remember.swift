@@ -39,21 +39,34 @@ extension MemoryOS {
         _ inputs: [MemoryInput], scope: Scope, by caller: Caller, idempotencyKey: String? = nil,
         isBulk: Bool = false
     ) async throws -> [Remembered] {
+        try await withSpan("remember") { span in
+            span.attributes["mneme.messages"] = inputs.count
+            var write = try await prepare(inputs, scope: scope, by: caller, isBulk: isBulk)
+            write.idempotencyKey = idempotencyKey
+            return try await self.write(write)
+        }
+    }
+
+    /// The first half of ``record(_:scope:by:idempotencyKey:isBulk:)``: analyses inputs. An import
+    /// does so with what it has read while what it read before is written.
+    func prepare(
+        _ inputs: [MemoryInput], scope: Scope, by caller: Caller, isBulk: Bool
+    ) async throws -> PendingWrite {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
         let policy = try await run { [store] in try store.policy(of: scope.tenant) }
-        return try await withSpan("remember") { span -> [Remembered] in
-            span.attributes["mneme.messages"] = inputs.count
-            let drafts = try await withSpan("remember.analyse") { _ in
-                try await self.drafts(of: inputs, scope: scope, by: caller, policy: policy)
-            }
-            guard !drafts.isEmpty else { return [] }
-            let write = PendingWrite(
-                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey,
-                isBulk: isBulk, policy: policy)
-            return try await withSpan("remember.commit") { _ in
-                try await writes.run(write) { [self] in commit($0) }
-            }
+        let drafts = try await withSpan("remember.analyse") { _ in
+            try await self.drafts(of: inputs, scope: scope, by: caller, policy: policy)
+        }
+        return PendingWrite(
+            drafts: drafts, owner: scope.owner, caller: caller, isBulk: isBulk, policy: policy)
+    }
+
+    /// The second half: writes what was prepared, and returns when it is on disk.
+    func write(_ write: PendingWrite) async throws -> [Remembered] {
+        guard !write.drafts.isEmpty else { return [] }
+        return try await withSpan("remember.commit") { _ in
+            try await writes.run(write) { [self] in commit($0) }
         }
     }
 
@@ -125,9 +138,23 @@ extension MemoryOS {
     ) -> [PreparedDraft] {
         let content = ContentHash(input, scope: scope)
         let context = ExtractionContext(scope: scope, time: caller.time)
-        let drafts = recipe.extractor.drafts(of: input, in: context)
+        var stray: Set<Int> = []
+        let drafts = pieces(of: input, policy).reduce(into: [Draft]()) { drafts, piece in
+            var part = input
+            part.text = String(piece.text)
+            let first = drafts.count
+            drafts += recipe.extractor.drafts(of: part, in: context).map { draft in
+                var draft = draft
+                draft.source = draft.source.map { $0 + first }
+                return draft
+            }
+            if piece.isStray { stray.formUnion(first..<drafts.count) }
+        }
         return drafts.enumerated().map { number, draft in
             var cube = draft.cube
+            if !stray.isEmpty, draft.source == nil {
+                (cube.provenance.part, cube.provenance.parts) = (number, drafts.count)
+            }
             // Who vouches, and what was taken out, is not a recipe's to say.
             cube.vouchedBy = input.isTrusted ? caller.principal.name : nil
             if cube.provenance.isOriginal { cube.provenance.source = input.source }
@@ -139,7 +166,7 @@ extension MemoryOS {
                         source: cube.id, target: drafts[source].cube.id,
                         kind: CubeLink.derivedFrom, time: caller.time))
             }
-            screen(&cube, policy)
+            screen(&cube, policy, isStray: stray.contains(number))
             return PreparedDraft(
                 cube: cube,
                 analysis: draft.words.map { analysis(of: cube, words: $0) } ?? enrich(&cube),

@@ -4,8 +4,9 @@ import MnemeStore
 import NIOConcurrencyHelpers
 
 extension MemoryOS {
-    /// The time for which uses are collected before they are written.
-    private static let usageInterval = DispatchTimeInterval.seconds(2)
+    /// The time for which uses are collected before they are written: longer where each costs the
+    /// database that servers share.
+    private var usageInterval: DispatchTimeInterval { .seconds(shared == nil ? 2 : 10) }
 
     /// Notes that memories were answers. They are counted in memory and written together, so that
     /// reading costs no write; a crash can lose the last seconds of counts, never a memory.
@@ -21,14 +22,14 @@ extension MemoryOS {
             return uses.isEmpty
         }
         guard isFirst else { return }
-        embedding.asyncAfter(deadline: .now() + Self.usageInterval) { [weak self] in
+        embedding.asyncAfter(deadline: .now() + usageInterval) { [weak self] in
             self?.flushUses()
         }
     }
 
     /// Writes the counts. Those of a store that cannot be written are dropped: they must not make
     /// recall fail.
-    func flushUses() {
+    package func flushUses() {
         let counted = uses.withLockedValue { uses in
             defer { uses = [:] }
             return uses

@@ -1,3 +1,4 @@
+import Logging
 import MnemeIndex
 import MnemeStore
 
@@ -64,9 +65,10 @@ extension MemoryOS {
             draft.cube.state = .quarantined
             draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.similarToQuarantined.rawValue]
         }
-        if write.quarantinesSimilar, similar.hasQuarantined || draft.cube.state == .quarantined {
+        if write.quarantinesSimilar, similar.isJudged || draft.cube.state == .quarantined {
             try judgeByLessons(
-                &draft.cube, neighbours: similar.neighbours.map(\.id), of: write.owner)
+                &draft.cube, neighbours: Set(similar.neighbours.map(\.id) + similar.siblings).sorted(),
+                of: write.owner)
         }
         let operations = recipe.reconciler.operations(
             for: draft.cube, among: similar.neighbours, at: write.caller.time)
@@ -158,7 +160,7 @@ extension MemoryOS {
             }
             func compare(_ index: some SimilarityIndex) {
                 for i in indices {
-                    found[i] = writes[i].drafts.map { index.similarMemories(to: $0.analysis) }
+                    found[i] = index.similarMemories(to: writes[i].drafts)
                 }
             }
             let analyses = indices.lazy.flatMap { writes[$0].drafts.lazy.map(\.analysis) }
@@ -180,7 +182,7 @@ extension MemoryOS {
     /// nil if there is no such file.
     private func keptTables(_ key: IndexKey) throws -> OwnerIndex? {
         guard let file = tableFile(key),
-            OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store) != nil
+            let saved = OwnerIndex.savedPosition(at: file, indexKey, owner: key.owner, store)
         else { return nil }
         var index = try OwnerIndex(
             owner: key.owner, vectors: TieredIndex(dimension: 1), tableFile: file,
@@ -190,6 +192,9 @@ extension MemoryOS {
                 store: store, owner: key.owner, visibility: key.visibility, embedder: "",
                 former: nil, analyzer: analyzer))
         if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }
+        do { try saveChanges(of: index, key, since: saved) } catch {
+            logger.debug("changes of tables were not written", metadata: ["error": "\(error)"])
+        }
         return index
     }
 

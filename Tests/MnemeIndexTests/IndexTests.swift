@@ -194,6 +194,14 @@ extension Double {
             for (column, value) in b[row].enumerated() where value != 0 { each(column, value) }
         }
         #expect(product.rowCount == n)
+        let limited = sparse.product(limit: 3) { row, each in
+            for (column, value) in b[row].enumerated() where value != 0 { each(column, value) }
+        }
+        for i in 0..<n where product.row(i).count > 3 {
+            let best = product.row(i).sorted { ($1.value, $0.column) < ($0.value, $1.column) }
+            #expect(limited.row(i).map(\.column) == best.prefix(3).map(\.column))
+            #expect(limited.row(i).map(\.value.bitPattern) == best.prefix(3).map(\.value.bitPattern))
+        }
         for i in 0..<n {
             var dense = [Float](repeating: 0, count: p)
             for (column, value) in product.row(i) { dense[column] = value }

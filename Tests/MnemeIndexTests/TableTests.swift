@@ -31,19 +31,33 @@ import Testing
             terms[document] = new
         }
 
-        /// Itself after a way through a file.
-        func reread(_ path: String, _ key: DataKey?) throws -> Words {
-            var writer = TableWriter()
-            lexical.write(to: &writer, sessions: sessions)
-            sessions.write(to: &writer)
-            try writer.write(to: path, values: [7], dataKey: key)
-            var reader = try TableReader(opening: path, dataKey: key)
+        /// Itself after a way through files: those that there are, and one that takes the place of the
+        /// segments from one on.
+        func reread(_ path: String, _ key: DataKey?, since segment: Int, isCopying: Bool) throws -> Words {
+            var writer = TableWriter(isCopying: isCopying)
+            lexical.write(to: &writer, since: segment, sessions: sessions)
+            sessions.write(to: &writer, since: segment)
+            try writer.write(to: "\(path).\(segment)", values: [7 + segment], dataKey: key)
             var words = self
-            #expect(reader.values[0] == 7)
-            words.lexical = try LexicalIndex(from: &reader)
-            words.sessions = try SessionLinks(from: &reader)
+            (words.lexical, words.sessions) = (LexicalIndex(), SessionLinks())
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: key)
+                #expect(reader.values[0] == 7 + place)
+                try words.lexical.read(from: &reader)
+                try words.sessions.read(from: &reader)
+            }
             return words
         }
+    }
+
+    /// Removes the files that a test has written.
+    private static func remove(_ path: String) {
+        for end in [""] + (0..<9).flatMap({ [".\($0)", ".\($0).checked"] }) { unlink(path + end) }
+    }
+
+    /// Which segments a test writes as one at each time: all but once all that there are, and more.
+    private static func segment(_ round: Int, of count: Int, _ random: inout Seeded) -> Int {
+        round % 3 == 2 ? Int.random(in: 0...count, using: &random) : count
     }
 
     private static func path() -> String {
@@ -82,12 +96,13 @@ import Testing
         var random = Seeded(state: seed &* 91 &+ 5)
         let path = Self.path()
         let key = seed % 3 == 0 ? DataKey() : nil
-        defer { unlink(path) }
+        defer { Self.remove(path) }
         var memory = Words()
         var filed = Words()
+        var segments = 0
         var removed: Set<Int> = []
-        for round in 0..<4 {
-            for _ in 0..<150 {
+        for round in 0..<8 {
+            for _ in 0..<(round % 2 == 0 ? 150 : 20) {
                 let new = TermCounts(
                     (0..<Int.random(in: 0...12, using: &random)).map { _ in
                         "w\(min(Int.random(in: 0..<40, using: &random), Int.random(in: 0..<40, using: &random)))"
@@ -107,7 +122,9 @@ import Testing
                 }
             }
             Self.expectEqual(memory, filed, &random)
-            if round < 3 { filed = try filed.reread(path, key) }
+            let segment = Self.segment(round, of: segments, &random)
+            filed = try filed.reread(path, key, since: segment, isCopying: segment > 0)
+            segments = segment + 1
             Self.expectEqual(memory, filed, &random)
         }
     }
@@ -118,9 +135,10 @@ import Testing
         var memory = MemoryGraph()
         var filed = MemoryGraph()
         let path = Self.path()
-        defer { unlink(path) }
+        defer { Self.remove(path) }
         var nodes = 0
-        for _ in 0..<4 {
+        var segments = 0
+        for round in 0..<8 {
             for _ in 0..<30 {
                 _ = (memory.addNode(), filed.addNode())
                 nodes += 1
@@ -141,11 +159,17 @@ import Testing
                     filed.link(a, b, kind, time: Double(b))
                 }
             }
+            let segment = Self.segment(round, of: segments, &random)
+            segments = segment + 1
             var writer = TableWriter()
-            filed.write(to: &writer)
-            try writer.write(to: path, values: [], dataKey: nil)
-            var reader = try TableReader(opening: path, dataKey: nil)
-            filed = try MemoryGraph(from: &reader)
+            filed.write(to: &writer, since: segment)
+            try writer.write(to: "\(path).\(segment)", values: [], dataKey: nil)
+            filed = MemoryGraph()
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: nil)
+                try filed.read(from: &reader)
+            }
+            for node in 0..<nodes { #expect(memory.edgeCount(node) == filed.edgeCount(node)) }
             let seeds = [(node: Int.random(in: 0..<nodes, using: &random), weight: Float(1))]
             func reached(_ graph: MemoryGraph) -> [Int: UInt32] {
                 Dictionary(
@@ -159,21 +183,27 @@ import Testing
 
     @Test func `numbers are found by key, from the file and beside it`() throws {
         let path = Self.path()
-        defer { unlink(path) }
+        defer { Self.remove(path) }
         var table = KeyTable<UInt32>()
+        var segments = 0
         var expected: [UInt32: Int] = [:]
         var random = Seeded(state: 3)
-        for _ in 0..<3 {
+        for round in 0..<6 {
             for _ in 0..<200 {
                 let key = UInt32.random(in: 0..<500, using: &random)
                 let number = Int.random(in: 0..<9_999, using: &random)
                 (table[key], expected[key]) = (number, number)
             }
+            let segment = Self.segment(round, of: segments, &random)
+            segments = segment + 1
             var writer = TableWriter()
-            table.write(to: &writer)
-            try writer.write(to: path, values: [], dataKey: nil)
-            var reader = try TableReader(opening: path, dataKey: nil)
-            table = try KeyTable(from: &reader)
+            table.write(to: &writer, since: segment)
+            try writer.write(to: "\(path).\(segment)", values: [], dataKey: nil)
+            table = KeyTable()
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: nil)
+                try table.read(from: &reader)
+            }
             for key in 0..<UInt32(500) { #expect(table[key] == expected[key]) }
         }
     }
@@ -224,5 +254,77 @@ import Testing
             try whole.prefix(length).write(to: URL(fileURLWithPath: path))
             #expect(!TableReader.isSound(at: path, dataKey: key), "\(length) bytes")
         }
+    }
+
+    @Test(arguments: [1, 40_000])
+    func `a column lies in several files side by side, in any number of them`(size: Int) throws {
+        let path = Self.path()
+        defer { Self.remove(path) }
+        var column = Column<Int32>()
+        var expected: [Int32] = []
+        var random = Seeded(state: 17)
+        var segments = 0
+        for round in 0..<9 {
+            // Many are mapped, at any place of a page; few are copied.
+            let added = (0..<size + Int.random(in: 0..<3_000, using: &random)).map { Int32($0 + round) }
+            column.append(added)
+            expected += added
+            for _ in 0..<5 {
+                let place = Int.random(in: 0..<expected.count, using: &random)
+                (column[place], expected[place]) = (Int32(-round), Int32(-round))
+            }
+            let segment = Self.segment(round, of: segments, &random)
+            segments = segment + 1
+            var writer = TableWriter(isCopying: round % 2 == 0)
+            writer.addChanges(of: column, since: segment)
+            try writer.write(to: "\(path).\(segment)", values: [], dataKey: nil)
+            var reread = Column<Int32>()
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: nil)
+                try reader.change(&reread)
+            }
+            #expect(reread.array == expected)
+            // What is added and changed now is in no file.
+            reread[0] = 5
+            reread.append(6)
+            #expect(reread.array == [5] + expected.dropFirst() + [6])
+            reread = Column()
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: nil)
+                try reader.change(&reread)
+            }
+            column = reread
+        }
+        #expect(segments > 1)
+        var other = Column<Int32>([1, 2, 3])
+        var reader = try TableReader(opening: "\(path).1", dataKey: nil)
+        #expect(throws: IndexError.self) { try reader.change(&other) }
+        var wide = Column<Int64>()
+        reader = try TableReader(opening: "\(path).1", dataKey: nil)
+        #expect(throws: IndexError.self) { try reader.change(&wide) }
+    }
+
+    @Test func `a file that was read once is not read again until it changes`() throws {
+        let path = Self.path()
+        defer { for end in ["", ".checked"] { unlink(path + end) } }
+        var writer = TableWriter()
+        writer.add(Column<Int32>((0..<30_000).map { $0 }))
+        try writer.write(to: path, values: [], dataKey: nil)
+        // A file that was written just now is read again: another change may have the same time.
+        _ = try TableReader(opening: path, dataKey: nil)
+        #expect(access(path + ".checked", F_OK) != 0)
+        usleep(1_100_000)
+        _ = try TableReader(opening: path, dataKey: nil)
+        #expect(access(path + ".checked", F_OK) == 0)
+        // The note is what the next opening goes by.
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        var damaged = whole
+        damaged[70_000] ^= 4
+        try damaged.write(to: URL(fileURLWithPath: path))
+        #expect(throws: IndexError.self) { try TableReader(opening: path, dataKey: nil) }
+        try whole.write(to: URL(fileURLWithPath: path))
+        _ = try TableReader(opening: path, dataKey: nil)
+        try Data("no note".utf8).write(to: URL(fileURLWithPath: path + ".checked"))
+        _ = try TableReader(opening: path, dataKey: nil)
     }
 }

@@ -34,15 +34,19 @@ import Testing
             terms[document] = new
         }
 
-        /// Reads itself from a file, as a process that opens it.
-        mutating func reread(_ path: String) throws {
+        /// Writes a segment in place of those from one on, and reads itself from all, as a process that
+        /// opens them.
+        mutating func reread(_ path: String, since segment: Int) throws {
             var writer = TableWriter()
-            lexical.write(to: &writer, sessions: sessions)
-            sessions.write(to: &writer)
-            try writer.write(to: path, values: [], dataKey: nil)
-            var reader = try TableReader(opening: path, dataKey: nil)
-            lexical = try LexicalIndex(from: &reader)
-            sessions = try SessionLinks(from: &reader)
+            lexical.write(to: &writer, since: segment, sessions: sessions)
+            sessions.write(to: &writer, since: segment)
+            try writer.write(to: "\(path).\(segment)", values: [], dataKey: nil)
+            (lexical, sessions) = (LexicalIndex(), SessionLinks())
+            for place in 0...segment {
+                var reader = try TableReader(opening: "\(path).\(place)", dataKey: nil)
+                try lexical.read(from: &reader)
+                try sessions.read(from: &reader)
+            }
         }
     }
 
@@ -56,8 +60,11 @@ import Testing
             })
     }
 
-    private static func change(_ documents: inout Documents, _ random: inout Seeded, isInOrder: Bool) {
-        for _ in 0..<400 {
+    private static func change(
+        _ documents: inout Documents, _ random: inout Seeded, isInOrder: Bool,
+        edits: Int = 400
+    ) {
+        for _ in 0..<edits {
             if documents.terms.isEmpty || Int.random(in: 0..<5, using: &random) > 0 {
                 let count = documents.terms.count
                 // Conversations one after the other, or all at once and out of order.
@@ -120,16 +127,45 @@ import Testing
     {
         var random = Seeded(state: seed &* 53 &+ 11)
         let path = NSTemporaryDirectory() + "mneme-words-\(UUID().uuidString)"
-        defer { unlink(path) }
+        defer { for place in 0..<9 { for end in ["", ".checked"] { unlink("\(path).\(place)\(end)") } } }
         var documents = Documents()
-        for round in 0..<4 {
-            Self.change(&documents, &random, isInOrder: seed % 2 == 0)
+        var segments = 0
+        for edits in [400, 300, 7, 200, 3, 60, 100] {
+            Self.change(&documents, &random, isInOrder: seed % 2 == 0, edits: edits)
             Self.expectEqual(documents, &random)
-            if round < 3 {
-                try documents.reread(path)
-                Self.expectEqual(documents, &random)
-            }
+            // Behind the others, or in place of any number of the last.
+            let isMerge = Int.random(in: 0..<3, using: &random) == 0
+            let segment = isMerge ? Int.random(in: 0...segments, using: &random) : segments
+            try documents.reread(path, since: segment)
+            segments = segment + 1
+            Self.expectEqual(documents, &random)
         }
+    }
+
+    @Test func `of merged segments no posting is left that does not count`() throws {
+        let path = NSTemporaryDirectory() + "mneme-words-\(UUID().uuidString)"
+        defer { for place in 0..<9 { for end in ["", ".checked"] { unlink("\(path).\(place)\(end)") } } }
+        var documents = Documents()
+        for place in 0..<100 {
+            documents.append(TermCounts(["ferry", "boat\(place)"]), session: 1, place: Int64(place))
+        }
+        try documents.reread(path, since: 0)
+        for place in 100..<200 {
+            documents.append(TermCounts(["ferry", "boat\(place)"]), session: 1, place: Int64(place))
+        }
+        try documents.reread(path, since: 1)
+        // Erased: one of each segment, and one that is in none.
+        documents.append(TermCounts(["boat200"]), session: 1, place: 200)
+        for document in [150, 40, 200] { documents.replace(document, with: TermCounts([]), isRemoved: true) }
+        func holds(_ file: Int, _ word: String) throws -> Bool {
+            let term = withUnsafeBytes(of: TermCounts.hash(word)) { Data($0) }
+            return try Data(contentsOf: URL(fileURLWithPath: "\(path).\(file)")).range(of: term) != nil
+        }
+        #expect(try holds(0, "boat40") && holds(1, "boat150"))
+        try documents.reread(path, since: 1)
+        #expect(try holds(0, "boat40") && !holds(1, "boat150") && !holds(1, "boat200") && holds(1, "boat151"))
+        try documents.reread(path, since: 0)
+        #expect(try !holds(0, "boat40") && holds(0, "boat41") && holds(0, "boat151"))
     }
 
     @Test func `a search without terms, or in an empty index, finds nothing`() {

@@ -18,7 +18,7 @@ import Testing
 
         func visibility(for permission: Permission) -> Visibility { .all }
         func cube(_ id: CubeID) -> MemCube? { cubes[id]?.row.cube }
-        func cube(withContent hash: [UInt8]) -> CubeID? {
+        func cube(withContent hash: [UInt8], session: String?) -> CubeID? {
             cubes.values.first {
                 $0.row.contentHash == hash && ![.archived, .merged].contains($0.row.cube.state)
             }?.row.cube.id

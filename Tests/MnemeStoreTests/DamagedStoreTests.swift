@@ -126,7 +126,7 @@ import Testing
             for position in [0, 1] as [Int64] {
                 attempt("changes since \(position)") {
                     _ = try store.changes(
-                        owner: ana, since: position, vectorsSince: 0, embedder: "e", former: nil,
+                        owner: ana, since: FeedPosition(position), embedder: "e", former: nil,
                         visibility: .all)
                 }
             }

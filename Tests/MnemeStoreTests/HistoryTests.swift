@@ -254,6 +254,72 @@ import Testing
                 #expect(
                     plan.map { $0["detail"] as String } == ["SEARCH cube USING INDEX cube_owner (owner=?)"])
             }
+            let plan = try Row.fetchAll(
+                db,
+                sql: """
+                    EXPLAIN QUERY PLAN SELECT * FROM cube WHERE cube.owner = 1 AND cube.state = 'quarantined'
+                    ORDER BY cube.seq LIMIT 50
+                    """)
+            #expect(
+                plan.map { $0["detail"] as String } == ["SEARCH cube USING INDEX cube_quarantined (owner=?)"])
+        }
+    }
+
+    @Test func `memories of a session stand in their order, in requests of many and of one`() throws {
+        let path = NSTemporaryDirectory() + "mneme-places-\(UUID().uuidString).db"
+        defer { for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + end) } }
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test")
+        let owner = Owner(tenant: "t", user: "u")
+        var sessions: [String] = []
+        func add(_ names: [String]) throws {
+            let mutations = names.map { name in
+                let number = sessions.count
+                sessions.append(name)
+                return Mutation.add(
+                    MemCube(
+                        scope: Scope(tenant: "t", user: "u", session: name), type: .semantic,
+                        text: "text \(number)", eventTime: Date(timeIntervalSince1970: 0),
+                        recordedTime: Date(timeIntervalSince1970: 0),
+                        provenance: Provenance(source: "test")),
+                    analysis: [], contentHash: Array("\(number)".utf8))
+            }
+            _ = try store.commit(mutations, owner: owner, by: .local)
+        }
+        try add(["a", "b", "a", "a", "c", "b"])
+        for name in ["b", "a", "d"] { try add([name]) }
+        try add(["d", "a", "a"])
+        try store.close()
+        let database = try DatabaseQueue(path: path)
+        defer { try? database.close() }
+        var next: [String: Int] = [:]
+        let wanted = sessions.map { name in
+            defer { next[name, default: 0] += 1 }
+            return next[name] ?? 0
+        }
+        try database.read { db in
+            #expect(try Int.fetchAll(db, sql: "SELECT place FROM cube ORDER BY seq") == wanted)
+            let kept = try Row.fetchAll(db, sql: "SELECT name, next_place FROM session")
+            #expect(
+                Dictionary(uniqueKeysWithValues: kept.map { ($0["name"] as String, $0["next_place"] as Int) })
+                    == next)
+        }
+    }
+
+    @Test func `claims are found by their key, however many memories there are`() throws {
+        let path = NSTemporaryDirectory() + "mneme-plan-\(UUID().uuidString).db"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try SQLiteMemoryStore(path: path, analyzer: "test").close()
+        let database = try DatabaseQueue(path: path)
+        defer { try? database.close() }
+        try database.read { db in
+            let plan = try Row.fetchAll(
+                db, sql: "EXPLAIN QUERY PLAN " + ClaimQuery.claimants, arguments: [1, "x"]
+            ).map { $0["detail"] as String }
+            #expect(
+                plan.prefix(2) == [
+                    "SEARCH claim USING PRIMARY KEY (owner=? AND key=?)",
+                    "SEARCH cube USING INTEGER PRIMARY KEY (rowid=?)",
+                ])
         }
     }
 }

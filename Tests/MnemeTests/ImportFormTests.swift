@@ -303,6 +303,31 @@ import Testing
         #expect(try await run(memory, single, ["user": "y"]).users == [.init(user: "y", stored: 1)])
     }
 
+    @Test func `lines say by either name whose they are`() async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let file = try folder.write(
+            "several.jsonl",
+            """
+            {"content":"I knit","user":"dora"}
+            {"content":"I row","user":"eli","user_id":"emil"}
+            {"content":"I sing","\\u0075ser":7}
+            {"content":"I paint","user":{"name":"dora"}}
+            """)
+        // Of several, the one that is named, and what names nobody.
+        let one = try await run(memory, file, ["user": "dora"])
+        #expect(one.users == [.init(user: "dora", stored: 2)] && one.leftOut.values.reduce(0, +) == 2)
+        let error = await #expect(throws: InputError.self) { try await run(memory, file, ["user": "eli"]) }
+        #expect(error?.description.contains("emil") == true)
+        let all = try await run(memory, file)
+        #expect(all.stored == 3 && all.duplicates == 1)
+        #expect(try self.all(memory, "emil").map(\.text) == ["I row"])
+        #expect(try self.all(memory, "7").map(\.text) == ["I sing"])
+        // A file of one user may be somebody else's here.
+        let single = try folder.write("one.jsonl", #"{"text":"I weave","user":"x"}"#)
+        #expect(try await run(memory, single, ["user": "y"]).users == [.init(user: "y", stored: 1)])
+    }
+
     @Test func `a message without a time gets one of its conversation`() async throws {
         let folder = try TemporaryFolder()
         let memory = try folder.open()

@@ -187,6 +187,34 @@ import Testing
         }
     }
 
+    @Test func `an export that is imported is the same export again, byte for byte`() async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let lines = (0..<700).map { number in
+            """
+            {"content":"Crate \(number) holds \(number * 7919 % 997) é \\"lamps\\"","role":"\(number % 2 == 0 ? "user" : "Ana")",\
+            "time":\(number % 3 == 0 ? "\"2024-02-29T23:59:\(10 + number % 50).125+02:00\"" : "null"),\
+            "session":"s\(number / 20)","id":"m\(number)","tags":["t\(number % 5)"]}
+            """
+        }
+        #expect(try await imported(memory, lines.joined(separator: "\n"), user: Self.owner.user).stored == 700)
+        let made = try cubes(memory, Self.owner.user)
+        let caller = Caller(.local, time: Self.begin.addingTimeInterval(7.25))
+        try memory.store.commit(
+            [
+                .archive(made[4].id), .freeze(made[5].id), .invalidate(made[6].id, at: Self.begin),
+                .erase(made[7].id), .confirm(made[8].id),
+                .link(CubeLink(source: made[9].id, target: made[10].id, kind: "related", time: Self.begin)),
+            ], owner: Self.owner, by: caller)
+        _ = try await memory.correct(made[3].id, with: "Crate 3 was sold", owner: Self.owner, by: caller)
+        let text = try await exported(memory, Self.owner.user)
+        #expect(text.split(separator: "\n").count == 700)
+        let other = try TemporaryFolder()
+        let there = try other.open()
+        #expect(try await imported(there, text).stored == 700)
+        #expect(try await exported(there, Self.owner.user) == text)
+    }
+
     @Test func `what ended and what was forgotten stays so, for whomever it is imported`()
         async throws
     {

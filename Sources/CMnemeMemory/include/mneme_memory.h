@@ -13,5 +13,8 @@ int mnm_memory_file(size_t bytes);
 /// Gives the pages of a part back to the system; reading them gives zeros. 0, or -1 where the
 /// system cannot (then they stay).
 int mnm_memory_file_release(int file, size_t offset, size_t bytes);
+/// Moves the pages of one mapping to address space that is reserved, in place of what is there; the
+/// old addresses are free afterwards. 0, or -1 where the system cannot (then nothing has changed).
+int mnm_memory_move(void *from, void *to, size_t bytes);
 
 #endif

@@ -102,8 +102,10 @@ enum ChatMessages {
         return document
     }
 
-    /// The user that a message or conversation names.
-    private static func user(_ json: JSONValue) -> String? { PeerDumps.name(json["user_id"]) }
+    /// The user that a message or conversation names: whose memory it becomes, not who speaks.
+    private static func user(_ json: JSONValue) -> String? {
+        PeerDumps.name(json["user_id"]) ?? PeerDumps.name(json["user"])
+    }
 
     /// The time of a message under any of the names in use, the first that can be read.
     private static func time(_ json: JSONValue) -> Date? {

@@ -22,6 +22,10 @@ struct ImportRun: Sendable {
     /// there.
     private static let batch = 256
 
+    /// Memories of an owner from one keeping of the index to the next: it takes them in all at once,
+    /// and needs memory for each until it is kept.
+    private static let indexedEvery = 65_536
+
     /// The memory system that is imported to.
     private let memory: MemoryOS
     /// The scope of memories that name nobody, and the tenant of all.
@@ -43,6 +47,10 @@ struct ImportRun: Sendable {
     private var entries: [ImportEntry] = [], times = TimeFiller()
     /// Memories of other stores, by the vault that they come from.
     private var merges: [(source: Owner, merge: VaultMerge)] = []
+    /// The batch that is being written while the next is read and analysed.
+    private var writing: (entries: [ImportEntry], owner: Owner, task: Task<[Remembered], any Error>)?
+    /// Memories by owner that no index was kept of, and the keeping that is under way.
+    private var unindexed: [Owner: Int] = [:], indexing: Task<Void, Never>?
     /// Memories by what others call them, and links whose target may come later.
     private var names: [Name: (id: CubeID, isFresh: Bool)] = [:], waiting: [Waiting] = []
 
@@ -122,6 +130,8 @@ struct ImportRun: Sendable {
     /// Writes what was read of a file.
     mutating func end(isDated: Bool = true) async throws {
         try await flush(isDated: isDated)
+        try await finishWriting()
+        await indexing?.value
         report.files += 1
     }
 
@@ -175,11 +185,27 @@ struct ImportRun: Sendable {
             let own = batch.filter { $0.user == user }
             var scope = scope
             scope.user = user
-            let remembered = try await memory.record(
+            let prepared = try await memory.prepare(
                 own.map(\.input), scope: scope, by: caller, isBulk: true)
-            count(remembered, user)
-            note(own, remembered, scope.owner)
+            // One after the other: conversations keep their order.
+            try await finishWriting()
+            writing = (own, scope.owner, Task { [memory] in try await memory.write(prepared) })
         }
+    }
+
+    /// Waits for the batch that is being written, and counts its outcome.
+    private mutating func finishWriting() async throws {
+        guard let (entries, owner, task) = writing else { return }
+        writing = nil
+        let remembered = try await task.value
+        count(remembered, owner.user)
+        note(entries, remembered, owner)
+        unindexed[owner, default: 0] += remembered.count
+        guard unindexed[owner]! >= Self.indexedEvery else { return }
+        unindexed[owner] = nil
+        // One after the other; what is read and written meanwhile is for the next.
+        await indexing?.value
+        indexing = Task { [memory] in try? await memory.prepareIndex(of: owner) }
     }
 
     /// Adds the outcome of a batch to the report.

@@ -40,35 +40,44 @@ enum ImportText {
 
     // MARK: Mending
 
-    /// JSON with null in the place of NaN, Infinity and 1e999, which other writers use.
+    /// JSON with null in the place of NaN, Infinity and 1e999, which other writers use, and U+FFFD in
+    /// that of bytes that are no UTF-8.
     ///
-    /// - Complexity: O(*n*) in the length, with one copy of the data.
+    /// - Complexity: O(*n*) in the length, with one copy of the data, and a second one where something
+    ///   is replaced.
     private static func withStandardNumbers(_ data: Data) -> [UInt8] {
-        let bytes = Array(String(decoding: data, as: UTF8.self).utf8)
+        let isText = data.withUnsafeBytes { String(validating: $0, as: UTF8.self) } != nil
+        let bytes = isText ? Array(data) : Array(String(decoding: data, as: UTF8.self).utf8)
+        let wrong = bytes.withUnsafeBufferPointer(nonstandardWords)
+        guard !wrong.isEmpty else { return bytes }
         var result: [UInt8] = []
-        var offset = 0
-        var isString = false
-        result.reserveCapacity(bytes.count)
-        while offset < bytes.count {
-            let byte = bytes[offset]
-            var end = offset + 1
-            if isString {
-                if byte == UInt8(ascii: "\\") {
-                    end = min(end + 1, bytes.count)
-                } else {
-                    isString = byte != UInt8(ascii: "\"")
-                }
-                result += bytes[offset..<end]
-            } else if isWordByte(byte) {
-                while end < bytes.count, isWordByte(bytes[end]) { end += 1 }
-                result += isKept(bytes[offset..<end]) ? bytes[offset..<end] : Array("null".utf8)[...]
-            } else {
-                isString = byte == UInt8(ascii: "\"")
-                result.append(byte)
-            }
-            offset = end
+        var end = 0
+        for word in wrong {
+            result += bytes[end..<word.lowerBound]
+            result += "null".utf8
+            end = word.upperBound
         }
-        return result
+        return result + bytes[end...]
+    }
+
+    /// The places of words outside of strings that stand for numbers which JSON does not know.
+    private static func nonstandardWords(_ bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+        var found: [Range<Int>] = []
+        var offset = 0
+        while offset < bytes.count {
+            let start = offset
+            offset += 1
+            if bytes[start] == UInt8(ascii: "\"") {
+                while offset < bytes.count, bytes[offset] != UInt8(ascii: "\"") {
+                    offset += bytes[offset] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                offset += 1
+            } else if isWordByte(bytes[start]) {
+                while offset < bytes.count, isWordByte(bytes[offset]) { offset += 1 }
+                if !isKept(bytes[start..<offset]) { found.append(start..<offset) }
+            }
+        }
+        return found
     }
 
     /// True for a byte of a number or a bare word of JSON.
@@ -83,7 +92,9 @@ enum ImportText {
 
     /// True for a word outside of strings that is JSON as it stands; malformed words are kept, too,
     /// so that the parser reports them at their place.
-    private static func isKept(_ word: ArraySlice<UInt8>) -> Bool {
+    private static func isKept(_ word: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        // A number without an exponent, and not longer than any that a `Double` holds.
+        if word.count <= 300, word.allSatisfy({ (0x2D...0x39).contains($0) }) { return true }
         let text = String(decoding: word, as: UTF8.self)
         if ["NaN", "Infinity", "-Infinity", "+Infinity"].contains(text) { return false }
         guard let first = word.first, first == UInt8(ascii: "-") || (0x30...0x39).contains(first)

@@ -252,15 +252,31 @@ struct Importer: Sendable {
         } catch { throw ImportLineError(reason: "\(error)") }
     }
 
+    /// False for a line without a member that names a user: most need not be parsed to know. An escape may
+    /// stand for a letter of such a name.
+    private static func mayNameUser(_ line: [UInt8]) -> Bool {
+        let word = Array("\"user".utf8)
+        for start in line.indices.dropLast(word.count) {
+            if line[start] == UInt8(ascii: "\\"), line[start + 1] == UInt8(ascii: "u") { return true }
+            guard line[start] == word[0], line[start...].starts(with: word) else { continue }
+            // A name, and not a value such as that of `"role":"user"`.
+            let rest = line[(start + word.count)...].drop { $0 != word[0] }.dropFirst()
+            if rest.first(where: { $0 > 32 }) == UInt8(ascii: ":") { return true }
+        }
+        return false
+    }
+
     /// The users that lines name, looked for before anything is written where it matters.
-    /// - Complexity: a pass over all lines if a user was chosen, else none.
+    /// - Complexity: a pass over all lines if a user was chosen, else none; those are parsed in which the
+    ///   word stands.
     private func users(_ next: () throws -> LineReader.Line?) rethrows -> Set<String> {
         guard chosen != nil else { return [] }
         var users: Set<String> = []
         var number = 0
         while let line = try next() {
             number += 1
-            guard case .text(let bytes) = line, let document = try? Self.document(bytes, number)
+            guard case .text(let bytes) = line, Self.mayNameUser(bytes),
+                let document = try? Self.document(bytes, number)
             else { continue }
             users.formUnion(ImportForm.users(document))
         }

@@ -15,7 +15,7 @@ struct DocumentTable: Sendable {
     /// Where the record of each begins, in ``records``.
     private var starts = Column<Int>()
     private var records = Column<UInt8>()
-    /// True if ``records`` holds some of former versions.
+    /// True if ``records`` holds some, of former versions or erased, that came there in memory.
     private var hasUnusedRecords = false
 
     /// No documents.
@@ -37,8 +37,8 @@ struct DocumentTable: Sendable {
         put(row, analysis, at: count - 1)
     }
 
-    /// Puts another version of a document in its place; the record of the former goes when a file
-    /// is written.
+    /// Puts another version of a document in its place; the record of the former is in no file that is
+    /// written from then on.
     mutating func replace(_ number: Int, with row: IndexRow, _ analysis: Analysis) {
         hasUnusedRecords = true
         put(row, analysis, at: number)
@@ -66,7 +66,9 @@ struct DocumentTable: Sendable {
     /// Takes away all but a document's number: its words go, also from memory.
     mutating func erase(_ number: Int) {
         hasUnusedRecords = true
-        for place in self[number].written { records[place] = 0 }
+        // The document is let go first: what shares the records makes a change copy them all.
+        let written = self[number].written
+        for place in written { records[place] = 0 }
         (types[number], states[number]) = (0, Self.code(LifecycleState.erased))
         (eventTimes[number], expiries[number], ends[number]) = (0, .nan, .nan)
     }
@@ -112,15 +114,47 @@ struct DocumentTable: Sendable {
         Date(timeIntervalSinceReferenceDate: eventTimes[number])
     }
 
+    /// The first and the last of all times, in seconds since the reference date; nil without
+    /// documents.
+    ///
+    /// - Complexity: one step a document.
+    var eventTimeBounds: ClosedRange<Double>? {
+        eventTimes.withElements { times in
+            guard var low = times.first else { return nil }
+            var high = low
+            for time in times {
+                low = Swift.min(low, time)
+                high = Swift.max(high, time)
+            }
+            return low <= high ? low...high : nil
+        }
+    }
+
+    /// Calls `body` with each document whose time lies in some windows, and not in others.
+    ///
+    /// - Complexity: one step a document and range.
+    func forEach(
+        within windows: TimeWindows, except others: TimeWindows? = nil, _ body: (Int) -> Void
+    ) {
+        eventTimes.withElements { times in
+            for (number, time) in times.enumerated() where windows.contains(time) {
+                if let others, others.contains(time) { continue }
+                body(number)
+            }
+        }
+    }
+
     // MARK: Files
 
-    /// Reads what ``write(to:)`` wrote.
-    init(from reader: inout TableReader) throws {
-        (types, states, eventTimes) = (
-            try reader.column(), try reader.column(), try reader.column()
-        )
-        (expiries, ends, starts) = (try reader.column(), try reader.column(), try reader.column())
-        records = try reader.column()
+    /// Takes in what ``write(to:since:)`` wrote, upon what was read before.
+    mutating func read(from reader: inout TableReader) throws {
+        try reader.change(&types)
+        try reader.change(&states)
+        try reader.change(&eventTimes)
+        try reader.change(&expiries)
+        try reader.change(&ends)
+        try reader.change(&starts)
+        try reader.change(&records)
         let counts = [states.count, eventTimes.count, expiries.count, ends.count, starts.count]
         guard counts.allSatisfy({ $0 == types.count }) else {
             throw IndexError(
@@ -128,24 +162,48 @@ struct DocumentTable: Sendable {
         }
     }
 
-    /// Writes all columns, and of records those that are in use.
-    func write(to writer: inout TableWriter) {
-        var (starts, records) = (starts, records)
-        if hasUnusedRecords {
-            (starts, records) = (Column(), Column())
-            for number in indices {
+    /// Where the documents of a segment begin.
+    func start(ofSegment segment: Int) -> Int { types.start(ofSegment: segment) }
+
+    /// Writes what a segment and those behind it have, and what is in none; all for 0.
+    ///
+    /// Of records that are not in use nothing is written: where all is, without a gap, else with zeros in
+    /// their place.
+    func write(to writer: inout TableWriter, since segment: Int) {
+        writer.addChanges(of: types, since: segment)
+        writer.addChanges(of: states, since: segment)
+        writer.addChanges(of: eventTimes, since: segment)
+        writer.addChanges(of: expiries, since: segment)
+        writer.addChanges(of: ends, since: segment)
+        guard hasUnusedRecords || starts.isRewritten else {
+            writer.addChanges(of: starts, since: segment)
+            return writer.addChanges(of: records, since: segment)
+        }
+        let first = records.start(ofSegment: segment)
+        var (starts, records) = (Column<Int>(), Column<UInt8>())
+        if segment > 0 { records.append([UInt8](repeating: 0, count: self.records.count - first)) }
+        for number in segment == 0 ? [] : self.starts.changes(since: segment) {
+            copy(number, from: first, to: &records)
+        }
+        for number in self.starts.start(ofSegment: segment)..<count {
+            if segment > 0 {
+                copy(number, from: first, to: &records)
+            } else {
                 starts.append(records.count)
                 let written = self[number].written
                 self.records.withElements { records.append($0[written]) }
             }
         }
-        writer.add(types)
-        writer.add(states)
-        writer.add(eventTimes)
-        writer.add(expiries)
-        writer.add(ends)
-        writer.add(starts)
-        writer.add(records)
+        writer.addChanges(of: self.starts, since: segment, as: segment == 0 ? starts : nil)
+        writer.addChanges(of: self.records, since: segment, as: records)
+    }
+
+    /// Copies a document's record to where it is, counted from a place on, if it is behind that.
+    private func copy(_ number: Int, from first: Int, to target: inout Column<UInt8>) {
+        guard starts[number] >= first else { return }
+        records.withElements { records in
+            for place in self[number].written { target[place - first] = records[place] }
+        }
     }
 
     private static func date(_ seconds: Double) -> Date? {

@@ -13,10 +13,11 @@ struct OwnerIndex: Sendable {
     let owner: Owner
     /// The part of the owner's memories that is indexed.
     let visibility: Visibility
+    /// Where it stands: the positions up to which changes are applied. Vectors are written later than
+    /// their memories, and counted by themselves.
+    var reached = FeedPosition.start
     /// The journal position up to which changes are applied.
-    private(set) var position: Int64 = 0
-    /// The same for vectors, which are written later than their memories and counted by themselves.
-    private(set) var vectorPosition: Int64 = 0
+    var position: Int64 { reached.journal }
     /// Documents by number. A number is never given out again, not even after an erasure, so that
     /// postings, vectors and graph may refer to it.
     private(set) var documents = DocumentTable()
@@ -32,18 +33,25 @@ struct OwnerIndex: Sendable {
     private(set) var hidden: Set<Int> = []
     /// By number: whether recall may show a document whenever no filter forbids it.
     private(set) var isShown = Column<Bool>()
-    /// Documents that were erased.
-    private(set) var erasedCount = 0
+    /// Documents that were erased, and the lowest number of those that were since files were read.
+    private(set) var erasedCount = 0, lowestErased = Int.max
+    /// The marks of the segments, the files that tables were read from, see `OwnerIndex+File.swift`.
+    var segmentMarks: [Int] = []
+    /// The journal position that these have reached, and that of the file that vectors were read from, if any.
+    var filedPosition: Int64 = 0, filedVectors: Int64?
     /// Lower-cased speakers, and how many memories each has.
     private(set) var speakers: [String: Int] = [:]
     /// The graph of links, conversation neighbours and shared entities.
     private(set) var graph = MemoryGraph()
     /// Successors of superseded memories.
     private(set) var successors: [CubeID: CubeID] = [:]
+    /// The superseded memories of which each segment says what holds in their place, and those of which
+    /// none does.
+    private var supersededSegments: [[CubeID]] = [], newlySuperseded: Set<CubeID> = []
     /// Documents in quarantine.
     private(set) var quarantinedCount = 0
-    private var nodes = Column<Int32>()  // by document
-    private var nodeDocuments = Column<Int32>()  // by node: its document, or −1
+    private(set) var nodes = Column<Int32>()  // by document
+    private(set) var nodeDocuments = Column<Int32>()  // by node: its document, or −1
     /// Nodes of the graph that stand for what texts name, by the hash of the name.
     private var entityNodes = KeyTable<UInt32>()
     /// By document: the hash of its id that files call it by, see ``name(of:)``.
@@ -79,72 +87,37 @@ struct OwnerIndex: Sendable {
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
 
-    /// The source of changes: a store, an owner, a visibility, and the models in use.
-    struct Source {
-        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String,
-            former: String?,
-            analyzer: TextAnalyzer
-
-        /// Changes since positions of the journal and of vectors.
-        func changes(since position: Int64, vectorsSince: Int64) throws -> IndexChanges {
-            try store.changes(
-                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
-                former: former,
-                visibility: visibility)
-        }
-    }
-
     /// Takes in all that there is, for the first time: what files hold, and from the store what has
     /// happened since.
     ///
     /// - Returns: as ``apply(_:from:)``.
     mutating func load(_ source: Source) throws -> [(CubeID, [UInt8])] {
+        let empty = self
         if let tableFile { readTables(tableFile, indexKey, source.store) }
         // Vectors that the file holds are not read from the store.
-        let saved = file.flatMap { TieredIndex.savedPosition(at: $0, dataKey: indexKey) }
+        let saved = file.flatMap { Self.savedVectors(at: $0, indexKey, owner: owner, source.store) }
         let without: Int64 = source.embedder.isEmpty ? .max : 0
-        var changes = try source.changes(since: position, vectorsSince: saved ?? without)
+        var changes = try source.changes(
+            since: FeedPosition(position, vectors: saved ?? without, mark: reached.mark))
+        // The journal went back between the two looks.
+        if changes.isReset { self = empty }
         // What was erased meanwhile is in no file any more, whoever wrote it at that moment.
-        if !changes.erased.isEmpty, let tableFile { unlink(tableFile) }
-        if let saved, let file {
-            if saved <= changes.vectorPosition, let opened = try? open(file, changes.rows) {
-                vectors = opened
+        if !changes.erased.isEmpty, let tableFile { removeSegments(of: changes.erased, at: tableFile) }
+        if saved != nil, let file {
+            if !changes.isReset, let opened = try? open(file, changes.rows) {
+                (vectors, filedVectors) = (opened, saved)
             } else {
                 // Damaged, or of another store: it is made again from the store.
-                changes = try source.changes(since: position, vectorsSince: 0)
+                changes = try source.changes(since: FeedPosition(position, mark: reached.mark))
+                if changes.isReset { self = empty }
             }
         }
         return try apply(changes, from: source)
     }
 
-    /// Applies what has happened since ``position`` and ``vectorPosition``.
-    ///
-    /// - Returns: analyses that were made again because another analyzer had made the stored ones.
-    mutating func apply(_ changes: IndexChanges, from source: Source) throws -> [(CubeID, [UInt8])] {
-        var analyses = changes.rows.map {
-            $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil
-        }
-        var remade: [(CubeID, [UInt8])] = []
-        if analyses.contains(where: { $0 == nil }) {
-            let stale = changes.rows.indices.filter { analyses[$0] == nil }
-            let cubes = Dictionary(
-                uniqueKeysWithValues: try source.store.cubes(
-                    stale.map { changes.rows[$0].id }, owner: owner, by: .mneme
-                ).map { ($0.id, $0) })
-            for i in stale {
-                let row = changes.rows[i]
-                guard let cube = cubes[row.id] else { continue }  // erased between the two reads
-                analyses[i] = Analysis(of: cube, analyzer: source.analyzer)
-                remade.append((row.id, analyses[i]!.encoded))
-            }
-        }
-        try apply(changes, analyses)
-        return remade
-    }
-
     /// Applies changes with the analysis of each row.
     mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
-        var vectors = VectorChanges(position: changes.vectorPosition)
+        var vectors = VectorChanges(position: changes.reached.vectors)
         var former = VectorChanges()
         for (row, analysis) in zip(changes.rows, analyses) {
             guard let analysis else { continue }
@@ -161,6 +134,7 @@ struct OwnerIndex: Sendable {
         }
         for (link, isRemoved) in changes.links {
             if link.kind == CubeLink.supersedes {
+                newlySuperseded.insert(link.target)
                 if !isRemoved {
                     successors[link.target] = link.source
                 } else if successors[link.target] == link.source {
@@ -184,8 +158,7 @@ struct OwnerIndex: Sendable {
         former.inserted.removeAll { documents[$0.key].state == .erased }
         try self.vectors.apply(vectors)
         try formerVectors?.apply(former)
-        position = changes.position
-        vectorPosition = changes.vectorPosition
+        reached = changes.reached
     }
 
     /// Its number among the documents; nil if there is none, or it was erased.
@@ -203,7 +176,7 @@ struct OwnerIndex: Sendable {
     private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
-    private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
+    func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
         let new = rows.lazy.map { Self.name(of: $0.id) }.filter { numbers[$0] == nil }
         let newNumbers = Dictionary(
             new.enumerated().map { ($1, documents.count + $0) }
@@ -242,18 +215,18 @@ struct OwnerIndex: Sendable {
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
         let number: Int
         let known = self.number(of: row.id)
+        // All but its vector is here.
+        if let known, row.position > 0, row.position <= position { return known }
         let isNew = known == nil
         var oldEntities: [UInt32] = []
         if let known {
             number = known
-            let old = documents[known]
-            let oldAnalysis = old.analysis
-            oldEntities = oldAnalysis.entities
-            if oldAnalysis.terms != analysis.terms {
+            let old = former(known)
+            oldEntities = old.analysis.entities
+            if old.analysis.terms != analysis.terms {
                 threads.adjust(known, by: analysis.terms.length - lexical.length(of: known))
                 lexical.replace(
-                    known, old: oldAnalysis.terms, with: analysis.terms,
-                    session: old.session.map { _ in threads.session(of: known) })
+                    known, old: old.analysis.terms, with: analysis.terms, session: old.session)
             }
             count(old.speaker, -1)
             if old.state == .quarantined { quarantinedCount -= 1 }
@@ -268,14 +241,14 @@ struct OwnerIndex: Sendable {
             lexical.append(analysis.terms, session: row.session.map { _ in thread })
             threads.append(session: thread, place: row.place, length: analysis.terms.length)
             nodes.append(Int32(addNode(number)))
-            threads.forEachNeighbour(of: number, reach: 1) {
-                if $0 < nodes.count { graph.link(node(of: number), node(of: $0), .temporal) }
-            }
+            linkNeighbours(of: number)
         }
         if isNew || oldEntities != analysis.entities {
-            graph.isolate(node(of: number), .entity)
+            let own = Int(nodes[number])
+            graph.isolate(own, .entity)
             for entity in analysis.entities {
-                graph.link(node(of: number), node(ofEntity: entity), .entity)
+                let other = node(ofEntity: entity)
+                graph.link(own, other, .entity)
             }
         }
         count(row.speaker, 1)
@@ -285,16 +258,44 @@ struct OwnerIndex: Sendable {
         return number
     }
 
+    /// Links a new document with those beside it in its conversation.
+    ///
+    /// They are noted first: a closure that changed this value while another table of it is read would
+    /// have that table copied.
+    private mutating func linkNeighbours(of number: Int) {
+        var beside = InlineArray<2, Int>(repeating: number)
+        var count = 0
+        threads.forEachNeighbour(of: number, at: 1) {
+            beside[count] = $0
+            count += 1
+        }
+        let own = Int(nodes[number])
+        for place in 0..<count where beside[place] < nodes.count {
+            graph.link(own, Int(nodes[beside[place]]), .temporal)
+        }
+    }
+
+    /// What other tables have of a document that is about to change. It is read out: a `Document`
+    /// shares the records, and the change would copy those of all documents.
+    private func former(_ number: Int) -> (
+        analysis: Analysis, session: Int?, speaker: String?, state: LifecycleState
+    ) {
+        let document = documents[number]
+        return (
+            document.analysis, document.session.map { _ in threads.session(of: number) },
+            document.speaker, document.state
+        )
+    }
+
     /// A place stays, empty and dead: numbers never move.
     private mutating func remove(_ id: CubeID) -> Int? {
         guard let number = number(of: id) else { return nil }
         erasedCount += 1
-        let old = documents[number]
+        lowestErased = min(lowestErased, number)
+        let old = former(number)
         if old.state == .quarantined { quarantinedCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
-        lexical.remove(
-            number, old: old.analysis.terms,
-            session: old.session.map { _ in threads.session(of: number) })
+        lexical.remove(number, old: old.analysis.terms, session: old.session)
         count(old.speaker, -1)
         documents.erase(number)
         names[number] = 0
@@ -311,7 +312,7 @@ struct OwnerIndex: Sendable {
     }
 
     /// The node of a document.
-    private func node(of document: Int) -> Int { Int(nodes[document]) }
+    func node(of document: Int) -> Int { Int(nodes[document]) }
 
     /// The node of an entity, made at its first mention.
     private mutating func node(ofEntity hash: UInt32) -> Int {
@@ -332,46 +333,6 @@ struct OwnerIndex: Sendable {
         }
     }
 
-    /// Documents within two steps of some seeds in the graph, with their share of the walks:
-    /// personalised PageRank as in HippoRAG (Gutiérrez et al. 2024), cut off early. Nodes of
-    /// entities carry walks and are not returned.
-    func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(
-        document: Int, score: Float
-    )] {
-        graph.walk(
-            from: seeds.map { (node(of: $0.document), $0.weight) }, hops: 2,
-            before: asOf?.timeIntervalSince1970 ?? .infinity
-        )
-        .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
-    }
-
-    /// Documents that links of the store connect with some, those with most and strongest links
-    /// first.
-    func linked(with documents: [Int], asOf: Date? = nil) -> [(document: Int, score: Float)] {
-        let seeds = documents.filter(self.documents.indices.contains)
-        return graph.walk(
-            from: seeds.map { (node(of: $0), 1) }, hops: 1,
-            kinds: [.related, .causal, .derivedFrom],
-            before: asOf?.timeIntervalSince1970 ?? .infinity
-        )
-        .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
-        .sorted { ($1.score, $0.document) < ($0.score, $1.document) }
-    }
-
-    /// The document that holds in place of a superseded one, at the end of the chain, if this index
-    /// has it. Chains are followed for at most 64 steps, so that a cycle ends.
-    func successor(of number: Int) -> Int? {
-        var number = number
-        for _ in 0..<64 {
-            guard documents[number].validUntil != nil,
-                let next = successors[documents[number].id].flatMap({ self.number(of: $0) })
-            else { return nil }
-            if documents[next].validUntil == nil { return next }
-            number = next
-        }
-        return nil
-    }
-
     /// The conversation of a session. A memory without a session is a conversation by itself: it
     /// has no neighbours.
     private mutating func thread(of session: String?) -> Int {
@@ -388,6 +349,23 @@ struct OwnerIndex: Sendable {
         sessions[Self.name(of: session)].map(threads.documents(ofSession:)) ?? []
     }
 
+    /// Makes this index, of a part of the memories, score as that of all would.
+    ///
+    /// - Parameters:
+    ///   - whole: counts of all memories.
+    ///   - sessions: by name: how often the whole session holds the question's terms, and its length.
+    mutating func complete(
+        _ whole: CorpusStatistics, sessions: [String: (counts: [TermCounts.Term: Int], length: Int)]
+    ) {
+        var counts: [Int: [TermCounts.Term: Int]] = [:]
+        for (name, session) in sessions {
+            guard let thread = self.sessions[Self.name(of: name)] else { continue }
+            counts[thread] = session.counts
+            threads.setLength(ofSession: thread, session.length)
+        }
+        lexical.complete(whole, sessionCounts: counts)
+    }
+
     /// Adds to a speaker's count; a speaker without memories is forgotten, so that questions no
     /// longer select by that name.
     private mutating func count(_ speaker: String?, _ difference: Int) {
@@ -398,70 +376,122 @@ struct OwnerIndex: Sendable {
 
     // MARK: Files
 
-    /// Takes over tables that ``write(to:)`` wrote; see `OwnerIndex+File.swift`.
+    /// The number of the segments that a file of tables made now can follow upon: all, but those that
+    /// have something of what was erased since.
+    var soundSegments: Int {
+        (0..<segmentMarks.count).first { documents.start(ofSegment: $0 + 1) > lowestErased }
+            ?? segmentMarks.count
+    }
+
+    /// The first segment that has something of some memories; nil if none has.
+    func segment(holding ids: [CubeID]) -> Int? {
+        guard let lowest = ids.compactMap({ number(of: $0) }).min() else { return nil }
+        return (0..<segmentMarks.count).first { documents.start(ofSegment: $0 + 1) > lowest }
+    }
+
+    /// Takes in a segment that ``addTables(to:since:)`` made, upon those that were read before; see
+    /// `OwnerIndex+File.swift`.
     mutating func takeTables(from reader: inout TableReader) throws {
-        documents = try DocumentTable(from: &reader)
-        lexical = try LexicalIndex(from: &reader)
-        threads = try SessionLinks(from: &reader)
-        graph = try MemoryGraph(from: &reader)
-        (isShown, nodes, nodeDocuments) = (
-            try reader.column(), try reader.column(), try reader.column()
-        )
-        names = try reader.column()
-        numbers = try KeyTable(from: &reader)
-        entityNodes = try KeyTable(from: &reader)
-        sessions = try KeyTable(from: &reader)
+        try documents.read(from: &reader)
+        try lexical.read(from: &reader)
+        try threads.read(from: &reader)
+        try graph.read(from: &reader)
+        try reader.change(&isShown)
+        try reader.change(&nodes)
+        try reader.change(&nodeDocuments)
+        try reader.change(&names)
+        try numbers.read(from: &reader)
+        try entityNodes.read(from: &reader)
+        try sessions.read(from: &reader)
+        try takeSmallTables(from: &reader)
+    }
+
+    /// Takes what is read whole.
+    private mutating func takeSmallTables(from reader: inout TableReader) throws {
         let few: Column<UInt8> = try reader.column()
         let small = try JSONDecoder().decode(SmallTables.self, from: Data(few.array))
         speakers = small.speakers
-        for (old, new) in small.successors { successors[CubeID(stored: old)] = CubeID(stored: new) }
-        (position, vectorPosition) = (small.position, small.vectorPosition)
+        supersededSegments.append(small.successors.keys.map { CubeID(stored: $0) })
+        for (old, new) in small.successors {
+            successors[CubeID(stored: old)] = new.isEmpty ? nil : CubeID(stored: new)
+        }
+        reached = FeedPosition(small.position, vectors: small.vectorPosition)
         quarantinedCount = small.quarantinedCount
+    }
+
+    /// Finds, when all segments were read, the documents that are erased, and those that are not shown.
+    ///
+    /// - Complexity: one step a document.
+    mutating func findHidden() {
         erasedCount = documents.erasedCount
-        hidden = Set(
-            documents.indices.lazy.filter { [isShown, documents] in
-                !isShown[$0] && !documents.isErased($0)
-            })
+        var found: Set<Int> = []
+        isShown.withElements { isShown in
+            for (number, isShown) in isShown.enumerated() where !isShown {
+                if !documents.isErased(number) { found.insert(number) }
+            }
+        }
+        hidden = found
     }
 
     /// Takes the vectors of an index with the same documents.
     mutating func takeVectors(of other: OwnerIndex) {
-        (vectors, formerVectors) = (other.vectors, other.formerVectors)
-        vectorPosition = other.vectorPosition
+        (vectors, formerVectors, filedVectors) = (other.vectors, other.formerVectors, other.filedVectors)
+        reached.vectors = other.reached.vectors
     }
 
-    /// Adds all tables but those of vectors.
-    func addTables(to writer: inout TableWriter) throws {
-        documents.write(to: &writer)
-        lexical.write(to: &writer, sessions: threads)
-        threads.write(to: &writer)
-        graph.write(to: &writer)
-        writer.add(isShown)
-        writer.add(nodes)
-        writer.add(nodeDocuments)
-        writer.add(names)
+    /// Takes vectors of a file that were brought to where these are.
+    mutating func takeVectors(_ opened: TieredIndex, filed: Int64) { (vectors, filedVectors) = (opened, filed) }
+
+    /// Adds what some segments have, and what is in none, all but vectors.
+    ///
+    /// - Parameter segment: the first of these segments, at most ``soundSegments``; 0 adds all.
+    func addTables(to writer: inout TableWriter, since segment: Int) throws {
+        documents.write(to: &writer, since: segment)
+        lexical.write(to: &writer, since: segment, sessions: threads)
+        threads.write(to: &writer, since: segment)
+        graph.write(to: &writer, since: segment)
+        writer.addChanges(of: isShown, since: segment)
+        writer.addChanges(of: nodes, since: segment)
+        writer.addChanges(of: nodeDocuments, since: segment)
+        writer.addChanges(of: names, since: segment)
         if erasedCount == 0 {
-            numbers.write(to: &writer)
-            entityNodes.write(to: &writer)
-            sessions.write(to: &writer)
+            numbers.write(to: &writer, since: segment)
+            entityNodes.write(to: &writer, since: segment)
+            sessions.write(to: &writer, since: segment)
         } else {
             // Nothing is left of what only erased memories were, told of or stood in.
-            let living = documents.indices.lazy.filter { !documents.isErased($0) }
-            let talks = Set(living.map { threads.session(of: $0) })
-            numbers.write(to: &writer) { !documents.isErased($0) }
-            entityNodes.write(to: &writer) { graph.edgeCount($0) > 0 }
-            sessions.write(to: &writer) { talks.contains($0) }
+            numbers.write(to: &writer, since: segment) { !documents.isErased($0) }
+            entityNodes.write(to: &writer, since: segment) { graph.edgeCount($0) > 0 }
+            sessions.write(to: &writer, since: segment) {
+                threads.documents(ofSession: $0).contains { !documents.isErased($0) }
+            }
         }
-        let kept = successors.filter { number(of: $0.key) != nil && number(of: $0.value) != nil }
+        try addSmallTables(to: &writer, since: segment)
+    }
+
+    /// Adds what is read whole.
+    private func addSmallTables(to writer: inout TableWriter, since segment: Int) throws {
+        var kept: [String: String] = [:]
+        let superseded =
+            segment == 0
+            ? Set(successors.keys)
+            : supersededSegments.dropFirst(segment).reduce(into: newlySuperseded) { $0.formUnion($1) }
+        for old in superseded where number(of: old) != nil {
+            if let new = successors[old], number(of: new) != nil {
+                kept[old.description] = new.description
+            } else if segment > 0 {
+                // What an earlier segment says holds no more.
+                kept[old.description] = ""
+            }
+        }
         let small = SmallTables(
-            speakers: speakers,
-            successors: Dictionary(
-                uniqueKeysWithValues: kept.map { ($0.key.description, $0.value.description) }),
-            position: position, vectorPosition: vectorPosition, quarantinedCount: quarantinedCount)
+            speakers: speakers, successors: kept, position: position, vectorPosition: reached.vectors,
+            quarantinedCount: quarantinedCount)
         writer.add(Column(Array(try JSONEncoder().encode(small))))
     }
 
-    /// Small tables of the file, read whole.
+    /// Small tables of a segment, read whole: all, and of what holds in place of superseded memories what
+    /// has changed. Nothing holds in place of one with an empty text.
     private struct SmallTables: Codable {
         var speakers: [String: Int], successors: [String: String]
         var position: Int64, vectorPosition: Int64

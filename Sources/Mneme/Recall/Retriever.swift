@@ -19,6 +19,9 @@ struct Retriever {
     let ranker: any RecallRanker
     /// The one that made the index.
     let analyzer: TextAnalyzer
+    /// The documents that may be answers, where the index holds others that only stand around them;
+    /// nil lets all be.
+    var answers: KeySet?
 
     /// The memories that pass the request's filters, found when they are first asked for.
     private let passing = PassingMemories()
@@ -89,7 +92,7 @@ struct Retriever {
 
     /// Every candidate that the plan finds, scored.
     private func candidates(_ words: WordSearch) throws -> [Candidate] {
-        var query = RetrievalQuery(request: request, memories: index.documents.count, round: 0)
+        var query = RetrievalQuery(request: request, memories: answers?.count ?? index.documents.count, round: 0)
         (query.words, query.weights, query.speaker) = (plan.words, words.weights, plan.speaker)
         (query.asksWhen, query.namesTime) = (plan.asksWhen, !plan.times.isEmpty)
         query.hasVector = self.query != nil
@@ -246,31 +249,6 @@ struct Retriever {
         return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
 
-    /// Documents near the times that the question names, and a little those whose conversation holds
-    /// its words.
-    ///
-    /// - Complexity: one step a memory.
-    private func nearInTime(_ limit: Int, _ words: WordSearch) -> [Int] {
-        guard !plan.times.isEmpty else { return [] }
-        var best: [(item: Int, score: Float)] = []
-        // The best so far, cut now and then to those that may stay.
-        var least: Float = 0
-        for document in index.documents.indices {
-            let time = index.documents.eventTime(document)
-            let near = Float(plan.times.map { $0.proximity(to: time) }.max() ?? 0)
-            // A session's score is at most 1.
-            guard near > 0, near * 1.1001 >= least else { continue }
-            let score = near * (0.1 + words.sessionScore(document))
-            guard score > 0, score >= least, allowed(document) else { continue }
-            best.append((document, score))
-            if best.count >= max(4 * limit, 1_024) {
-                best = highest(limit, of: best)
-                least = best.last?.score ?? 0
-            }
-        }
-        return highest(limit, of: best).map(\.item)
-    }
-
     /// A candidate with one score and no features.
     private func simple(_ document: Int, _ score: Float, _ words: WordSearch)
         -> Candidate
@@ -354,7 +332,8 @@ struct Retriever {
     }
 
     /// Filters of the request, and what lifecycle forbids.
-    private func allowed(_ number: Int) -> Bool {
+    func allowed(_ number: Int) -> Bool {
+        if let answers, !answers.contains(number) { return false }
         // Nearly always there is nothing to ask for.
         if index.isShown[number], !request.isFiltered { return true }
         return passing.keys?.contains(number) ?? passes(number)

@@ -1,15 +1,22 @@
+import Dispatch
 import MnemeIndex
 import MnemeStore
+import NIOConcurrencyHelpers
 
 /// Stored memories that are similar to a text by their words, and whether a quarantined one is among
 /// them.
 struct SimilarMemories: Sendable {
     /// Memories in use, the oldest first.
     var neighbours: [Neighbour] = []
-    /// True if a quarantined memory says the same in much the same words.
+    /// True if a quarantined memory says the same in much the same words, and none in use is more
+    /// like it: a mail is like all mails of its template, and one of these may have been injected
+    /// into.
     var isSimilarToQuarantined = false
-    /// True if any memory is quarantined: there are lessons.
-    var hasQuarantined = false
+    /// Memories in use with some of the same rare words, the most similar first, where there are
+    /// lessons: what the text may share with honest ones.
+    var siblings: [CubeID] = []
+    /// True if any memory is quarantined, and the text is one that lessons are asked about.
+    var isJudged = false
 
     /// Texts of fewer distinct words are similar to no other.
     static let leastWords = 4
@@ -23,16 +30,22 @@ struct SimilarMemories: Sendable {
     static let quarantinedLimit = 64
     /// From this similarity on a text counts as similar to a quarantined one.
     static let quarantinedSimilarity = 0.75
+    /// Quarantined memories up to which all are compared with a text before candidates are looked for.
+    static let comparedQuarantined = 64
+    /// From this similarity on a memory is a sibling, and how many there are at most.
+    static let siblingSimilarity = 0.5, siblingLimit = 16
 }
 
 /// Words of stored memories, in which those that are similar to a text are found.
-protocol SimilarityIndex {
+protocol SimilarityIndex: Sendable {
     /// The number of quarantined documents.
     var quarantinedCount: Int { get }
     /// Higher for a term that fewer documents hold.
     func rarity(of term: TermCounts.Term) -> Float
     /// The documents that hold every one of `terms`, at most `limit`, the oldest first.
     func entries(withAll terms: [TermCounts.Term], limit: Int) -> [SimilarityIndexEntry]
+    /// The terms of all quarantined documents; nil if they are not known, or more than `limit`.
+    func quarantinedTerms(limit: Int) -> [TermCounts]?
 }
 
 /// A document of a ``SimilarityIndex``.
@@ -51,29 +64,69 @@ extension Analysis {
 }
 
 extension SimilarityIndex {
+    /// For each of some drafts, the memories that share its rarest words: on all cores, as nothing is
+    /// changed meanwhile.
+    func similarMemories(to drafts: [PreparedDraft]) -> [SimilarMemories] {
+        let quarantined =
+            quarantinedCount > 0 ? quarantinedTerms(limit: SimilarMemories.comparedQuarantined) : []
+        // As many as need a few milliseconds, so that one draft alone waits for no other thread.
+        let size = 32
+        guard drafts.count > size else {
+            return drafts.map { similarMemories(to: $0, quarantined: quarantined) }
+        }
+        let chunks = (drafts.count + size - 1) / size
+        let found = NIOLockedValueBox([[SimilarMemories]](repeating: [], count: chunks))
+        DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
+            let part = drafts[chunk * size..<min(drafts.count, (chunk + 1) * size)]
+            let similar = part.map { similarMemories(to: $0, quarantined: quarantined) }
+            found.withLockedValue { $0[chunk] = similar }
+        }
+        return found.withLockedValue { Array($0.joined()) }
+    }
+
     /// Memories that share the rarest words of a text.
     ///
-    /// - Complexity: at most ``SimilarMemories/candidateLimit`` comparisons, and some hundreds while
-    ///   memories are quarantined.
-    func similarMemories(to analysis: Analysis) -> SimilarMemories {
-        guard analysis.canBeSimilar else { return SimilarMemories() }
-        let rare = analysis.terms.entries.map(\.term).sorted { rarity(of: $0) > rarity(of: $1) }
+    /// - Parameters:
+    ///   - draft: the text, and whether somebody vouches for it.
+    ///   - quarantined: ``quarantinedTerms(limit:)``.
+    /// - Complexity: at most ``SimilarMemories/candidateLimit`` comparisons, and some hundreds for a text
+    ///   that may be like a quarantined one, or reads like an attack, while memories are quarantined.
+    private func similarMemories(to draft: PreparedDraft, quarantined: [TermCounts]?) -> SimilarMemories {
+        let terms = draft.analysis.terms
+        guard draft.analysis.canBeSimilar else { return SimilarMemories() }
+        let rare = terms.entries.map { ($0.term, rarity(of: $0.term)) }.sorted { $0.1 > $1.1 }.map(\.0)
         var similar = SimilarMemories()
         let candidates = entries(
             withAll: Array(rare.prefix(SimilarMemories.sharedWords)), limit: SimilarMemories.candidateLimit)
         similar.neighbours = candidates.filter { $0.state.isRecallable }.map {
-            Neighbour($0.id, similarity: analysis.terms.similarity(to: $0.terms))
+            Neighbour($0.id, similarity: terms.similarity(to: $0.terms))
         }
-        similar.hasQuarantined = quarantinedCount > 0
-        guard similar.hasQuarantined else { return similar }
-        similar.isSimilarToQuarantined = zip(rare, rare.dropFirst()).prefix(SimilarMemories.quarantinedPairs)
-            .contains { pair in
-                entries(withAll: [pair.0, pair.1], limit: SimilarMemories.quarantinedLimit).contains {
-                    $0.state == .quarantined
-                        && analysis.terms.similarity(to: $0.terms) >= SimilarMemories.quarantinedSimilarity
-                }
-            }
+        guard quarantinedCount > 0 else { return similar }
+        similar.isJudged = Implication.isJudged(draft.cube)
+        // Most texts are like no quarantined one, and lessons are not asked about them.
+        let mayBeSimilar =
+            quarantined?.contains { terms.similarity(to: $0) >= SimilarMemories.quarantinedSimilarity } ?? true
+        if mayBeSimilar || similar.isJudged { compare(terms, rare, &similar) }
         return similar
+    }
+
+    /// Compares a text with memories that share a pair of its rarest words, quarantined ones and others.
+    private func compare(_ terms: TermCounts, _ rare: [TermCounts.Term], _ similar: inout SimilarMemories) {
+        var found: [CubeID: (state: LifecycleState, similarity: Double)] = [:]
+        for pair in zip(rare, rare.dropFirst()).prefix(SimilarMemories.quarantinedPairs) {
+            for entry in entries(withAll: [pair.0, pair.1], limit: SimilarMemories.quarantinedLimit)
+            where found[entry.id] == nil {
+                found[entry.id] = (entry.state, terms.similarity(to: entry.terms))
+            }
+        }
+        let honest = found.filter { $0.value.state.isRecallable }
+        let nearest = found.values.filter { $0.state == .quarantined }.map(\.similarity).max() ?? 0
+        similar.isSimilarToQuarantined =
+            nearest >= SimilarMemories.quarantinedSimilarity
+            && nearest >= honest.values.map(\.similarity).max() ?? 0
+        similar.siblings = honest.filter { $0.value.similarity >= SimilarMemories.siblingSimilarity }
+            .sorted { ($1.value.similarity, $0.key) < ($0.value.similarity, $1.key) }
+            .prefix(SimilarMemories.siblingLimit).map(\.key)
     }
 }
 
@@ -86,6 +139,12 @@ extension OwnerIndex: SimilarityIndex {
             return SimilarityIndexEntry(
                 id: document.id, state: document.state, terms: document.analysis.terms)
         }
+    }
+
+    /// - Complexity: a step for each document that recall passes over.
+    func quarantinedTerms(limit: Int) -> [TermCounts]? {
+        guard quarantinedCount <= limit else { return nil }
+        return hidden.filter { documents.state($0) == .quarantined }.map { documents[$0].analysis.terms }
     }
 }
 
@@ -124,6 +183,12 @@ struct SharedWords: SimilarityIndex {
         if row.state == .quarantined { quarantinedCount += 1 }
         count += 1
         return true
+    }
+
+    /// Documents without two words of the texts were not kept, but are like none of them, either.
+    func quarantinedTerms(limit: Int) -> [TermCounts]? {
+        guard quarantinedCount <= limit else { return nil }
+        return entries.values.filter { $0.state == .quarantined }.map(\.terms)
     }
 
     func rarity(of term: TermCounts.Term) -> Float { -Float(holders[term]?.count ?? 0) }

@@ -26,20 +26,20 @@ struct EdgeTable: Sendable {
     /// Calls `body` with each edge of a node.
     @inline(__always)
     func forEachEdge(of node: Int, _ body: (MemoryGraph.Edge) -> Void) {
-        for place in starts[node]..<starts[node + 1] {
-            body(
-                MemoryGraph.Edge(
-                    target: targets[place],
-                    kind: MemoryGraph.Kind(rawValue: kinds[place]) ?? .related, time: times[place]))
+        let range = starts[node]..<starts[node + 1]
+        targets.withElements { targets in
+            kinds.withElements { kinds in
+                times.withElements { times in
+                    for place in range {
+                        body(
+                            MemoryGraph.Edge(
+                                target: targets[place],
+                                kind: MemoryGraph.Kind(rawValue: kinds[place]) ?? .related,
+                                time: times[place]))
+                    }
+                }
+            }
         }
-    }
-
-    /// The edges of a node.
-    func edges(of node: Int) -> [MemoryGraph.Edge] {
-        var edges: [MemoryGraph.Edge] = []
-        edges.reserveCapacity(edgeCount(node))
-        forEachEdge(of: node) { edges.append($0) }
-        return edges
     }
 
     /// Reads what ``write(to:)`` wrote.

@@ -37,11 +37,16 @@ public struct MemoryGraph: Sendable {
         var time: Double
     }
 
-    /// Edges of the nodes that the index's file has, as they are there.
-    private var filed = EdgeTable()
-    /// Edges of those nodes of the file that have others now.
+    /// Edges in files, in the order of their nodes.
+    private var segments: [EdgeSegment] = []
+    /// Nodes in files, and a bit for each of whose edges later files than its own have some.
+    private var filedCount = 0, spread: [UInt64] = []
+    /// Edges of those nodes in files that have lost some since.
     private var changed: [Int: [Edge]] = [:]
-    /// Edges of the nodes behind those of the file. Invariant, also across the three: an edge
+    /// Edges that other nodes in files have besides those there: what many memories name gets one
+    /// with nearly each, and its list in the file is not copied for that.
+    private var appended: [Int: [Edge]] = [:]
+    /// Edges of the nodes behind those in files. Invariant, also across all of these: an edge
     /// stands at both of its ends, once for each kind.
     private var added: [[Edge]] = []
 
@@ -49,38 +54,97 @@ public struct MemoryGraph: Sendable {
     public init() {}
 
     /// Nodes; numbers run from 0.
-    private var nodeCount: Int { filed.count + added.count }
+    private var nodeCount: Int { filedCount + added.count }
 
-    /// Edges of a node, to be changed.
+    /// Edges of a node, of which some may be taken away.
     private subscript(node: Int) -> [Edge] {
         get {
-            if node >= filed.count { return added[node - filed.count] }
-            return changed[node] ?? filed.edges(of: node)
+            if node >= filedCount { return added[node - filedCount] }
+            var edges: [Edge] = []
+            edges.reserveCapacity(edgeCount(node))
+            forEachEdge(of: node) { edges.append($0) }
+            return edges
         }
         _modify {
-            if node >= filed.count {
-                yield &added[node - filed.count]
+            if node >= filedCount {
+                yield &added[node - filedCount]
             } else {
-                yield &changed[node, default: filed.edges(of: node)]
+                if changed[node] == nil {
+                    changed[node] = self[node]
+                    appended[node] = nil
+                }
+                yield &changed[node]!
             }
+        }
+    }
+
+    /// Adds an edge to a node.
+    private mutating func append(_ edge: Edge, to node: Int) {
+        if node >= filedCount {
+            added[node - filedCount].append(edge)
+        } else if changed[node] != nil {
+            changed[node]!.append(edge)
+        } else {
+            appended[node, default: []].append(edge)
         }
     }
 
     /// How many edges a node has.
     package func edgeCount(_ node: Int) -> Int {
-        if node >= filed.count { return added[node - filed.count].count }
-        return changed[node]?.count ?? filed.edgeCount(node)
+        if node >= filedCount { return added[node - filedCount].count }
+        if let edges = changed.isEmpty ? nil : changed[node] { return edges.count }
+        var count = appended[node]?.count ?? 0
+        if isSpread(node) {
+            forEachFiled(node) { _ in count += 1 }
+        } else {
+            let segment = segments[home(of: node)]
+            count += segment.own.edgeCount(node - segment.start)
+        }
+        return count
     }
 
     /// Calls `body` with each edge of a node, in the order in which they were made.
     @inline(__always)
     private func forEachEdge(of node: Int, _ body: (Edge) -> Void) {
-        if node >= filed.count {
-            for edge in added[node - filed.count] { body(edge) }
+        if node >= filedCount {
+            for edge in added[node - filedCount] { body(edge) }
         } else if let edges = changed.isEmpty ? nil : changed[node] {
             for edge in edges { body(edge) }
         } else {
-            filed.forEachEdge(of: node, body)
+            forEachFiled(node, body)
+            guard !appended.isEmpty, let edges = appended[node] else { return }
+            for edge in edges { body(edge) }
+        }
+    }
+
+    /// The segment that a node in a file is one of the own of.
+    private func home(of node: Int) -> Int { segments.lastIndex { $0.start <= node } ?? 0 }
+
+    /// True if files behind a node's own have edges of it.
+    @inline(__always)
+    private func isSpread(_ node: Int) -> Bool { spread[node >> 6] >> UInt64(node & 63) & 1 != 0 }
+
+    /// Calls `body` with each edge that files have of a node.
+    @inline(__always)
+    private func forEachFiled(_ node: Int, _ body: (Edge) -> Void) {
+        let home = home(of: node)
+        guard isSpread(node) else {
+            return segments[home].own.forEachEdge(of: node - segments[home].start, body)
+        }
+        // The last that has all of its edges, and what was added behind.
+        var first = home
+        for place in segments.indices.dropFirst(home + 1).reversed() {
+            if let found = segments[place].changed.place(of: node) {
+                segments[place].changed.forEachEdge(at: found, body)
+                first = place
+                break
+            }
+        }
+        if first == home { segments[home].own.forEachEdge(of: node - segments[home].start, body) }
+        for place in segments.indices.dropFirst(first + 1) {
+            if let found = segments[place].appended.place(of: node) {
+                segments[place].appended.forEachEdge(at: found, body)
+            }
         }
     }
 
@@ -99,8 +163,8 @@ public struct MemoryGraph: Sendable {
         var isKnown = false
         forEachEdge(of: near) { if Int($0.target) == far && $0.kind == kind { isKnown = true } }
         guard a != b, !isKnown else { return }
-        self[a].append(Edge(target: Int32(b), kind: kind, time: time))
-        self[b].append(Edge(target: Int32(a), kind: kind, time: time))
+        append(Edge(target: Int32(b), kind: kind, time: time), to: a)
+        append(Edge(target: Int32(a), kind: kind, time: time), to: b)
     }
 
     /// Takes an edge away.
@@ -121,15 +185,40 @@ public struct MemoryGraph: Sendable {
 
     // MARK: Files
 
-    /// Reads what ``write(to:)`` wrote.
-    package init(from reader: inout TableReader) throws { filed = try EdgeTable(from: &reader) }
+    /// Takes in what ``write(to:since:)`` wrote, upon what was read before.
+    package mutating func read(from reader: inout TableReader) throws {
+        let segment = try EdgeSegment(from: &reader, start: filedCount)
+        segments.append(segment)
+        filedCount = segment.end
+        spread += [UInt64](repeating: 0, count: (filedCount + 63) / 64 - spread.count)
+        for nodes in [segment.changed.nodes, segment.appended.nodes] {
+            nodes.withElements {
+                for node in $0 { spread[node >> 6] |= 1 << UInt64(node & 63) }
+            }
+        }
+    }
 
-    /// Writes the edges of all nodes.
-    package func write(to writer: inout TableWriter) {
-        guard !changed.isEmpty || !added.isEmpty else { return filed.write(to: &writer) }
-        var all = EdgeTable()
-        for node in 0..<nodeCount { all.append(self[node]) }
-        all.write(to: &writer)
+    /// Writes what some segments have, and what is in none, as one segment.
+    ///
+    /// - Parameter first: the first of these segments; 0 writes all edges.
+    package func write(to writer: inout TableWriter, since first: Int = 0) {
+        let start = first < segments.count ? segments[first].start : filedCount
+        var own = EdgeTable()
+        for node in start..<max(start, nodeCount) { own.append(self[node]) }
+        var (lists, more) = (EdgeSegment.NodeEdges(), EdgeSegment.NodeEdges())
+        let merged = segments.dropFirst(first)
+        let whole = merged.reduce(into: Set(changed.keys)) { $0.formUnion($1.changed.nodes.array) }
+        for node in whole.sorted() where node < start { lists.append(node, self[node]) }
+        let extended = merged.reduce(into: Set(appended.keys)) { $0.formUnion($1.appended.nodes.array) }
+        for node in extended.sorted() where node < start && !whole.contains(node) {
+            var edges: [Edge] = []
+            for segment in merged {
+                guard let place = segment.appended.place(of: node) else { continue }
+                segment.appended.forEachEdge(at: place) { edges.append($0) }
+            }
+            more.append(node, edges + (appended[node] ?? []))
+        }
+        EdgeSegment.write(to: &writer, own: own, changed: lists, appended: more)
     }
 
     /// Walks from `seeds` (personalised PageRank): for each node reached, how much of the walks

@@ -101,13 +101,17 @@ private struct HashedRow {
         }
     }
 
-    /// All columns, or those of the highest sums.
+    /// All columns, or those of the highest sums, these first; of equals the lower column.
+    ///
+    /// - Complexity: O(n log limit) at most; what many memories name leads to all of them.
     func highest(_ limit: Int) -> [(column: Int, value: Float)] {
-        var row = used.map { (column: Int(keys[$0]), value: sums[$0]) }
-        if row.count > limit {
-            row.sort { $0.value != $1.value ? $0.value > $1.value : $0.column < $1.column }
-            row.removeLast(row.count - limit)
+        guard used.count > limit else { return used.map { (column: Int(keys[$0]), value: sums[$0]) } }
+        var ranking = Ranking(limit)
+        var least = ranking.threshold
+        for place in used where sums[place] >= least {
+            ranking.insert(UInt32(bitPattern: keys[place]), sums[place])
+            least = ranking.threshold
         }
-        return row
+        return ranking.best.map { (column: Int($0.item), value: $0.score) }
     }
 }

@@ -1,6 +1,9 @@
-/// An array whose elements may lie in a mapped file (``TableFile``): its pages are read when they
-/// are touched, and the system copies those that are changed. The file never changes. Behind the
-/// file's elements there is address space for more, so that adding some copies nothing.
+/// An array whose elements may lie in mapped files (``TableFile``): their pages are read when they
+/// are touched, and the system copies those that are changed. Files never change. Behind the files'
+/// elements there is address space for more, so that adding some copies nothing.
+///
+/// It remembers what each file, a segment, has of it, so that any number of the last ones can be
+/// written as one (``TableWriter/addChanges(of:since:)``).
 ///
 /// A value like an array: a copy shares memory until one of the two is changed. Inlinable, as other
 /// modules go through columns element by element.
@@ -8,6 +11,20 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     @usableFromInline var storage: Storage
     /// Elements.
     @usableFromInline package internal(set) var count: Int
+    /// Elements that files have, and the places of those that are others now: with what stands
+    /// behind them, all that the next file has to hold.
+    @usableFromInline var filedCount = 0
+    @usableFromInline var changed: Set<Int> = []
+    /// What each file has, in the order in which they were read.
+    private var segments: [Segment] = []
+
+    /// The part of a column that one file has.
+    private struct Segment {
+        /// The place of its first element.
+        var start: Int
+        /// The places of former elements that it changed.
+        var changed: [Int]
+    }
 
     /// Memory for elements: a region that begins with a file's, or its own.
     @usableFromInline final class Storage: @unchecked Sendable {
@@ -15,7 +32,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
         @usableFromInline let base: UnsafeMutablePointer<Element>
         @usableFromInline let capacity: Int
         /// Holds the memory; nil if it is this one's own.
-        private let region: Region<Element>?
+        fileprivate let region: Region<Element>?
 
         @usableFromInline init(capacity: Int) {
             base = .allocate(capacity: max(1, capacity))
@@ -49,10 +66,21 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
         for (place, element) in elements.enumerated() { storage.base[place] = element }
     }
 
-    /// The elements at a region's beginning. The region is used by nobody else.
-    init(_ region: Region<Element>, count: Int) {
-        storage = Storage(region)
-        self.count = count
+    /// The elements of a file's section: mapped if they are many.
+    init(_ section: Int, of file: IndexFile) throws {
+        let length = file.sections[section].length
+        count = length / MemoryLayout<Element>.stride
+        storage =
+            length < IndexFile.leastMapped
+            ? Storage(capacity: count) : Storage(try Self.region(for: count))
+        try file.read(section, to: storage.base, at: 0, isMappable: storage.region != nil)
+        filedCount = count
+    }
+
+    /// A region that so many elements of a file begin. It has room for twice as many, and some: that
+    /// costs address space alone.
+    private static func region(for count: Int) throws -> Region<Element> {
+        try Region(capacity: 2 * count + (1 << 20) / MemoryLayout<Element>.stride)
     }
 
     /// An element; it must exist.
@@ -67,6 +95,7 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
                 storage = storage.copy(count, capacity: count)
             }
             storage.base[place] = newValue
+            if place < filedCount { changed.insert(place) }
         }
     }
 
@@ -79,11 +108,67 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
 
     /// Adds elements at the end.
     @inlinable package mutating func append(_ elements: some Collection<Element>) {
-        reserve(count + elements.count)
-        for element in elements {
-            storage.base[count] = element
-            count += 1
+        let added = elements.count
+        reserve(count + added)
+        let end = storage.base + count
+        let isCopied: Void? = elements.withContiguousStorageIfAvailable {
+            if let first = $0.baseAddress { end.update(from: first, count: added) }
         }
+        if isCopied == nil {
+            for (place, element) in elements.enumerated() { end[place] = element }
+        }
+        count += added
+    }
+
+    /// Adds elements at the end whose bytes lie anywhere.
+    mutating func append(copying bytes: UnsafeRawBufferPointer) {
+        let added = bytes.count / MemoryLayout<Element>.stride
+        guard added > 0, let source = bytes.baseAddress else { return }
+        reserve(count + added)
+        UnsafeMutableRawPointer(storage.base + count).copyMemory(
+            from: source, byteCount: added * MemoryLayout<Element>.stride)
+        count += added
+    }
+
+    // MARK: Segments
+
+    /// Where the elements of a segment begin; for the one behind the last, those of no file.
+    package func start(ofSegment segment: Int) -> Int {
+        segment < segments.count ? segments[segment].start : filedCount
+    }
+
+    /// The places before a segment's elements that it and those behind it have changed, in rising order.
+    package func changes(since segment: Int) -> [Int] {
+        var places = changed
+        for former in segments.dropFirst(segment) { places.formUnion(former.changed) }
+        let start = start(ofSegment: segment)
+        return places.filter { $0 < start }.sorted()
+    }
+
+    /// True if a file, or memory, has another element in place of one of an earlier file.
+    package var isRewritten: Bool { !changed.isEmpty || segments.contains { !$0.changed.isEmpty } }
+
+    /// Takes in what a file has: elements behind those that are here, and others in place of some.
+    ///
+    /// - Parameters:
+    ///   - section: of the file, with the new elements.
+    ///   - places: the former elements that are others, in rising order.
+    ///   - values: what they are.
+    mutating func append(
+        _ section: Int, of file: IndexFile, changing places: [Int], to values: [Element]
+    ) throws {
+        let start = count
+        let added = file.sections[section].length / MemoryLayout<Element>.stride
+        if count == 0, segments.isEmpty {
+            storage = Storage(try Self.region(for: added))
+        }
+        reserve(count + added)
+        try file.read(section, to: storage.base, at: count, isMappable: storage.region != nil)
+        count += added
+        for (place, value) in zip(places, values) { storage.base[place] = value }
+        segments.append(Segment(start: start, changed: places))
+        filedCount = count
+        changed = []
     }
 
     /// Makes room, and the memory this column's own.

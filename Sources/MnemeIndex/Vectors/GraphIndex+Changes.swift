@@ -10,10 +10,7 @@ extension GraphIndex {
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
-            guard slotCount - free.count + inserted.count <= capacity else {
-                throw IndexError(
-                    .full, "This graph holds at most \(capacity) vectors. Use a clustered index.")
-            }
+            try reserve(slotCount - free.count + inserted.count)
             if let key = inserted.map(\.key).max(), key >= slots.capacity {
                 try lock.write { try slots.grow(to: key + 1, used: slots.capacity) }
             }

@@ -32,8 +32,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     let slots: Region<UInt32>
     /// Spin locks of the C functions, several slots to one.
     let locks: Region<UInt8>
-    /// Slots that there is address space for.
-    let capacity: Int
+    /// Slots that there is address space for. Changed by who holds `lock` to write.
+    private(set) var capacity: Int
     let lock = ReadWriteLock(), writer = NIOLock()
     /// Slots taken, and those of them that are found.
     let used = Atomic<Int>(0), live = Atomic<Int>(0)
@@ -67,6 +67,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     static let searchBeamWidth = 96
     /// The most vectors of a graph.
     static let maximumCount = 1 << 24
+    /// Slots that there is address space for at first. It doubles with the graph, as systems may bound
+    /// what all indexes of a process reserve.
+    static let initialCapacity = 1 << 14
 
     /// An empty index.
     ///
@@ -83,8 +86,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         self.pool = pool ?? .shared
         self.repairsItself = repairsItself
         layout = GraphLayout(dimension: dimension)
-        let room = try Self.reserve(layout, atLeast: 0)
-        (capacity, records, residuals) = (room.capacity, room.records, room.residuals)
+        capacity = Self.initialCapacity
+        records = try Region(capacity: capacity * layout.stride)
+        residuals = try Region(capacity: capacity * layout.residual)
         keys = try Region(capacity: capacity)
         dead = try Region(capacity: capacity / 64)
         slots = try Region(capacity: 1 << 16)
@@ -133,8 +137,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         self.pool = pool ?? .shared
         self.repairsItself = repairsItself
         self.file = file
-        let room = try Self.reserve(layout, atLeast: count)
-        (capacity, records, residuals) = (room.capacity, room.records, room.residuals)
+        capacity = Self.capacity(for: count + count / 2)
+        records = try Region(capacity: capacity * layout.stride)
+        residuals = try Region(capacity: capacity * layout.residual)
         try file.map(section + 4, count: count * layout.stride, into: records)
         try file.map(section + 3, count: count * layout.residual, into: residuals)
         keys = try Region(capacity: capacity)
@@ -168,21 +173,30 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         live.store(found, ordering: .relaxed)
     }
 
-    /// Address space for the largest graph; systems that bound it give less.
-    static func reserve(_ layout: GraphLayout, atLeast count: Int) throws -> (
-        capacity: Int, records: Region<UInt8>, residuals: Region<UInt8>
-    ) {
-        var capacity = maximumCount
-        while true {
-            do {
-                return (
-                    capacity, try Region(capacity: capacity * layout.stride),
-                    try Region(capacity: capacity * layout.residual)
-                )
-            } catch {
-                guard capacity / 2 >= count + 65_536 else { throw error }
-                capacity /= 2
-            }
+    /// Slots to have address space for where so many are wanted: a multiple of 64, for ``dead``.
+    private static func capacity(for wanted: Int) -> Int {
+        min(maximumCount, max(initialCapacity, (wanted + 63) / 64 * 64))
+    }
+
+    /// Makes room for so many slots; the caller holds `writer`. Searches wait, for as long as moving
+    /// pages takes.
+    ///
+    /// - Throws: ``IndexError`` if the system gives no address space, or it would be more than
+    ///   ``maximumCount``.
+    func reserve(_ wanted: Int) throws {
+        guard wanted > capacity else { return }
+        guard wanted <= Self.maximumCount else {
+            throw IndexError(
+                .full, "This graph holds at most \(Self.maximumCount) vectors. Use a clustered index.")
+        }
+        let (larger, used) = (Self.capacity(for: max(wanted, capacity * 2)), slotCount)
+        try lock.write {
+            // Where one fails the others have more room than is counted.
+            try records.resize(to: larger * layout.stride, used: used * layout.stride)
+            try residuals.resize(to: larger * layout.residual, used: used * layout.residual)
+            try keys.resize(to: larger, used: used)
+            try dead.resize(to: larger / 64, used: (used + 63) / 64)
+            capacity = larger
         }
     }
 

@@ -12,7 +12,8 @@ import MnemeSeal
 
 /// A file of sections that are mapped where they are used.
 ///
-/// Layout, little-endian: one page of header, then sections at multiples of 64 KiB. Header:
+/// Layout, little-endian: one page of header, then sections at multiples of 64 KiB, or less than a page
+/// behind one (``Part/phase``). Header:
 /// "MNEMEIDX", version (u32, 1), kind (u32), 16 values (i64), number of sections (u64), and of each
 /// its offset, length and CRC-32C of its quarters (u64, u64, 4 × u32); CRC-32C of all before it (4
 /// × u32) in the last 16 bytes. Files are written once and replaced by renaming.
@@ -37,7 +38,19 @@ final class IndexFile: @unchecked Sendable {
     /// The parts of the header, see the type; in bytes.
     static let magic = Array("MNEMEIDX".utf8), version: UInt32 = 1, page = 4096, alignment = 65_536,
         valueCount = 16
-    static let sectionBytes = 32, maximumSections = 64
+    static let sectionBytes = 32, maximumSections = 120
+
+    /// An array as it goes to a file.
+    struct Part {
+        var bytes: UnsafeRawBufferPointer
+        /// Where it begins behind a page's beginning: as far as in memory, where it continues an array
+        /// of another file.
+        var phase = 0
+        /// What it takes in the file.
+        var span: Int {
+            (phase + bytes.count + IndexFile.alignment - 1) / IndexFile.alignment * IndexFile.alignment
+        }
+    }
 
     let path: String
     let values: [Int]
@@ -108,7 +121,7 @@ final class IndexFile: @unchecked Sendable {
                 checksum: (0..<4).map { number(at + 16 + 4 * $0, UInt32.self) })
         }
         for section in sections {
-            guard section.offset >= Self.page, section.offset % Self.alignment == 0,
+            guard section.offset >= Self.page, section.offset % Self.alignment < Self.page,
                 section.length >= 0,
                 section.offset <= size,
                 section.length <= size - section.offset
@@ -158,7 +171,7 @@ final class IndexFile: @unchecked Sendable {
     func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>)
         throws
     {
-        guard section < sections.count,
+        guard section < sections.count, sections[section].offset % Self.alignment == 0,
             sections[section].length == count * MemoryLayout<Element>.stride
         else {
             throw IndexError(
@@ -178,17 +191,56 @@ final class IndexFile: @unchecked Sendable {
         return region
     }
 
+    /// Bytes from which on a section is mapped: it costs less to copy fewer.
+    static let leastMapped = 65_536
+
+    /// Puts a section behind the elements of an array, where there is room for it.
+    ///
+    /// - Parameters:
+    ///   - start: where the array begins.
+    ///   - place: how many elements it has.
+    ///   - isMappable: whether its memory is a region that begins with a page.
+    func read<Element: BitwiseCopyable>(
+        _ section: Int, to start: UnsafeMutablePointer<Element>, at place: Int, isMappable: Bool
+    ) throws {
+        let (part, page) = (sections[section], Int(getpagesize()))
+        let target = UnsafeMutableRawPointer(start + place)
+        var copied = part.length
+        let first = place * MemoryLayout<Element>.stride
+        if isMappable, part.length >= Self.leastMapped, part.offset % page == first % page {
+            // The page that an array of another file ends in is shared.
+            copied = (page - first % page) % page
+            let memory = mmap(
+                target + copied, part.length - copied, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+                descriptor, off_t(part.offset + copied))
+            guard memory != MAP_FAILED else {
+                throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).")
+            }
+        }
+        var done = 0
+        while done < copied {
+            let count = pread(descriptor, target + done, copied - done, off_t(part.offset + done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw IndexError(.unavailable, "\(path) cannot be read (\(errnoText())).")
+            }
+            done += count
+        }
+    }
+
     /// Tells whether what is in a section is what was written; reads it all.
     func isSound(_ section: Int) -> Bool {
         let section = sections[section]
         guard section.length > 0 else { return true }
+        let phase = section.offset % Int(getpagesize())
         guard
             let memory = mmap(
-                nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)),
-            memory != MAP_FAILED
+                nil, phase + section.length, PROT_READ, MAP_PRIVATE, descriptor,
+                off_t(section.offset - phase)), memory != MAP_FAILED
         else { return false }
-        defer { munmap(memory, section.length) }
-        return Checksum.crc32c(UnsafeRawBufferPointer(start: memory, count: section.length))
+        defer { munmap(memory, phase + section.length) }
+        return Checksum.crc32c(
+            UnsafeRawBufferPointer(start: memory + phase, count: section.length))
             == section.checksum
     }
 
@@ -200,19 +252,22 @@ final class IndexFile: @unchecked Sendable {
         _ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer],
         dataKey: DataKey? = nil
     ) throws {
-        precondition(values.count <= valueCount && sections.count <= maximumSections)
-        do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error
-            as FileError
-        {
+        try write(path, (kind, values), parts: sections.map { Part(bytes: $0) }, dataKey: dataKey)
+    }
+
+    /// As ``write(_:kind:values:sections:dataKey:)``, with parts that may continue others.
+    static func write(
+        _ path: String, _ head: (kind: Kind, values: [Int]), parts: [Part], dataKey: DataKey?
+    ) throws {
+        precondition(head.values.count <= valueCount && parts.count <= maximumSections)
+        let header = header(head.kind, head.values, parts)
+        do { try write(AtomicFile(path), header, parts, dataKey) } catch let error as FileError {
             throw IndexError(error)
         }
     }
 
-    /// Writes header and sections, encrypted as one stream if there is a key.
-    private static func write(
-        _ file: AtomicFile, _ kind: Kind, _ values: [Int], _ sections: [UnsafeRawBufferPointer],
-        _ dataKey: DataKey?
-    ) throws {
+    /// The page that a file begins with.
+    private static func header(_ kind: Kind, _ values: [Int], _ parts: [Part]) -> [UInt8] {
         var header = [UInt8](repeating: 0, count: page)
         func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) {
             header.withUnsafeMutableBytes {
@@ -223,40 +278,46 @@ final class IndexFile: @unchecked Sendable {
         set(8, version)
         set(12, kind.rawValue)
         for (i, value) in values.enumerated() { set(16 + 8 * i, Int64(value)) }
-        set(16 + 8 * valueCount, UInt64(sections.count))
+        set(16 + 8 * valueCount, UInt64(parts.count))
         var offset = alignment
-        for (i, bytes) in sections.enumerated() {
+        for (i, part) in parts.enumerated() {
             let at = 16 + 8 * valueCount + 8 + sectionBytes * i
-            set(at, UInt64(offset))
-            set(at + 8, UInt64(bytes.count))
-            for (j, sum) in (bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(bytes)).enumerated() {
-                set(at + 16 + 4 * j, sum)
-            }
-            offset += (bytes.count + alignment - 1) / alignment * alignment
+            set(at, UInt64(offset + part.phase))
+            set(at + 8, UInt64(part.bytes.count))
+            let sums = part.bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(part.bytes)
+            for (j, sum) in sums.enumerated() { set(at + 16 + 4 * j, sum) }
+            offset += part.span
         }
         for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() {
             set(page - 16 + 4 * j, sum)
         }
+        return header
+    }
+
+    /// Writes header and parts, encrypted as one stream if there is a key.
+    private static func write(
+        _ file: AtomicFile, _ header: [UInt8], _ parts: [Part], _ dataKey: DataKey?
+    ) throws {
         try header.withUnsafeBytes { header in
+            let parts = [Part(bytes: header)] + parts
             guard let dataKey else {
                 var offset = 0
-                for part in [header] + sections {
-                    try file.write(part)
-                    offset += (part.count + alignment - 1) / alignment * alignment
+                for part in parts {
+                    file.skip(to: offset + part.phase)
+                    try file.write(part.bytes)
+                    offset += part.span
                     file.skip(to: offset)
                 }
                 return
             }
             try [UInt8](repeating: 0, count: alignment).withUnsafeBytes { zeros in
-                let parts = ([header] + sections).flatMap { part in
-                    [
-                        part,
-                        UnsafeRawBufferPointer(
-                            rebasing: zeros.prefix((alignment - part.count % alignment) % alignment)
-                        ),
-                    ]
+                func room(_ count: Int) -> UnsafeRawBufferPointer {
+                    UnsafeRawBufferPointer(rebasing: zeros.prefix(count))
                 }
-                try SealedBytes.seal(parts, with: dataKey) { try file.write($0) }
+                let bytes = parts.flatMap {
+                    [room($0.phase), $0.bytes, room($0.span - $0.phase - $0.bytes.count)]
+                }
+                try SealedBytes.seal(bytes, with: dataKey) { try file.write($0) }
             }
         }
         try file.finish()

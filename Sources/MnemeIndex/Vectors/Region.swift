@@ -1,3 +1,4 @@
+import CMnemeMemory
 import MnemeBase
 
 #if canImport(Glibc)
@@ -15,6 +16,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
     private(set) var base: UnsafeMutablePointer<Element>
     /// Elements that there is address space for.
     private(set) var capacity: Int
+    /// Bytes at the beginning that are a file's, up to a page's end.
+    private var mapped = 0
 
     /// Bytes of address space; a mapping of none is refused by the system.
     private var bytes: Int { max(1, capacity) * MemoryLayout<Element>.stride }
@@ -54,6 +57,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         guard memory != MAP_FAILED else {
             throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).")
         }
+        let page = Int(getpagesize())
+        mapped = (length + page - 1) / page * page
     }
 
     /// Gives the pages behind the first `used` elements back to the system; what was there is lost.
@@ -65,13 +70,33 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         }
     }
 
-    /// Makes room for `wanted` elements; the first `used` are kept. Nobody else may be reading.
+    /// Makes room for `wanted` elements, and some more; the first `used` are kept. Nobody else may be
+    /// reading.
     func grow(to wanted: Int, used: Int) throws {
         guard wanted > capacity else { return }
-        let larger = max(wanted, capacity * 4)
-        let new = try Self.reserve(larger * MemoryLayout<Element>.stride)
-        new.update(from: base, count: used)
-        munmap(base, bytes)
-        (base, capacity) = (new, larger)
+        try resize(to: max(wanted, capacity * 4), used: used)
+    }
+
+    /// Makes room for `wanted` elements and no more; the first `used` are kept. Nobody else may be
+    /// reading.
+    ///
+    /// - Complexity: pages move with what they hold, where the system can do that (Linux); elsewhere
+    ///   they are copied.
+    func resize(to wanted: Int, used: Int) throws {
+        guard wanted > capacity else { return }
+        let new = try Self.reserve(wanted * MemoryLayout<Element>.stride)
+        let (old, whole) = (UnsafeMutableRawPointer(base), bytes)
+        let page = Int(getpagesize())
+        let end = min(whole, (used * MemoryLayout<Element>.stride + page - 1) / page * page)
+        // A file's pages and others are mappings by themselves.
+        for part in [0..<min(mapped, end), min(mapped, end)..<end] where !part.isEmpty {
+            let (from, to) = (old + part.lowerBound, UnsafeMutableRawPointer(new) + part.lowerBound)
+            guard mnm_memory_move(from, to, part.count) != 0 else { continue }
+            to.copyMemory(from: from, byteCount: part.count)
+            munmap(from, part.count)
+        }
+        if end < whole { munmap(old + end, whole - end) }
+        (base, capacity) = (new, wanted)
+        mapped = min(mapped, end)
     }
 }

@@ -44,6 +44,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         threads: max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
     /// Where the graph's part of a file begins.
     private static let graphValue = 8, graphSection = 5
+    /// Where the file says which journal it belongs to, see ``Saved``.
+    private static let journalValue = 14
     /// Stands in place of the graph's dimension if there are lists on disk instead.
     private static let onDisk = -1
 
@@ -121,10 +123,20 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         self.state = NIOLockedValueBox(state)
     }
 
-    /// The position that the file at `path` has reached; nil if there is none that can be opened.
-    package static func savedPosition(at path: String, dataKey: DataKey?) -> Int64? {
+    /// Where a saved index stood: in the order of vectors, and in the journal that they belong to.
+    package struct Saved: Equatable, Sendable {
+        /// The position of its newest vector.
+        package var position: Int64
+        /// The journal's position, and a hash of the entry there; 0 where nobody named one.
+        package var journal: Int64, mark: Int
+    }
+
+    /// Where the file at `path` stood; nil if there is none that can be opened.
+    package static func saved(at path: String, dataKey: DataKey?) -> Saved? {
         (try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey, isForValues: true)).map {
-            Int64($0.values[2])
+            Saved(
+                position: Int64($0.values[2]), journal: Int64($0.values[journalValue]),
+                mark: $0.values[journalValue + 1])
         }
     }
 
@@ -234,7 +246,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                     let large: any VectorIndex =
                         try state.withLockedValue { $0.large }
                         ?? GraphIndex(dimension: dimension, pool: pool, repairsItself: false)
-                    let moved = recent.allKeys.prefix(4_096).compactMap { key in
+                    // In rising order, so that a graph's places are in the order of the documents:
+                    // files are opened sooner, and filters need no translation.
+                    let moved = recent.allKeys.sorted().prefix(4_096).compactMap { key in
                         recent.vector(key).map { (key: key, vector: $0) }
                     }
                     try large.apply(VectorChanges(inserted: moved))
@@ -279,6 +293,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
 
     /// Both parts in one file; lists on disk are saved beside it first.
     public func save(to path: String, name: (Int) -> Int) throws {
+        try save(to: path, journal: 0, mark: 0, name: name)
+    }
+
+    /// As ``save(to:name:)``, with the journal's position that it belongs to, and a hash of the entry
+    /// there.
+    package func save(to path: String, journal: Int64, mark: Int, name: (Int) -> Int) throws {
         try maintenance.withLock {
             try withGraph { _ in
                 // The new ones are few and copied; the graph is written as it lies.
@@ -302,22 +322,27 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 let sections = copies.map { $0.bytes($0.capacity) }
                 defer { withExtendedLifetime(copies) {} }
                 let large = state.withLockedValue { $0.large }
-                let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                func header(_ graph: [Int]) -> [Int] {
+                    var all = [Int](repeating: 0, count: Self.journalValue) + [Int(journal), mark]
+                    all.replaceSubrange(0..<values.count, with: values)
+                    all.replaceSubrange(Self.graphValue..<Self.graphValue + graph.count, with: graph)
+                    return all
+                }
                 if let lists = large as? ClusteredIndex {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
                     try lists.save(to: Self.lists(of: path), name: name)
                     return try IndexFile.write(
-                        path, kind: .tiered, values: values + padding + [Self.onDisk],
+                        path, kind: .tiered, values: header([Self.onDisk]),
                         sections: sections,
                         dataKey: dataKey)
                 }
                 guard let graph = large as? GraphIndex else {
                     return try IndexFile.write(
-                        path, kind: .tiered, values: values, sections: sections, dataKey: dataKey)
+                        path, kind: .tiered, values: header([]), sections: sections, dataKey: dataKey)
                 }
                 try graph.withParts(name: name) { graphValues, graphSections in
                     try IndexFile.write(
-                        path, kind: .tiered, values: values + padding + graphValues,
+                        path, kind: .tiered, values: header(graphValues),
                         sections: sections + graphSections,
                         dataKey: dataKey)
                 }

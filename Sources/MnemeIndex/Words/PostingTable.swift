@@ -1,5 +1,5 @@
 /// What holds a term, by number, and how often.
-struct Posting<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
+struct Posting<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: BitwiseCopyable, Sendable {
     /// A document, or a session.
     var document: Int32
     var count: Count
@@ -57,15 +57,22 @@ struct PostingTable<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Send
         }
     }
 
+    /// Where a document stands in a list, or would, see ``Swift/UnsafeBufferPointer/place(of:)``.
+    private func place(of document: Int32, in range: Range<Int>) -> Int {
+        documents.withElements {
+            range.lowerBound + UnsafeBufferPointer(rebasing: $0[range]).place(of: document)
+        }
+    }
+
     /// True if a list holds a document.
     func holds(_ document: Int32, in range: Range<Int>) -> Bool {
-        let place = documents.lowerBound(of: document, in: range)
+        let place = place(of: document, in: range)
         return place < range.upperBound && documents[place] == document
     }
 
     /// How often a document of a list holds its term; 0 if it is not in the list.
     func count(of document: Int32, in range: Range<Int>) -> Count {
-        let place = documents.lowerBound(of: document, in: range)
+        let place = place(of: document, in: range)
         return place < range.upperBound && documents[place] == document ? counts[place] : 0
     }
 
@@ -87,5 +94,59 @@ struct PostingTable<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Send
         writer.add(starts)
         writer.add(documents)
         writer.add(counts)
+    }
+}
+
+extension UnsafeBufferPointer<Int32> {
+    /// Where a document stands among documents in rising order, or would: searched for from the place
+    /// on where it would be if they were evenly spread, as they nearly are.
+    ///
+    /// - Complexity: O(log d) for a place d documents away from there.
+    func place(of document: Int32) -> Int {
+        guard let first, let last, last >= document else { return count }
+        let share = Double(document &- first) / Double(Swift.max(1, last &- first))
+        let guess = Int(Swift.max(0, share) * Double(count - 1))
+        // Steps that double, to one side or the other, then halving.
+        var (low, high, step) = (guess, guess, 1)
+        if self[guess] < document {
+            while high < count, self[high] < document {
+                low = high + 1
+                high += step
+                step *= 2
+            }
+            high = Swift.min(high, count)
+        } else {
+            while low > 0, self[low] >= document {
+                high = low
+                low = Swift.max(0, low - step)
+                step *= 2
+            }
+        }
+        return lowerBound(of: document, in: low..<high)
+    }
+
+    /// As ``place(of:)``, searched for from a place on before which it is not.
+    ///
+    /// - Complexity: O(log d) for a place d documents behind `start`.
+    @inline(__always)
+    func place(of document: Int32, from start: Int) -> Int {
+        var (low, high, step) = (start, start, 1)
+        while high < count, self[high] < document {
+            low = high + 1
+            high += step
+            step *= 2
+        }
+        return lowerBound(of: document, in: low..<Swift.min(high, count))
+    }
+
+    /// By halving.
+    @inline(__always)
+    private func lowerBound(of document: Int32, in range: Range<Int>) -> Int {
+        var (low, high) = (range.lowerBound, range.upperBound)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < document { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -12,10 +12,12 @@ public struct SessionLinks: Sendable {
     /// By document: its terms, and those of its window. Windows overlap: a document counts in those
     /// of all within ``window`` of it.
     private var documentLengths = Column<Int32>(), windowLengths = Column<Int32>()
-    /// Documents of the file that this was read from, and the windows with some of them that are not
-    /// as they were there.
+    /// Documents of the files that this was read from, and the windows with documents of several of
+    /// them, or not as they were there: of them no file knows the highest scores.
     private var filedCount = 0
     private(set) var changedWindows: Set<Int32> = []
+    /// Such windows that each file knows of, and those that none does.
+    private var segments: [Column<Int32>] = [], newWindows: Set<Int32> = []
     /// Neighbours on each side that a window takes in.
     static let window = 2
 
@@ -70,7 +72,10 @@ public struct SessionLinks: Sendable {
                 if $0 < filedCount { isFiled = true }
             }
             windowLengths[other] = length
-            if isFiled { changedWindows.insert(Int32(other)) }
+            if isFiled {
+                changedWindows.insert(Int32(other))
+                newWindows.insert(Int32(other))
+            }
         }
     }
 
@@ -88,6 +93,9 @@ public struct SessionLinks: Sendable {
         documentLengths[document] += Int32(difference)
         measure(around: document)
     }
+
+    /// Sets the terms of a session of which not all documents are here.
+    public mutating func setLength(ofSession session: Int, _ length: Int) { lengths[session] = length }
 
     /// The session of `document`.
     public func session(of document: Int) -> Int { Int(sessions[document]) }
@@ -148,13 +156,25 @@ public struct SessionLinks: Sendable {
         }
     }
 
-    /// Reads what ``write(to:)`` wrote.
-    package init(from reader: inout TableReader) throws {
-        (before, after) = (try reader.column(), try reader.column())
-        (sessions, places) = (try reader.column(), try reader.column())
-        (last, lengths) = (try reader.column(), try reader.column())
-        (documentLengths, windowLengths) = (try reader.column(), try reader.column())
+    // MARK: Files
+
+    /// Where the documents of a segment begin.
+    func start(ofSegment segment: Int) -> Int { before.start(ofSegment: segment) }
+
+    /// Takes in what ``write(to:since:)`` wrote, upon what was read before.
+    package mutating func read(from reader: inout TableReader) throws {
+        try reader.change(&before)
+        try reader.change(&after)
+        try reader.change(&sessions)
+        try reader.change(&places)
+        try reader.change(&last)
+        try reader.change(&lengths)
+        try reader.change(&documentLengths)
+        try reader.change(&windowLengths)
+        segments.append(try reader.column())
         filedCount = before.count
+        changedWindows.formUnion(segments[segments.count - 1].array)
+        newWindows = []
         guard last.count == lengths.count,
             [after.count, sessions.count, places.count, documentLengths.count, windowLengths.count]
                 .allSatisfy({ $0 == before.count })
@@ -164,15 +184,24 @@ public struct SessionLinks: Sendable {
         }
     }
 
-    /// Writes all columns.
-    package func write(to writer: inout TableWriter) {
-        writer.add(before)
-        writer.add(after)
-        writer.add(sessions)
-        writer.add(places)
-        writer.add(last)
-        writer.add(lengths)
-        writer.add(documentLengths)
-        writer.add(windowLengths)
+    /// Writes what a segment and those behind it have, and what is in none; all for 0.
+    package func write(to writer: inout TableWriter, since segment: Int = 0) {
+        writer.addChanges(of: before, since: segment)
+        writer.addChanges(of: after, since: segment)
+        writer.addChanges(of: sessions, since: segment)
+        writer.addChanges(of: places, since: segment)
+        writer.addChanges(of: last, since: segment)
+        writer.addChanges(of: lengths, since: segment)
+        writer.addChanges(of: documentLengths, since: segment)
+        writer.addChanges(of: windowLengths, since: segment)
+        let start = start(ofSegment: segment)
+        // Windows whose documents are all in the new file are measured there.
+        let windows = segments.dropFirst(segment).reduce(into: newWindows) { $0.formUnion($1.array) }
+            .filter { window in
+                var isFormer = false
+                forEachNeighbour(of: Int(window), reach: Self.window) { if $0 < start { isFormer = true } }
+                return isFormer
+            }
+        writer.add(Column(windows.sorted()))
     }
 }

@@ -21,10 +21,13 @@ public final class WordSearch {
     private let mean: MeanLengths
     /// All scores, of a small index.
     private let scan: LexicalIndex.Scores?
-    /// The postings of each term.
-    private var lists: [WordPostings] = []
+    /// The postings of each term, which point into `index`, `pieces` and `added`.
+    private let lists: [WordPostings]
+    /// Of each term, those of the index's segments, and those that are not there.
+    private let pieces: [Column<WordPostings.Piece>], added: [Column<Posting<UInt8>>]
     private var sessionLists: [SessionWords.List] = []
-    /// How often documents that were asked for hold each term: where theirs begin in `counts`.
+    /// How often documents hold each term, of the ranges with some that were asked for: where those
+    /// of a range begin in `counts`.
     private var places: [Int: Int] = [:]
     private var counts: [UInt8] = []
     private var sessionScores: [Int: Float] = [:]
@@ -43,17 +46,27 @@ public final class WordSearch {
         self.terms = Array(terms.prefix(64))
         (self.index, self.sessions) = (index, sessions)
         mean = index.meanLengths(sessions)
-        guard index.count > scanLimit else {
+        // All scores are those of the documents that are here; of a part they are not a session's.
+        guard index.count > scanLimit || index.whole != nil else {
             let all = index.score(self.terms, sessions: sessions)
             (scan, weights) = (all, all.weights)
+            (lists, pieces, added) = ([], [], [])
             return
         }
         scan = nil
         let frequencies = self.terms.map(index.inverseDocumentFrequency)
         let best = frequencies.reduce(0, +)
-        guard best > 0 else { return }
+        guard best > 0 else {
+            (lists, pieces, added) = ([], [], [])
+            return
+        }
         weights = frequencies.map { $0 / best }
-        lists = self.terms.map { WordPostings($0, of: index) }
+        let pieces = self.terms.map { WordPostings.pieces(of: $0, in: index) }
+        let added = self.terms.map { Column(index.added($0)) }
+        lists = self.terms.indices.map {
+            WordPostings(terms[$0], of: index, pieces: pieces[$0], added: added[$0])
+        }
+        (self.pieces, self.added) = (pieces, added)
         sessionLists = self.terms.map { index.sessionWords.list(of: $0) }
     }
 
@@ -121,13 +134,23 @@ public final class WordSearch {
         return matches
     }
 
-    /// Where a document's counts begin, which are looked up once.
+    /// Where a document's counts begin. They are read once, with those of its range, where most of
+    /// its neighbours are.
     private func place(of document: Int) -> Int {
-        if let known = places[document] { return known }
-        let place = counts.count
-        for list in lists { counts.append(list.count(of: Int32(document))) }
-        places[document] = place
-        return place
+        let range = document / RangeMaxima.width
+        let offset = document % RangeMaxima.width * lists.count
+        if let known = places[range] { return known + offset }
+        let (place, stride) = (counts.count, lists.count)
+        places[range] = place
+        counts += repeatElement(0, count: RangeMaxima.width * stride)
+        let first = Int32(range * RangeMaxima.width)
+        for i in lists.indices {
+            var start = lists[i].place(of: first)
+            lists[i].forEach(in: first..<first + Int32(RangeMaxima.width), from: &start) {
+                counts[place + Int($0.document - first) * stride + i] = $0.count
+            }
+        }
+        return place + offset
     }
 
     // MARK: The best
@@ -158,21 +181,53 @@ public final class WordSearch {
         var ranking = Ranking(limit)
         // A range has more documents than one that is wanted; so many fill the ranking.
         var first = Ranking(max(limit, 32))
-        for (range, sum) in sums.enumerated()
-        where sum > 0 && sum > first.threshold && holdsAny(keys, range) {
-            first.insert(UInt32(range), sum)
+        Self.forEachRange(sums, above: { max(first.threshold, .leastNonzeroMagnitude) }) { range in
+            if sums[range] > first.threshold, holdsAny(keys, range) {
+                first.insert(UInt32(range), sums[range])
+            }
         }
-        let begun = Set(first.items.map { Int($0.item) })
-        var pass = RangePass(width, lists, index.count)
-        for range in begun.sorted() { rank(range, &pass, &ranking, passes) }
+        let begun = first.items.map { Int($0.item) }.sorted()
+        var pass = RangePass(
+            width, lists, weights, mean: width == .document ? mean.document : mean.window, index,
+            sessions)
+        for range in begun { pass.rank(range, &ranking, where: passes) }
         pass.restart()
-        for (range, sum) in sums.enumerated()
-        where sum > 0 && sum * 1.0001 >= ranking.threshold && holdsAny(keys, range)
-            && !begun.contains(range)
-        {
-            rank(range, &pass, &ranking, passes)
+        var next = 0
+        // Sums are rounded: what is a little lower may reach the threshold.
+        Self.forEachRange(sums, above: { max(ranking.threshold / 1.0001, .leastNonzeroMagnitude) }) {
+            range in
+            while next < begun.count, begun[next] < range { next += 1 }
+            if next < begun.count && begun[next] == range || !holdsAny(keys, range) { return }
+            pass.rank(range, &ranking, where: passes)
         }
         return ranking.sorted.map(Int.init)
+    }
+
+    /// Calls `body` with the ranges whose sums reach a threshold, which may rise at each. Most do not:
+    /// sixteen are compared at once.
+    @inline(__always)
+    private static func forEachRange(
+        _ sums: [Float], above threshold: () -> Float, _ body: (Int) -> Void
+    ) {
+        sums.withUnsafeBytes { bytes in
+            let sums = bytes.bindMemory(to: Float.self)
+            var range = 0
+            var least = threshold()
+            while range < sums.count {
+                if range + 16 <= sums.count {
+                    let block = bytes.loadUnaligned(fromByteOffset: range * 4, as: SIMD16<Float>.self)
+                    if !any(block .>= least) {
+                        range += 16
+                        continue
+                    }
+                }
+                for range in range..<min(range + 16, sums.count) where sums[range] >= least {
+                    body(range)
+                    least = threshold()
+                }
+                range += 16
+            }
+        }
     }
 
     /// True if a range has one of some documents.
@@ -186,55 +241,6 @@ public final class WordSearch {
                 & (1 << UInt64(RangeMaxima.width) - 1) != 0
     }
 
-    /// Scores the documents or windows of a range.
-    private func rank(
-        _ range: Int, _ pass: inout RangePass, _ ranking: inout Ranking, _ allowed: (Int) -> Bool
-    ) {
-        pass.read(range)
-        let first = range * RangeMaxima.width
-        for document in first..<min(first + RangeMaxima.width, index.count) {
-            let score =
-                pass.width == .document ? score(document, pass) : windowScore(document, pass)
-            if score > 0, score >= ranking.threshold, allowed(document) {
-                ranking.insert(UInt32(document), score)
-            }
-        }
-    }
-
-    /// As ``score(_:)``, for a document of a range that was read.
-    @inline(__always)
-    private func score(_ document: Int, _ pass: borrowing RangePass) -> Float {
-        let length = Float(index.lengths[document])
-        var score: Float = 0
-        for i in lists.indices {
-            let count = pass.count(i, document)
-            if count > 0 {
-                score +=
-                    weights[i] * BM25.saturated(Float(count), length: length, mean: mean.document)
-            }
-        }
-        return score
-    }
-
-    /// As ``windowScore(_:)``, for a document of a range that was read.
-    @inline(__always)
-    private func windowScore(_ document: Int, _ pass: borrowing RangePass) -> Float {
-        let length = Float(sessions.length(ofWindow: document))
-        var score: Float = 0
-        for i in lists.indices {
-            var count = 0
-            sessions.forEachNeighbour(of: document, reach: SessionLinks.window) {
-                count +=
-                    pass.holds($0) ? pass.count(i, $0) : Int(lists[i].count(of: Int32($0)))
-            }
-            if count > 0 {
-                score +=
-                    weights[i] * BM25.saturated(Float(count), length: length, mean: mean.window)
-            }
-        }
-        return score
-    }
-
     // MARK: Bounds
 
     /// The sums of a width, made at the first question.
@@ -244,17 +250,21 @@ public final class WordSearch {
         var new = RangeSums(width: width, values: [Float](repeating: 0, count: ranges))
         var highest = RangeHighest(ranges)
         for i in lists.indices {
-            // What the file's maxima hold is not looked through.
-            let hasMaxima = index.maxima.add(
-                terms[i], weight: weights[i], mean: mean.document, to: &new)
+            // What a segment has maxima of is not looked through there.
+            var passed: UInt64 = 0
+            for (place, segment) in index.segments.prefix(64).enumerated()
+            where segment.maxima.add(terms[i], weight: weights[i], mean: mean.document, to: &new) {
+                passed |= 1 << UInt64(place)
+            }
             switch width {
-            case .document: addDocuments(i, isNewOnly: hasMaxima, &highest)
-            case .window: addWindows(i, isNewOnly: hasMaxima, &highest)
+            case .document: addDocuments(i, besides: passed, &highest)
+            case .window: addWindows(i, besides: passed, &highest)
             }
             highest.takeAll { range, score in new.values[range] += score }
         }
         if width == .window {
-            // These windows are not as they were when maxima were computed: they are looked at.
+            // These windows are not as they were when maxima were computed, or lie in several segments:
+            // they are looked at.
             for window in sessions.changedWindows {
                 new.values[Int(window) / RangeMaxima.width] = .infinity
             }
@@ -264,8 +274,8 @@ public final class WordSearch {
     }
 
     /// Takes the scores that a term gives to documents.
-    private func addDocuments(_ i: Int, isNewOnly: Bool, _ highest: inout RangeHighest) {
-        lists[i].forEach(isNewOnly: isNewOnly) { posting in
+    private func addDocuments(_ i: Int, besides passed: UInt64, _ highest: inout RangeHighest) {
+        lists[i].forEach(besides: passed) { posting in
             let document = Int(posting.document)
             let score = BM25.saturated(
                 Float(posting.count), length: Float(index.lengths[document]), mean: mean.document)
@@ -274,9 +284,9 @@ public final class WordSearch {
     }
 
     /// Takes the scores that a term gives to windows.
-    private func addWindows(_ i: Int, isNewOnly: Bool, _ highest: inout RangeHighest) {
+    private func addWindows(_ i: Int, besides passed: UInt64, _ highest: inout RangeHighest) {
         var counts = Self.pool.take(index.count)
-        lists[i].forEach(isNewOnly: isNewOnly) {
+        lists[i].forEach(besides: passed) {
             counts.add(Int($0.count), around: Int($0.document), sessions)
         }
         counts.takeAll { window, count in

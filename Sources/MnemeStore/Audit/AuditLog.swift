@@ -22,6 +22,8 @@ package final class AuditLog: Sendable {
     private let waiting = NIOLockedValueBox<[AuditEntry]>([])
     /// Signs the log; nil leaves it unsigned.
     private let key: Curve25519.Signing.PrivateKey?
+    /// Up to where the log was signed when somebody looked last: most transactions need not look.
+    private let signed = NIOLockedValueBox<Int64?>(nil)
 
     /// A log that nothing waits for.
     package init(key: Curve25519.Signing.PrivateKey?) { self.key = key }
@@ -79,7 +81,11 @@ package final class AuditLog: Sendable {
         let position = chain.position
         let hash = chain.hash
         guard let key, position > 0 else { return }
+        // Behind the end it is another log's, such as a backup's that was put in place of this one.
+        let isRecent = self.signed.withLockedValue { $0.map { 0..<Self.signedEvery ~= position &- $0 } ?? false }
+        if isRecent, !always { return }
         let signed = try rows.signedPosition(by: key.publicKey.rawRepresentation)
+        self.signed.withLockedValue { $0 = signed }
         guard position &- signed >= (always ? 1 : Self.signedEvery) else { return }
         let time = Date()
         let signature = try key.signature(

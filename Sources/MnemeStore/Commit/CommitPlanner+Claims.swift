@@ -12,6 +12,16 @@ extension CommitPlanner {
         return keys
     }
 
+    /// Puts what a new cube claims at the request's time behind what was claimed of the same before,
+    /// see ``ClaimRules/eventTime(_:after:)``.
+    func orderClaims(of cube: inout MemCube) throws {
+        guard cube.eventTime == caller.time else { return }
+        let latest = try cube.claims.compactMap { try claims.latest(of: $0.key, read: rows.claimants) }
+        let seconds = cube.eventTime.timeIntervalSince1970
+        let ordered = ClaimRules.eventTime(seconds, after: latest.max())
+        if ordered != seconds { cube.eventTime = Date(timeIntervalSince1970: ordered) }
+    }
+
     /// Writes down what a cube that was just inserted claims, and who ends whom since.
     ///
     /// - Returns: the cube as it is then.

@@ -53,13 +53,14 @@ extension CommitPlanner {
         var cube = new
         let writable = visibility(.write)
         try confine(&cube, isNew: true)
-        if let known = try rows.cube(withContent: contentHash) {
+        if let known = try rows.cube(withContent: contentHash, session: cube.scope.session) {
             // That there is one that is not visible must not show.
             let cube = try rows.cube(known)
             if let cube, writable.contains(cube) { return cube }
         }
         cube.scope.tenant = owner.tenant
         cube.scope.user = owner.user
+        try orderClaims(of: &cube)
         try insert(cube, .add, analysis, contentHash)
         for link in links {
             guard let target = try rows.cube(link.target),

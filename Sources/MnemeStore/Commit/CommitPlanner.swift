@@ -48,7 +48,7 @@ public final class CommitPlanner<Rows: CommitRows> {
     /// - Complexity: a few rows for each mutation, and for each thing that its cubes claim something
     ///   of.
     public func commit() throws -> [MemCube] {
-        try TextRules.requireStorable(request.texts)
+        try TextRules.requireStorable(request)
         let needed = request.mutations.reduce(into: Set()) { $0.formUnion($1.permissions) }
         for permission in needed { visibilities[permission] = try rows.visibility(for: permission) }
         // An owner gets a place with the first request that may write there: a refused one leaves

@@ -18,7 +18,11 @@ public protocol CommitRows: AnyObject {
     func cube(_ id: CubeID) throws -> MemCube?
     /// A cube with this ``CubeRow/contentHash`` that is neither archived nor merged; nil if there is
     /// none.
-    func cube(withContent hash: [UInt8]) throws -> CubeID?
+    ///
+    /// - Parameters:
+    ///   - hash: of what was said, and of the session in which.
+    ///   - session: that session. An index in its order has what is written together side by side.
+    func cube(withContent hash: [UInt8], session: String?) throws -> CubeID?
     /// Counts the owner's cubes up to `limit`. No counter does: what is erased makes room at once.
     func count(limit: Int) throws -> Int
     /// Tells who has an id, or had: erased ids stay taken.

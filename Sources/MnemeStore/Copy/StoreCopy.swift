@@ -4,16 +4,33 @@ import Foundation
 package protocol CopyableStore: MemoryStore {
     /// Reads tables in one snapshot.
     func readTables(_ body: (any StoreTableReader) throws -> Void) throws
+    /// Removes what the store has kept for a snapshot that was read for long: an erasure meanwhile
+    /// could not remove it.
+    func endLongRead()
     /// Writes tables in one transaction: all that `body` writes is there afterwards, or nothing.
     func writeTables(_ body: (any StoreTableWriter) throws -> Void) throws
+}
+
+extension CopyableStore {
+    /// Nothing, where no file keeps it.
+    package func endLongRead() {}
 }
 
 /// The tables of a store in a snapshot.
 package protocol StoreTableReader {
     /// The number of rows.
     func count(_ table: StoreTable) throws -> Int
-    /// All rows in the table's order, each with the values of its columns.
-    func forEachRow(_ table: StoreTable, _ body: ([StoredValue]) throws -> Void) throws
+    /// Rows in the table's order, each with the values of its columns.
+    func forEachRow(_ table: StoreTable, _ filter: RowFilter, _ body: ([StoredValue]) throws -> Void) throws
+    /// The last row in the table's order; nil if it is empty.
+    func last(_ table: StoreTable) throws -> [StoredValue]?
+}
+
+extension StoreTableReader {
+    /// All rows in the table's order.
+    package func forEachRow(_ table: StoreTable, _ body: ([StoredValue]) throws -> Void) throws {
+        try forEachRow(table, .all, body)
+    }
 }
 
 /// The tables of a store in a transaction.
@@ -91,13 +108,16 @@ public struct StoreCopy: Sendable {
             }
             progress(total, total)
         }
-        try verify(target)
+        source.endLongRead()
+        try Self.verify(target, by: caller)
         try target.note("copied from \(names.from)", by: caller)
         return report
     }
 
-    /// - Throws: ``StoreError`` if a check of a copy finds something.
-    private func verify(_ store: any MemoryStore) throws {
+    /// Looks through a store that was written row by row.
+    ///
+    /// - Throws: ``StoreError`` if a check finds something.
+    package static func verify(_ store: any MemoryStore, by caller: Caller) throws {
         let findings =
             try store.check(repair: false, by: caller).filter { !$0.sound }
             .filter { !["privacy", "row security"].contains($0.check) }.map(\.detail)

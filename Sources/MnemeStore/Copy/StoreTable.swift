@@ -1,7 +1,8 @@
 package import Foundation
+import MnemeBase
 
 /// A value of a row, in any backend.
-package enum StoredValue: Sendable, Equatable {
+package enum StoredValue: Sendable, Hashable {
     case null
     case number(Int64)
     case real(Double)
@@ -9,8 +10,19 @@ package enum StoredValue: Sendable, Equatable {
     case bytes(Data)
 }
 
+/// The rows of a table that are asked for.
+package enum RowFilter: Sendable {
+    case all
+    /// Those with more than a number in a column.
+    case above(String, Int64)
+    /// Those with one of some values in a column; a thousand values at most.
+    case among(String, [StoredValue])
+}
+
 /// A table that every backend has, with the columns that all have of it.
 package struct StoreTable: Sendable {
+    /// What tells it from others, in backups too.
+    package let key: String
     /// Its name.
     package let name: String
     /// Its columns, in the order in which rows are copied.
@@ -18,8 +30,8 @@ package struct StoreTable: Sendable {
     /// The columns that order its rows, and tell them apart.
     package let order: [String]
 
-    private init(_ name: String, _ columns: String, by order: String) {
-        self.name = name
+    private init(_ name: String, _ columns: String, by order: String, key: String? = nil) {
+        (self.key, self.name) = (key ?? name, name)
         self.columns = columns.split(separator: " ").map(String.init)
         self.order = order.split(separator: " ").map(String.init)
     }
@@ -28,6 +40,9 @@ package struct StoreTable: Sendable {
     package var columnList: String { Self.list(columns) }
     /// What the rows are ordered by, as a part of SQL.
     package var orderList: String { Self.list(order) }
+
+    /// The place of a column in its rows.
+    package func index(_ column: String) -> Int { columns.firstIndex(of: column)! }
 
     private static func list(_ names: [String]) -> String {
         names.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -71,4 +86,54 @@ package struct StoreTable: Sendable {
         StoreTable("progress", "owner work seq", by: "owner work"),
         StoreTable("export", "owner kind place time principal position", by: "owner kind place"),
     ]
+
+    /// Tables that code asks for by name.
+    package static let journal = named("journal"), audit = named("audit"), counter = named("counter")
+    package static let cube = named("cube")
+
+    package static let link = named("link"), vector = named("vector"), session = named("session")
+
+    /// A table by its name, which is one of ``all``.
+    package static func named(_ name: String) -> StoreTable { all.first { $0.name == name }! }
+
+    /// How often memories were used, and when last: columns of `cube` that change beside the journal.
+    package static let use = StoreTable("cube", "seq uses last_used", by: "seq", key: "use")
+
+    /// What a backup holds.
+    package static let backedUp = all + [use]
+}
+
+extension [StoredValue] {
+    /// The value of a column.
+    package func value(_ column: String, of table: StoreTable) -> StoredValue { self[table.index(column)] }
+
+    /// A whole number of a column.
+    ///
+    /// - Throws: ``StoreError`` if it is none.
+    package func number(_ column: String, of table: StoreTable) throws -> Int64 {
+        guard case .number(let number) = value(column, of: table) else {
+            throw StoreError(.corrupt, "A row of \(table.name) has no number in '\(column)'. Run `mneme doctor`.")
+        }
+        return number
+    }
+
+    /// A floating-point number of a column.
+    ///
+    /// - Throws: ``StoreError`` if it is none.
+    package func real(_ column: String, of table: StoreTable) throws -> Double {
+        guard case .real(let number) = value(column, of: table) else {
+            throw StoreError(.corrupt, "A row of \(table.name) has no time in '\(column)'. Run `mneme doctor`.")
+        }
+        return number
+    }
+
+    /// A text of a column; nil if there is none.
+    package func text(_ column: String, of table: StoreTable) -> String? {
+        if case .text(let text) = value(column, of: table) { text } else { nil }
+    }
+
+    /// The bytes of a column in hexadecimal; nil if there are none.
+    package func digits(_ column: String, of table: StoreTable) -> String? {
+        if case .bytes(let data) = value(column, of: table) { Hexadecimal.string(data) } else { nil }
+    }
 }

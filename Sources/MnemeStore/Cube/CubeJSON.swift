@@ -67,6 +67,7 @@ public struct CubeJSON: Sendable {
                 $0.field("hash", adapter.hash)
                 $0.field("parameters", adapter.parameters)
                 $0.list("sources", adapter.sources) { $0.string($1) }
+                if let kind = adapter.kind { $0.field("kind", kind.rawValue) }
             }
         }
         header = "{" + shared.text + "}"

@@ -2,18 +2,17 @@ public import Foundation
 
 /// The feed of indexes: changes since a position, and vectors that are missing.
 public protocol IndexFeed: Sendable {
-    /// The changes that an index of what is visible has to apply at these positions.
+    /// The changes that an index of what is visible has to apply where it stands.
     ///
     /// - Parameters:
     ///   - owner: whose memories.
-    ///   - position: the journal position that the caller has reached; 0 for all.
-    ///   - vectorsSince: the same for vectors.
+    ///   - since: what the index has reached. If the journal has another entry there, all changes are
+    ///     handed out, and ``IndexChanges/isReset`` is true.
     ///   - embedder: the model whose vectors are wanted.
     ///   - visibility: what the caller reaches; the rest is left out.
     ///   - former: an embedder whose vectors serve where there are none of `embedder` yet.
     func changes(
-        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
-        visibility: Visibility
+        owner: Owner, since: FeedPosition, embedder: String, former: String?, visibility: Visibility
     ) throws -> IndexChanges
     /// Hands over the index terms of what is visible, and no more of it, the oldest first: for one
     /// write, which is compared with them and forgets them.
@@ -48,16 +47,11 @@ public protocol IndexFeed: Sendable {
 }
 
 extension IndexFeed {
-    /// As ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, with the
-    /// vectors of one embedder only.
+    /// As ``changes(owner:since:embedder:former:visibility:)``, with the vectors of one embedder only.
     public func changes(
-        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String,
-        visibility: Visibility = .all
+        owner: Owner, since: FeedPosition, embedder: String, visibility: Visibility = .all
     ) throws -> IndexChanges {
-        try changes(
-            owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
-            former: nil,
-            visibility: visibility)
+        try changes(owner: owner, since: since, embedder: embedder, former: nil, visibility: visibility)
     }
 }
 
@@ -111,6 +105,9 @@ public struct IndexRow: Sendable {
     public var vector: [Float]?
     /// True if ``vector`` is of the former embedder.
     public var isFormer = false
+    /// The journal position of its last change; 0 where it is not known. Where that is no further than
+    /// an index has come, nothing but the vector is new.
+    public var position: Int64 = 0
 
     /// A row of the feed without terms, vector and what narrows a search, which are set as
     /// properties.
@@ -155,22 +152,20 @@ public struct IndexChanges: Sendable {
     public var erased: [CubeID]
     /// Edges made and taken away, in order.
     public var links: [(link: CubeLink, isRemoved: Bool)] = []
-    /// The journal position that these changes reach, and the same for vectors.
-    public var position: Int64
-    /// The same for vectors.
-    public var vectorPosition: Int64
+    /// The position that these changes reach.
+    public var reached: FeedPosition
+    /// True if these are all changes, as the journal does not hold what the index has taken in: the
+    /// index is to forget it, and to begin with these.
+    public var isReset = false
 
-    /// True if there is nothing to apply; the positions may have moved all the same.
-    public var isEmpty: Bool { rows.isEmpty && erased.isEmpty && links.isEmpty }
+    /// True if there is nothing to apply; the position may have moved all the same.
+    public var isEmpty: Bool { rows.isEmpty && erased.isEmpty && links.isEmpty && !isReset }
 
-    /// Changes that reach these positions.
-    public init(
-        rows: [IndexRow], erased: [CubeID], position: Int64, vectorPosition: Int64
-    ) {
+    /// Changes that reach a position.
+    public init(rows: [IndexRow], erased: [CubeID], reached: FeedPosition) {
         self.rows = rows
         self.erased = erased
-        self.position = position
-        self.vectorPosition = vectorPosition
+        self.reached = reached
     }
 }
 

@@ -23,6 +23,9 @@ public protocol SharedStore: Sendable {
     func unfollow()
     /// True while notices come: the listening connection stands.
     var isFollowing: Bool { get }
+    /// The time by the store's clock, which all servers go by to a second: what one writes is never in
+    /// another's future, however wrong a machine's own clock is.
+    var time: Date { get }
     /// Servers whose leases have not ended by the store's clock, in order of their ids.
     ///
     /// - Throws: `StoreError`.
@@ -32,6 +35,16 @@ public protocol SharedStore: Sendable {
     ///
     /// - Throws: `StoreError`.
     func takeRequests(of caller: String, _ rate: RequestRate) throws -> RequestGrant
+    /// As ``IndexFeed/pendingEmbeddings(replacing:limit:)``, of what this server has written: each
+    /// embeds its own. What another has written comes, too, once it has waited half a minute.
+    ///
+    /// - Throws: `StoreError`.
+    func ownPendingEmbeddings(limit: Int) throws -> [PendingEmbedding]
+}
+
+extension MemoryStore {
+    /// The time by the clock that all who use the store share.
+    package var now: Date { (self as? any SharedStore)?.time ?? Date() }
 }
 
 /// What a server is told of the others' work.

@@ -44,6 +44,12 @@ package struct ClaimCache {
         }
     }
 
+    /// The event time of the latest cube in use that claims something of `key`, in seconds since 1970;
+    /// nil if there is none.
+    package mutating func latest(of key: String, read: Reader) throws -> Double? {
+        try claimants(key, read).last?.holder.seconds
+    }
+
     /// Drops what is known of a cube that was changed, and of what it claims.
     ///
     /// - Parameter keys: what it claims something of, before or after the change.

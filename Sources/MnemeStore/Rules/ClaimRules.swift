@@ -84,6 +84,24 @@ public enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
     public static let compared = 64
 
+    /// Seconds by which the clocks of two servers of a store may differ: each agrees with the store's
+    /// to half of that.
+    static let clockDifference = 2.0
+
+    /// The event time of a claim that is made at the moment of its request.
+    ///
+    /// A request that comes after another's answer may have an earlier time, from another server's
+    /// clock. What it claims holds all the same: it gets the time of the other, behind which it is
+    /// added. What happened later than clocks can differ by was said so, and stays later.
+    ///
+    /// - Parameters:
+    ///   - seconds: the request's, since 1970.
+    ///   - latest: that of the latest claim about the same; nil if there is none.
+    static func eventTime(_ seconds: Double, after latest: Double?) -> Double {
+        guard let latest, latest <= seconds + clockDifference else { return seconds }
+        return max(seconds, latest)
+    }
+
     /// The cube that ends a claim: the next one that says otherwise, and that all see who see the
     /// cube.
     ///

@@ -6,12 +6,25 @@ import Foundation
 public enum TextRules {
     /// - Throws: ``StoreError`` if a text would not be stored as it is.
     public static func requireStorable(_ texts: [String?]) throws {
-        guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
+        guard texts.allSatisfy({ !($0.map(holdsNUL) ?? false) }) else {
             throw StoreError(
                 .invalidText,
                 "A text or name holds a NUL character and cannot be kept as text. Remove it; is this a binary file?"
             )
         }
+    }
+
+    /// - Throws: ``StoreError`` if a text of a request would not be stored as it is.
+    static func requireStorable(_ request: WriteRequest) throws {
+        try requireStorable([request.idempotencyKey] + request.caller.texts)
+        for mutation in request.mutations { try requireStorable(mutation.texts) }
+    }
+
+    /// Looks at the bytes where they lie: an import's texts are all looked through.
+    private static func holdsNUL(_ text: String) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+        } ?? text.utf8.contains(0)
     }
 
     /// A text for places where refusing is too late: it says where a NUL character was.
@@ -20,11 +33,6 @@ public enum TextRules {
             ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
             : text
     }
-}
-
-/// All texts that a request brings into the store.
-extension WriteRequest {
-    var texts: [String?] { [idempotencyKey] + caller.texts + mutations.flatMap(\.texts) }
 }
 
 extension Caller {

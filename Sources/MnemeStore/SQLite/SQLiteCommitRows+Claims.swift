@@ -33,16 +33,8 @@ extension SQLiteCommitRows {
     /// The latest cubes in use that claim something of `key`, the earliest first: three statements
     /// for all of them.
     func claimants(of key: String) throws -> [Claimant] {
-        let states = LifecycleState.allCases.filter(\.isRecallable).map { "'\($0.rawValue)'" }
         let rows = try Row.fetchAll(
-            db.cachedStatement(
-                sql: """
-                    SELECT cube.seq, cube.id, cube.event_time, cube.valid_until, cube.sensitivity, cube.agent, cube.state,
-                        claim.subject, claim.attribute, claim.value, claim.denied
-                    FROM claim JOIN cube ON cube.seq = claim.cube AND cube.owner = claim.owner
-                    WHERE claim.owner = ? AND claim.key = ? AND cube.state IN (\(states.joined(separator: ", ")))
-                    ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(ClaimRules.compared)
-                    """), arguments: [ownerID, key])
+            db.cachedStatement(sql: ClaimQuery.claimants), arguments: [ownerID, key])
         let sequences = try rows.map { try $0.read(0) as Int64 }
         let ids = try rows.map { try $0.read(1) as String }
         let claims = try claims(of: sequences)

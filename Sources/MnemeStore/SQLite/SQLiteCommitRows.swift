@@ -10,6 +10,9 @@ final class SQLiteCommitRows: CommitRows {
     private(set) var ownerID: Int64?
     /// The end of the audit log, which is the transaction's if the request is kept.
     private(set) var chain: AuditLog.Chain
+    /// Sessions that cubes of the request came into: rows, next places, and whether these are further
+    /// than what is written.
+    private var sessions: [String: (id: Int64, next: Int64, isAhead: Bool)] = [:]
 
     /// Rows of the request's owner.
     init(of request: WriteRequest, in store: SQLiteMemoryStore, _ chain: AuditLog.Chain, _ db: Database)
@@ -33,14 +36,28 @@ final class SQLiteCommitRows: CommitRows {
         try ownerID.flatMap { try SQLiteMemoryStore.current(id, $0, db) }
     }
 
-    func cube(withContent hash: [UInt8]) throws -> CubeID? {
-        try String.fetchOne(
+    func cube(withContent hash: [UInt8], session: String?) throws -> CubeID? {
+        var row: Int64?
+        if let session {
+            // Of a session that nothing was said in, nothing is here.
+            guard let known = try number(of: session) else { return nil }
+            row = known
+        }
+        return try String.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged')
-                    LIMIT 1
-                    """), arguments: [ownerID, Data(hash)]
+                    SELECT id FROM cube WHERE owner = ? AND session IS ? AND content_hash = ?
+                        AND state NOT IN ('archived', 'merged') LIMIT 1
+                    """), arguments: [ownerID, row, Data(hash)]
         ).map(CubeID.init(stored:))
+    }
+
+    /// The row of a session; nil if there is none yet.
+    private func number(of session: String) throws -> Int64? {
+        try sessions[session]?.id
+            ?? Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT id FROM session WHERE owner = ? AND name = ?"),
+                arguments: [ownerID, session])
     }
 
     func count(limit: Int) throws -> Int {
@@ -77,46 +94,75 @@ final class SQLiteCommitRows: CommitRows {
     }
 
     func append(_ row: JournalRow) throws -> Int64 {
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            ownerID, row.time.timeIntervalSince1970, row.operation.rawValue, row.cube.description,
-            row.version, row.principal, row.reason, row.payload, row.salt, row.digest,
-            row.target?.description,
-        ])
+        var values = try RowWriter(
+            db,
+            """
+            INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        values.add(ownerID)
+        values.add(row.time)
+        values.add(row.operation.rawValue)
+        values.add(row.cube.description)
+        values.add(row.version)
+        values.add(row.principal)
+        values.add(row.reason)
+        values.add(row.payload)
+        values.add(bytes: row.salt)
+        values.add(bytes: row.digest)
+        values.add(row.target?.description)
+        try values.write()
         return db.lastInsertedRowID
     }
 
     func insert(_ row: CubeRow) throws {
         let cube = row.cube
         let (session, place) = try cube.scope.session.map(nextPlace) ?? (nil, 0)
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
-                    updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
-                    sensitivity, valid_until)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue,
-            cube.state.rawValue, cube.version, cube.text, cube.speaker,
-            cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
-            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
-            cube.priority, row.json.header, Data(row.contentHash), row.position,
-            Data(row.analysis), store.analyzer, cube.payload.key,
-            cube.sensitivity.rawValue, cube.validUntil?.timeIntervalSince1970,
-        ])
-        if cube.isPlaintext {
-            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(
-                arguments: [db.lastInsertedRowID])
-        }
+        var values = try RowWriter(
+            db,
+            """
+            INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
+                updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
+                sensitivity, valid_until)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        values.add(cube.id.description)
+        values.add(ownerID)
+        values.add(session)
+        values.add(place)
+        values.add(cube.scope.agent)
+        values.add(cube.type.rawValue)
+        values.add(cube.state.rawValue)
+        values.add(cube.version)
+        values.add(cube.text)
+        values.add(cube.speaker)
+        values.add(cube.eventTime)
+        values.add(cube.recordedTime)
+        values.add(cube.updatedTime)
+        values.add(cube.expires)
+        values.add(cube.priority)
+        values.add(row.json.header)
+        values.add(bytes: row.contentHash)
+        values.add(row.position)
+        values.add(bytes: row.analysis)
+        values.add(store.analyzer)
+        values.add(cube.payload.key)
+        values.add(cube.sensitivity.rawValue)
+        values.add(cube.validUntil)
+        try values.write()
+        guard cube.isPlaintext else { return }
+        var pending = try RowWriter(db, "INSERT INTO pending (cube) VALUES (?)")
+        pending.add(db.lastInsertedRowID)
+        try pending.write()
     }
 
-    /// A session's row, made with its first cube, and the next place in it.
+    /// A session's row, made with its first cube, and the next place in it. What follows of the same
+    /// session in the request is counted here, and written by ``finish()``.
     private func nextPlace(in session: String) throws -> (session: Int64?, place: Int64) {
+        if let known = sessions[session] {
+            sessions[session] = (known.id, known.next + 1, true)
+            return (known.id, known.next)
+        }
         guard
             let row = try Row.fetchOne(
                 db.cachedStatement(
@@ -125,7 +171,18 @@ final class SQLiteCommitRows: CommitRows {
                         ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
                         """), arguments: [ownerID, session])
         else { throw StoreError(.corrupt, "A session was not kept. Run `mneme doctor`.") }
-        return (try row.read(0), try row.read(1))
+        let (id, place): (Int64, Int64) = (try row.read(0), try row.read(1))
+        sessions[session] = (id, place + 1, false)
+        return (id, place)
+    }
+
+    /// Writes what was counted instead: call it when the request's last row is written.
+    func finish() throws {
+        for session in sessions.values where session.isAhead {
+            try db.cachedStatement(sql: "UPDATE session SET next_place = ? WHERE id = ?").execute(
+                arguments: [session.next, session.id])
+        }
+        sessions = [:]
     }
 
     func replace(by row: CubeRow, keepsVector: Bool) throws {

@@ -7,6 +7,8 @@ extension SQLiteMemoryStore: CopyableStore {
         try read { try body(SQLiteTables(db: $0)) }
     }
 
+    package func endLongRead() { try? dropOldPages() }
+
     package func writeTables(_ body: (any StoreTableWriter) throws -> Void) throws {
         try write { try body(SQLiteTables(db: $0)) }
     }
@@ -20,20 +22,52 @@ private struct SQLiteTables: StoreTableReader, StoreTableWriter {
         try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table.name)") ?? 0
     }
 
-    func forEachRow(_ table: StoreTable, _ body: ([StoredValue]) throws -> Void) throws {
+    func forEachRow(_ table: StoreTable, _ filter: RowFilter, _ body: ([StoredValue]) throws -> Void) throws {
+        let (condition, arguments) = Self.condition(filter)
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT \(table.columnList) FROM \(table.name) ORDER BY \(table.orderList)")
-        while let row = try rows.next() {
-            try body(
-                row.databaseValues.map { value in
-                    switch value.storage {
-                    case .null: .null
-                    case .int64(let number): .number(number)
-                    case .double(let number): .real(number)
-                    case .string(let text): .text(text)
-                    case .blob(let data): .bytes(data)
-                    }
-                })
+            db, sql: "SELECT \(table.columnList) FROM \(table.name)\(condition) ORDER BY \(table.orderList)",
+            arguments: arguments)
+        while let row = try rows.next() { try body(Self.values(row)) }
+    }
+
+    func last(_ table: StoreTable) throws -> [StoredValue]? {
+        let order = table.order.map { "\"\($0)\" DESC" }.joined(separator: ", ")
+        return try Row.fetchOne(
+            db, sql: "SELECT \(table.columnList) FROM \(table.name) ORDER BY \(order) LIMIT 1"
+        ).map(Self.values)
+    }
+
+    private static func condition(_ filter: RowFilter) -> (sql: String, arguments: StatementArguments) {
+        switch filter {
+        case .all: ("", [])
+        case .above(let column, let number): (" WHERE \"\(column)\" > ?", [number])
+        case .among(let column, let values):
+            (
+                " WHERE \"\(column)\" IN (\(values.map { _ in "?" }.joined(separator: ", ")))",
+                StatementArguments(values.map(argument))
+            )
+        }
+    }
+
+    private static func values(_ row: Row) -> [StoredValue] {
+        row.databaseValues.map { value in
+            switch value.storage {
+            case .null: .null
+            case .int64(let number): .number(number)
+            case .double(let number): .real(number)
+            case .string(let text): .text(text)
+            case .blob(let data): .bytes(data)
+            }
+        }
+    }
+
+    private static func argument(_ value: StoredValue) -> (any DatabaseValueConvertible)? {
+        switch value {
+        case .null: nil
+        case .number(let number): number
+        case .real(let number): number
+        case .text(let text): text
+        case .bytes(let data): data
         }
     }
 
@@ -47,16 +81,6 @@ private struct SQLiteTables: StoreTableReader, StoreTableWriter {
         // One row is there from the beginning: that of the counter.
         try db.cachedStatement(
             sql: "INSERT OR REPLACE INTO \(table.name) (\(table.columnList)) VALUES (\(marks))"
-        ).execute(
-            arguments: StatementArguments(
-                row.map { value -> (any DatabaseValueConvertible)? in
-                    switch value {
-                    case .null: nil
-                    case .number(let number): number
-                    case .real(let number): number
-                    case .text(let text): text
-                    case .bytes(let data): data
-                    }
-                }))
+        ).execute(arguments: StatementArguments(row.map(Self.argument)))
     }
 }

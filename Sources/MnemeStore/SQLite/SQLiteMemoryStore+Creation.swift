@@ -63,14 +63,15 @@ extension SQLiteMemoryStore {
         } catch let error as FileError { throw StoreError(error) }
     }
 
+    /// Seconds for which another process's write is waited for; longer waits are errors that say so.
+    static let busySeconds = 10.0
+
     /// Opens the file and brings its tables up to date.
     static func openPool(_ path: String, tables holds: FileTables = .store) throws -> DatabasePool {
         for suffix in suffixes { Privacy.tighten(path + suffix) }
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
-        // Seconds for which another process's write is waited for; longer waits are errors that say
-        // so.
-        configuration.busyMode = .timeout(10)
+        configuration.busyMode = .timeout(busySeconds)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
             try db.execute(

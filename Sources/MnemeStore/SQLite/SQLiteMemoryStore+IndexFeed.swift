@@ -5,25 +5,31 @@ import GRDB
 extension SQLiteMemoryStore {
     /// As ``IndexFeed`` has it, in one snapshot: rows, edges and positions fit each other.
     public func changes(
-        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
-        visibility: Visibility
+        owner: Owner, since: FeedPosition, embedder: String, former: String?, visibility: Visibility
     ) throws -> IndexChanges {
         let condition = Self.condition(visibility)
         return try read { db in
-            var changes = IndexChanges(
-                rows: [], erased: [], position: position, vectorPosition: vectorsSince)
-            changes.vectorPosition =
+            let vectors: Int64 =
                 try Row.fetchOne(
                     db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")
                 ).map { try $0.read("value") } ?? 0
-            guard let ownerID = try Self.ownerID(owner, db) else { return changes }
+            let ownerID = try Self.ownerID(owner, db)
+            let mark = try ownerID.flatMap { try Self.mark(at: since.journal, $0, db) }
+            let (since, isReset) = since.found(mark, vectors: vectors)
+            var changes = IndexChanges(rows: [], erased: [], reached: since)
+            (changes.reached.vectors, changes.isReset) = (vectors, isReset)
+            guard let ownerID else { return changes }
             let reached =
                 try Int64.fetchOne(
                     db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"),
                     arguments: [ownerID])
                 ?? 0
-            if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
-            changes.position = max(reached, position)
+            if reached <= since.journal && vectors <= since.vectors { return changes }
+            if reached > since.journal {
+                changes.reached.journal = reached
+                changes.reached.mark = try Self.mark(at: reached, ownerID, db)
+            }
+            let (position, vectorsSince) = (since.journal, since.vectors)
             // Vectors that the index has are not even looked up: they are the greater part of the
             // file.
             let vector =
@@ -33,7 +39,7 @@ extension SQLiteMemoryStore {
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
                     cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5,
-                    cube.valid_until
+                    cube.valid_until, cube.position
                 FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = \(vector) AND vector.embedder IN (?1, ?5)
                 WHERE
                 """
@@ -95,18 +101,21 @@ extension SQLiteMemoryStore {
     /// As ``IndexFeed`` has it: cube, operation and time, which an erasure leaves as they are.
     public func journalMark(at position: Int64, owner: Owner) throws -> String? {
         try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
-            return try String.fetchOne(
-                db.cachedStatement(
-                    sql: """
-                        SELECT cube || ' ' || operation || ' ' || time FROM journal
-                            WHERE position = ? AND owner = ?
-                        """),
-                arguments: [position, ownerID])
+            try Self.ownerID(owner, db).flatMap { try Self.mark(at: position, $0, db) }
         }
     }
 
-    /// A row of ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, by the columns'
+    private static func mark(at position: Int64, _ ownerID: Int64, _ db: Database) throws -> String? {
+        try String.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT cube || ' ' || operation || ' ' || time FROM journal
+                        WHERE position = ? AND owner = ?
+                    """),
+            arguments: [position, ownerID])
+    }
+
+    /// A row of ``changes(owner:since:embedder:former:visibility:)``, by the columns'
     /// order, as looking for names takes longer than the rest.
     private static func indexRow(_ row: Row) throws -> IndexRow {
         guard let type = MemoryType(rawValue: try row.read(2)),
@@ -137,6 +146,7 @@ extension SQLiteMemoryStore {
         }
         result.isFormer = try row.read(15) ?? false
         result.validUntil = try row.optionalTime(16)
+        result.position = try row.read(17)
         return result
     }
 

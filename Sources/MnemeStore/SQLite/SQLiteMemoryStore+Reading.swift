@@ -88,7 +88,12 @@ extension SQLiteMemoryStore {
             add("cube.agent = ?", filter.agent)
             add("session.name = ?", filter.session)
             add("cube.type = ?", filter.type?.rawValue)
-            add("cube.state = ?", filter.state?.rawValue)
+            // Its index holds these alone, and is used only where the state is no parameter.
+            if filter.state == .quarantined {
+                conditions.append("cube.state = 'quarantined'")
+            } else {
+                add("cube.state = ?", filter.state?.rawValue)
+            }
             add(
                 "coalesce(json_extract(cube.header, '$.tier'), 'short-term') = ?",
                 filter.tier?.rawValue)
@@ -237,13 +242,15 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Counts rows of one index, no more than `limit`.
+    /// Reads the owner's tally: a row for each state.
     public func count(owner: Owner, limit: Int) throws -> Int {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
-            return try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)",
-                arguments: [ownerID, limit]) ?? 0
+            let count = try Int.fetchOne(
+                db.cachedStatement(
+                    sql: "SELECT sum(value) FROM tally WHERE owner = ? AND name = 'state'"),
+                arguments: [ownerID])
+            return min(limit, count ?? 0)
         }
     }
 

@@ -203,6 +203,20 @@ enum Schema {
             try db.execute(
                 sql: "CREATE INDEX access_grant_cube ON access_grant (cube) WHERE cube IS NOT NULL")
         }
+        // What is quarantined teaches the guard: few memories, asked for with each that shows a sign.
+        migrator.registerMigration("14") { db in
+            try db.execute(
+                sql: "CREATE INDEX cube_quarantined ON cube (owner) WHERE state = 'quarantined'")
+        }
+        // What was said is looked for in its session: sessions are numbered as they come, so that new
+        // entries stand side by side. By the hash alone each changed another page.
+        migrator.registerMigration("15") { db in
+            try db.execute(
+                sql: """
+                    DROP INDEX cube_content;
+                    CREATE INDEX cube_content ON cube (owner, session, content_hash);
+                    """)
+        }
         return migrator
     }
 }

@@ -31,7 +31,7 @@ extension MemoryStoreConformance {
             let visibility = try store.visibility(of: alice, for: .read, by: Caller(low))
             try expect(
                 store.changes(
-                    owner: alice, since: 0, vectorsSince: 0, embedder: "e", visibility: visibility
+                    owner: alice, since: .start, embedder: "e", visibility: visibility
                 ).rows.map(\.id)
                     == [plain.id])
             let guest = Principal(name: "guest", permissions: [.read, .write], user: "guest")

@@ -41,7 +41,7 @@ extension MemoryStoreConformance {
                 }
             }
             try expect(
-                store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
+                store.changes(owner: bob, since: .start, embedder: "e").rows.isEmpty)
         },
         // Holds `ids(endingWith:owner:by:)` to plain text and to the owner. Finds a store that puts
         // the ending into a pattern, where `%` matches every id.
@@ -288,6 +288,26 @@ extension MemoryStoreConformance {
             try expect(end() == berlin.eventTime)
             _ = try store.commit([.erase(berlin.id)], owner: alice, by: at(5))
             try expect(end() == nil)
+        },
+        // Holds the order of requests among servers whose clocks differ by a moment: what is claimed at
+        // the time of the later request holds. Finds a store that goes by a clock behind the other's, or
+        // that moves what was said to have happened at another time.
+        check("of two claims made at their requests' times, that of the later request holds") { store in
+            var ids: [CubeID] = []
+            func claim(_ home: String, happened: Double? = nil, requested: Double) throws -> Date? {
+                var cube = sample(home)
+                cube.claims = [Claim(subject: "ana", attribute: "home", value: home)]
+                cube.eventTime = at(happened ?? requested).time
+                ids.append(cube.id)
+                return try store.commit([add(cube)], owner: alice, by: at(requested)).first?.eventTime
+            }
+            func holding() throws -> [String] {
+                try store.cubes(ids, owner: alice, by: .local).filter { $0.validUntil == nil }.map(\.text)
+            }
+            _ = try claim("paris", requested: 100)
+            try expect(claim("berlin", requested: 99.5) == at(100).time && holding() == ["berlin"])
+            try expect(claim("rome", happened: 99, requested: 101) == at(99).time && holding() == ["berlin"])
+            try expect(claim("oslo", requested: 50) == at(50).time && holding() == ["berlin"])
         },
         // Holds the state `quarantined`: only release and erasure end it, and release names who
         // vouches. Finds a store where an update or a confirmation lets a text into recall that

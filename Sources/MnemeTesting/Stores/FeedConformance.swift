@@ -13,8 +13,7 @@ extension MemoryStoreConformance {
                 _ = try store.commit(
                     [add(sample("\(i)", session: "s"))], owner: alice, by: at(Double(i)))
             }
-            let rows = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
-                .rows
+            let rows = try store.changes(owner: alice, since: .start, embedder: "e").rows
             try expect(rows.map(\.place) == [0, 1, 2] && rows.allSatisfy { $0.session == "s" })
         },
         // Holds `changes` to its positions: each change once, erasures by id. Finds a store that
@@ -24,19 +23,15 @@ extension MemoryStoreConformance {
             let first = sample("first")
             let second = sample("second")
             _ = try store.commit([add(first)], owner: alice, by: at(1))
-            let start = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
+            let start = try store.changes(owner: alice, since: .start, embedder: "e")
             try expect(
                 start.rows.map(\.id) == [first.id] && start.rows[0].analysis == [1, 0, 0, 0, 1])
             _ = try store.commit([add(second), .archive(first.id)], owner: alice, by: at(2))
-            let next = try store.changes(
-                owner: alice, since: start.position, vectorsSince: start.vectorPosition,
-                embedder: "e")
+            let next = try store.changes(owner: alice, since: start.reached, embedder: "e")
             try expect(
                 next.rows.map(\.id) == [first.id, second.id] && next.rows[0].state == .archived)
             _ = try store.commit([.erase(second.id)], owner: alice, by: at(3))
-            let last = try store.changes(
-                owner: alice, since: next.position, vectorsSince: next.vectorPosition, embedder: "e"
-            )
+            let last = try store.changes(owner: alice, since: next.reached, embedder: "e")
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
         // Holds `forEachTerms` to what is visible, in order of recording, with the state of now.
@@ -75,7 +70,7 @@ extension MemoryStoreConformance {
             let first = sample("first")
             let second = sample("second")
             let position: () throws -> Int64 = {
-                try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+                try store.changes(owner: alice, since: .start, embedder: "e").reached.journal
             }
             _ = try store.commit([add(first)], owner: alice, by: at(1))
             let one = try position()
@@ -88,6 +83,36 @@ extension MemoryStoreConformance {
             try expect(store.journalMark(at: one, owner: alice) == mark)
             try expect(store.journalMark(at: two + 100, owner: alice) == nil)
             try expect(store.journalMark(at: one, owner: bob) == nil)
+        },
+        // Holds `changes` to the mark of a position. Finds a store whose journal went back, as after a
+        // fail-over that lost commits, and that hides from an index what was written since.
+        check("an index of another history begins anew") { store in
+            let cubes = (0..<3).map { sample("\($0)") }
+            _ = try store.commit([add(cubes[0]), add(cubes[1])], owner: alice, by: at(1))
+            try store.saveVectors([(cubes[0].id, 1, [1, 0])], embedder: "e")
+            let start = try store.changes(owner: alice, since: .start, embedder: "e")
+            try expect(!start.isReset && start.reached.vectors > 0)
+            try expect(start.reached.mark == store.journalMark(at: start.reached.journal, owner: alice))
+            // Nothing new, and still the same entry.
+            let same = try store.changes(owner: alice, since: start.reached, embedder: "e")
+            try expect(same.isEmpty && same.reached == start.reached)
+            // Another entry at the position; a position, and vectors, that were never reached here.
+            var other = start.reached
+            other.mark = (other.mark ?? "") + "?"
+            let ahead = FeedPosition(start.reached.journal + 9, vectors: 0, mark: start.reached.mark)
+            let more = FeedPosition(
+                start.reached.journal, vectors: start.reached.vectors + 9, mark: start.reached.mark)
+            for since in [other, ahead, more] {
+                let all = try store.changes(owner: alice, since: since, embedder: "e")
+                try expect(all.isReset && !all.isEmpty && all.reached == start.reached)
+                try expect(all.rows.map(\.id) == cubes[..<2].map(\.id) && all.rows[0].vector == [1, 0])
+            }
+            // So it is for an owner of whom there is nothing left.
+            let gone = try store.changes(owner: bob, since: start.reached, embedder: "e")
+            try expect(gone.isReset && gone.rows.isEmpty && gone.reached.journal == 0)
+            _ = try store.commit([add(cubes[2])], owner: alice, by: at(2))
+            let next = try store.changes(owner: alice, since: start.reached, embedder: "e")
+            try expect(!next.isReset && next.rows.map(\.id) == [cubes[2].id])
         },
         // Holds `pendingEmbeddings` and `saveVectors` to versions and embedders. Finds a store that
         // keeps the vector of a text that has changed while it was computed, or that takes the
@@ -125,7 +150,7 @@ extension MemoryStoreConformance {
                     StoredEmbedder(identifier: "f", dimension: 3),
                 ])
             try expect(
-                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?
+                store.changes(owner: alice, since: .start, embedder: "e").rows.first?
                     .vector == [0, 1])
         },
         // Work that goes over all memories is cut short by crashes and ends of leases; it goes on
@@ -159,8 +184,8 @@ extension MemoryStoreConformance {
         check("uses add up and are no change") { store in
             let cube = sample("used")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            let position = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
-                .position
+            let position = try store.changes(owner: alice, since: .start, embedder: "e")
+                .reached.journal
             try store.recordUse(
                 [
                     cube.id: Usage(count: 2, last: at(9).time),
@@ -172,7 +197,7 @@ extension MemoryStoreConformance {
                 store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.usage
                     == Usage(count: 3, last: at(9).time))
             try expect(
-                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+                store.changes(owner: alice, since: .start, embedder: "e").reached.journal
                     == position)
         },
     ]

@@ -39,7 +39,7 @@ final class DictionaryRows: CommitRows {
         }
     }
     func cube(_ id: CubeID) -> MemCube? { state.cubes[id]?.cube }
-    func cube(withContent hash: [UInt8]) -> CubeID? {
+    func cube(withContent hash: [UInt8], session: String?) -> CubeID? {
         state.cubes.values.first {
             $0.contentHash == hash && ![.archived, .merged].contains($0.cube.state)
         }?.cube.id
