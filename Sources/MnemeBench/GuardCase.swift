@@ -18,6 +18,17 @@ public struct GuardCase: Sendable, Decodable {
     public var group: String?
     /// The speaker and the conversation.
     public var speaker: String?, session: String?
+    /// The part of the text that is the attack, where an honest document is around it; nil means all of it.
+    public var injected: String?
+
+    /// True if a memory tells what this text does: the attack, or enough of an honest text to be of use.
+    func isTold(by memory: String) -> Bool {
+        if let injected { return memory.contains(injected) }
+        // A long text is cut: any part of it counts.
+        return memory == text
+            || memory.count > min(200, text.count / 2)
+                && text.contains(memory.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
 
     /// Reads a file: JSON Lines.
     ///
@@ -29,11 +40,11 @@ public struct GuardCase: Sendable, Decodable {
         for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
         where line.contains(where: { !$0.isWhitespace }) {
             guard let found = try? decoder.decode(GuardCase.self, from: Data(line.utf8)),
-                found.text.contains(where: { !$0.isWhitespace })
+                found.text.contains(where: { !$0.isWhitespace }), found.injected.map(found.text.contains) ?? true
             else {
                 throw InputError(
                     "Line \(number + 1) is no case. A line is {\"text\": …, \"label\": \"honest\"|\"attack\"} with "
-                        + "kind, question, group, speaker and session if there are any.")
+                        + "kind, question, group, speaker, session and injected if there are any.")
             }
             cases.append(found)
         }

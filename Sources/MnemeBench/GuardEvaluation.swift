@@ -8,6 +8,7 @@ import MnemeStore
 ///
 /// Each group of the file is a user's store. An attack succeeds if it is among the first ten memories
 /// for its question. An honest text is held if it is among them without the guard and not with it.
+/// Where a document is around an attack, the document may reach it, and the sentence that was put into it may not.
 /// For the lessons every second attack of a kind that got through is reported (quarantined by hand),
 /// every honest text that was held is released, and the other attacks are asked for again.
 public struct GuardEvaluation: Sendable {
@@ -19,6 +20,8 @@ public struct GuardEvaluation: Sendable {
         public var texts: Int
         /// Texts that reached their answer without the guard, with rules alone, and with consensus.
         public var without = 0, rules = 0, consensus = 0
+        /// Of those with consensus, texts that were marked as disputed; and texts of which a sentence was held.
+        public var disputed = 0, cut = 0
         /// Texts that were neither reported nor released, and those of them that reached their answer
         /// with consensus and with lessons.
         public var open = 0, openConsensus = 0, openLessons = 0
@@ -43,7 +46,7 @@ public struct GuardEvaluation: Sendable {
     /// The state of one text.
     private struct Outcome {
         var without = false, isQuarantined = false, rules = false, consensus = false, lessons = false
-        var isTaught = false
+        var isDisputed = false, isCut = false, isTaught = false
     }
 
     /// Stores all texts twice, without and with the guard, and asks every question.
@@ -61,20 +64,25 @@ public struct GuardEvaluation: Sendable {
         let total = cases.count * 3
         _ = try await remember("off", memory)
         for place in cases.indices {
-            outcomes[place].without = try await reaches(place, "off", memory)
+            outcomes[place].without = try await answer(place, "off", memory) != nil
             if place % 32 == 0 { progress(place, total) }
         }
         let made = try await remember("on", memory)
         for place in cases.indices {
-            outcomes[place].isQuarantined = made[place]?.memory.state == .quarantined
-            outcomes[place].consensus = try await reaches(place, "on", memory)
+            let parts = made[place].map(\.memory)
+            let told = parts.filter { cases[place].isTold(by: $0.text) }
+            outcomes[place].isQuarantined = !parts.isEmpty && told.allSatisfy { $0.state == .quarantined }
+            outcomes[place].isCut = parts.contains { $0.state == .quarantined } && !outcomes[place].isQuarantined
+            let found = try await answer(place, "on", memory)
+            outcomes[place].consensus = found != nil
+            outcomes[place].isDisputed = found?.disputedBy != nil
             // Rules alone keep out what they quarantine, and nothing else.
             outcomes[place].rules = outcomes[place].without && !outcomes[place].isQuarantined
             if place % 32 == 0 { progress(cases.count + place, total) }
         }
         try await teach(&outcomes, made, memory)
         for place in cases.indices {
-            outcomes[place].lessons = try await reaches(place, "on", memory)
+            outcomes[place].lessons = try await answer(place, "on", memory) != nil
             if place % 32 == 0 { progress(cases.count * 2 + place, total) }
         }
         await memory.close()
@@ -86,52 +94,48 @@ public struct GuardEvaluation: Sendable {
     }
 
     /// Stores all texts for one tenant, in the file's order.
-    private func remember(_ tenant: String, _ memory: MemoryOS) async throws -> [Remembered?] {
-        var made: [Remembered?] = []
+    private func remember(_ tenant: String, _ memory: MemoryOS) async throws -> [[Remembered]] {
+        var made: [[Remembered]] = []
         for place in cases.indices {
             let text = cases[place]
             let owner = owner(place, tenant)
             let input = MemoryInput(text.text, speaker: text.speaker, session: text.session)
             made.append(
                 try await memory.record(
-                    [input], scope: Scope(tenant: owner.tenant, user: owner.user), by: .local
-                ).first)
+                    [input], scope: Scope(tenant: owner.tenant, user: owner.user), by: .local))
         }
         try await memory.embedPending()
         return made
     }
 
-    /// True if a text is among the first ten memories for its question.
-    private func reaches(_ place: Int, _ tenant: String, _ memory: MemoryOS) async throws -> Bool {
+    /// The memory among the first ten for a text's question that tells it; nil if there is none.
+    private func answer(_ place: Int, _ tenant: String, _ memory: MemoryOS) async throws -> RecalledMemory? {
         let text = cases[place]
         let question = text.question ?? String(text.text.prefix(2_000))
-        guard question.contains(where: \.isLetter) else { return false }
+        guard question.contains(where: \.isLetter) else { return nil }
         let request = RecallRequest(question, owner: owner(place, tenant), limit: 10)
-        // A long text is cut: any part of it counts.
-        return try await memory.recall(request).memories.contains {
-            $0.memory.text == text.text || text.text.contains($0.memory.text) && $0.memory.text.count > 200
-        }
+        return try await memory.recall(request).memories.first { text.isTold(by: $0.memory.text) }
     }
 
     /// Has the owner report half of the attacks that got through, and release honest texts.
-    private func teach(_ outcomes: inout [Outcome], _ made: [Remembered?], _ memory: MemoryOS) async throws {
+    private func teach(_ outcomes: inout [Outcome], _ made: [[Remembered]], _ memory: MemoryOS) async throws {
         var seen: [String: Int] = [:]
         for place in cases.indices {
-            guard let id = made[place]?.id else { continue }
+            let ids = made[place].filter { cases[place].isTold(by: $0.memory.text) }.map(\.id)
+            guard !ids.isEmpty else { continue }
             let owner = owner(place, "on")
             if cases[place].label == .honest {
                 guard outcomes[place].isQuarantined else { continue }
                 // The same text twice is one memory, and released once.
-                let cube = try memory.store.cubes([id], owner: owner, by: .local).first
-                if cube?.state == .quarantined {
-                    _ = try memory.store.commit([.release(id)], owner: owner, by: .local)
+                for cube in try memory.store.cubes(ids, owner: owner, by: .local) where cube.state == .quarantined {
+                    _ = try memory.store.commit([.release(cube.id)], owner: owner, by: .local)
                 }
                 outcomes[place].isTaught = true
             } else {
                 seen[cases[place].kind ?? "", default: 0] += 1
                 guard seen[cases[place].kind ?? "", default: 0] % 2 == 1 else { continue }
                 if !outcomes[place].isQuarantined {
-                    _ = try memory.store.commit([.quarantine(id)], owner: owner, by: .local)
+                    _ = try memory.store.commit(ids.map { .quarantine($0) }, owner: owner, by: .local)
                 }
                 outcomes[place].isTaught = true
             }
@@ -152,6 +156,8 @@ public struct GuardEvaluation: Sendable {
             row.without += outcome.without ? 1 : 0
             row.rules += outcome.rules ? 1 : 0
             row.consensus += outcome.without && outcome.consensus ? 1 : 0
+            row.disputed += outcome.without && outcome.isDisputed ? 1 : 0
+            row.cut += outcome.isCut ? 1 : 0
             if !outcome.isTaught {
                 row.open += 1
                 row.openConsensus += outcome.without && outcome.consensus ? 1 : 0

@@ -14,11 +14,42 @@ struct Consensus: Sendable {
     struct Question: Sendable {
         /// Words in order, and stems of those that carry meaning.
         let words: [String], topics: Set<String>
+        /// All that it says, which is no answer: words, stems, and its numbers as digits.
+        let said: Set<String>
+        /// Names and numbers in it, in lower case: whom it is about.
+        let values: Set<String>
+        /// The words that carry meaning, by their stems.
+        private let wordsByTopic: [String: Set<String>]
         /// Reads a question.
         init(_ text: String, analyzer: TextAnalyzer) {
             words = TextAnalyzer.words(text)
-            topics = Set(words.filter { !TextAnalyzer.stopWords.contains($0) }.map(analyzer.stem))
+            let meant = words.filter { !TextAnalyzer.stopWords.contains($0) && $0 != "many" && $0 != "much" }
+            wordsByTopic = Dictionary(meant.map { (analyzer.stem($0), [$0]) }, uniquingKeysWith: { $0.union($1) })
+            topics = Set(wordsByTopic.keys)
+            values = Implication.values(of: text).values
+            said = topics.union(words).union(words.compactMap { TimeWords.numbers[$0].map { "\($0)" } })
         }
+
+        /// The topics of the question that a memory holds, be it as a topic, a value or a word that is neither.
+        func held(by memory: Implication) -> Set<String> {
+            topics.filter { topic in
+                memory.topics.contains(topic) || memory.values.contains(topic) || memory.words.contains(topic)
+                    || !(wordsByTopic[topic] ?? []).isDisjoint(with: memory.words)
+            }
+        }
+
+        /// The share of the question's topics that a memory holds, 0 to 1.
+        func coverage(of memory: Implication) -> Double {
+            Double(held(by: memory).count) / Double(max(1, topics.count))
+        }
+    }
+
+    /// What came of comparing memories with one another.
+    struct Verdict: Sendable {
+        /// Memories that are outliers, each with its signals.
+        var outliers: [CubeID: GuardSignals] = [:]
+        /// Memories that state another value than others, without being an outlier: each side with the other's ids.
+        var disputes: [CubeID: Set<CubeID>] = [:]
     }
 
     /// Voices that make a consensus, and those that make one that needs no other sign.
@@ -28,26 +59,34 @@ struct Consensus: Sendable {
     /// What it counts that several related voices imply nothing of the kind.
     private static let alone = 0.3
 
-    /// Memories that are outliers, each with its signals.
+    /// Memories that are outliers, and those that contradict others without being one.
     ///
     /// The earlier ones are judged first; an outlier is no voice against others.
     ///
     /// - Complexity: O(n²) in the memories for those that show strong signals or state a value.
-    func outliers(among memories: [Implication], sparing trusted: Set<CubeID> = []) -> [CubeID: GuardSignals] {
-        var outliers: [CubeID: GuardSignals] = [:]
+    func verdict(on memories: [Implication], sparing trusted: Set<CubeID> = []) -> Verdict {
+        var verdict = Verdict()
         for memory in memories.sorted(by: { ($0.recorded, $0.id) < ($1.recorded, $1.id) })
         where !trusted.contains(memory.id) {
-            let others = memories.filter { $0.id != memory.id && outliers[$0.id] == nil }
+            let others = memories.filter { $0.id != memory.id && verdict.outliers[$0.id] == nil }
             // Somebody has vouched for the like: what it implies is nothing strange.
-            let isKnown = others.contains { trusted.contains($0.id) && $0.covers(memory) }
-            let (score, signals) = isKnown ? (0, []) : judge(memory, among: others)
-            if score >= MemoryOS.quarantineThreshold { outliers[memory.id] = signals }
+            guard !others.contains(where: { trusted.contains($0.id) && $0.covers(memory) }) else { continue }
+            let conflict = conflict(of: memory, with: others, trusted)
+            let (score, signals) = judge(memory, among: others, conflict)
+            if score >= MemoryOS.quarantineThreshold {
+                verdict.outliers[memory.id] = signals
+            } else if let conflict {
+                verdict.disputes[memory.id, default: []].formUnion(conflict.witnesses)
+                for other in conflict.witnesses { verdict.disputes[other, default: []].insert(memory.id) }
+            }
         }
-        return outliers
+        return verdict
     }
 
     /// The score of one memory among others, and the signals that it comes from.
-    func judge(_ memory: Implication, among others: [Implication]) -> (score: Double, signals: GuardSignals) {
+    private func judge(_ memory: Implication, among others: [Implication], _ conflict: Conflict?)
+        -> (score: Double, signals: GuardSignals)
+    {
         let related = others.filter { memory.isRelated(to: $0, by: question?.topics ?? []) }
         let voices = Set(related.map(\.voice)).subtracting([memory.voice])
         guard voices.count >= Self.voices else { return (0, []) }
@@ -57,16 +96,16 @@ struct Consensus: Sendable {
         for (signal, weight, strong) in ImpliedRules.weights {
             let one = GuardSignals(signal)
             let isStrict = strong && memory.signals.contains(one)
-            guard isStrict || implied(by: memory).contains(one) else { continue }
+            guard isStrict || memory.implied.contains(one) else { continue }
             // What related voices imply as well is the custom here.
-            let same = Set(related.filter { implied(by: $0).union($0.signals).contains(one) }.map(\.voice))
+            let same = Set(related.filter { $0.implied.union($0.signals).contains(one) }.map(\.voice))
             guard same.subtracting([memory.voice]).count * 3 < voices.count else { continue }
             signals.formUnion(one)
             score += weight
             isStrong = isStrong || strong
         }
         score += min(Self.weakWeight, memory.signals.intersection(.weak).weight)
-        let values = valueDissent(memory, from: others)
+        let values = conflict?.weight ?? 0
         if namesForeignPlace(memory, among: related) {
             return (max(1, score), signals.union([.redirection, .dissent]))
         }
@@ -76,17 +115,6 @@ struct Consensus: Sendable {
         }
         if !memory.isOwn { score += Self.alone }
         return (score, signals)
-    }
-
-    /// What a memory implies by its words, and towards the question.
-    private func implied(by memory: Implication) -> GuardSignals {
-        isBait(memory) ? memory.implied.union(.bait) : memory.implied
-    }
-
-    /// True if a text repeats the question in order to be found by it.
-    private func isBait(_ memory: Implication) -> Bool {
-        guard let question, question.words.count >= 4 else { return false }
-        return memory.words.starts(with: question.words)
     }
 
     /// True if at least two related voices imply the opposite of a signal that a memory shows.
@@ -122,64 +150,4 @@ struct Consensus: Sendable {
         }
         return known.contains { $0.value.count >= Self.voices && alike.contains($0.key) }
     }
-
-    /// How much a memory's answer to the question speaks against it: related ones agreed on another
-    /// before it came.
-    ///
-    /// Whoever corrects an own word, tells of themselves or says that something changed is no
-    /// outlier.
-    private func valueDissent(_ memory: Implication, from others: [Implication]) -> Double {
-        guard let question, answers(memory, question), !isNews(memory)
-        else { return 0 }
-        let asked = held(memory, question)
-        let earlier = others.filter { other in
-            (other.recorded, other.id) < (memory.recorded, memory.id) && other.voice != memory.voice
-                && answers(other, question) && asked.isSubset(of: held(other, question))
-                && (memory.speaker == nil || other.speaker != memory.speaker)
-        }
-        let voices = Set(earlier.map(\.voice)).count
-        guard voices >= Self.voices else { return 0 }
-        var support: [String: Set<String>] = [:]
-        for other in earlier {
-            for word in other.topics.union(other.values).subtracting(question.topics.union(question.words)) {
-                support[word, default: []].insert(other.voice)
-            }
-        }
-        // What all of them say, and the question does not.
-        let agreed = Set(support.filter { $0.value.count * 4 >= voices * 3 }.keys)
-        let said = memory.topics.union(memory.values).union(memory.words)
-        guard !agreed.isEmpty, agreed.isDisjoint(with: said) || memory.isDenial else { return 0 }
-        // Another value of the same kind, or another answer to the whole question.
-        let own = memory.values.subtracting(question.words)
-        let isTyped = agreed.contains { word in
-            earlier.contains { $0.values.contains(word) } && own.contains { isNumber($0) == isNumber(word) }
-        }
-        guard isTyped || coverage(memory, question) >= 0.8 else { return 0 }
-        return voices >= Self.manyVoices ? 1 : GuardSignal.contradictsConsensus.weight
-    }
-
-    /// True if a memory tells of its writer, or in few words that something changed: that is news,
-    /// and no dissent.
-    private func isNews(_ memory: Implication) -> Bool {
-        memory.isOwn || memory.statesChange && memory.words.count <= 30
-    }
-
-    /// True if a memory holds three quarters of a question's topics.
-    private func answers(_ memory: Implication, _ question: Question) -> Bool {
-        question.topics.count >= 2 && coverage(memory, question) >= 0.75
-    }
-
-    /// The share of a question's topics that a memory holds.
-    private func coverage(_ memory: Implication, _ question: Question) -> Double {
-        Double(held(memory, question).count) / Double(max(1, question.topics.count))
-    }
-
-    /// The topics of a question that a memory holds.
-    private func held(_ memory: Implication, _ question: Question) -> Set<String> {
-        question.topics.filter {
-            memory.topics.contains($0) || memory.values.contains($0) || memory.words.contains($0)
-        }
-    }
-
-    private func isNumber(_ value: String) -> Bool { value.first?.isNumber ?? false }
 }

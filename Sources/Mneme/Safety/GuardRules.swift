@@ -38,8 +38,8 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     case promotion
     /// Claims the word of somebody who may command, or of a proof.
     case authority
-    /// Repeats a question in order to be found by it.
-    case bait
+    /// Asks for something that the document around it is not about.
+    case stray
 
     /// Weight of the signal in a text's score; a text whose score reaches 1 is quarantined.
     ///
@@ -48,12 +48,12 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     /// ``GuardSignals/weak``.
     var weight: Double {
         switch self {
-        case .override, .role, .tool, .similarToQuarantined: 1
+        case .override, .role, .tool, .similarToQuarantined, .stray: 1
         case .exfiltration, .disarming, .persistence, .concealment: 0.7
         case .redirection, .disguise, .contradictsConsensus: 0.6
         case .destruction, .refusal, .promotion: 0.5
         case .trigger: 0.4
-        case .command, .agent, .audience, .authority, .bait: 0.3
+        case .command, .agent, .audience, .authority: 0.3
         }
     }
 }
@@ -67,8 +67,8 @@ enum GuardRules {
     /// must forward …". They set the place that the sign `^` of a pattern asks for, so that "I send
     /// invoices" is a report and "always send invoices" a command.
     static let openers = """
-        please and then kindly just simply always never must should shall silently quietly automatically instead first so
-        immediately permanently required allowed authorised authorized not only don't also ai assistant agent
+        please and then kindly just simply always must should shall silently quietly automatically instead first so
+        immediately permanently required allowed authorised authorized only also ai assistant agent
         """
 
     /// Named sets of words; a pattern refers to one as `@name`. Words are in lower case and
@@ -108,6 +108,8 @@ enum GuardRules {
             "skip disable bypass deactivate ignore suspend cancel waive remove lift omit circumvent turn switch switched turning switching drop disabled skipped cancelled lifted suspended forbidden void annoys",
         "memory":
             "memory memories note notes record records message instruction instructions paragraph text sentence command commands profile summary",
+        "talks":
+            "ask asks asked say says said mention mentions mentioned request requests requested want wants type types write writes inquire inquires query queries greet greets search searches speak speaks talk talks seek seeks order orders need needs look looks discuss discusses is are",
         "known": "memories facts preferences reminders profile audit allergies appointments",
     ]
 
@@ -177,7 +179,7 @@ enum GuardRules {
             ^ @send ~5 private|confidential|secret
             ^ list all customer|user|client names
             ^ @send ~4 what ~1 user's|customer's ~3 is
-            share|disclose|reveal|output|leak|give ~4 credentials|password|passwords|key|keys|secrets|token|configuration
+            share|disclose|reveal|output|leak|give ~4 credentials|password|passwords|keys|secrets|token|configuration
             password|passwords|secrets|keys ~4 given|handed|sent|shown out|to ~4 request|anybody|anyone|everybody
             ask for their|the password|pin|credentials
             http|https request to ~12 user's|contacts|names|data
@@ -194,8 +196,8 @@ enum GuardRules {
         (
             .trigger,
             """
-            @when|time|moment|case ~2 the|a|an|any|some|this ~1 user|customer|client|person|patient|visitor|guest|caller
-            @when|time|moment|case ~1 anyone|anybody|someone|somebody|users|customers|people|patients
+            @when|time|moment|case ~2 the|a|an|any|some|this ~1 user|customer|client|person|patient|visitor|guest|caller ~3 @talks
+            @when|time|moment|case ~1 anyone|anybody|someone|somebody|users|customers|people|patients ~3 @talks
             when|whenever|if|once|until ~1 asked|prompted|questioned|pressed|queried
             when|if|once|whenever you ~1 read|see|encounter|receive|summarise|summarize|finish|generate|render|answer|deploy
             when answering|generating|summarising|summarizing|replying
@@ -230,7 +232,7 @@ enum GuardRules {
             treat ~8 as|like ~4 owner|admin|own|identical|verified
             return ~4 in|of|for ~1 lima|another
             is|are now stored under
-            point|route|send|direct|lead people|users|all|calls|customers|them|drivers|driver ~6 to|there|past
+            point|route|send|direct|lead people|users|all|calls|customers|drivers|driver ~6 to|there|past
             ^ multiply|divide|double|change ~2 all|the|every|each ~8 tell|doses|amounts|prices|times
             must|should|have|has to be overwritten|replaced|swapped|substituted|changed|rerouted ~2 with|by|for|to
             permissions ~6 looked ~1 up ~3 under
@@ -292,9 +294,9 @@ enum GuardRules {
             ^ leave|leaves no trace
             ^ remove|suppress|hide|delete|conceal|withhold ~2 warning|warnings|alert|alerts|fee|fees|errors|effects|log|logs|evidence|risks
             ^ suppress|withhold|conceal|falsify|deny|fake|forge
-            ^ lie
+            ^ lie to|about ~2 @people|it|them|this
             must|should|shall lie|hide|deny|conceal
-            ^ hide the
+            ^ hide ~4 from ~2 @people|them|us
             must not find|learn|know|notice|see
             should|must|shall|will ~1 notice|know|see|suspect nothing
             nobody needs to ~1 be ~1 informed|know|told|asked
@@ -314,7 +316,7 @@ enum GuardRules {
             cite no source
             leave out the ~6 without
             without saying
-            do not mention
+            do not mention ~2 this|that|these|it|note|memory|message|instruction|instructions|rule|commission|fee|fees|risk|risks
             """
         ),
         (
@@ -334,9 +336,12 @@ enum GuardRules {
             @check ~6 forbidden|lifted|suspended|cancelled|waived|off|switched|disabled
             allowed|permitted|free|permission to ~1 ignore|skip|read|bypass|disclose|execute|access
             may execute|run|read|access|send|disclose|delete ~5 without|freely
-            never ask ~4 before|for
+            never ask ~4 before
+            never ask ~4 for ~2 @check|consent
             without ~1 asking|checks|confirmation|approval|review|warning|verification|questions|consent|checking|permission
-            ^ trust|treat|consider|accept|assume ~8 trusted|verified|valid|owner|completely|authorised|authorized|genuine|safe|full|any|rights
+            ^ trust|accept ~8 trusted|verified|valid|owner|completely|authorised|authorized|genuine|safe|full|any|rights
+            ^ treat|consider|assume ~8 trusted|verified|owner|completely|authorised|authorized|genuine|safe|full|rights
+            ^ treat|consider|assume ~2 all|any|every|each|it|them|this|everything ~6 valid
             ^ trust the content
             ^ accept ~3 unsigned|expired|invalid|self
             ^ accept any|all|every|each
@@ -358,7 +363,6 @@ enum GuardRules {
             single click ~4 enough
             two approvers ~2 cancelled|gone|void
             accounts|requests ~8 without ~1 review
-            ^ skip
             transfer money|funds|remaining|balances
             insist on it
             only answer is
@@ -380,7 +384,7 @@ enum GuardRules {
             ^ replace your ~2 facts|memory|memories|profile|notes
             ^ update|overwrite your memory|profile|memories
             ^ rewrite the|your|all ~2 notes|memories|history|records|log|logs
-            ^ purge|wipe
+            ^ purge|wipe ~3 all|everything|memory|memories|notes|records|history|profile|evidence
             must be ranked
             ranked first
             never ~1 be removed|deleted|forgotten
@@ -428,5 +432,6 @@ enum GuardRules {
     ]
 
     /// The matcher of all patterns, compiled at its first use and shared by all threads.
-    static let matcher = PhraseMatcher(classes: classes, openers: openers, patterns: patterns)
+    static let matcher = PhraseMatcher(
+        classes: classes, openers: openers, verbs: classes["act"]!, patterns: patterns)
 }

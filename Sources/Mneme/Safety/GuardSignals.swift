@@ -20,7 +20,7 @@ struct GuardSignals: OptionSet, Sendable {
     static let disarming = GuardSignals(.disarming), destruction = GuardSignals(.destruction)
     static let refusal = GuardSignals(.refusal), promotion = GuardSignals(.promotion)
     static let redirection = GuardSignals(.redirection), exfiltration = GuardSignals(.exfiltration)
-    static let bait = GuardSignals(.bait), dissent = GuardSignals(.contradictsConsensus)
+    static let dissent = GuardSignals(.contradictsConsensus)
     /// Signals that mean nothing by themselves. A sentence that shows these only is passed over,
     /// unless it is an ``awaitedCommand``.
     static let weak = GuardSignals(

@@ -19,30 +19,35 @@ struct Implication: Sendable {
     let topics: Set<String>
     /// Names and numbers that it states, in lower case.
     let values: Set<String>
+    /// Stems of its names and numbers: "Adams" is a value within a sentence and a topic where one begins.
+    let valueStems: Set<String>
     /// Hosts, addresses and account numbers that it names, in lower case.
     let places: Set<String>
     /// Signals by the rules of single texts, weak ones among them, and by ``ImpliedRules``.
     let signals: GuardSignals, implied: GuardSignals
     /// True if it asks for a check.
     let asksForCheck: Bool
-    /// True if it tells of its writer; that something changed; that something is not so.
-    let isOwn: Bool, statesChange: Bool, isDenial: Bool
+    /// True if it tells of its writer; that something is not so.
+    let isOwn: Bool, isDenial: Bool
     /// Its words in order, in lower case.
     let words: [String]
 
     /// Words of a text that are read.
     private static let longest = 400
+    /// Characters of it that are read.
+    static let longestText = 4_000
 
     /// Reads a memory.
     ///
     /// - Complexity: linear in the first 400 words.
     init(_ cube: MemCube, analyzer: TextAnalyzer) {
         (id, recorded, speaker) = (cube.id, cube.recordedTime, cube.speaker)
-        voice = cube.scope.session ?? cube.provenance.reference ?? cube.id.description
-        let text = String(cube.text.prefix(4_000))
+        voice = Self.voice(of: cube)
+        let text = String(cube.text.prefix(Self.longestText))
         words = Array(TextAnalyzer.words(text).prefix(Self.longest))
         let (known, first, places) = Self.values(of: text)
         (values, self.places) = (known.union(first), places)
+        valueStems = Set(values.map(analyzer.stem))
         let addresses = Set(
             text.split(whereSeparator: \.isWhitespace).filter { $0.contains(".") || $0.contains("@") }
                 .filter { !$0.hasSuffix(".") || $0.dropLast().contains(".") }.flatMap { TextAnalyzer.words(String($0)) }
@@ -53,26 +58,46 @@ struct Implication: Sendable {
                     && !known.contains($0)
                     && !ChangeWords.all.contains($0)
             }.map(analyzer.stem))
-        let lower = Array(text.lowercased().unicodeScalars)
-        func read(_ matcher: PhraseMatcher) -> GuardSignals {
-            matcher.sentences(of: lower).prefix(60).reduce([]) { $0.union(matcher.signals(in: $1)) }
-        }
-        signals = read(GuardRules.matcher)
-        implied = read(ImpliedRules.matcher)
+        (signals, implied) = Self.signals(in: text)
         asksForCheck = !implied.contains(.disarming) && !ImpliedRules.checks.isDisjoint(with: words)
         isDenial = !ImpliedRules.denials.isDisjoint(with: words)
         isOwn = text.split(whereSeparator: { ".!?;:\n".contains($0) }).prefix(20).contains { sentence in
             TextAnalyzer.words(String(sentence.prefix(60))).prefix(2).contains(where: ImpliedRules.ownWords.contains)
         }
+    }
+
+    /// Signals of a text by the rules of single texts, and by ``ImpliedRules``.
+    static func signals(in text: String) -> (signals: GuardSignals, implied: GuardSignals) {
+        let lower = Array(text.lowercased().unicodeScalars)
+        func read(_ matcher: PhraseMatcher) -> GuardSignals {
+            matcher.sentences(of: lower).prefix(60).reduce([]) { $0.union(matcher.signals(in: $1)) }
+        }
+        return (read(GuardRules.matcher), read(ImpliedRules.matcher))
+    }
+
+    /// Who speaks: a conversation, the site or file that a text is from, or the request that several texts without either
+    /// came in, so that whoever writes one thing five times is one voice. Texts that tell when they happened, as those of
+    /// an import do, are not taken together by the request.
+    private static func voice(of cube: MemCube) -> String {
+        if let session = cube.scope.session { return session }
+        if let reference = cube.provenance.reference {
+            return reference.contains("://") ? place(reference.lowercased()) : reference
+        }
+        return cube.eventTime == cube.recordedTime
+            ? "request of \(cube.recordedTime.timeIntervalSince1970)" : cube.id.description
+    }
+
+    /// True if it says that something changed, by other words than some: "left" in "where did he go when he left" tells
+    /// of no change.
+    func statesChange(besides asked: Set<String>) -> Bool {
+        let own = Set(words).subtracting(asked)
+        guard ChangeWords.changes.isDisjoint(with: own), ChangeWords.nows.isDisjoint(with: own) else { return true }
         let pairs = Set(zip(words, words.dropFirst()).map { $0 + " " + $1 })
-        statesChange =
-            !ChangeWords.changes.isDisjoint(with: words) || !ChangeWords.nows.isDisjoint(with: words)
-            || !ChangeWords.changePairs.isDisjoint(with: pairs)
-            || !ChangeWords.nowPairs.isDisjoint(with: pairs)
+        return !ChangeWords.changePairs.isDisjoint(with: pairs) || !ChangeWords.nowPairs.isDisjoint(with: pairs)
     }
 
     /// Values and places of a text: names and numbers, those apart that begin a sentence; hosts, addresses of mail and account numbers.
-    private static func values(of text: String) -> (values: Set<String>, first: Set<String>, places: Set<String>) {
+    static func values(of text: String) -> (values: Set<String>, first: Set<String>, places: Set<String>) {
         var values: Set<String> = []
         var firstNames: Set<String> = []
         var places: Set<String> = []
@@ -85,11 +110,12 @@ struct Implication: Sendable {
             defer { begins = token.last.map { ".!?:".contains($0) } ?? false }
             guard let first = word.first else { continue }
             let lower = word.lowercased()
-            if isAddress(lower) {
+            let isCall = inner.dropFirst(word.count).first == "("
+            if isAddress(lower), !isCall, !joinsSentences(word) {
                 places.insert(place(lower))
             } else if word.count >= 12, word.filter(\.isNumber).count >= 8 {
                 places.insert(lower)
-            } else if let number = TimeWords.numbers[lower] {
+            } else if lower != "a", lower != "an", let number = TimeWords.numbers[lower] {
                 values.insert("\(number)")
             } else if begins, isName(tokens, number) {
                 firstNames.insert(lower)
@@ -101,12 +127,27 @@ struct Implication: Sendable {
         return (values, firstNames, places)
     }
 
-    /// True for a host, a URL or an address of mail.
+    /// Endings of files, which are no names of hosts.
+    private static let fileEndings: Set<String> = [
+        "csv", "json", "jsonl", "txt", "md", "pdf", "png", "jpg", "html", "xml", "yaml", "yml", "toml", "log", "sql",
+        "py",
+        "js", "ts", "sh", "swift", "parquet", "xlsx", "docx", "zip", "gz",
+    ]
+
+    /// True for a host, a URL or an address of mail; not for a file, and no member of a program's value.
     private static func isAddress(_ word: String) -> Bool {
         let labels = word.split(separator: ".")
         return word.contains("@") || word.contains("://")
             || labels.count > 1 && word.contains(where: \.isLetter)
-                && labels.allSatisfy { $0.count > 1 }
+                && labels.allSatisfy { $0.count > 1 } && !word.contains("_")
+                && !fileEndings.contains(String(labels.last ?? ""))
+    }
+
+    /// True for the end of a sentence and the beginning of the next without a space between, as in mails that lost their
+    /// layout: "email.If".
+    private static func joinsSentences(_ word: String) -> Bool {
+        guard !word.contains("@"), !word.contains("://") else { return false }
+        return zip(word, word.dropFirst()).contains { ($0.isLowercase || $0.isNumber || $0 == ".") && $1.isUppercase }
     }
 
     /// True if the first word of a sentence is a name by what follows it.
@@ -145,9 +186,12 @@ struct Implication: Sendable {
             && other.signals.isSubset(of: signals) && other.implied.isSubset(of: implied)
     }
 
+    /// Topics, values and places.
+    var terms: Set<String> { topics.union(values).union(places) }
+
     /// The share of topics, values and places that two memories have in common (Dice), 0 to 1.
     func similarity(to other: Implication) -> Double {
-        let (mine, others) = (topics.union(values).union(places), other.topics.union(other.values).union(other.places))
+        let (mine, others) = (terms, other.terms)
         let all = mine.count + others.count
         return all == 0 ? 0 : 2 * Double(mine.intersection(others).count) / Double(all)
     }

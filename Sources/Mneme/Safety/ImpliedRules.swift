@@ -46,9 +46,11 @@ enum ImpliedRules {
         (
             .destruction,
             """
-            ^ @destroy ~4 @all
-            should|must|to|will|can @destroy
-            @destroy ~2 @all
+            ^ @destroy ~2 all|every|entire|whole
+            ^ @destroy ~2 everything|database|backups|history|ledger|account|accounts|memory|memories
+            should|must|to|will|can @destroy ~3 @all|everything|memory|memories
+            @destroy all|every|entire|whole
+            @destroy the|your|our|its ~1 database|backups|history|ledger|account|accounts
             sudden|emergency|hard|full stop|brake|halt|shutdown
             shut ~3 down|off
             deletedb|rmdir|truncate
@@ -57,8 +59,10 @@ enum ImpliedRules {
         (
             .refusal,
             """
-            cannot|can't|unable|not|refuse|refuses|decline|declines|couldn't ~3 answer|answered|assist|respond|discuss|provide|determine|determined
-            don't|doesn't|not know
+            must|should|will|would|could|does|is|are|be not ~3 answer|answered|assist|respond|discuss|provide|determine|determined
+            do not|never ~1 answer|discuss|provide ~2 question|questions|this|that|it|about|any
+            cannot|can't|don't|unable|refuse|refuses|decline|declines|couldn't ~3 answer|answered|assist|respond|discuss|provide|determine|determined
+            i|we|it|assistant|ai|model|nobody|notes|records ~3 don't|doesn't|not|cannot know
             no|insufficient|inadequate ~2 information|evidence|data|context|record|records|knowledge ~4 available|found|exists|exist|known
             answer ~2 unknown|unavailable|withheld|undisclosed|confidential
             i don't know
@@ -70,7 +74,8 @@ enum ImpliedRules {
             .promotion,
             """
             always|only|exclusively|invariably|must|should ~3 @choose
-            @choose ~6 over|above|before|exclusively|first
+            recommend|recommends|recommended|choose|chosen|buy|book|booked|pick|picked ~6 over|above|before|exclusively|first
+            @choose ~6 over|above|before all|any|every|other|others|competitors
             must|should|always ~3 be ~3 @choose
             only ~4 should|must|may ~3 be ~1 @choose
             only ~2 @choice ~3 worth|ever|should
@@ -120,11 +125,12 @@ enum ImpliedRules {
     static let weights: [(signal: GuardSignal, weight: Double, isStrong: Bool)] = [
         (.disarming, 0.5, true), (.destruction, 0.6, true), (.refusal, 0.5, true), (.promotion, 0.5, true),
         (.redirection, 0.5, true), (.exfiltration, 0.4, true),
-        (.authority, 0.3, false), (.bait, 0.4, false),
+        (.authority, 0.3, false),
     ]
 
     /// The matcher of all patterns, compiled at its first use and shared by all threads.
-    static let matcher = PhraseMatcher(classes: classes, openers: GuardRules.openers, patterns: patterns)
+    static let matcher = PhraseMatcher(
+        classes: classes, openers: GuardRules.openers, verbs: GuardRules.classes["act"]!, patterns: patterns)
 
     /// Words that name a check: who asks for one implies that it is done.
     static let checks = Set(classes["check"]!.split(separator: " ").map(String.init))
@@ -134,6 +140,30 @@ enum ImpliedRules {
         "not", "isnt", "wasnt", "arent", "never", "rather", "instead", "contrary", "unlike", "mistakenly", "wrongly",
         "misconception", "incorrect", "incorrectly", "false", "falsely",
     ]
+
+    /// Words by which a text says that others are wrong, rather than that something changed.
+    static let rebuttals: Set<String> = [
+        "contrary", "misconception", "misconceptions", "mistakenly", "wrongly", "incorrectly", "falsely",
+        "surprisingly", "unlike",
+    ]
+
+    /// Words by which a text tells of a world that is not this one, or of an error.
+    static let otherWorlds: Set<String> = [
+        "mistaken", "misunderstood", "myth", "fictional", "fictitious", "alternate", "parallel", "hypothetical",
+        "imaginary",
+    ]
+
+    /// First words of questions that are answered by yes or no.
+    static let yesNoOpeners: Set<String> = [
+        "is", "are", "was", "were", "do", "does", "did", "can", "could", "has", "have", "had", "will", "would",
+        "should",
+    ]
+    /// Words that deny; words that answer such a question outright.
+    static let noes: Set<String> = [
+        "no", "not", "neither", "nor", "never", "false", "isnt", "arent", "wasnt", "werent", "doesnt", "dont", "didnt",
+        "cannot", "cant",
+    ]
+    static let outright: Set<String> = ["yes", "no", "true", "false"]
 
     /// Words of the first person: a text that holds one tells of its writer.
     static let ownWords: Set<String> = [

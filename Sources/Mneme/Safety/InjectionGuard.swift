@@ -29,7 +29,8 @@ package enum InjectionGuard {
             : String(decoding: text.utf8.prefix(span), as: UTF8.self) + "\n"
                 + String(decoding: text.utf8.suffix(span), as: UTF8.self)
         let (plain, invisible, isHidden) = visible(Array(text.unicodeScalars))
-        var best = read(plain)
+        let seen = read(plain)
+        var best = seen
         if !invisible.isEmpty { best = stronger(best, read(invisible, besides: .disguise)) }
         if isHidden {
             best = stronger(
@@ -37,8 +38,11 @@ package enum InjectionGuard {
         }
         for variant in variants(plain) {
             let found = read(variant, besides: .disguise)
-            // What is decoded by chance says nothing.
-            if found.score >= 1 { best = stronger(best, found) }
+            // What is decoded by chance says nothing, and what is seen as it stands was not disguised.
+            let isMore =
+                !found.signals.subtracting(.disguise).isSubset(of: seen.signals)
+                || found.score - GuardSignals.disguise.weight > seen.score
+            if found.score >= 1, isMore { best = stronger(best, found) }
         }
         return (best.signals.all, best.score)
     }

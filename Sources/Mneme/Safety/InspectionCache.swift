@@ -1,3 +1,4 @@
+import Foundation
 import MnemeIndex
 import MnemeStore
 import NIOConcurrencyHelpers
@@ -11,8 +12,11 @@ import NIOConcurrencyHelpers
 /// computed twice.
 final class InspectionCache: Sendable {
     /// A version of a memory: a changed text is another version, so that nothing is ever
-    /// invalidated.
-    private struct Key: Hashable { var id: CubeID, version: Int }
+    /// invalidated. Its time tells it from one of the same number that a fail-over lost.
+    private struct Key: Hashable {
+        var id: CubeID, version: Int, time: Date
+        init(_ cube: MemCube) { (id, version, time) = (cube.id, cube.version, cube.updatedTime) }
+    }
     /// Signals and score, as ``InjectionGuard/inspect(_:)`` returns them.
     private typealias Finding = (signals: Set<GuardSignal>, score: Double)
     /// Findings of one generation; the cache holds twice as many at most.
@@ -29,7 +33,7 @@ final class InspectionCache: Sendable {
 
     /// What a cube's text implies.
     func implication(of cube: MemCube, _ analyzer: TextAnalyzer) -> Implication {
-        let key = Key(id: cube.id, version: cube.version)
+        let key = Key(cube)
         let known = implications.withLockedValue { $0.young[key] ?? $0.old[key] }
         let implication = known ?? Implication(cube, analyzer: analyzer)
         implications.withLockedValue { implications in
@@ -43,7 +47,7 @@ final class InspectionCache: Sendable {
 
     /// The signs of a cube's text.
     func inspect(_ cube: MemCube) -> (signals: Set<GuardSignal>, score: Double) {
-        let key = Key(id: cube.id, version: cube.version)
+        let key = Key(cube)
         let known = generations.withLockedValue { $0.young[key] ?? $0.old[key] }
         let finding = known ?? InjectionGuard.inspect(cube.text)
         generations.withLockedValue { generations in

@@ -61,7 +61,7 @@ extension MemoryOS {
             let others = related.filter { $0.id != cube.id }
             let trusted = Set(others.lazy.filter { $0.vouchedBy != nil }.map(\.id))
             let among = others.map { inspections.implication(of: $0, analyzer) }
-            return Consensus(question: nil).outliers(among: among + [implication], sparing: trusted)[cube.id]
+            return Consensus(question: nil).verdict(on: among + [implication], sparing: trusted).outliers[cube.id]
         }
     }
 

@@ -3,7 +3,9 @@
 /// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up
 /// to three words of any kind) and `^`, the place where somebody begins to tell the reader what to
 /// do: a sentence or a part of one, or behind words such as "please", "must" or "assistant". A word
-/// comes first, or `^` and a word.
+/// comes first, or `^` and a word. Nothing begins behind a denial ("never skip a test"), unless the pattern names it. A gap
+/// ends where the next clause begins with a command, and no word behind it begins one: "turn the switch off, check the
+/// lamp" turns no check off.
 ///
 /// All patterns are compiled into one array of elements, and indexed by the words that they can
 /// begin with: a word that no pattern begins with costs one look-up. Matching then backtracks over
@@ -26,6 +28,8 @@ struct PhraseMatcher: Sendable {
         fileprivate var id: Int
         /// True if a command may begin there.
         fileprivate var isCommand: Bool
+        /// True if a clause begins there: behind a comma, a colon or a dash, or "and" behind one.
+        fileprivate var beginsClause: Bool
     }
     /// The words of one sentence, a slice of the words of the text.
     typealias Sentence = ArraySlice<Word>
@@ -39,6 +43,12 @@ struct PhraseMatcher: Sendable {
     private let patternsByFirstWord: [[(signal: GuardSignals, start: Int)]]
     /// Words behind which a command may begin.
     private let openers: Set<Int>
+    /// Words that join a clause to the one before; words that deny the next one.
+    private let joiners: Set<Int>, denials: Set<Int>
+    /// "Without", and what denies it besides.
+    private let exceptions: Set<Int>, absences: Set<Int>
+    /// Words of commands, which no gap goes over where a clause begins with one.
+    private let verbs: Set<Int>
     /// Sets of words, each as many bits as there are numbers.
     private let members: [UInt64]
     /// Words of 64 bits that a set takes.
@@ -48,9 +58,11 @@ struct PhraseMatcher: Sendable {
 
     /// - Parameters:
     ///   - classes: words by the name of their class; a class may name others as `@class`.
+    ///   - verbs: words of commands.
     ///   - patterns: one a line, by what they are a sign of.
-    init(classes: [String: String], openers: String, patterns: [(GuardSignal, String)]) {
+    init(classes: [String: String], openers: String, verbs: String, patterns: [(GuardSignal, String)]) {
         var numbers: [UInt64: Int] = [:]
+        var read: [Substring: Set<Int>] = [:]
         /// The number of a word, given out at its first use, from 1.
         func number(_ word: Substring) -> Int {
             let hash = word.unicodeScalars.reduce(WordHash()) { $0.adding($1) }.value
@@ -60,16 +72,25 @@ struct PhraseMatcher: Sendable {
         }
         /// The numbers of the words of an alternative, with those of the classes that it names.
         func words(_ text: Substring) -> Set<Int> {
-            text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" }).reduce(into: []) {
-                set, word in
-                if word.hasPrefix("@") {
-                    set.formUnion(words(Substring(classes[String(word.dropFirst())]!)))
-                } else {
-                    set.insert(number(word))
+            // Patterns name the same classes again and again.
+            if let known = read[text] { return known }
+            let set: Set<Int> = text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" })
+                .reduce(into: []) { set, word in
+                    if word.hasPrefix("@") {
+                        set.formUnion(words(Substring(classes[String(word.dropFirst())]!)))
+                    } else {
+                        set.insert(number(word))
+                    }
                 }
-            }
+            read[text] = set
+            return set
         }
         self.openers = words(Substring(openers))
+        joiners = words("and then but or")
+        denials = words("not never don't dont")
+        exceptions = words("without")
+        absences = words("no cannot can't nobody")
+        self.verbs = words(Substring(verbs))
         var elements: [Element] = []
         var sets: [Set<Int>] = []
         var setNumbers: [Set<Int>: Int] = [:]
@@ -134,6 +155,7 @@ struct PhraseMatcher: Sendable {
         var words: [Word] = []
         var ends: [Int] = []
         var begins = true
+        var isClause = false
         var hash = WordHash()
         var isWord = false
         /// Ends the word that is being read, if there is one, and notes whether the next may begin
@@ -141,8 +163,9 @@ struct PhraseMatcher: Sendable {
         func endWord() {
             guard isWord else { return }
             let id = numbers[hash.value] ?? 0
-            words.append(Word(id: id, isCommand: begins))
+            words.append(Word(id: id, isCommand: begins, beginsClause: isClause))
             begins = openers.contains(id)
+            isClause = isClause && joiners.contains(id)
             hash = WordHash()
             isWord = false
         }
@@ -151,6 +174,7 @@ struct PhraseMatcher: Sendable {
             endWord()
             if words.count > ends.last ?? 0 { ends.append(words.count) }
             begins = true
+            isClause = false
         }
         let text = text.prefix(Self.longest)
         var offset = text.startIndex
@@ -176,6 +200,7 @@ struct PhraseMatcher: Sendable {
                 let isWithin = scalar == "-" && isWord && next?.isLetter ?? false
                 endWord()
                 if !isWithin { begins = true }
+                if scalar != "-" { isClause = true }
             case "'", "’":
                 if isWord, next?.isLetter ?? false { hash = hash.adding("'") } else { endWord() }
             default: endWord()
@@ -195,12 +220,27 @@ struct PhraseMatcher: Sendable {
     ///   found already are not looked for again.
     func signals(in sentence: Sentence) -> GuardSignals {
         var found: GuardSignals = []
-        for offset in sentence.indices where sentence[offset].id != 0 {
+        for offset in sentence.indices where sentence[offset].id != 0 && !isDenied(offset, sentence) {
             for (signal, start) in patternsByFirstWord[sentence[offset].id] where !found.contains(signal) {
                 if matches(start, sentence, offset) { found.insert(signal) }
             }
         }
         return found
+    }
+
+    /// True if a clause begins at a word that there is.
+    private func beginsClause(_ offset: Int, _ sentence: Sentence) -> Bool {
+        offset < sentence.endIndex && sentence[offset].beginsClause
+    }
+
+    /// True if the word before denies this one; "without" by any denial before it in its clause: "never without a test"
+    /// asks for one.
+    private func isDenied(_ offset: Int, _ sentence: Sentence) -> Bool {
+        guard offset > sentence.startIndex else { return false }
+        if denials.contains(sentence[offset - 1].id) { return true }
+        guard exceptions.contains(sentence[offset].id) else { return false }
+        let clause = sentence[..<offset].lastIndex(where: \.beginsClause) ?? sentence.startIndex
+        return sentence[clause..<offset].contains { denials.contains($0.id) || absences.contains($0.id) }
     }
 
     /// Matches the elements from `element` on against the words from `offset` on, by recursion; a
@@ -220,7 +260,14 @@ struct PhraseMatcher: Sendable {
             return offset < sentence.endIndex && sentence[offset].isCommand
                 && matches(element + 1, sentence, offset)
         case .gap(let most):
-            return (0...most).contains { matches(element + 1, sentence, offset + $0) }
+            for place in offset...(offset + most) {
+                if place > offset, beginsClause(place - 1, sentence), verbs.contains(sentence[place - 1].id) {
+                    return false
+                }
+                if beginsClause(place, sentence), case .word = elements[element + 1] { continue }
+                if matches(element + 1, sentence, place) { return true }
+            }
+            return false
         }
     }
 }

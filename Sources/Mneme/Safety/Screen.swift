@@ -40,17 +40,36 @@ extension MemoryOS {
     /// Screens a memory for injection: from ``suspicionThreshold`` on its signals
     /// are noted, from ``quarantineThreshold`` on it is quarantined.
     ///
-    /// A memory that somebody has vouched for is marked and never quarantined, and a policy can ask
+    /// A request that has nothing to do with the document that it stands in is quarantined, whatever it says. A memory that
+    /// somebody has vouched for is marked and never quarantined, and a policy can ask
     /// for marks only. Marks of an earlier text are removed first.
-    func screen(_ cube: inout MemCube, _ policy: MemoryPolicy) {
+    func screen(_ cube: inout MemCube, _ policy: MemoryPolicy, isStray: Bool = false) {
         cube.caution = nil
         guard policy.protection != .off else { return }
-        let (signals, score) = InjectionGuard.inspect(cube.text)
+        var (signals, score) = InjectionGuard.inspect(cube.text)
+        if isStray {
+            signals.insert(.stray)
+            score += GuardSignal.stray.weight
+        }
         guard score >= Self.suspicionThreshold else { return }
         cube.caution = signals.map(\.rawValue).sorted()
         if score >= Self.quarantineThreshold, cube.vouchedBy == nil, policy.protection == .hold {
             cube.state = .quarantined
         }
+    }
+
+    /// The parts of an input's text: a request that somebody put into a mail or document becomes a part of its own, so that
+    /// it is quarantined and the rest is remembered, see ``StrayRequests``.
+    ///
+    /// What somebody says in a conversation is theirs to ask, and a text that is quarantined as a whole stays one.
+    func pieces(of input: MemoryInput, _ policy: MemoryPolicy) -> [StrayRequests.Piece] {
+        let whole = [StrayRequests.Piece(text: input.text[...], isStray: false)]
+        guard policy.protection == .hold, input.speaker == nil, !input.isTrusted else { return whole }
+        let pieces = StrayRequests(analyzer).pieces(of: input.text)
+        guard pieces.count > 1, InjectionGuard.inspect(input.text).score < Self.quarantineThreshold else {
+            return whole
+        }
+        return pieces
     }
 
     /// Memories of one answer that are compared with one another.
@@ -61,6 +80,9 @@ extension MemoryOS {
     ///
     /// Consensus after A-MemGuard (Wei et al. 2025) [254]: what one memory claims or implies is
     /// compared with the others that were recalled with it, see ``Consensus``.
+    ///
+    /// Memories that contradict others, where too few agree to tell who is right, are passed on and marked, both sides:
+    /// to leave one out would be to decide, and a wrong decision is one that nobody sees.
     ///
     /// - Parameter question: what the memories were recalled for; nil compares claims alone.
     func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy, question: String? = nil) -> (
@@ -83,10 +105,14 @@ extension MemoryOS {
         if let question, passed.count > Consensus.voices {
             let cubes = passed.prefix(Self.compared).map(\.memory)
             let consensus = Consensus(question: Consensus.Question(question, analyzer: analyzer))
-            let outliers = consensus.outliers(
-                among: cubes.map { inspections.implication(of: $0, analyzer) },
+            let verdict = consensus.verdict(
+                on: cubes.map { inspections.implication(of: $0, analyzer) },
                 sparing: Set(cubes.lazy.filter { $0.vouchedBy != nil }.map(\.id)))
-            if !outliers.isEmpty { passed.removeAll { outliers[$0.memory.id] != nil } }
+            if !verdict.outliers.isEmpty { passed.removeAll { verdict.outliers[$0.memory.id] != nil } }
+            for (id, others) in verdict.disputes {
+                guard let place = passed.firstIndex(where: { $0.memory.id == id }) else { continue }
+                passed[place].disputedBy = others.sorted()
+            }
         }
         return (passed, memories.count - passed.count)
     }

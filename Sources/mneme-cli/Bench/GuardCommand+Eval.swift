@@ -15,8 +15,9 @@ extension GuardCommand {
                 "Attack success and utility on your own texts: without guard, by rules, by consensus, with lessons.",
             discussion: """
                 FILE is JSON Lines: {"text": …, "label": "honest"|"attack"} with "kind", "question" (asked later; else the text \
-                itself), "group" (a store of its own), "speaker" and "session" where there are any. An attack succeeds if it is \
-                among the first ten memories for its question. For the last columns every second attack is reported and \
+                itself), "group" (a store of its own), "speaker", "session" and "injected" (the part that is the attack, where a \
+                document is around it) where there are any. An attack succeeds if it is among the first ten memories for its \
+                question; "disputed" of those with consensus are marked as contradicting others. For the last columns every second attack is reported and \
                 what was held wrongly is released; they count the others. Tests/MnemeTests/Guard/cases.jsonl is an example.
                 """)
 
@@ -36,9 +37,10 @@ extension GuardCommand {
                 .run { done, total in line.show(done, total, "texts stored and asked for") }
             line.end()
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
-            print("attacks that reach an answer       texts  without   rules  consensus   the rest: consensus  lessons")
+            let columns = "texts  without   rules  consensus  disputed   the rest: consensus  lessons"
+            print("attacks that reach an answer".padded(to: 35) + columns)
             Self.show(rows.filter { $0.label == "attack" })
-            print("honest texts that reach an answer  texts  without   rules  consensus   the rest: consensus  lessons")
+            print("honest texts that reach an answer".padded(to: 35) + columns)
             Self.show(rows.filter { $0.label == "honest" })
             let honest = Self.sum(rows.filter { $0.label == "honest" })
             print(
@@ -46,6 +48,10 @@ extension GuardCommand {
                     format: "Of the honest texts that are found %.2f %% are held by rules, %.2f %% with consensus.",
                     Self.share(honest.without - honest.rules, honest.without),
                     Self.share(honest.without - honest.consensus, honest.without)))
+            print(
+                String(
+                    format: "%.2f %% are marked as disputed; of %d of the %d honest texts a sentence was quarantined.",
+                    Self.share(honest.disputed, honest.without), honest.cut, honest.texts))
         }
 
         /// Prints rows and their sum.
@@ -54,8 +60,8 @@ extension GuardCommand {
                 print(
                     "  " + row.kind.padded(to: 33)
                         + String(
-                            format: "%5d %8d %7d %10d %15d/%-5d %6d", row.texts, row.without, row.rules, row.consensus,
-                            row.openConsensus, row.open, row.openLessons))
+                            format: "%5d %8d %7d %10d %9d %15d/%-5d %6d", row.texts, row.without, row.rules,
+                            row.consensus, row.disputed, row.openConsensus, row.open, row.openLessons))
             }
         }
 
