@@ -12,8 +12,10 @@ public struct KVBenchmark: Sendable {
         public var from: String
         /// From the request to the first token; the median.
         public var milliseconds: Double
-        /// Tokens that were restored.
-        public var restored: Int
+        /// Tokens that were restored, and new ones behind them.
+        public var restored: Int, following: Int
+        /// Whether the new ones were computed while layers came; nil where there is nothing to wait for.
+        public var byLayers: Bool?
     }
 
     /// The measurements.
@@ -34,12 +36,14 @@ public struct KVBenchmark: Sendable {
     ///   - tokens: of the prompt, 2,000 at least.
     ///   - repetitions: of each way; the median counts.
     ///   - folder: for files; emptied.
+    ///   - following: new tokens that are asked behind the prompt, with and without computing them while
+    ///     layers of it come; 0 leaves that out.
     ///   - remote: a server to measure, too.
     ///   - progress: called with the way that is measured.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
     public static func run(
         _ model: LanguageModel, tokens: Int, repetitions: Int, folder: String,
-        remote: (any KVTier)? = nil,
+        following: Int = 256, remote: (any KVTier)? = nil,
         progress: (String) -> Void
     )
         async throws -> Report
@@ -64,7 +68,36 @@ public struct KVBenchmark: Sendable {
                 restored = usage.cachedTokens
             }
             rows.append(
-                Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored))
+                Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored, following: 0))
+        }
+        var asked = 0
+        /// Measures the first token of new tokens behind the prompt, other ones each time; with and
+        /// without layers in turn, so that both meet the same.
+        func measureFollowing(_ name: String, _ prepare: (Engine.Limits) throws -> Engine) async throws {
+            guard following > 0 else { return }
+            progress("\(name), \(following) tokens behind")
+            var times: [Bool: [Double]] = [:]
+            var restored = 0
+            for _ in 0..<repetitions {
+                for byLayers in [false, true] {
+                    var limits = Engine.Limits()
+                    limits.loadsByLayers = byLayers
+                    let engine = try prepare(limits)
+                    defer { engine.close() }
+                    asked += 1
+                    let usage = try await first(
+                        engine, prompt + (0..<following).map { Int32(($0 * 31 + asked * 977) % (size - 1000) + 500) })
+                    times[byLayers, default: []].append(usage.firstToken * 1000)
+                    restored = usage.cachedTokens
+                }
+            }
+            for byLayers in [false, true] {
+                let median = times[byLayers, default: []].sorted()[repetitions / 2]
+                rows.append(
+                    Row(
+                        from: name, milliseconds: median, restored: restored, following: following,
+                        byLayers: byLayers))
+            }
         }
         try? files.removeItem(atPath: folder)
         // No folder: nothing is found.
@@ -84,13 +117,19 @@ public struct KVBenchmark: Sendable {
                 try forget(folder)
                 return try Engine(model, folder: KVFolder(path: folder))
             })
+        let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
+        try await measureFollowing("disk") { try Engine(model, limits: $0, folder: KVFolder(path: folder)) }
+        try await measureFollowing("disk-cold") {
+            try forget(folder)
+            return try Engine(model, limits: $0, folder: KVFolder(path: folder))
+        }
         if let remote {
             let sender = try Engine(model, remote: remote)
             _ = try await first(sender, prompt)
             sender.close()
             try await measure("remote", { try Engine(model, remote: remote) })
+            try await measureFollowing("remote") { try Engine(model, limits: $0, remote: remote) }
         }
-        let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
         progress("sharing")
         // Sixteen sequences behind one prefix, each with twenty tokens of its own.
         let shared = Array(prompt.prefix(2000))

@@ -12,8 +12,9 @@ extension KVPolicyBenchmark {
 
 /// What was measured of one subject with one prompt: sums, so that a table is made of any number.
 struct KVMeasurement: Sendable, Codable {
-    /// The kinds of prompts: what follows is predicted, one number is to be found, or one of four.
-    enum Task: String, Sendable, Codable { case text, needle, passkey }
+    /// The kinds of prompts: what follows is predicted, one number is to be found, or one of four; a summary is
+    /// written, and a number is found that was told in a conversation.
+    enum Task: String, Sendable, Codable { case text, needle, passkey, summary, chat }
 
     var run: KVPolicyBenchmark.Run
     var task: Task
@@ -25,6 +26,11 @@ struct KVMeasurement: Sendable, Codable {
     var seconds = 0.0, bytes = 0, peakBytes = 0, readBytes = 0
     /// True if the number was found.
     var found = false
+    /// What a summary has in common with that from all rows, see ``SummaryOverlap``.
+    var overlap: Double?
+    /// What the policy's parts say of themselves behind a text, and the rows that each head kept behind its prompt, one
+    /// head behind the other; not in files of earlier versions.
+    var readings: [String: Double]?, headRows: [Int]?
 
     init(_ run: KVPolicyBenchmark.Run, _ task: Task, _ number: Int) {
         (self.run, self.task, self.number) = (run, task, number)
@@ -64,7 +70,7 @@ struct KVMeasurement: Sendable, Codable {
 final class KVMeasurementFile {
     private struct Header: Codable, Equatable {
         /// The layout of lines, and what they are of.
-        var format = "mneme kv eval 1", of: String, settings: KVPolicyBenchmark.Settings
+        var format = "mneme kv eval 2", of: String, settings: KVPolicyBenchmark.Settings
     }
 
     /// What it holds.

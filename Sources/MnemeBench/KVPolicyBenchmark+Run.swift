@@ -14,16 +14,20 @@ extension KVPolicyBenchmark {
     ///   - settings: lengths and numbers of prompts.
     ///   - results: a file of measurements that is gone on from, and added to; nil keeps none.
     ///   - source: names text and model there.
+    ///   - passOver: told of each subject that does not go together with its codec or the model, and why;
+    ///     nil throws instead.
     ///   - progress: called with measurements done and their number, and how many were there before.
     /// - Returns: `full` first.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``, `CancellationError`.
     public static func run(
         _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double],
         settings: Settings = Settings(), results: String? = nil, source: String = "",
+        passOver: ((_ subject: String, _ why: String) -> Void)? = nil,
         progress: (_ done: Int, _ all: Int, _ before: Int) -> Void = { _, _, _ in }
     ) throws -> [Row] {
         var bench = try KVPolicyRun(
             model, tokens, subjects, budgets, settings, KVMeasurementFile(results, of: source, settings))
+        if let passOver { try bench.passOver(passOver) }
         try bench.run(progress)
         return rows(bench.file.measurements, bench.runs, settings)
     }
@@ -31,12 +35,14 @@ extension KVPolicyBenchmark {
 
 /// A run over all prompts.
 private struct KVPolicyRun {
-    let runs: [KVPolicyBenchmark.Run]
+    private(set) var runs: [KVPolicyBenchmark.Run]
     let file: KVMeasurementFile
     private let model: LanguageModel, tokens: [Int32], settings: KVPolicyBenchmark.Settings
     private let windows: Int
     /// Policies that were asked for so far, as some are measured first.
     private var policies: [KVPolicyBenchmark.Run: KVPolicy] = [:]
+    /// What a prompt is asked, for policies that ask while they read it.
+    private var question: [Int32] = []
     /// Scores behind each token of a tail, from all rows.
     private var exact: [[Float]] = []
     private var decoder: TransformerDecoder { model.decoder }
@@ -75,35 +81,52 @@ private struct KVPolicyRun {
         self.file = file
     }
 
+    /// Leaves out what cannot be: a codec beside codes of a policy's own, positions that move in a window.
+    mutating func passOver(_ told: (String, String) -> Void) throws {
+        for run in runs where !file.has(run, .text, 0) {
+            do {
+                try CompressedSequence.check(decoder.configuration, policy(run), run.subject.codec)
+            } catch let error as KVError where error.code == .unsupported {
+                runs.removeAll { $0 == run }
+                told(run.subject.description, error.message)
+            }
+        }
+    }
+
     /// Measures what the file does not have: first the text behind prompts, then the numbers hidden
     /// in them.
     mutating func run(_ progress: (Int, Int, Int) -> Void) throws {
-        let all = runs.count * (windows + 2 * settings.needles)
+        let all = runs.count * (windows + 2 * settings.needles + settings.summaries + settings.chats)
         var done = 0
         var before = 0
         func missing(_ task: KVMeasurement.Task, _ number: Int) -> [KVPolicyBenchmark.Run] {
             runs.filter { !file.has($0, task, number) }
         }
-        for number in 0..<windows {
-            let open = missing(.text, number)
-            done += runs.count - open.count
-            before += runs.count - open.count
-            try measureText(number, open) {
-                done += 1
-                progress(done, all, before)
+        func each(_ task: KVMeasurement.Task, _ count: Int, _ measure: (Int, [KVPolicyBenchmark.Run]) throws -> Void)
+            rethrows
+        {
+            for number in 0..<count {
+                let open = missing(task, number)
+                done += runs.count - open.count
+                before += runs.count - open.count
+                try measure(number, open)
             }
         }
+        func didMeasure() {
+            done += 1
+            progress(done, all, before)
+        }
+        try each(.text, windows) { try measureText($0, $1, didMeasure) }
         for number in 0..<settings.needles {
             for task in [KVMeasurement.Task.needle, .passkey] {
                 let open = missing(task, number)
                 done += runs.count - open.count
                 before += runs.count - open.count
-                try find(task, number, open) {
-                    done += 1
-                    progress(done, all, before)
-                }
+                try find(task, number, open, didMeasure)
             }
         }
+        try each(.summary, settings.summaries) { try sumUp($0, $1, didMeasure) }
+        try each(.chat, settings.chats) { try find(.chat, $0, $1, didMeasure) }
     }
 
     /// Predicts the text behind a prompt.
@@ -125,6 +148,7 @@ private struct KVPolicyRun {
             var (cache, logits) = try cache(run, prompt, seen, positions: part.count)
             var result = KVMeasurement(run, .text, number)
             (result.bytes, result.peakBytes) = (cache.bytes, cache.peakBytes)
+            result.headRows = run == runs[0] ? nil : cache.headRows
             var read = 0
             for j in 0..<settings.tail {
                 if run == runs[0] { exact.append(logits) }
@@ -137,6 +161,7 @@ private struct KVPolicyRun {
                 read += cache.readBytes
             }
             result.readBytes = read / settings.tail
+            if !cache.readings.isEmpty { result.readings = cache.readings }
             guard open.contains(run) else { continue }
             try file.add(result)
             didMeasure()
@@ -150,9 +175,14 @@ private struct KVPolicyRun {
     ) throws {
         guard !open.isEmpty else { return }
         let depths = settings.depths
-        let task = Haystack(
-            model, tokens, context: settings.context, number: number, keys: kind == .needle ? 1 : 4,
-            depth: depths.isEmpty || kind == .passkey ? nil : depths[number % depths.count])
+        let task =
+            kind == .chat
+            ? try Haystack(chat: model, tokens, context: settings.context, number: number)
+            : Haystack(
+                model, tokens, context: settings.context, number: number, keys: kind == .needle ? 1 : 4,
+                depth: depths.isEmpty || kind == .passkey ? nil : depths[number % depths.count])
+        question = task.question
+        defer { question = [] }
         let seen = settings.asksLater ? task.text : task.text + task.question
         let prompt = try prompt(seen, open)
         for run in open {
@@ -173,6 +203,45 @@ private struct KVPolicyRun {
         }
     }
 
+    /// Sums a text up, and compares the summary with that from all rows.
+    private mutating func sumUp(
+        _ number: Int, _ open: [KVPolicyBenchmark.Run], _ didMeasure: () -> Void
+    ) throws {
+        guard !open.isEmpty else { return }
+        let task = Haystack(
+            summary: model, tokens, context: settings.context, number: number, of: settings.summaries)
+        question = task.question
+        defer { question = [] }
+        let seen = settings.asksLater ? task.text : task.text + task.question
+        let subjects = open.contains(runs[0]) ? open : [runs[0]] + open
+        let prompt = try prompt(seen, subjects)
+        var reference: String?
+        for run in subjects {
+            try Task.checkCancellation()
+            var (cache, logits) = try cache(
+                run, prompt, seen, positions: task.text.count + task.question.count + Self.summaryTokens)
+            if settings.asksLater { try Self.feed(cache, task.question, &logits) }
+            var summary: [Int32] = []
+            for _ in 0..<Self.summaryTokens {
+                let next = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)
+                if model.tokenizer.endTokens.contains(next) { break }
+                summary.append(next)
+                try Self.feed(cache, [next], &logits)
+            }
+            let text = model.text(of: summary)
+            // That from all rows is the first.
+            reference = reference ?? text
+            guard open.contains(run) else { continue }
+            var result = KVMeasurement(run, .summary, number)
+            result.overlap = SummaryOverlap.score(text, reference ?? text)
+            try file.add(result)
+            didMeasure()
+        }
+    }
+
+    /// Tokens of a summary at most: what differs early differs all the way, and little is said by more.
+    private static let summaryTokens = 48
+
     /// The prompt with all rows, unless they are evicted while it is read.
     private mutating func prompt(_ seen: [Int32], _ open: [KVPolicyBenchmark.Run]) throws
         -> ExactPrompt?
@@ -191,7 +260,14 @@ private struct KVPolicyRun {
         let share = Int(run.budget * Double(seen.count))
         let cache = try CompressedCache(
             decoder, policy, budget: prompt == nil ? share : max(KVCompression.leastRows, share),
-            positions: positions, codec: run.subject.codec, exact: settings.exact)
+            positions: positions + question.count + 128, codec: run.subject.codec, exact: settings.exact)
+        cache.question = question
+        if policy.episodes > 0 {
+            let ends = PolicySample(tokenizer: model.tokenizer).ends
+            let episodes = Episodes(seen, count: policy.episodes, ends: ends, decoder: decoder)
+            let asked = question.isEmpty ? Array(seen.suffix(64)) : question
+            cache.question = episodes.nearest(to: asked).map { episodes.medoids[$0] } ?? question
+        }
         if let prompt {
             try cache.take(prompt)
             return (cache, prompt.logits)
@@ -206,7 +282,8 @@ private struct KVPolicyRun {
             subject: KVPolicyBenchmark.Subject(policy: run.subject.policy), budget: run.budget)
         if let known = policies[key] { return known }
         let policy = try PolicyCatalog.policy(
-            run.subject.policy, for: decoder, sample: Array(tokens.suffix(settings.context)),
+            run.subject.policy, for: decoder,
+            sample: PolicySample(Array(tokens.suffix(settings.context)), tokenizer: model.tokenizer),
             budget: Int(run.budget * Double(settings.context)))
         policies[key] = policy
         return policy

@@ -29,12 +29,12 @@ public struct KVPolicyBenchmark: Sendable {
                 .map(String.init)
             let codec = KVCodec(rawValue: parts.last ?? "")
             let policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
-            guard parts.count <= 2, PolicyCatalog.names.contains(policy),
+            guard parts.count <= 2, (PolicyCatalog.names + PolicyCatalog.variants).contains(policy),
                 parts.count == 1 || codec != nil
             else {
                 throw EngineError(
                     .invalidRequest,
-                    "There is no policy '\(name.prefix(40))'. There are \(PolicyCatalog.names.joined(separator: ", ")), each alone or with +\(KVCodec.allCases.dropFirst().map(\.rawValue).joined(separator: ", +"))."
+                    "There is no policy '\(name.prefix(40))'. There are \((PolicyCatalog.names + PolicyCatalog.variants).joined(separator: ", ")), each alone or with +\(KVCodec.allCases.dropFirst().map(\.rawValue).joined(separator: ", +"))."
                 )
             }
             self.policy = policy
@@ -54,6 +54,8 @@ public struct KVPolicyBenchmark: Sendable {
         public var context = 1024, tail = 128
         /// Parts of the text, and prompts with something to find of either kind.
         public var windows = 8, needles = 20
+        /// Texts to be summed up, and conversations with something to find.
+        public var summaries = 0, chats = 0
         /// Where one number is hidden, as shares of the text, in turn; anywhere if empty.
         public var depths: [Double] = []
         /// True if the question comes only after rows were evicted, so that nothing is chosen for
@@ -84,12 +86,17 @@ public struct KVPolicyBenchmark: Sendable {
         public var needle: Double, passkey: Double
         /// Of numbers hidden alone at one of ``Settings/depths``, how many are found; in its order.
         public var needles: [Double]
+        /// What summaries have in common with those from all rows, 0 to 1, and of the numbers that a round of a
+        /// conversation tells, how many are found; nil if that was not measured.
+        public var summary: Double?, chat: Double?
         /// Bytes kept behind the prompt, and the most at any time, with those of the prompt; means.
         public var bytes: Int, peakBytes: Int
         /// Bytes of keys and values that a token behind the prompt reads; a mean.
         public var readBytes: Int
         /// Tokens a second of the tails, with the policy's work.
         public var tokensPerSecond: Double
+        /// What the policy's parts say of themselves (``MnemeKV/CompressedCache/readings``); means.
+        public var readings: [String: Double] = [:]
     }
 
     /// The table of what was measured; subjects without all prompts are left out.
@@ -113,6 +120,8 @@ public struct KVPolicyBenchmark: Sendable {
             }
             let count = Double(text.reduce(0) { $0 + $1.tokens })
             let needles = all(.needle)
+            let overlaps = all(.summary).compactMap(\.overlap)
+            let chats = all(.chat)
             return Row(
                 policy: run.subject.description, budget: run.budget,
                 perplexity: exp(sum(\.loss) / count), divergence: max(0, sum(\.divergence) / count),
@@ -121,9 +130,19 @@ public struct KVPolicyBenchmark: Sendable {
                 needles: settings.depths.indices.map { depth in
                     found(needles.filter { $0.number % settings.depths.count == depth })
                 },
+                summary: overlaps.isEmpty ? nil : overlaps.reduce(0, +) / Double(overlaps.count),
+                chat: chats.isEmpty ? nil : found(chats),
                 bytes: mean(\.bytes), peakBytes: mean(\.peakBytes), readBytes: mean(\.readBytes),
-                tokensPerSecond: count / max(sum(\.seconds), 1e-9))
+                tokensPerSecond: count / max(sum(\.seconds), 1e-9),
+                readings: readings(text.compactMap(\.readings)))
         }
+    }
+
+    /// The mean of each reading, over those that have it.
+    private static func readings(_ all: [[String: Double]]) -> [String: Double] {
+        all.reduce(into: [String: [Double]]()) { sums, one in
+            for (name, value) in one { sums[name, default: []].append(value) }
+        }.mapValues { $0.reduce(0, +) / Double($0.count) }
     }
 
     /// Numbers found against budgets, as an SVG picture; `full` and codecs have one point each and

@@ -14,7 +14,9 @@ extension KVPolicyBenchmark {
             [
                 "", "budget", "bytes kept", "most at any time", "read a token", "perplexity", "KL, nats",
                 "same", "needle",
-            ] + depths.map { String(format: "at %.0f %%", 100 * $0) } + ["passkey", "tokens/s"]
+            ] + depths.map { String(format: "at %.0f %%", 100 * $0) } + ["passkey"]
+            + (whole.summary == nil ? [] : ["summary"]) + (whole.chat == nil ? [] : ["chat"])
+            + ["tokens/s"]
         var lines = ["| " + heads.joined(separator: " | ") + " |"]
         lines.append("|" + String(repeating: "---|", count: heads.count))
         for row in rows {
@@ -29,9 +31,10 @@ extension KVPolicyBenchmark {
                     String(format: "%.4f", row.divergence), String(format: "%.3f", row.agreement),
                     String(format: "%.2f", row.needle),
                 ] + row.needles.map { String(format: "%.2f", $0) }
-                + [
-                    String(format: "%.2f", row.passkey), String(format: "%.0f", row.tokensPerSecond),
-                ]
+                + [String(format: "%.2f", row.passkey)]
+                + (whole.summary == nil ? [] : [row.summary.map { String(format: "%.2f", $0) } ?? ""])
+                + (whole.chat == nil ? [] : [row.chat.map { String(format: "%.2f", $0) } ?? ""])
+                + [String(format: "%.0f", row.tokensPerSecond)]
             lines.append("| " + cells.joined(separator: " | ") + " |")
         }
         return lines.joined(separator: "\n")

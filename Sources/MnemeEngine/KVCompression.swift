@@ -20,8 +20,8 @@ public struct KVCompression: Sendable, Hashable {
 
     /// The least that a share leaves.
     public static let leastRows = 64
-    /// Policies that answers can use. One that is measured on a text first is not among them.
-    public static let policies = PolicyCatalog.names.filter { $0 != "epicache" }
+    /// Policies that answers can use. Those that are fitted to a text first are not among them.
+    public static let policies = PolicyCatalog.names.filter { !PolicyCatalog.fitted.contains($0) }
     /// Formats in which answers can keep rows.
     public static let types: [KVCodec] = [.f16, .int8, .int4]
 

@@ -17,28 +17,26 @@ struct SequenceCompression {
     /// Blocks that it takes beside those of the exact tokens.
     let blocks: Int
 
-    /// Last tokens of the exact ones that must be computed, for the attention that they pay.
+    /// Last tokens of the exact ones that must be computed, for the attention that they pay and for
+    /// their queries.
     var computing: Int {
-        switch policy.attention {
-        case .none: 1
-        case .last(let window): window
-        case .all: exactTokens
-        }
+        max(1, policy.attention.countsAll ? exactTokens : window, policy.needsQueries ? KVObservation.queryTokens : 1)
+    }
+    /// The last tokens whose attention counts by itself.
+    private var window: Int { policy.attention.window ?? 0 }
+
+    /// Tokens of a step at exact position `position` whose attention counts: of all that do, and of the
+    /// last ones.
+    func observed(_ position: Int, _ tokens: Int) -> (all: Int, recent: Int) {
+        let recent = min(tokens, max(0, position + tokens - (exactTokens - window)))
+        return (policy.attention.countsAll ? tokens : recent, recent)
     }
 
-    /// Tokens of a step at exact position `position` whose attention counts.
-    func observed(_ position: Int, _ tokens: Int) -> Int {
-        min(tokens, max(0, position + tokens - (exactTokens - computing)))
-    }
-
-    /// Tokens of a step behind the exact ones whose attention counts.
-    func observedBehind(_ tokens: Int) -> Int {
-        guard case .every = policy.trigger else { return 0 }
-        switch policy.scorer.needs {
-        case .none: return 0
-        case .last(let window): return min(window, tokens)
-        case .all: return tokens
-        }
+    /// Tokens of a step behind the exact ones whose attention counts, likewise.
+    func observedBehind(_ tokens: Int) -> (all: Int, recent: Int) {
+        guard case .every = policy.trigger else { return (0, 0) }
+        let recent = min(window, tokens)
+        return (policy.attention.countsAll ? tokens : recent, recent)
     }
 }
 
@@ -85,7 +83,8 @@ extension Engine {
     private func policy(_ name: String) throws -> KVPolicy {
         try policies.withLockedValue { policies in
             if let policy = policies[name] { return policy }
-            let policy = try PolicyCatalog.policy(name, for: decoder, sample: [], budget: 0)
+            let policy = try PolicyCatalog.policy(
+                name, for: decoder, sample: PolicySample(tokenizer: tokenizer), budget: 0)
             policies[name] = policy
             return policy
         }
@@ -109,6 +108,7 @@ extension Engine {
         let c = decoder.configuration
         let heads = c.layers * c.kvHeads
         let rows = compression.exactTokens
+        compressed.note(upTo: rows, sequence.token)
         let end = min(heads, taken + (compressed.takesLong ? 1 : max(1, (1 << 16) / rows)))
         guard compressed.take(taken..<end, from: session.view, rows: rows) else { return false }
         sequence.taken = end

@@ -86,6 +86,46 @@ import Testing
         #expect(sum <= 18 && sum >= 16)
     }
 
+    @Test func `FastGen tells special tokens and punctuation by what tokens are`() {
+        var fastGen = FastGen(recovery: 0.9, special: 1, local: 0.25, frequent: 0.25)
+        (fastGen.names, fastGen.punctuation) = ([100], [7])
+        func needed(_ attention: [Float]) -> Int {
+            let sample = rows(attention)
+            sample.tokens = [1, 2, 100, 3, 7, 4, 5, 7, 6, 8, 9, 10, 7, 11, 12, 13]
+            return Int(sample.measure(fastGen).values[0])
+        }
+        func paid(_ rows: Set<Int>) -> [Float] { (0..<16).map { rows.contains($0) ? 5 : 0.01 } }
+        #expect(needed(paid([0, 2])) == 2 && needed(paid([2, 4, 7, 12])) == 5)
+        // The last four rows, and what was there before; then the rest.
+        #expect(needed(paid([4, 15])) == 8 && needed(paid([1, 15])) > 8)
+        #expect(fastGen.needsTokens && !FastGen().needsTokens)
+    }
+
+    @Test(arguments: 1...4) func `SpAtten's dropped heads stay dropped, and the others get their rows`(seed: UInt64) {
+        var random = RandomRows(seed)
+        let layers = 6
+        let measures = (0..<layers).map { _ in
+            (0..<8).map { _ in HeadMeasure(length: 100, values: [abs(random.next())]) }
+        }
+        let split = SpAtten(heads: 0.5).split(20, heads: measures)
+        var before: Set<Int> = []
+        for layer in 0..<layers {
+            let lost = Set((0..<8).filter { split[layer][$0] == 1 })
+            #expect(lost.isSuperset(of: before) && lost.count == Int(0.5 * 8 * Double(layer) / 5))
+            // Those that go have done the least so far of those that were left.
+            let size = (0..<8).map { head in (0...layer).reduce(0) { $0 + measures[$1][head].values[0] } }
+            let most = lost.subtracting(before).map { size[$0] }.max() ?? 0
+            #expect(Set(0..<8).subtracting(lost).allSatisfy { size[$0] >= most })
+            let all = Double(split[layer].reduce(0, +))
+            #expect(abs(all - 8 * 20 * (1.5 - Double(layer) / 5)) <= 16)
+            before = lost
+        }
+        // Outputs are sums of values, by attention.
+        let values = [Self.unit(1, 3), Self.unit(1, -3), Self.unit(2, 2)]
+        let sample = SampleRows(keys: values, values: values, attention: [1, 1, 2])
+        #expect(sample.measure(SpAtten()).values == [4])
+    }
+
     @Test func `Task-KV lets the heads furthest from the others keep all rows`() {
         let task = TaskKV(window: 2, sinks: 1, least: 4)
         func head(_ element: Int) -> HeadMeasure {

@@ -68,6 +68,33 @@ struct KVEvaluationTests {
         #expect(throws: EngineError.self) { try rows(["snapkv"], file, settings()) }
     }
 
+    @Test func `summaries are compared with those from all rows, and rounds of conversations are asked for`()
+        throws
+    {
+        var settings = settings()
+        (settings.summaries, settings.chats, settings.needles) = (1, 2, 0)
+        let rows = try self.rows(["window", "int8"], nil, settings)
+        #expect(rows[0].summary == 1, "the full cache is what others are compared with")
+        #expect(rows.allSatisfy { (0...1).contains($0.summary ?? -1) && (0...1).contains($0.chat ?? -1) })
+        #expect((rows[2].summary ?? 0) >= (rows[1].summary ?? 1))
+        #expect(KVPolicyBenchmark.markdown(rows, depths: []).contains("| summary | chat |"))
+        let plain = try self.rows(["window"], nil, self.settings())
+        #expect(plain.allSatisfy { $0.summary == nil && $0.chat == nil })
+        #expect(!KVPolicyBenchmark.markdown(plain, depths: []).contains("summary"))
+    }
+
+    @Test func `what does not go together is passed over, and said, or refused`() throws {
+        let names = ["onebit+int8", "elastic+int8", "snapkv+int8"]
+        #expect(throws: KVError.self) { try self.rows(names, nil, settings()) }
+        var told: [String] = []
+        let rows = try KVPolicyBenchmark.run(
+            try RealModel.loaded.get(), tokens: Self.tokens,
+            subjects: try names.map { try KVPolicyBenchmark.Subject($0) }, budgets: [0.5],
+            settings: settings(), passOver: { name, why in told.append(name + (why.isEmpty ? "?" : "")) })
+        #expect(told == ["onebit+int8", "elastic+int8"])
+        #expect(rows.map(\.policy) == ["full", "snapkv+int8"])
+    }
+
     @Test func `a prompt that is computed once for all gives each policy what it takes alone`() throws {
         let decoder = try RealModel.loaded.get().decoder
         let names = ["snapkv", "h2o", "streamingllm", "pagedeviction"]

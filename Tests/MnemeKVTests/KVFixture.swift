@@ -50,13 +50,16 @@ enum Reference {
         for p in positions { each(session, p) { $0.pointee = value(states[p], $1, $2, $3) } }
     }
 
-    static func holds(_ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>)
-        -> Bool
-    {
+    static func holds(
+        _ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>,
+        layers: Int = shape.layers
+    ) -> Bool {
         let states = states(Array(tokens[..<positions.upperBound]))
         var isEqual = true
         for p in positions {
-            each(session, p) { if $0.pointee != value(states[p], $1, $2, $3) { isEqual = false } }
+            each(session, p) {
+                if $1 < layers, $0.pointee != value(states[p], $1, $2, $3) { isEqual = false }
+            }
         }
         return isEqual
     }

@@ -75,10 +75,13 @@ public struct CostAware: Evictor {
 
     /// The value: cost × chance ÷ bytes.
     public func value(_ candidate: EvictionCandidate) -> Double {
-        let cost =
-            Double(candidate.tokens)
-            * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / attentionBreakEven)
-        return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife)
+        cost(position: candidate.position, tokens: candidate.tokens)
+            * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife)
             / Double(max(1, candidate.bytes))
+    }
+
+    /// The cost of computing tokens behind `position` others, in units of a text's first token.
+    public func cost(position: Int, tokens: Int) -> Double {
+        Double(tokens) * (1 + (Double(position) + Double(tokens) / 2) / attentionBreakEven)
     }
 }

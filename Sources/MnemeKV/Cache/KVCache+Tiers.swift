@@ -43,47 +43,83 @@ extension KVCache {
         return loads
     }
 
-    /// Reads blocks side by side.
+    /// Reads blocks on several threads, a run of neighbours each.
     ///
     /// - Parameters:
     ///   - isLast: whether nothing more is looked for.
-    ///   - loaded: called on another thread when all are there or were refused.
+    ///   - loaded: called on another thread when all are there or were refused, and when layers came.
     func read(
         _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool,
         isRemote: Bool = false,
         _ loaded: @escaping @Sendable () -> Void
     ) {
-        let results = NIOLockedValueBox<(left: Int, good: [Bool])>(
-            (loads.count, loads.map { _ in false }))
-        for (i, load) in loads.enumerated() {
+        let byLayers = state.withLockedValue { _ in session.arrival != nil }
+        let start = now
+        let size = (loads.count + Self.lanes - 1) / Self.lanes
+        let lanes = stride(from: 0, to: loads.count, by: size).map { $0..<min($0 + size, loads.count) }
+        let results = NIOLockedValueBox<(left: Int, good: [Int])>((lanes.count, lanes.map { _ in 0 }))
+        for (lane, range) in lanes.enumerated() {
             (isRemote ? receivers : readers).addOperation { [self] in
-                let request = KVBlockRequest(
-                    model: model, parent: load.parent, codec: codec.at(load.position),
-                    tokens: load.tokens, shape: shape
-                )
-                let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil
-                let good = results.withLockedValue { results -> [Bool]? in
-                    results.good[i] = isGood
+                let places = loads[range].map { load in
+                    KVBlockPlace(
+                        KVBlockRequest(
+                            model: model, parent: load.parent, codec: codec.at(load.position),
+                            tokens: load.tokens, shape: shape), arena.pointer(load.block))
+                }
+                let parts = KVLayerParts(byLayers ? KVArrival.parts : 1, of: shape.layers) { [self] layers in
+                    if note(layers, in: lane, of: lanes.count, session) { loaded() }
+                }
+                var read = tier.read(places, by: parts)
+                if read < places.count, byLayers { state.withLockedValue { _ in session.arrival?.isBroken = true } }
+                // One that is read whole is deleted if it is damaged.
+                while read < places.count, (try? tier.read(places[read].request, into: places[read].memory)) != nil {
+                    read += 1
+                }
+                let good = results.withLockedValue { results -> [Int]? in
+                    results.good[lane] = read
                     results.left -= 1
                     return results.left == 0 ? results.good : nil
                 }
                 guard let good else { return }
-                take(
-                    loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session,
-                    limit: limit,
-                    isLast: isLast, isRemote: isRemote)
+                let seconds = now - start
+                state.withLockedValue {
+                    if isRemote {
+                        $0.remoteMeter.fetched(blocks: loads.count, seconds: seconds)
+                    } else {
+                        $0.localMeter.fetched(blocks: loads.count, seconds: seconds)
+                    }
+                }
+                let bad = zip(good, lanes).count { $0 < $1.count }
+                let whole = zip(good, lanes).prefix { $0 == $1.count }.count
+                let count = (whole < lanes.count ? lanes[whole].lowerBound + good[whole] : loads.count)
+                if byLayers {
+                    complete(session, good: count, bad: bad)
+                } else {
+                    take(
+                        loads, good: count, bad: bad, into: session, limit: limit, isLast: isLast,
+                        isRemote: isRemote)
+                }
                 loaded()
             }
         }
     }
 
+    /// Threads that read the blocks of one text.
+    private static let lanes = 4
+
     /// Hands blocks that were read to the session: the first `good` of them.
-    private func take(
+    func take(
         _ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool,
         isRemote: Bool = false
     ) {
         let isClosed = state.withLockedValue { state in
             let now = now
+            let isMapped = session.arrival != nil
+            let ahead = session.beginTaking()
+            func give(_ block: Int) {
+                // Nothing may map a block that is freed.
+                if isMapped { session.spare.append(block) } else { arena.free(block) }
+            }
             if isRemote { state.statistics.received += good } else { state.statistics.read += good }
             state.statistics.refused += bad
             if isRemote, good > 0, !session.isClosed, !session.isErased {
@@ -95,7 +131,7 @@ extension KVCache {
                 let isWhole = load.tokens.count == KVShape.blockTokens
                 let start = session.chain.count * KVShape.blockTokens
                 guard i < good, !session.isClosed, !session.isErased else {
-                    arena.free(load.block)
+                    give(load.block)
                     continue
                 }
                 if isWhole, start + KVShape.blockTokens <= limit {
@@ -103,7 +139,7 @@ extension KVCache {
                         session.chain.last ?? session.root!, load.tokens, block: load.block,
                         sources: session.sources,
                         now: now)
-                    if !isNew { arena.free(load.block) }
+                    if !isNew { give(load.block) }
                     if !isRemote { node.isKept = true }
                     state.tree.pin(node)
                     state.tree.touch(node, now: now)
@@ -124,6 +160,7 @@ extension KVCache {
                     state.statistics.tokensFromDisk += count
                 }
             }
+            session.endTaking(ahead)
             do {
                 if !session.isClosed {
                     try session.range!.map(session.chain.map(\.block), at: 0, writable: false)
@@ -140,16 +177,17 @@ extension KVCache {
 
     /// Looks for what follows in the remote tier.
     func fetch(
-        _ tokens: [Int32], into session: Session, limit: Int,
+        _ tokens: [Int32], into session: Session, _ extent: KVArrival.Extent,
         _ loaded: @escaping @Sendable () -> Void
     ) {
+        let limit = extent.limit
         let restored = state.withLockedValue { _ in
             session.isClosed || session.fault != nil
                 ? nil
                 : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
         }
         var loads: [Load] = []
-        if let restored, let remoteTier {
+        if let restored, let remoteTier, state.withLockedValue({ $0.remoteMeter.pays() }) {
             var parent = restored.parent
             for start in stride(
                 from: restored.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
@@ -171,6 +209,7 @@ extension KVCache {
             take([], good: 0, bad: 0, into: session, limit: limit, isLast: true)
             return loaded()
         }
+        expect(loads, into: session, extent, isRemote: true)
         read(loads, from: remoteTier, into: session, limit: limit, isLast: true, isRemote: true, loaded)
     }
 

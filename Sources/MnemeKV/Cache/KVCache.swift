@@ -23,14 +23,17 @@ package final class KVCache: Sendable {
     let clock: @Sendable () -> Double
     let state: NIOLockedValueBox<State>
     let arena: KVArena
-    /// Queues of their own, so that a server that hangs keeps no file waiting.
-    let readers = OperationQueue(), receivers = OperationQueue()
+    /// Queues of their own, so that a server that hangs keeps no file waiting, and a text that comes
+    /// slowly nobody who only asks whether there is one.
+    let readers = OperationQueue(), receivers = OperationQueue(), lookups = OperationQueue()
     private let writer = DispatchQueue(label: "mneme.kv.writer", qos: .utility)
     private let sender = DispatchQueue(label: "mneme.kv.sender", qos: .utility)
 
     struct State: @unchecked Sendable {
         var tree: PrefixTree
         var statistics = KVStatistics()
+        /// What the tiers take, beside computing.
+        var remoteMeter = FetchMeter(), localMeter = FetchMeter()
         /// Open sessions with memories in their texts.
         var sessionsWithMemories: [ObjectIdentifier: Session] = [:]
     }
@@ -62,7 +65,7 @@ package final class KVCache: Sendable {
         self.evictor = evictor
         arena = try KVArena(shape, bytes: bytes, addressing: addressing, fails: fails)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
-        for queue in [readers, receivers] {
+        for queue in [readers, receivers, lookups] {
             queue.maxConcurrentOperationCount = 4
             queue.qualityOfService = .userInitiated
         }
@@ -207,6 +210,8 @@ package final class KVCache: Sendable {
         /// A memory in its text was erased meanwhile.
         package var wasErased: Bool { cache.state.withLockedValue { _ in isErased } }
         var loads = false
+        /// Blocks that come layer by layer; nil if none do.
+        var arrival: KVArrival?
         var fault: (any Error)?
         /// The failure that was found while blocks were read from disk.
         package var failure: (any Error)? { cache.state.withLockedValue { _ in fault } }
@@ -224,8 +229,9 @@ package final class KVCache: Sendable {
 
         /// The view for the model, valid while the session is open.
         package var view: KVView { range!.view }
-        /// Blocks that it holds.
-        package var blocks: Int { chain.count + own.count }
+        /// Blocks that it holds, and those that come to it.
+        package var blocks: Int { cache.state.withLockedValue { _ in held } }
+        var held: Int { chain.count + (arrival?.chained ?? 0) + own.count }
         /// Their places in memory, in the order of the text.
         package var blockNumbers: [Int] { chain.map(\.block) + own }
         /// Those of them that no other sequence holds.
@@ -241,18 +247,18 @@ package final class KVCache: Sendable {
         package func prepare(positions: Int) throws -> Bool {
             precondition(positions <= view.capacity, "The sequence is longer than it was to be.")
             let wanted = KVShape.blocks(positions)
-            guard wanted > blocks else { return true }
             return try cache.state.withLockedValue { state in
+                guard wanted > held else { return true }
                 let fresh = cache.allocate(
-                    &state, wanted - blocks, after: own.last ?? chain.last?.block)
+                    &state, wanted - held, after: own.last ?? chain.last?.block)
                 do {
-                    if !fresh.isEmpty { try range!.map(fresh, at: blocks, writable: true) }
+                    if !fresh.isEmpty { try range!.map(fresh, at: held, writable: true) }
                 } catch {
                     for block in fresh { cache.arena.free(block) }
                     throw error
                 }
                 own += fresh
-                return blocks >= wanted
+                return held >= wanted
             }
         }
 
@@ -313,18 +319,21 @@ package final class KVCache: Sendable {
     ///   - sources: names of memories in the text.
     ///   - keepsShort: whether it is kept beyond memory even if it fills no block.
     ///   - computing: last tokens that are to be computed even if they are cached, 1 at least.
-    ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading``
-    ///     is true until then.
+    ///   - byLayers: lets computing begin when the first layers of blocks from a tier have come, see
+    ///     ``Session/arriving``; ``Session/takeLoaded()`` is to be called when all have.
+    ///   - loaded: called on another thread when blocks from a tier have come, or layers of them;
+    ///     ``Session/isLoading`` is true until all have.
     /// - Throws: ``KVError`` if the system has no addresses left.
     package func open(
         _ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [],
-        keepsShort: Bool = false, computing least: Int = 1,
+        keepsShort: Bool = false, computing least: Int = 1, byLayers: Bool = false,
         loaded: @escaping @Sendable () -> Void = {}
     ) throws -> Session {
         let session = Session(
             self, try arena.reserve(positions: positions), sources: sources,
             keepsShort: keepsShort)
         let limit = tokens.count - min(tokens.count, max(1, least))
+        let extent = KVArrival.Extent(limit: limit, length: byLayers ? tokens.count : 0)
         do {
             let missing = try begin(session, tokens, limit, scope)
             let rest =
@@ -333,10 +342,12 @@ package final class KVCache: Sendable {
             let isRemote = remoteTier != nil && rest + KVShape.blockTokens <= limit
             if let localTier, !missing.isEmpty {
                 session.loads = true
+                // Nobody knows yet what follows from afar.
+                if !isRemote { expect(missing, into: session, extent) }
                 read(missing, from: localTier, into: session, limit: limit, isLast: !isRemote) { [self] in
                     if isRemote {
-                        receivers.addOperation { [self] in
-                            fetch(tokens, into: session, limit: limit, loaded)
+                        lookups.addOperation { [self] in
+                            fetch(tokens, into: session, extent, loaded)
                         }
                     } else {
                         loaded()
@@ -344,8 +355,8 @@ package final class KVCache: Sendable {
                 }
             } else if isRemote {
                 session.loads = true
-                receivers.addOperation { [self] in
-                    fetch(tokens, into: session, limit: limit, loaded)
+                lookups.addOperation { [self] in
+                    fetch(tokens, into: session, extent, loaded)
                 }
             }
             return session
@@ -416,6 +427,7 @@ package final class KVCache: Sendable {
             try? session.publish(&state, tokens, computed)
             // Nothing may map a block that is freed.
             session.range = nil
+            drop(&session.arrival)
             var kept = session.chain
             var superseded: [KVHash] = []
             guard let parent = kept.last ?? session.root else { return }

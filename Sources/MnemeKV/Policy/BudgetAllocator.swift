@@ -1,6 +1,6 @@
 /// Splits a budget over the heads: by their lengths alone, or by what it measures of each, whose
 /// attention is known by then (``HeadAllocator``).
-public protocol BudgetAllocator: Sendable {
+public protocol BudgetAllocator: QueryReader {
     /// - Parameters:
     ///   - budget: rows that a head keeps on average.
     ///   - lengths: rows that each head has now, by layers.
@@ -10,6 +10,8 @@ public protocol BudgetAllocator: Sendable {
 
 /// Splits a budget by what the heads' attention, keys and values are like.
 public protocol HeadAllocator: BudgetAllocator {
+    /// True if more than the budget in all is cut down to it. True if left out.
+    var isBounded: Bool { get }
     /// What the split goes by of a head; numbers of any meaning, as many for each.
     ///
     /// - Complexity: should be O(rows·dimension) at most: it is called for each head, before any is
@@ -20,7 +22,7 @@ public protocol HeadAllocator: BudgetAllocator {
     ///   - budget: rows that a head keeps on average.
     ///   - heads: of each head that rows are chosen of, by layers; layers with windows are empty.
     /// - Returns: the most that each may keep, in the same order. More than the budget in all is cut
-    ///   down in proportion.
+    ///   down in proportion, if that is ``isBounded``.
     func split(_ budget: Int, heads: [[HeadMeasure]]) -> [[Int]]
 }
 
@@ -39,6 +41,8 @@ public struct HeadMeasure: Sendable {
 }
 
 extension HeadAllocator {
+    /// It is.
+    public var isBounded: Bool { true }
     /// The same for all: where there is nothing to measure.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
         UniformBudget().split(budget, lengths: lengths)
@@ -84,4 +88,10 @@ public struct UniformBudget: BudgetAllocator {
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
         lengths.map { $0.map { _ in budget } }
     }
+}
+
+/// All rows of all heads, whatever the budget.
+struct WholeBudget: BudgetAllocator {
+    /// Their lengths.
+    func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] { lengths }
 }

@@ -40,10 +40,15 @@ public final class CompressedCache {
         sequence = try CompressedSequence(
             decoder.configuration, policy, budget: budget, rows: positions, codec: codec,
             residual: exact, pages: KVPages(arena, bits: codec.isPaged ? codec.bits : 0))
+        sequence.selection?.audit = KVSelectionAudit(
+            heads: decoder.configuration.layers * decoder.configuration.kvHeads)
     }
 
     /// Rows that all heads keep, on average.
     public var rowsPerHead: Double { sequence.rowsPerHead }
+    /// The question that a policy which asks (``KVPolicy/asks``) chooses rows for while a prompt is read; it may be
+    /// empty, and its tokens are kept nowhere.
+    public var question: [Int32] = []
     /// The most that ``bytes`` was.
     public private(set) var peakBytes = 0
     /// Bytes of what is kept; of encoded blocks, those of their codes.
@@ -51,6 +56,13 @@ public final class CompressedCache {
     /// Bytes of keys and values that the last token read; of a policy with a selector, those of the
     /// chosen pages and of what stands for all.
     public var readBytes: Int { sequence.readBytes }
+    /// What the policy's parts say of themselves, beside what is the same for all: "key error" and "value error", the
+    /// relative change by codes or merging; "pool waste", the share of pages' memory that no row uses, and "rows
+    /// moved" by evictions; "persistence", how many of the rows that the last tokens looked at most are so again. Of
+    /// selectors see `KVSelectionAudit`.
+    public var readings: [String: Double] { sequence.readings }
+    /// Rows that each head keeps, one head behind the other.
+    public var headRows: [Int] { sequence.positions.map(\.count) }
     /// The rows that a head keeps; valid until the next change.
     public func rows(_ layer: Int, _ head: Int) -> KVRows { sequence.rows(layer, head) }
 
@@ -66,8 +78,8 @@ public final class CompressedCache {
         var least = 1
         if case .every(let count) = policy.trigger { most = min(most, count) }
         // What is encoded is read so by the block that follows.
-        if codec != .f16, policy.trigger == .never { most = min(most, KVShape.blockTokens) }
-        if case .last(let window) = policy.scorer.needs { least = min(window, most) }
+        if codec != .f16 || policy.coder != nil, policy.trigger == .never { most = min(most, KVShape.blockTokens) }
+        if let window = policy.scorer.needs.window { least = min(window, most) }
         var start = 0
         while start < tokens.count {
             // The last step has all tokens whose attention is asked for.
@@ -78,15 +90,33 @@ public final class CompressedCache {
                 tokens[start..<start + count], at: sequence.next, sequence.view, logits,
                 isLast: count == left)
             start += count
-            sequence.advance(count)
+            sequence.note(upTo: sequence.next + count) { tokens[start - count + $0 - sequence.next] }
+            sequence.grow(count)
+            if sequence.isDue { try evict() }
             peakBytes = max(peakBytes, bytes)
             if policy.trigger == .never || isBehindPrompt { sequence.encode() }
         }
         if endsPrompt {
-            if policy.trigger != .never { sequence.evict() }
+            if policy.trigger != .never { try evict() }
             isBehindPrompt = true
+            sequence.isBehindPrompt = true
             sequence.encode()
         }
+    }
+
+    /// Evicts rows, by what the question attends to if the policy asks.
+    private func evict() throws {
+        if policy.asks, !question.isEmpty {
+            let question = question.suffix(decoder.stepTokens)
+            guard sequence.prepare(question.count) else { throw Self.noMemory }
+            sequence.clearAttention()
+            var unused: Float = 0
+            let segment = DecoderSegment(
+                tokens: 0..<question.count, position: sequence.next, view: sequence.view, logits: 0,
+                observation: sequence.observation(last: question.count))
+            decoder.step(segment, question, &unused)
+        }
+        sequence.evict()
     }
 
     private static let noMemory = KVError(
@@ -99,11 +129,8 @@ public final class CompressedCache {
     public func take(_ prompt: ExactPrompt) throws {
         let c = decoder.configuration
         let count = prompt.tokens.count
-        if let weights = prompt.attention[policy.attention],
-            let squares = prompt.squares[policy.attention]
-        {
-            sequence.setAttention(weights.pointer, squares: squares.pointer, rows: count)
-        }
+        sequence.observe(prompt)
+        sequence.note(upTo: count) { prompt.tokens[$0] }
         guard sequence.take(0..<c.layers * c.kvHeads, from: prompt.buffer.view, rows: count) else {
             throw Self.noMemory
         }
@@ -112,30 +139,52 @@ public final class CompressedCache {
         isBehindPrompt = true
     }
 
+    /// What a part is fitted to: all rows of a sample text with their attention, layer by layer.
+    ///
+    /// - Parameter body: called with the rows of each layer's heads; its results, in order.
+    /// - Throws: ``KVError`` without memory, or for a text of no tokens.
+    static func sample<Result>(
+        _ decoder: TransformerDecoder, _ tokens: [Int32], _ body: ([KVRows]) -> Result
+    ) throws -> [Result] {
+        guard !tokens.isEmpty else {
+            throw KVError(.unsupported, "This policy is fitted to a sample of text first. Use it in `mneme kv eval`.")
+        }
+        let all = KVPolicy("full", trigger: .promptEnd, scorer: H2O(), allocator: WholeBudget())
+        let cache = try CompressedCache(decoder, all, budget: tokens.count, positions: tokens.count)
+        try cache.take(ExactPrompt(decoder, tokens, needs: [.all]))
+        let c = decoder.configuration
+        return (0..<c.layers).map { layer in body((0..<c.kvHeads).map { cache.rows(layer, $0) }) }
+    }
+
     private func step(
         _ tokens: ArraySlice<Int32>, at position: Int, _ view: KVView,
         _ logits: UnsafeMutablePointer<Float>, isLast: Bool
     ) {
         var observed = 0
+        var recent = 0
         if policy.trigger != .promptEnd || !isBehindPrompt {
-            switch policy.scorer.needs {
-            case .none: break
-            case .all: observed = tokens.count
-            case .last(let window):
+            let need = policy.attention
+            if let window = need.window {
                 // A step with the whole window says all; behind the prompt, tokens since the last
                 // choice add up.
                 if !isBehindPrompt { sequence.clearAttention() }
-                observed = min(window, tokens.count)
+                recent = min(window, tokens.count)
             }
+            observed = need.countsAll ? tokens.count : recent
         }
         let segment = DecoderSegment(
             tokens: 0..<tokens.count, position: position, view: view, logits: isLast ? 1 : 0,
-            observation: sequence.observation(last: observed))
+            observation: sequence.observation(last: observed, recent: recent))
+        decoder.step(segment, tokens, logits)
+    }
+}
+
+extension TransformerDecoder {
+    /// A step of one segment alone.
+    func step(_ segment: DecoderSegment, _ tokens: ArraySlice<Int32>, _ logits: UnsafeMutablePointer<Float>) {
         tokens.withUnsafeBufferPointer { tokens in
             withUnsafePointer(to: segment) {
-                decoder.step(
-                    tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
-                    logits: logits)
+                step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
             }
         }
     }

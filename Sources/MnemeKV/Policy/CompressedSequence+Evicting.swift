@@ -1,3 +1,4 @@
+import Foundation
 package import MnemeModels
 import MnemeNumerics
 
@@ -11,13 +12,17 @@ extension CompressedSequence {
         joint = jointScores { rows($0, positions[$0], budget: budget) }
         defer { joint = nil }
         for i in positions.indices where budgets[i] < positions[i].count {
-            if codec.isPaged, codedPages(i) > 0 {
+            if policy.codesRest {
+                load(i)
+                store(i, codeRest(i, positions[i], budget: budgets[i]), from: 0)
+            } else if policy.scorer.wholePages || codec.isPaged && codedPages(i) > 0 {
                 evictPages(i, budget: budgets[i])
             } else {
                 load(i)
                 keep(i, positions[i], budget: budgets[i])
             }
         }
+        for i in positions.indices { mergeLayers(i) }
         didEvict()
     }
 
@@ -44,21 +49,29 @@ extension CompressedSequence {
             let first = firstSeen(i, of: count)
             fetch(i, from: view, rows: first..<count)
             let rows = arrange(i, (Int32(first)..<Int32(count)).map { $0 })
-            guard keep(i, rows, budget: min(count - first, budgets[i]))
+            let budget = min(count - first, budgets[i])
+            guard
+                policy.codesRest
+                    ? store(i, codeRest(i, rows, budget: budget), from: 0) : keep(i, rows, budget: budget)
             else { return false }
-            selection?.build(i, base: pages.base)
-            encode(i)
+            selection?.build(
+                i, base: pages.base, tokens: tokens,
+                queries: queries.count > 0 ? queries(i, upTo: count - 1).flatMap(\.self) : [])
+            mergeLayers(i)
+            // What an upper layer is merged with later stays exact until then.
+            if policy.layers?.upper(of: i / configuration.kvHeads, layers: configuration.layers) == nil { encode(i) }
         }
         if chosen.upperBound == positions.count {
             (measured, joint) = (nil, nil)
             next = count
+            isBehindPrompt = true
             didEvict()
         }
         return true
     }
 
-    /// True if taking a head's rows takes long: they are put into an order of their own.
-    package var takesLong: Bool { policy.selector?.arranges ?? false }
+    /// True if taking a head's rows takes long: they are put into an order or an index of their own.
+    package var takesLong: Bool { policy.selector.map { $0.arranges || $0 is any KVIndexSelector } ?? false }
 
     /// Puts the rows in `scratch` into the order that a selector wants: of whole pages, but the first
     /// and the last, which are always read.
@@ -126,9 +139,14 @@ extension CompressedSequence {
         var codes = 0
         var most = isMeasured && codec.isPaged ? KVShape.blocks(count) : 0
         for (i, budget) in split(c, policy, budget, lengths).enumerated() {
-            let rows = min(count - firstSeen(c, i / c.kvHeads, of: count), budget)
-            let coded = codec.isPaged ? max(0, (rows - residual) / block - 1) : 0
+            let all = count - firstSeen(c, i / c.kvHeads, of: count)
+            let rows = policy.codesRest ? all : min(all, budget)
+            let open = policy.codesRest ? min(all, budget + block) : residual
+            let coded = codec.isPaged ? max(0, (rows - open) / block - 1) : 0
+            // A lower layer's rows wait for the upper one's.
+            if policy.layers != nil { halves += coded }
             halves += KVShape.blocks(rows) - coded + (isMeasured ? 2 : 1)
+            halves += KVSelection.meanPages(policy.selector, of: rows)
             codes += coded + (isMeasured && codec.isPaged ? 2 : 0)
             most = max(most, coded)
         }
@@ -160,7 +178,7 @@ extension CompressedSequence {
         let all = zip(budgets, heads).reduce(0) { sum, layer in
             sum + zip(layer.0, layer.1).reduce(0) { $0 + min($1.0, $1.1.length) }
         }
-        if all > most {
+        if all > most, allocator.isBounded {
             budgets = zip(budgets, heads).map { budgets, heads in
                 zip(budgets, heads).map { max(1, min($0, $1.length) * most / all) }
             }
@@ -190,7 +208,11 @@ extension CompressedSequence {
     }
 
     private func didEvict() {
-        if policy.scorer.needs != .all, attention.count > 0 { clearAttention() }
+        guard attention.count > 0 else { return }
+        clearAttention()
+        let decay = policy.scorer.decay
+        guard policy.attention.countsAll, decay != 1 else { return }
+        for place in 0..<attention.count { attention.pointer[place] *= decay }
     }
 
     /// Keeps the best of a head's rows, which lie in `scratch`, and writes those that changed.
@@ -203,32 +225,71 @@ extension CompressedSequence {
         if budget < before.count {
             let view = rows(i, before, budget: budget)
             let scores = joint?[i] ?? policy.scorer.scores(view)
+            notePivots(i, before, scores)
             // Of equals, the later stays.
             let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
             kept = order.prefix(budget).sorted()
             let lost = order.dropFirst(budget).sorted()
             let changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
             for change in changes { scratch.write(change) }
+            let saved = (1 - policy.disposer.keyShare) * Double(2 * configuration.headDimension)
+            if saved > 0 { savedBytes[i] = Int(saved * Double(changes.count)) }
             // What stood for many and goes without being made part of another is gone.
-            let many =
-                changes.first { $0.mergeCount > 1 }.map { ($0.row, $0.mergeCount) }
-                ?? (view.compensationRow, view.mergeCount)
-            (heads[i].compensationRow, heads[i].mergeCount) =
-                kept.firstIndex(of: many.0).map { ($0, many.1) } ?? (0, 1)
+            setMergeCounts(i, kept, of: view, changes)
             let firsts =
                 [kept.enumerated().first { $0 != $1 }?.offset]
                 + changes.map { kept.firstIndex(of: $0.row) }
             changed = min(changed, firsts.compactMap { $0 }.min() ?? kept.count)
+            movedRows += kept.enumerated().count { $0 != $1 }
             scratch.gather(kept)
             gatherAttention(i, kept, of: before.count)
+        }
+        if keepsOrigins {
+            let all = origins[i].count == before.count ? origins[i] : before
+            origins[i] = kept.map { all[$0] }
         }
         var after = kept.map { before[$0] }
         if policy.movesTogether { changed = min(changed, moveTogether(i, kept, &after)) }
         return store(i, after, from: changed)
     }
 
+    /// Puts the rows over a head's budget into pages of their own, behind its first one, and has only these
+    /// encoded.
+    ///
+    /// - Returns: the positions in this order.
+    private func codeRest(_ i: Int, _ positions: [Int32], budget: Int) -> [Int32] {
+        let block = KVShape.blockTokens
+        let end = positions.count / block * block
+        exactFrom[i] = 0
+        guard budget < positions.count, end > 2 * block else { return positions }
+        let view = rows(i, positions, budget: budget)
+        let scores = joint?[i] ?? policy.scorer.scores(view)
+        let order = (block..<end).sorted { (scores[$0], $0) < (scores[$1], $1) }
+        let coded = min(order.count, positions.count - budget) / block * block
+        let arranged = order.prefix(coded).sorted() + order.dropFirst(coded).sorted()
+        scratch.arrange(arranged, at: block)
+        exactFrom[i] = 1 + coded / block
+        return positions[..<block] + arranged.map { positions[$0] } + positions[end...]
+    }
+
+    /// Notes what kept rows stand for.
+    private func setMergeCounts(_ i: Int, _ kept: [Int], of before: KVRows, _ changes: [KVChange]) {
+        let changed = Dictionary(changes.map { ($0.row, $0.mergeCount) }) { $1 }
+        let counts = kept.map { changed[$0] ?? before.weight($0) }
+        guard let last = counts.lastIndex(where: { $0 != 1 }) else {
+            (mergeCounts[i], heads[i].mergeLogs) = ([], nil)
+            return
+        }
+        mergeCounts[i] = Array(counts[...last])
+        // Attention reads chunks of 64 rows.
+        let logs = mergeLogs[i] ?? AlignedBuffer(capacity + 2 * KVShape.blockTokens)
+        for row in 0..<logs.count { logs.pointer[row] = row <= last ? log(counts[row]) : 0 }
+        mergeLogs[i] = logs
+        heads[i].mergeLogs = UnsafePointer(logs.pointer)
+    }
+
     private func gatherAttention(_ i: Int, _ kept: [Int], of count: Int) {
-        for buffer in [attention, squares] where buffer.count > 0 {
+        for buffer in [attention, squares, recent] where buffer.count > 0 {
             let weights = buffer.pointer + i * capacity
             for (to, from) in kept.enumerated() { weights[to] = weights[from] }
             for row in kept.count..<count { weights[row] = 0 }

@@ -13,6 +13,7 @@ extension CompressedSequence {
         sealed[i] = max(0, sealed[i] - range.count)
         heads[i].count -= range.count * block
         positions[i].removeSubrange(range.lowerBound * block..<range.upperBound * block)
+        if keepsOrigins { origins[i].removeSubrange(range.lowerBound * block..<range.upperBound * block) }
         loaded = nil
     }
 
@@ -72,13 +73,17 @@ extension CompressedSequence {
     }
 
     func encode(_ i: Int) {
-        guard codec != .f16 else { return }
+        guard codec != .f16 || policy.coder != nil else { return }
         let block = KVShape.blockTokens
         let d = configuration.headDimension
         while (sealed[i] + 1) * block + residual <= positions[i].count {
             let page = sealed[i]
             let halves = pages.pointer(heads[i].pages[page])
-            if page > 0, codec.isPaged {
+            if page >= exactFrom[i] {
+                // Within the budget.
+            } else if page > 0, let coder = policy.coder {
+                code(i, page: page, by: coder)
+            } else if page > 0, codec.isPaged {
                 // Without memory for codes, the page stays as it is until there is some.
                 guard let new = pages.allocate(.codes) else { return }
                 kernels.encodePage(

@@ -20,6 +20,10 @@ package final class CompressedSequence: @unchecked Sendable {
     package internal(set) var next = 0
     /// Tokens since rows were evicted.
     package internal(set) var fresh = 0
+    /// True if the prompt's rows were chosen.
+    package var isBehindPrompt = false
+    /// Tokens of all positions so far, if a part asks for them.
+    private(set) var tokens: [Int32] = []
     /// The memory of its pages.
     package let pages: KVPages
     let configuration: DecoderConfiguration
@@ -31,8 +35,12 @@ package final class CompressedSequence: @unchecked Sendable {
     let heads: UnsafeMutablePointer<KVHeadRows>
     private let tables: UnsafeMutablePointer<Int32>
     var positions: [[Int32]]
+    /// The positions where rows stood first, if the policy looks at tokens and moves rows; empty otherwise.
+    var origins: [[Int32]]
     /// Leading pages of each head that are full and will not be encoded any more.
     var sealed: [Int]
+    /// The first page of each head that is never encoded.
+    var exactFrom: [Int]
     /// Pages of each head that it has memory for: those of its rows, and of what was prepared.
     var given: [Int]
     /// The head whose rows lie in `scratch`; nil if they are not as they were.
@@ -43,6 +51,27 @@ package final class CompressedSequence: @unchecked Sendable {
     let attention: AlignedBuffer<Float>
     /// Their squares, if the scorer asks for them; likewise.
     let squares: AlignedBuffer<Float>
+    /// The weights of the last tokens, if they are asked for beside those of all; likewise.
+    let recent: AlignedBuffer<Float>
+    /// The last tokens' queries, if a part asks for them, see ``MnemeModels/KVObservation/queries``.
+    let queries: AlignedBuffer<Float>
+    /// Of each head, how many rows its first rows stand for, and the logarithms as attention reads them;
+    /// empty while each stands for itself.
+    var mergeCounts: [[Float]]
+    var mergeLogs: [AlignedBuffer<Float>?]
+    /// Bytes of each head that its rows take in memory and that do not count: of keys' elements that went
+    /// (``Disposer/keyShare``), and of directions that are another layer's (``KVPolicy/layers``).
+    var savedBytes: [Int]
+    /// What codes each head's pages, if the policy has a coder.
+    var encoders: [(any KVPageEncoder)?]
+    /// What coding or merging changed of keys and of values.
+    var keyChanges = KVChangeMeter(), valueChanges = KVChangeMeter()
+    /// Of each head, the positions that the last tokens attended to most at the last eviction; and how many of such
+    /// were so again.
+    var pivots: [Set<Int32>]
+    var persistence = (sum: 0.0, count: 0)
+    /// Rows that evictions moved to other places.
+    var movedRows = 0
     /// The budgets that a measuring allocator gave, while rows are taken.
     var measured: [Int]?
     /// Scores that were made for all heads together, while rows are taken or evicted.
@@ -86,17 +115,28 @@ package final class CompressedSequence: @unchecked Sendable {
                 to: KVHeadRows(pages: tables + i * length, codeBits: codec.isPaged ? codec.bits : 0))
         }
         positions = [[Int32]](repeating: [], count: count)
+        origins = positions
         sealed = [Int](repeating: 0, count: count)
         given = sealed
+        exactFrom = [Int](repeating: .max, count: count)
         anchors = [[Anchor]](repeating: [], count: count)
         attention = AlignedBuffer(
             policy.attention == .none ? 0 : count * capacity)
         squares = AlignedBuffer(policy.scorer.needsSquares ? attention.count : 0)
+        recent = AlignedBuffer(policy.attention.countsAll && policy.attention.window != nil ? attention.count : 0)
+        queries = AlignedBuffer(
+            policy.needsQueries ? c.layers * c.heads * KVObservation.queryTokens * c.headDimension : 0)
+        savedBytes = [Int](repeating: 0, count: count)
+        encoders = [(any KVPageEncoder)?](repeating: nil, count: count)
+        pivots = [Set<Int32>](repeating: [], count: count)
+        mergeCounts = [[Float]](repeating: [], count: count)
+        mergeLogs = [AlignedBuffer<Float>?](repeating: nil, count: count)
         scratch = HeadScratch(rows: capacity, dimension: c.headDimension)
         let own = heads
         selection = policy.selector.map {
             KVSelection(c, $0, rows: (budget, rows), heads: own)
         }
+        selection?.allocate = { pages.allocate(.halves) }
     }
 
     deinit {
@@ -121,6 +161,10 @@ package final class CompressedSequence: @unchecked Sendable {
                 .unsupported,
                 "int4 needs heads of a multiple of 32 elements; this model's have \(c.headDimension). Use int8."
             )
+        }
+        if policy.coder != nil, codec != .f16 {
+            throw KVError(
+                .unsupported, "\(policy.name) has codes of its own, so that \(codec.rawValue) cannot be used. Use f16.")
         }
         if case .every = policy.trigger, codec != .f16, !(policy.disposer is Drop) || !codec.isPaged {
             throw KVError(
@@ -155,10 +199,8 @@ package final class CompressedSequence: @unchecked Sendable {
         }
         return Double(rows) / Double(max(1, heads))
     }
-    /// Bytes of the rows that are kept; of encoded pages, those of their codes.
-    package var bytes: Int {
-        positions.indices.reduce(0) { $0 + bytes($1) }
-    }
+    /// Bytes of the rows that are kept; of encoded pages, those of their codes; without ``savedBytes``.
+    package var bytes: Int { positions.indices.reduce(0) { $0 + bytes($1) - savedBytes[$1] } }
     private func bytes(_ i: Int) -> Int {
         let d = configuration.headDimension
         let codes = codedPages(i)
@@ -176,7 +218,8 @@ package final class CompressedSequence: @unchecked Sendable {
     package var keptBytes: Int { pages.usedBytes }
     /// Pages of a head that are counted as codes.
     func codedPages(_ i: Int) -> Int {
-        codec.isPaged ? (0..<sealed[i]).count { heads[i].pages[$0] < 0 } : max(0, sealed[i] - 1)
+        codec.isPaged
+            ? (0..<sealed[i]).count { heads[i].pages[$0] < 0 } : max(0, min(sealed[i], exactFrom[i]) - 1)
     }
 
     // MARK: Growing
@@ -188,6 +231,9 @@ package final class CompressedSequence: @unchecked Sendable {
         for i in positions.indices {
             let rows = positions[i].count
             halves += max(0, KVShape.blocks(rows + tokens) - given[i])
+            halves +=
+                KVSelection.meanPages(policy.selector, of: rows + tokens)
+                - KVSelection.meanPages(policy.selector, of: rows)
             codes += (rows + tokens) / KVShape.blockTokens - sealed[i]
         }
         return (halves, codec.isPaged ? codes : 0)
@@ -217,22 +263,42 @@ package final class CompressedSequence: @unchecked Sendable {
         return true
     }
 
+    /// Takes the tokens of positions that were or will be computed, if a part asks for them.
+    ///
+    /// - Parameter token: the one at a position; asked up to `count`.
+    package func note(upTo count: Int, _ token: (Int) -> Int32) {
+        guard policy.needsTokens else { return }
+        while tokens.count < count { tokens.append(token(tokens.count)) }
+    }
+
     /// Says that tokens were computed, and lets go what they push out.
     package func advance(_ tokens: Int) {
+        grow(tokens)
+        if isDue { evict() }
+    }
+
+    /// Whether rows are due to go.
+    var isDue: Bool {
+        if case .every(let slack) = policy.trigger { fresh >= slack && chosenRows > Double(budget) } else { false }
+    }
+
+    /// Whether rows' tokens are found by where they stood first.
+    var keepsOrigins: Bool { policy.movesTogether && policy.scorer.needsTokens }
+
+    /// Counts tokens in that were computed, and lets nothing go but what nobody sees.
+    func grow(_ tokens: Int) {
         for i in positions.indices {
             heads[i].count += tokens
             positions[i] += (next..<next + tokens).map { Int32($0) }
+            if keepsOrigins { origins[i] += (next..<next + tokens).map { Int32($0) } }
         }
         loaded = nil
         next += tokens
         fresh += tokens
         if let selection {
-            for i in positions.indices { selection.build(i, base: pages.base) }
+            for i in positions.indices { selection.build(i, base: pages.base, tokens: self.tokens) }
         }
         dropUnseen()
-        if case .every(let slack) = policy.trigger, fresh >= slack, chosenRows > Double(budget) {
-            evict()
-        }
     }
 
     /// The most tokens of a step, so that whatever it is cut into, rows are evicted and encoded
@@ -241,7 +307,7 @@ package final class CompressedSequence: @unchecked Sendable {
         // What a token reads is chosen for it alone.
         if selection != nil { return 1 }
         var most = KVShape.blockTokens
-        if codec.isPaged {
+        if codec.isPaged || policy.coder != nil {
             most = positions.reduce(most) { min($0, most - $1.count % KVShape.blockTokens) }
         }
         guard case .every(let slack) = policy.trigger else { return most }

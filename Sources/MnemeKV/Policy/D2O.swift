@@ -4,14 +4,16 @@ import Foundation
 /// row into the kept one that it is most like, if it is like it enough (D2O, Wan et al. 2024).
 ///
 /// A layer's density is the variance of its rows' accumulated attention: the lower, the more rows
-/// matter. The threshold of similarity is the mean of the evicted rows' highest cosines; the paper
-/// moves it on while it decodes, where nothing is evicted here.
+/// matter. The threshold of similarity runs: it begins at the mean of the evicted rows' highest cosines, and moves
+/// towards that of each evicted row in turn.
 public struct D2O: HeadAllocator, TokenScorer, Disposer {
     /// The share of the budget that the last rows have.
     public var recent: Double
+    /// How far the threshold moves towards each evicted row's cosine.
+    public var pace: Float
 
     /// The paper gives a quarter of the budget to the last rows.
-    public init(recent: Double = 0.25) { self.recent = recent }
+    public init(recent: Double = 0.25, pace: Float = 0.1) { (self.recent, self.pace) = (recent, pace) }
 
     /// The weights of all tokens.
     public var needs: AttentionNeed { .all }
@@ -48,43 +50,16 @@ public struct D2O: HeadAllocator, TokenScorer, Disposer {
     ///
     /// - Complexity: O(lost·kept·dimension).
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
-        func unit(_ row: Int) -> [Float] {
-            let key = rows.key(row)
-            let length = max(key.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-9)
-            return key.map { $0 / length }
-        }
         guard !lost.isEmpty, !kept.isEmpty else { return [] }
-        let targets = kept.flatMap(unit)
-        let d = rows.dimension
-        let nearest = lost.map { row -> (kept: Int, similarity: Float) in
-            var best = (kept: 0, similarity: -Float.infinity)
-            unit(row).withUnsafeBufferPointer { key in
-                targets.withUnsafeBufferPointer { targets in
-                    for k in kept.indices {
-                        var cosine: Float = 0
-                        for e in 0..<d { cosine += key[e] * targets[k * d + e] }
-                        if cosine > best.similarity { best = (k, cosine) }
-                    }
-                }
-            }
-            return best
-        }
-        let threshold = nearest.reduce(0) { $0 + $1.similarity } / Float(nearest.count)
+        let nearest = rows.nearest(to: lost, among: kept)
+        var threshold = nearest.reduce(0) { $0 + $1.similarity } / Float(nearest.count)
         var members: [Int: [(row: Int, weight: Float)]] = [:]
-        for (row, near) in zip(lost, nearest) where near.similarity >= threshold {
-            members[near.kept, default: []].append((row, exp(near.similarity)))
+        for (row, near) in zip(lost, nearest) {
+            if near.similarity >= threshold { members[near.row, default: []].append((row, exp(near.similarity))) }
+            threshold += pace * (near.similarity - threshold)
         }
         return members.sorted { $0.key < $1.key }.map { target, others in
-            let all = [(row: kept[target], weight: exp(Float(1)))] + others
-            let total = all.reduce(0) { $0 + $1.weight }
-            var change = KVChange(
-                row: kept[target], key: [Float](repeating: 0, count: d),
-                value: [Float](repeating: 0, count: d))
-            for (row, weight) in all {
-                for (e, x) in rows.key(row).enumerated() { change.key[e] += x * weight / total }
-                for (e, x) in rows.value(row).enumerated() { change.value[e] += x * weight / total }
-            }
-            return change
+            rows.merged([(row: target, weight: exp(Float(1)))] + others)
         }
     }
 }

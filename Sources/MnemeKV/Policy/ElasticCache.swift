@@ -1,8 +1,8 @@
 /// Keeps the rows with the most attention as anchors, and merges the others into the nearest anchor
 /// (Elastic Cache, Liu et al. 2024).
 ///
-/// A row merged is a mean of keys and values, whatever they are like. The last rows stay. Behind the
-/// prompt all rows are kept: the paper's fixed offset there is not here.
+/// A row merged is a mean of keys and values, whatever they are like. The last rows stay. Behind the prompt the rows
+/// at a fixed distance from the end go, whatever they are: the prompt's anchors and the last rows stay.
 public struct ElasticCache: TokenScorer, Disposer {
     /// Last rows that stay as they are.
     public var recent: Int
@@ -13,15 +13,21 @@ public struct ElasticCache: TokenScorer, Disposer {
     /// The weights of all tokens.
     public var needs: AttentionNeed { .all }
 
-    /// Accumulated attention; infinity for the last rows.
+    /// Accumulated attention, and infinity for the last rows; behind the prompt, infinity for all but those that go.
     public func scores(_ rows: KVRows) -> [Float] {
-        rows.attention.enumerated().map { $0 + recent >= rows.count ? .infinity : $1 }
+        if rows.isBehindPrompt {
+            let end = max(0, rows.count - recent)
+            let going = max(0, end - max(0, rows.count - rows.budget))..<end
+            return (0..<rows.count).map { going.contains($0) ? 0 : .infinity }
+        }
+        return rows.attention.enumerated().map { $0 + recent >= rows.count ? .infinity : $1 }
     }
 
     /// The means of anchors and what lies nearest to them, by position.
     ///
     /// - Complexity: O(rows·dimension).
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
+        guard !rows.isBehindPrompt else { return [] }
         let anchors = kept.filter { $0 + recent < rows.count }
         guard !anchors.isEmpty else { return [] }
         var members: [Int: [Int]] = [:]

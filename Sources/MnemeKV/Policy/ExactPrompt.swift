@@ -17,6 +17,8 @@ public final class ExactPrompt {
     let attention: [AttentionNeed: AlignedBuffer<Float>]
     /// The squares of these, summed likewise.
     let squares: [AttentionNeed: AlignedBuffer<Float>]
+    /// The last tokens' queries, see ``MnemeModels/KVObservation/queries``.
+    let queries: AlignedBuffer<Float>
 
     /// Computes a prompt.
     ///
@@ -35,24 +37,22 @@ public final class ExactPrompt {
         let scores = AlignedBuffer<Float>(c.vocabularySize)
         var attention: [AttentionNeed: AlignedBuffer<Float>] = [:]
         var squares = attention
+        let queries = AlignedBuffer<Float>(c.layers * c.heads * KVObservation.queryTokens * c.headDimension)
         func compute(_ range: Range<Int>, _ need: AttentionNeed) {
-            var observation = attention[need].map {
-                KVObservation(
-                    accumulatedAttention: $0.pointer, stride: count, tokens: range.count)
-            }
-            observation?.squares = squares[need]?.pointer
+            let sums = attention[need]
+            var observation = KVObservation(
+                accumulatedAttention: (sums ?? queries).pointer, stride: count, tokens: sums == nil ? 0 : range.count)
+            observation.squares = squares[need]?.pointer
+            observation.queries = queries.pointer
             let segment = DecoderSegment(
                 tokens: 0..<range.count, position: range.lowerBound, view: buffer.view, logits: 1,
                 observation: observation)
-            tokens[range].withUnsafeBufferPointer { tokens in
-                withUnsafePointer(to: segment) {
-                    decoder.step(
-                        tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
-                        logits: scores.pointer)
-                }
-            }
+            decoder.step(segment, tokens[range], scores.pointer)
         }
-        for need in Set(needs) where need != .none {
+        let kinds = needs.flatMap { need in
+            (need.countsAll ? [AttentionNeed.all] : []) + (need.window.map { [.last($0)] } ?? [])
+        }
+        for need in Set(kinds) {
             // Zeros at first.
             attention[need] = AlignedBuffer(c.layers * c.kvHeads * count)
             squares[need] = AlignedBuffer(c.layers * c.kvHeads * count)
@@ -68,6 +68,7 @@ public final class ExactPrompt {
         self.buffer = buffer
         self.attention = attention
         self.squares = squares
+        self.queries = queries
         logits = Array(UnsafeBufferPointer(start: scores.pointer, count: c.vocabularySize))
     }
 }

@@ -1,15 +1,19 @@
 /// Looks at what each head's attention is like, and keeps for it the cheapest kind of rows that
-/// recovers most of it: the first ones, these and the last, these and the heavy hitters, or all
+/// recovers most of it: special tokens, these and punctuation, these and the last, these and the heavy hitters, or all
 /// (FastGen, Ge et al. 2024: "Model Tells You What to Discard").
 ///
-/// The paper's special tokens are the first rows here, as rows have no tokens; punctuation is not
-/// told apart. Its bytes follow from the share to recover; here a budget bounds them, so that heads
+/// Special tokens are the first rows and those that the tokenizer names; punctuation is what ends a sentence or a
+/// line. The paper's bytes follow from the share to recover; here a budget bounds them, so that heads
 /// get what they need in proportion where it is not enough.
 public struct FastGen: TokenScorer, HeadAllocator {
     /// The share of attention that is to be recovered.
     public var recovery: Float
     /// First rows, and shares of all rows that are local, and that are heavy hitters.
     public var special: Int, local: Double, frequent: Double
+    /// False if each head gets what it needs, whatever the budget.
+    public var isBounded = true
+    /// Tokens that are special, and those that are punctuation.
+    public var names: Set<Int32> = [], punctuation: Set<Int32> = []
 
     /// The paper's settings.
     public init(recovery: Float = 0.95, special: Int = 4, local: Double = 0.3, frequent: Double = 0.3) {
@@ -17,8 +21,11 @@ public struct FastGen: TokenScorer, HeadAllocator {
         (self.local, self.frequent) = (local, frequent)
     }
 
+    /// To tell special tokens and punctuation.
+    public var needsTokens: Bool { !names.isEmpty || !punctuation.isEmpty }
+
     /// The kinds of rows, the cheapest first.
-    private enum Kind: CaseIterable { case special, local, frequent, all }
+    private enum Kind: CaseIterable { case special, punctuation, local, frequent, all }
 
     /// The weights of all tokens.
     public var needs: AttentionNeed { .all }
@@ -27,7 +34,11 @@ public struct FastGen: TokenScorer, HeadAllocator {
     private func members(_ kind: Kind, _ rows: KVRows) -> Set<Int> {
         let count = rows.count
         var result = Set(0..<min(special, count))
+        func those(_ kind: Set<Int32>) -> [Int] { rows.tokens.indices.filter { kind.contains(rows.tokens[$0]) } }
+        result.formUnion(those(names))
         if kind == .special { return result }
+        result.formUnion(those(punctuation))
+        if kind == .punctuation { return result }
         if kind == .all { return Set(0..<count) }
         result.formUnion(count - Int(local * Double(count))..<count)
         if kind == .local { return result }
@@ -63,6 +74,7 @@ public struct FastGen: TokenScorer, HeadAllocator {
     /// To each what it needs; in proportion where that is more than there is, and what is left over
     /// in proportion, too.
     public func split(_ budget: Int, heads: [[HeadMeasure]]) -> [[Int]] {
+        guard isBounded else { return heads.map { $0.map { Int($0.values[0]) } } }
         let flat = heads.flatMap(\.self)
         let parts = Self.shares(
             budget, weights: flat.map { $0.values[0] }, lengths: flat.map(\.length), least: special)

@@ -8,6 +8,8 @@ public struct PagedEviction: TokenScorer {
     public init() {}
     /// The policy needs no attention weights.
     public var needs: AttentionNeed { .none }
+    /// Rows of a page go together.
+    public var wholePages: Bool { true }
     /// The mean of |value|/|key| over a row's page; infinity for the last page.
     public func scores(_ rows: KVRows) -> [Float] {
         let page = KVShape.blockTokens

@@ -101,8 +101,7 @@ public struct CompensationToken: Disposer {
         let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
         // One row of a head stands for many: it stays the one as long as it is kept.
         guard !lost.isEmpty,
-            let mergedRow = rows.mergeCount > 1 && kept.contains(rows.compensationRow)
-                ? rows.compensationRow : behindGap
+            let mergedRow = kept.first(where: { rows.weight($0) > 1 }) ?? behindGap
         else {
             return []
         }

@@ -1,13 +1,13 @@
 import MnemeNumerics
 
-/// Puts like keys into one page, and reads the pages whose mean key scores highest (RetroInfer's
-/// clusters, Chen et al. 2025): what a query looks for is then in few pages, and a mean stands for
-/// its keys well.
+/// Puts like keys into one page, reads the pages whose mean key scores highest, and estimates all others by
+/// their mean keys and values (RetroInfer's wave index, Chen et al. 2025): what a query looks for is then
+/// in few pages, and a mean stands for its keys well.
 ///
 /// The first page and the last ones keep the order of the text (the paper's steady zone). Clusters
-/// have a page's length each, made by halving: 2-means, cut where both sides are whole pages. What is
-/// not read is left out: the paper's estimate of it by means is not here, nor are its tiers. Rows that
-/// come behind the prompt stay in the order of the text.
+/// have a page's length each, made by halving: 2-means, cut where both sides are whole pages. All that is
+/// not read is estimated, where the paper leaves the least out; its tiers are not here. Rows that come
+/// behind the prompt stay in the order of the text.
 public struct RetroInfer: KVSelector {
     /// None: all layers choose.
     public var wholeLayers: Int { 0 }
@@ -15,13 +15,15 @@ public struct RetroInfer: KVSelector {
     public var vectors: Int { 1 }
     /// None.
     public var outliers: Double { 0 }
+    /// Means of keys and values stand for what is not read.
+    public let estimates: Bool
     /// Like keys share a page.
     public var arranges: Bool { true }
     /// Rounds of 2-means at each halving.
     public var rounds: Int
 
-    /// By default with two rounds.
-    public init(rounds: Int = 2) { self.rounds = rounds }
+    /// By default with two rounds; without estimates, what is not read is left out.
+    public init(rounds: Int = 2, estimates: Bool = true) { (self.rounds, self.estimates) = (rounds, estimates) }
 
     /// The mean key.
     public func summary(_ keys: [[Float]]) -> KVPageSummary { KVPageSummary(vectors: [keys.mean]) }

@@ -1,28 +1,31 @@
-/// Chooses once, at a watershed layer, and reads the same pages in all deeper ones (Round Attention,
-/// Tang et al. 2025): behind it, layers look at much the same places.
+/// Chooses rounds of a conversation once, at a watershed layer, and reads the same pages in all deeper ones (Round
+/// Attention, Tang et al. 2025): behind it, layers look at much the same places.
 ///
-/// The first layers, up to the watershed, read all rows. The paper's unit is a round of a
-/// conversation; here it is a page of 32 rows, which its mean key stands for.
-public struct RoundAttention: KVSelector {
+/// A round ends where a message does: its mean key stands for it, and a page is worth what its rounds are. The first
+/// layers, up to the watershed, read all rows. A text without messages has rounds of the longest length.
+public struct RoundAttention: KVIndexSelector {
     /// Layers up to the watershed, which read all.
     public var wholeLayers: Int
     /// The watershed itself.
     public var lastChoosing: Double
-    /// The mean.
-    public var vectors: Int { 1 }
-    /// None.
-    public var outliers: Double { 0 }
+    /// Tokens behind which a round ends, and the most rows of one.
+    public var ends: Set<Int32>, longest: Int
 
     /// - Parameters:
     ///   - layers: of the model.
+    ///   - ends: tokens that end a message.
     ///   - watershed: where the choice is made, in share of the layers.
-    public init(layers: Int, watershed: Double = 0.4) {
+    ///   - longest: the most rows of a round.
+    public init(layers: Int, ends: Set<Int32> = [], watershed: Double = 0.4, longest: Int = 256) {
         wholeLayers = Int(watershed * Double(layers))
         lastChoosing = watershed
+        (self.ends, self.longest) = (ends, longest)
     }
 
-    /// The mean key.
-    public func summary(_ keys: [[Float]]) -> KVPageSummary { KVPageSummary(vectors: [keys.mean]) }
+    /// To see where messages end.
+    public var needsTokens: Bool { true }
+    /// Vectors of rounds.
+    public func index() -> any KVPageIndex { SentenceKV(ends: ends, longest: longest).index() }
 }
 
 extension [[Float]] {

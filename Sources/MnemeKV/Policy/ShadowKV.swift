@@ -1,8 +1,8 @@
 /// Reads the pages whose mean key scores highest, and always those whose keys their mean stands for
 /// worst (the landmarks and outliers of ShadowKV, Sun et al. 2025).
 ///
-/// This is the paper's choice of what to read. Its low-rank keys and values kept elsewhere are not
-/// here, and a page has 32 rows instead of 8.
+/// This is the paper's choice of what to read; a page has 32 rows instead of 8. Its low-rank keys are
+/// ``LowRankKeys``, which `mneme kv eval` measures with it (`shadowkv:lowrank`): all rows stay in memory.
 public struct ShadowKV: KVSelector {
     /// None: all layers choose.
     public var wholeLayers: Int { 0 }

@@ -39,6 +39,13 @@ public struct KVView: @unchecked Sendable {
         set { unretainedChooser.object = newValue }
     }
     private var unretainedChooser = UnretainedReference<KVPageChooser>()
+    /// Brings the rows of ``heads`` into memory, a group of heads at a time; it must outlive the step.
+    /// Nil if all are there.
+    package var groups: KVHeadGroups? {
+        get { unretainedGroups.object }
+        set { unretainedGroups.object = newValue }
+    }
+    private var unretainedGroups = UnretainedReference<KVHeadGroups>()
 
     /// A view of memory that must outlive it.
     public init(
@@ -86,9 +93,9 @@ public struct KVHeadRows: @unchecked Sendable {
     /// Rows that are there; new tokens follow them, in pages of halves. Windows count rows: a layer
     /// with one may lack leading rows alone.
     public var count = 0
-    /// The compensation row, and its merge count ``mergeCount``: it weighs as much as so many of its
-    /// kind.
-    public var compensationRow = 0, mergeCount: Float = 1
+    /// The logarithm of the merge count of each row, which weighs as much as so many of its kind; −∞ for
+    /// one that is not seen. Up to a multiple of 64 rows; nil if each stands for itself.
+    public var mergeLogs: UnsafePointer<Float>?
 
     /// No rows yet; the table of pages must outlive them.
     public init(pages: UnsafeMutablePointer<Int32>, codeBits: Int) {
@@ -134,6 +141,17 @@ public struct KVObservation: @unchecked Sendable {
     public var tokens: Int
     /// Layers before it do not count.
     public var firstLayer: Int
+    /// The weights that the last ``recentTokens`` tokens alone give, summed likewise; nil if nobody
+    /// wants them.
+    public var recentAttention: UnsafeMutablePointer<Float>? = nil
+    /// Tokens that ``recentAttention`` counts.
+    public var recentTokens = 0
+    /// The queries of the last ``queryTokens`` positions, rotated: of query head h of the layer l
+    /// behind ``firstLayer`` at position p, from
+    /// `((l·heads + h)·queryTokens + p mod queryTokens)·dimension` on; nil if nobody wants them.
+    public var queries: UnsafeMutablePointer<Float>? = nil
+    /// Positions whose queries are noted.
+    public static let queryTokens = KVView.blockTokens
 
     /// Sums in memory that must outlive the step.
     public init(accumulatedAttention: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {

@@ -22,7 +22,8 @@ extension KVCommand {
             discussion: """
                 Prompts cut from the text are computed with all rows, and each policy chooses at their end, as in answers; then what follows is \
                 predicted token by token, and numbers hidden in prompts are asked for. window and random are what a policy must beat. \
-                Policies: \(PolicyCatalog.names.joined(separator: ", ")). \
+                Policies: \(PolicyCatalog.names.joined(separator: ", ")); with a part left out or replaced: \
+                \(PolicyCatalog.variants.joined(separator: ", ")). \
                 Row types: \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")) (int2 is for files alone), alone or behind a policy: snapkv+int4.
                 """)
         @Argument(help: "A text file.") var file: String
@@ -37,7 +38,10 @@ extension KVCommand {
             help: "Types of rows, each with each policy that is named; alone if none is.")
         var kvType: [String] = []
         /// Every policy with f16 rows, and every type of rows without a policy.
-        @Flag(help: "Measure every policy and every type of rows; numbers are hidden at several depths.")
+        @Flag(
+            help:
+                "Measure every policy and every type of rows, and pass over what does not go together; numbers are hidden at several depths."
+        )
         var all = false
         /// Budgets, a row each and policy: 0.25 keeps a quarter of the rows.
         @Option(
@@ -56,6 +60,10 @@ extension KVCommand {
             help:
                 "Prompts with one number to find, and as many with four of which one is asked for.")
         var needles = 20
+        /// Texts to be summed up: how much the words have in common with those of the full cache.
+        @Option(help: "Prompts whose text is summed up.") var summaries = 0
+        /// Conversations of eight rounds, in the model's template; one of them tells a number.
+        @Option(help: "Conversations with a number to find.") var chats = 0
         /// Where the number is that stands alone.
         @Option(
             parsing: .upToNextOption,
@@ -83,7 +91,7 @@ extension KVCommand {
 
         /// Refuses counts that make no sense.
         func validate() throws {
-            guard exact >= 0, needles >= 0, windows > 0 else {
+            guard exact >= 0, needles >= 0, summaries >= 0, chats >= 0, windows > 0 else {
                 throw ValidationError("Counts are not negative, and there is one window at least.")
             }
             guard !(json && markdown) else {
@@ -103,7 +111,8 @@ extension KVCommand {
             let start = ContinuousClock.now
             let rows = try KVPolicyBenchmark.run(
                 model, tokens: model.tokens(of: text), subjects: subjects, budgets: budgets,
-                settings: settings, results: output, source: try source(model, data)
+                settings: settings, results: output, source: try source(model, data),
+                passOver: all ? { Terminal.report("\($0) is passed over: \($1)") } : nil
             ) { done, all, before in
                 // Measurements that were there took no time.
                 let measured = Double(max(1, done - before))
@@ -128,6 +137,7 @@ extension KVCommand {
             (settings.context, settings.tail, settings.windows, settings.needles) = (
                 promptTokens, tail, windows, needles
             )
+            (settings.summaries, settings.chats) = (summaries, chats)
             settings.depths = depth.isEmpty && all ? [0.1, 0.3, 0.5, 0.7, 0.9] : depth
             (settings.asksLater, settings.exact, settings.evictsInPrompt) = (askLater, exact, evictInPrompt)
             return settings
@@ -136,7 +146,7 @@ extension KVCommand {
         /// What is measured: all that there is unless something is named.
         private func subjects() throws -> [KVPolicyBenchmark.Subject] {
             let types = KVCodec.allCases.map(\.rawValue)
-            let everything = PolicyCatalog.names + types.dropFirst()
+            let everything = PolicyCatalog.names + PolicyCatalog.variants + types.dropFirst()
             var names = all || (policies.isEmpty && kvType.isEmpty) ? everything : []
             names += policies.filter { !names.contains($0) }
             if !kvType.isEmpty {
@@ -162,7 +172,7 @@ extension KVCommand {
 
         private func show(_ rows: [KVPolicyBenchmark.Row]) {
             print(
-                "policy          budget   kept     peak     read     perplexity          KL, nats   same   needle  passkey  tokens/s"
+                "policy                budget   kept     peak     read     perplexity          KL, nats   same   needle  passkey  tokens/s"
             )
             for row in rows {
                 let size = String(
@@ -176,9 +186,19 @@ extension KVCommand {
                     format: "%9.4f %7.3f %7.2f %8.2f %9.0f", row.divergence, row.agreement,
                     row.needle, row.passkey,
                     row.tokensPerSecond)
-                print("\(row.policy.padded(to: 14)) \(size) \(change) \(found)")
+                print("\(row.policy.padded(to: 20)) \(size) \(change) \(found)")
             }
             print(String(format: "full keeps %.1f MB.", Double(rows[0].bytes) / 1e6))
+            for row in rows where row.summary != nil || row.chat != nil {
+                let parts = [("summary", row.summary), ("chat", row.chat)]
+                    .compactMap { name, value in value.map { name + String(format: " %.2f", $0) } }
+                print("\(row.policy): \(parts.joined(separator: ", "))")
+            }
+            for row in rows where !row.readings.isEmpty {
+                let readings = row.readings.sorted { $0.key < $1.key }
+                    .map { "\($0.key) " + String(format: "%.3f", $0.value) }
+                print("\(row.policy): \(readings.joined(separator: ", "))")
+            }
             /// Bytes as a part of those of the full cache.
             func share(_ bytes: Int) -> Double { Double(bytes) / Double(max(1, rows[0].bytes)) }
         }

@@ -36,6 +36,12 @@ struct KVOptions: ParsableArguments {
             "A Redis or Valkey server that machines share their KV cache through: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS, with ?ca=FILE and &cert=FILE&key=FILE where it needs them.",
             valueName: "url"))
     var kvRemote: String?
+    /// The budget there; the server keeps it for all machines.
+    @Option(
+        help: ArgumentHelp(
+            "Memory that blocks may take on that server: those that cost least to compute again are evicted beyond, from the ends of texts on. 0 leaves it to the server's maxmemory; if left out, what the server was told last.",
+            valueName: "GiB"))
+    var kvRemoteMemory: Double?
 
     /// The recompute ratio for memories that stand at other positions; nil reuses prefixes only.
     @Option(
@@ -100,9 +106,13 @@ struct KVOptions: ParsableArguments {
         let kvMemory = kvMemory ?? settings.number(.kvMemory)
         let kvReuse = kvReuse ?? settings.number(.kvReuse)
         let kvRemote = kvRemote ?? settings.text(.kvRemote)
+        let kvRemoteMemory = kvRemoteMemory ?? settings.number(.kvRemoteMemory)
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError(
                 "--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
+        }
+        guard (0...1_000_000).contains(kvRemoteMemory ?? 0), kvRemoteMemory == nil || kvRemote != nil else {
+            throw InputError("--kv-remote-memory is a number of GiB, of the server that --kv-remote names.")
         }
         guard (0...1).contains(kvReuse ?? 0) else {
             throw InputError("--kv-reuse is a share between 0 and 1.")
@@ -115,7 +125,9 @@ struct KVOptions: ParsableArguments {
         return try Engine(
             model, limits: limits,
             folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
-            remote: kvRemote.map { try Home.remoteTier($0) },
+            remote: kvRemote.map {
+                try Home.remoteTier($0, limit: kvRemoteMemory.map { Int($0 * 1_073_741_824) })
+            },
             codec: kvCodec, adapters: Home.adapters)
     }
 }
