@@ -19,6 +19,17 @@ package struct RandomDecoder {
     /// Six layers.
     package init() {}
 
+    /// Calls `body` with a folder that holds one of six layers, and is gone afterwards.
+    ///
+    /// - Throws: `FileError`, and what `body` throws.
+    package static func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+        let folder = NSTemporaryDirectory() + "mneme-random-" + UUID().uuidString
+        try Privacy.makeFolder(folder)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try RandomDecoder().write(to: folder)
+        return try body(folder)
+    }
+
     /// Writes config.json, model.safetensors and the tokenizer's files to a folder that is there.
     ///
     /// - Throws: `FileError`.

@@ -15,11 +15,13 @@ import MnemeStore
 public struct ReuseBenchmark: Sendable {
     /// One way to fill a prompt.
     public struct Row: Sendable, Codable {
-        /// `full`, `naive`, `starts` (LegoLink), `cacheblend`, `attention` or `chunks`: what the
+        /// `full`, `naive`, `starts` (LegoLink), `cacheblend`, `cachecraft`, `attention` or `chunks`: what the
         /// question attends to, by tokens or whole chunks.
         public var method: String
         /// Of the chunks' tokens computed again.
         public var share: Double
+        /// Of their tokens, those that like ones were found for; nil where all were there as they are.
+        public var matched: Double?
         /// To the logits behind the prompt, in ms; the mean.
         public var milliseconds: Double
         /// Of the tail's tokens: where the likeliest next token is that of the full prefill; nats
@@ -136,12 +138,14 @@ public struct ReuseBenchmark: Sendable {
     ///   - prompts: what is filled, as one of the functions above makes them.
     ///   - answer: the most tokens of answers, where prompts have no tails.
     ///   - shares: of the chunks' tokens that are computed again.
+    ///   - reworded: the share of tokens that differ between a prompt and one earlier prompt of the same
+    ///     text, whose like tokens are reused (SemShareKV); nil for chunks that are the same.
     ///   - progress: called with prompts done and their number.
     /// - Returns: `full` and `naive`, then each method at each share.
     /// - Throws: ``MnemeEngine/EngineError`` if a prompt is too long, ``MnemeKV/KVError`` without
     ///   memory.
     public static func run(
-        _ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double],
+        _ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double], reworded: Double? = nil,
         progress: (Int, Int) -> Void
     ) throws -> [Row] {
         let decoder = model.decoder
@@ -204,11 +208,15 @@ public struct ReuseBenchmark: Sendable {
         for share in shares {
             methods += [
                 ("starts", ChunkStarts(), share), ("cacheblend", CacheBlend(), share),
+                ("cachecraft", CacheCraft(), share),
                 ("attention", QuestionAttention(), share),
                 ("chunks", QuestionChunks(), share),
             ]
         }
         var sums = [Sums](repeating: Sums(), count: methods.count)
+        var similar = SimilarTokens(decoder)
+        let dependence = ContextDependence(decoder)
+        var (matched, all) = (0, 0)
         for (number, prompt) in prompts.enumerated() {
             try Task.checkCancellation()
             let prefix = prompt.prefix
@@ -228,8 +236,21 @@ public struct ReuseBenchmark: Sendable {
             var random = SplitMix64(seed: UInt64(number))
             var sources: [Int: ChunkReuse.Chunk] = [:]
             var buffers: [KVBuffer] = []
+            if let reworded {
+                let earlier =
+                    prefix + similar.reworded(Array(prompt.chunks.joined()), share: reworded, seed: UInt64(number))
+                let buffer = try KVBuffer(c, positions: earlier.count)
+                prefill(earlier[...], at: 0, buffer.view)
+                buffers.append(buffer)
+                let place = prefix.count..<body - prompt.question.count
+                for (i, run) in similar.runs(head[place], in: earlier).enumerated() {
+                    sources[i] = ChunkReuse.Chunk(range: run.range, source: buffer.view, position: run.source)
+                    matched += run.range.count
+                }
+                all += place.count
+            }
             let shuffled = ranges.indices.shuffled(using: &random)
-            for earlier in 0..<2 {
+            for earlier in 0..<2 where reworded == nil {
                 var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element)
                     .sorted()
                 var others = prompts[(number + prompts.count - 1 - earlier) % prompts.count].chunks
@@ -253,6 +274,11 @@ public struct ReuseBenchmark: Sendable {
                     }
                 }
                 prefill(all[...], at: 0, buffer.view)
+                for i in shuffled.enumerated().filter({ $0.offset % 2 == earlier }).map(\.element) {
+                    guard let source = sources[i] else { continue }
+                    let text = source.position..<source.position + source.range.count
+                    sources[i]?.dependence = dependence.shares(all, text, from: prefix.count, buffer.view)
+                }
                 buffers.append(buffer)
             }
             defer { withExtendedLifetime(buffers) {} }
@@ -266,7 +292,7 @@ public struct ReuseBenchmark: Sendable {
                 if name == "full" {
                     prefill(tokens[prefix.count..<body], at: prefix.count, view)
                 } else {
-                    let parts = ranges.indices.compactMap { sources[$0] }
+                    let parts = sources.sorted { $0.key < $1.key }.map(\.value)
                     var filling = ChunkReuse(
                         decoder, view, tokens: Array(tokens[..<body]), cachedTokens: prefix.count,
                         chunks: parts,
@@ -305,6 +331,7 @@ public struct ReuseBenchmark: Sendable {
         return zip(methods, sums).map { method, sum in
             Row(
                 method: method.0, share: method.2,
+                matched: reworded == nil ? nil : Double(matched) / Double(max(1, all)),
                 milliseconds: sum.seconds * 1000 / Double(prompts.count),
                 agreement: Double(sum.agreed) / Double(sum.tokens),
                 divergence: sum.divergence / Double(sum.tokens), loss: sum.loss / Double(sum.tokens)

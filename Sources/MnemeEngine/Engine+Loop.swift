@@ -78,9 +78,9 @@ extension Engine {
             // What was read from a tier is there: the sequence goes on behind it.
             for i in queue.running.indices where queue.running[i].isLoading {
                 queue.running[i].takeRestored()
-                if !queue.running[i].isLoading, !queue.running[i].parts.isEmpty {
-                    beginRebase(&queue.running[i])
-                }
+                if queue.running[i].isLoading { continue }
+                finishAhead(&queue.running[i], &queue.shares, tokens)
+                if !queue.running[i].parts.isEmpty { beginRebase(&queue.running[i]) }
             }
             // From here on only the plan decides who computes what.
             let plan = queue.plan()
@@ -98,7 +98,9 @@ extension Engine {
                     sequence.session = try cache.open(
                         tokens, positions: compression?.exactTokens ?? sequence.positions,
                         scope: sequence.scope, sources: sequence.request.sources,
-                        computing: compression?.computing ?? 1
+                        computing: compression?.computing ?? 1,
+                        // Policies look at attention of whole steps, and texts are moved behind all.
+                        byLayers: limits.loadsByLayers && compression == nil && reuse == nil
                     ) {
                         [wake] in wake.signal()
                     }
@@ -121,6 +123,8 @@ extension Engine {
             if let rebasing {
                 recomputeStep(&queue.running[rebasing], &queue.shares, logits.baseAddress!)
             }
+            // So is what follows a prefix that comes, as far as its layers are there.
+            let isAhead = queue.running.indices.contains { computeAhead(&queue.running[$0], tokens) }
             // So are rows that are kept of a prompt.
             let compressing = queue.running.firstIndex { $0.taken != nil }
             if let compressing, !compressStep(&queue.running[compressing]) {
@@ -131,7 +135,7 @@ extension Engine {
             }
             let wentOn =
                 !plan.work.isEmpty && step(plan, &queue, &meter, tokens, segments, logits)
-            if wentOn || rebasing != nil || compressing != nil { continue }
+            if wentOn || isAhead || rebasing != nil || compressing != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
             _ =

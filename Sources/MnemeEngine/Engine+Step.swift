@@ -129,6 +129,8 @@ extension Engine {
         let size = decoder.configuration.vocabularySize
         let now = clock.now
         meter.note(rows: count, seconds: (now - start) / .seconds(1))
+        // Steps of few tokens read the weights for hardly more than one.
+        if prompt >= 64 { cache.noteComputed(tokens: count, seconds: (now - start) / .seconds(1)) }
         shared.withLockedValue { $0.statistics.promptTokens += prompt }
         for work in plan.work {
             guard let i = queue.running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)

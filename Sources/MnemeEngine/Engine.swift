@@ -64,6 +64,9 @@ public final class Engine: Sendable {
         public var admission: any AdmissionPolicy = PastFuture()
         /// Writes down which requests were answered, to be replayed.
         public var recorder: RequestRecorder?
+        /// Whether what follows a prefix from a tier is computed as its layers come; measurements turn
+        /// it off.
+        package var loadsByLayers = true
         /// Told of each round of the loop, by tests.
         package var rounds: Rounds?
         /// Bytes of adapters in memory: 1 GiB, but a sixteenth of the machine's memory at most.
@@ -134,7 +137,7 @@ public final class Engine: Sendable {
         reuse = limits.recomputeRatio.map { [cache] in TextReuse(cache, model.decoder, recomputeRatio: $0) }
         let identities = folder.map { $0.path + "/models" }
         self.adapters = adapters.map {
-            AdapterRegistry($0, model.decoder.configuration, budget: limits.adapterBytes) {
+            AdapterRegistry($0, model.decoder, budget: limits.adapterBytes) {
                 try isKept ? weights : ModelIdentity.hash(model.path, cache: identities)
             }
         }

@@ -20,21 +20,23 @@ extension EngineSequence {
     /// - Returns: nil if it has no rows.
     func segment(_ range: Range<Int>, logits: Int) -> DecoderSegment? {
         if let session {
-            let observed = compression?.observed(position, range.count) ?? 0
+            let observed = compression?.observed(position, range.count) ?? (all: 0, recent: 0)
             return DecoderSegment(
                 tokens: range, position: position, view: session.view, logits: logits,
-                observation: compressed?.observation(last: observed))
+                observation: compressed?.observation(last: observed.all, recent: observed.recent))
         }
         guard let compressed, let compression else { return nil }
+        let observed = compression.observedBehind(range.count)
         return DecoderSegment(
             tokens: range, position: compressed.next, view: compressed.view, logits: logits,
-            observation: compressed.observation(last: compression.observedBehind(range.count)))
+            observation: compressed.observation(last: observed.all, recent: observed.recent))
     }
 
     /// Says that tokens were computed, which `position` counts already.
     mutating func didCompute(_ tokens: Int) {
         guard let compressed, let compression else { return }
         if isCompressed {
+            compressed.note(upTo: compressed.next + tokens, token)
             compressed.advance(tokens)
             compressed.encode()
         } else if position == compression.exactTokens {

@@ -30,7 +30,7 @@ extension EngineSequence: ScheduledSequence {
     mutating func putBack() {
         release()
         position = 0
-        (parts, rebasing, moved) = ([], nil, [])
+        (parts, rebasing, moved, ahead) = ([], nil, [], nil)
         (session, compressed, taken) = (nil, nil, nil)
     }
 }

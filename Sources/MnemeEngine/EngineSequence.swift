@@ -39,6 +39,8 @@ struct EngineSequence {
     var reach: Int { isCompressed ? tokens : compression?.exactTokens ?? tokens }
     /// Blocks are being read from a tier.
     var isLoading = false
+    /// What is computed behind them meanwhile.
+    var ahead: LayeredPrefill?
     /// Texts that are looked for, are moved, and were moved here.
     var parts: [TextReuse.Part] = []
     var rebasing: TextReuse.Rebasing?
@@ -121,6 +123,10 @@ struct EngineSequence {
         guard let session, !session.isLoading, !parts.contains(where: \.isLoading) else {
             return
         }
+        // What stands on blocks that were not sound is computed again.
+        if !session.takeLoaded() { ahead = nil }
+        // The next round ends a sequence whose blocks could not be mapped.
+        guard session.failure == nil else { return }
         isLoading = false
         position = session.restored
         if answer.isEmpty { usage.cachedTokens = position }

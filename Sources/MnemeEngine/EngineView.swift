@@ -40,6 +40,9 @@ public struct EngineView: Sendable, Equatable {
         /// Tokens of its answer that were there when it was preempted, and the most that may still
         /// come.
         public var answered = 0, remaining = 0
+        /// Positions of memory that others took in front of it when it was its turn, see
+        /// ``StepPlan/overtaken``.
+        public var overtaken = 0
 
         /// A request with these figures.
         public init(id: Int, key: String, prompt: Int, blocks: Int) {

@@ -37,6 +37,8 @@ package struct StepQueue<Item: ScheduledSequence> {
     package var shares = FairShare()
     /// Says who may start.
     package var admission: any AdmissionPolicy
+    /// Memory that others took in front of those that wait, by their ids.
+    private var overtaken: [Int: Int] = [:]
     private let cache: KVCache
     private let stepTokens: Int, sequences: Int
 
@@ -74,9 +76,14 @@ package struct StepQueue<Item: ScheduledSequence> {
 
     /// Takes those that a plan starts out of the line, in its order.
     package mutating func takeAdmitted(_ plan: StepPlan) -> [Item] {
-        plan.admitted.compactMap { id in
+        let admitted = plan.admitted.compactMap { id in
             waiting.firstIndex { $0.id == id }.map { waiting.remove(at: $0) }
         }
+        if !plan.overtaken.isEmpty || !overtaken.isEmpty {
+            let left = Set(waiting.map(\.id))
+            overtaken = overtaken.merging(plan.overtaken, uniquingKeysWith: +).filter { left.contains($0.key) }
+        }
+        return admitted
     }
 
     /// The state as the scheduler sees it. Only the first waiting request of each key is looked up
@@ -104,6 +111,7 @@ package struct StepQueue<Item: ScheduledSequence> {
                     id: item.id, key: item.key, prompt: item.tokens - cached.count,
                     blocks: KVShape.blocks(count + 1) - cached.blocksInUse + item.extraBlocks)
                 (view.answered, view.remaining) = (item.answered, item.remaining)
+                view.overtaken = overtaken[item.id] ?? 0
                 return view
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
             stepTokens: stepTokens, sequences: sequences)

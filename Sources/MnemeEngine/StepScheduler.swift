@@ -6,6 +6,9 @@ public struct StepPlan: Sendable, Equatable {
     public var admitted: [Int] = []
     /// Tokens of each sequence, in the order of the step.
     public var work: [Work] = []
+    /// Positions of memory that those who start take in front of waiting requests whose turn it was, by
+    /// the waiting requests' ids.
+    public var overtaken: [Int: Int] = [:]
 
     /// An empty plan.
     public init() {}
@@ -80,6 +83,9 @@ public enum StepScheduler {
         var served = view.served
         var blocked: Set<String> = []
         var batch = AdmissionBatch(view, freeBlocks: free)
+        /// Requests whose turn it was, and that find no room.
+        var passed: [EngineView.Waiting] = []
+        let patience = batch.budget * view.blockTokens
         while batch.count < view.sequences {
             let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter {
                 !blocked.contains($0.key)
@@ -91,12 +97,15 @@ public enum StepScheduler {
             else {
                 break
             }
+            if passed.contains(where: { $0.overtaken + (plan.overtaken[$0.id] ?? 0) >= patience }) { break }
             let fits = next.blocks <= batch.freeBlocks
             guard fits, batch.count == 0 || admission.admits(next, beside: batch) else {
                 blocked.insert(next.key)
+                passed.append(next)
                 continue
             }
             batch.admit(next)
+            for first in passed { plan.overtaken[first.id, default: 0] += max(1, next.blocks) * view.blockTokens }
             served[next.key, default: 0] += next.prompt
             waiting.removeAll { $0.id == next.id }
             plan.admitted.append(next.id)

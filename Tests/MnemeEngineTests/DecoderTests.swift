@@ -216,7 +216,7 @@ import Testing
         let expected = decoder.logits([model.tokens[60]], at: 60, in: ordinary, rows: 1)[0]
         let isWindowed = (0..<c.layers).contains { c.window(layer: $0) != nil }
         for name in ["full", "snapkv", "h2o", "streamingllm", "windowkv"] {
-            let policy = try PolicyCatalog.policy(name, for: decoder, sample: prompt, budget: 40)
+            let policy = try PolicyCatalog.policy(name, for: decoder, sample: PolicySample(prompt), budget: 40)
             if policy.movesTogether, isWindowed {
                 #expect(throws: KVError.self) {
                     try CompressedCache(decoder, policy, budget: 40, positions: 80)

@@ -91,7 +91,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         let plain = try Self.decoder(path, model)
         let terms = Terms(configuration: plain.configuration)
-        let adapter = try DecoderAdapter(terms.adapter, for: plain.configuration)
+        let adapter = try plain.bind(terms.adapter)
         var added = 0
         let mergedPath = try DecoderTests.folder(model) { added += terms.add(to: $0, &$1) }
         defer { try? FileManager.default.removeItem(atPath: mergedPath) }

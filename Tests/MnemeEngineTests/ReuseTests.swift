@@ -162,13 +162,35 @@ struct ReuseTests {
         let naive = distance(NaiveReuse(), 0)
         #expect(exact == (250, 0))
         #expect(naive.computed == 10 && naive.distance > 0.1)
-        for policy in [CacheBlend(), QuestionAttention(), QuestionChunks(), ChunkStarts()]
+        for policy in [CacheBlend(), QuestionAttention(), QuestionChunks(), ChunkStarts(), CacheCraft()]
             as [any RecomputePolicy]
         {
             let some = distance(policy, 0.25)
             let all = distance(policy, 1)
             #expect(some.computed == 70 && all == (250, 0), "\(policy) \(some) \(all)")
         }
+    }
+
+    @Test(arguments: 1...5) func `texts that looked at others are computed again, and their tokens that did most`(
+        seed: UInt64
+    ) {
+        var random = RandomRows(seed)
+        let chunks = [5..<45, 50..<90, 90..<130]
+        // The first text looked at nothing else, of the last few tokens did.
+        let planted = random.some(10, of: 90..<130)
+        var evidence: [Int: Float] = [:]
+        for row in 50..<90 { evidence[row] = 0.2 + 0.01 * abs(random.next()) }
+        for row in planted { evidence[row] = 0.8 }
+        let chosen = CacheCraft().positions(chunks, recomputeRatio: 0.25, evidence: evidence)
+        #expect(chosen.count == 30 && Set(chosen).count == 30)
+        #expect(Set(chosen).isSuperset(of: planted) && chosen.allSatisfy { $0 >= 50 })
+        let inSecond = chosen.filter { $0 < 90 }
+        let least = inSecond.map { evidence[$0] ?? 0 }.min() ?? 0
+        #expect((50..<90).allSatisfy { inSecond.contains($0) || (evidence[$0] ?? 0) <= least })
+        // Without evidence all texts get the same; all of it is all of them.
+        let even = CacheCraft().positions(chunks, recomputeRatio: 0.2, evidence: [:])
+        #expect(chunks.allSatisfy { chunk in even.count { chunk.contains($0) } == 8 })
+        #expect(Set(CacheCraft().positions(chunks, recomputeRatio: 1, evidence: evidence)) == Set(chunks.joined()))
     }
 
     /// Answers of an engine, and how much of the prompt it had.

@@ -44,6 +44,31 @@ import Testing
         #expect(full.admitted.isEmpty, "those that run keep room to grow")
     }
 
+    /// Two small requests run at any time, and each time one ends another key's comes; a large one needs the memory of
+    /// both.
+    @Test(arguments: [true, false])
+    func `a large request is overtaken by as much memory as there is, not for ever`(isCounted: Bool) {
+        var running = [(1, 4, 1, 5), (2, 4, 1, 5)]
+        var waiting = [(0, "large", 30, 11)]
+        var overtaken: [Int: Int] = [:]
+        var started: Int?
+        for step in 0..<50 where started == nil {
+            running.removeFirst(min(1, running.count))
+            waiting.append((step + 3, "key \(step)", 4, 5))
+            var state = view(running: running, waiting: waiting, free: 12 - 5 * running.count)
+            for i in state.waiting.indices where isCounted {
+                state.waiting[i].overtaken = overtaken[state.waiting[i].id] ?? 0
+            }
+            let plan = StepScheduler.plan(state)
+            overtaken.merge(plan.overtaken, uniquingKeysWith: +)
+            if plan.admitted.contains(0) { started = step }
+            waiting.removeAll { plan.admitted.contains($0.0) }
+            running += plan.admitted.map { ($0, 4, 1, 5) }
+        }
+        // Twelve blocks are two small requests, with a block for each to grow.
+        #expect(isCounted ? started == 4 : started == nil)
+    }
+
     @Test func `no more than the places and the step's tokens are used`() {
         let plan = StepScheduler.plan(
             view(

@@ -137,13 +137,20 @@ struct RedisTLSTests {
         let other = try authority.server("other")
         let strict = try authority.server("server", ["--tls-auth-clients", "yes"])
         let plain = try RedisServer()
-        defer { for each in [server, other, strict, plain] { each.stop() } }
+        let locked = try RedisServer(["--requirepass", "word"])
+        defer { for each in [server, other, strict, plain, locked] { each.stop() } }
         // The system's authorities know nothing of the tests' own.
         #expect(message("rediss://localhost:\(server.port)").contains("?ca=FILE"))
         #expect(message(authority.url(other)).contains("other names than localhost"))
         #expect(message(authority.url(other, host: "127.0.0.1")).contains("other names than 127.0.0.1"))
-        // Redis without TLS waits for the rest of what it takes for a command.
-        #expect(message(authority.url(plain)).contains("does not answer"))
+        // Redis without TLS waits for the rest of what it takes for a command, with a password or not.
+        #expect(message(authority.url(plain)).contains("speaks no TLS at this port; redis:// is without TLS"))
+        #expect(message(authority.url(locked)).contains("speaks no TLS at this port"))
+        // One that hangs is told apart: nobody knows what it speaks.
+        other.sleep()
+        let silent = message(authority.url(other))
+        #expect(silent.contains("does not answer") && !silent.contains("speaks no TLS"))
+        other.wake()
         #expect(message(authority.url(strict)).contains("&key=FILE"))
         #expect(message(authority.url(strict, authority.client)) == "")
         // Files that are not there, or hold something else.

@@ -14,13 +14,14 @@ import Testing
         try await check.run(KVFolder(path: path, key: key))
     }
 
-    @Test(.enabled(if: RedisServer.path != nil, "needs redis-server"), arguments: [false, true])
-    func `a Redis server conforms`(isEncrypted: Bool) async throws {
+    @Test(
+        .enabled(if: RedisServer.path != nil, "needs redis-server"), arguments: [false, true], [nil, 1 << 24])
+    func `a Redis server conforms, with a limit too`(isEncrypted: Bool, limit: Int?) async throws {
         let server = try RedisServer()
         defer { server.stop() }
         let key = isEncrypted ? EncryptionKey() : nil
         for check in KVTierConformance.all {
-            do { try await check.run(RedisTier(url: server.url, key: key)) } catch {
+            do { try await check.run(RedisTier(url: server.url, key: key, limit: limit)) } catch {
                 Issue.record("\(check): \(error)")
             }
             try server.command(["FLUSHALL"])

@@ -18,7 +18,7 @@ final class LoadedAdapter: Sendable {
 /// the one they began with.
 final class AdapterRegistry: Sendable {
     private let store: AdapterStore
-    private let configuration: DecoderConfiguration
+    private let decoder: TransformerDecoder
     /// Bytes of adapters in memory.
     private let budget: Int
     /// SHA-256 of the model's files; computed when the first adapter that is bound to one comes.
@@ -40,12 +40,10 @@ final class AdapterRegistry: Sendable {
     }
 
     init(
-        _ store: AdapterStore, _ configuration: DecoderConfiguration, budget: Int,
+        _ store: AdapterStore, _ decoder: TransformerDecoder, budget: Int,
         baseHash: @escaping @Sendable () throws -> String
     ) {
-        (self.store, self.configuration, self.budget, self.baseHash) = (
-            store, configuration, budget, baseHash
-        )
+        (self.store, self.decoder, self.budget, self.baseHash) = (store, decoder, budget, baseHash)
     }
 
     /// Names of all that there are, for this model or another.
@@ -106,9 +104,8 @@ final class AdapterRegistry: Sendable {
 
     private func read(_ folder: AdapterFolder, _ name: String) throws -> LoadedAdapter {
         do {
-            let adapter = try folder.read(for: configuration)
-            return LoadedAdapter(
-                try DecoderAdapter(adapter, for: configuration), hash: adapter.hash)
+            let adapter = try folder.read(for: decoder.configuration)
+            return LoadedAdapter(try decoder.bind(adapter), hash: adapter.hash)
         } catch let error as AdapterError where error.code == .invalidFile {
             // The request is right; the files that are kept here are not.
             throw AdapterError(.unavailable, error.message)

@@ -11,12 +11,16 @@ public enum GGUFConversion {
         case f32, f16
         /// Eight bits and one scale for 32 weights.
         case q8_0
+        /// Two bits, a scale and a minimum for 64 weights of a layer's matrices; eight bits for the embedding and
+        /// the output. Mneme reads it alone, and a model so small needs the correction of `mneme adapters correct`.
+        case q2_64
 
         var type: GGMLType {
             switch self {
             case .f32: .f32
             case .f16: .f16
             case .q8_0: .q8_0
+            case .q2_64: .q2_64
             }
         }
         /// llama.cpp's number for a file of mostly this type.
@@ -25,6 +29,17 @@ public enum GGUFConversion {
             case .f32: 0
             case .f16: 1
             case .q8_0: 7
+            case .q2_64: Int64(GGMLType.q2_64.rawValue)
+            }
+        }
+
+        /// The type of a matrix of a row's length: rows that do not fall into whole blocks have more bits.
+        func type(of name: String, columns: Int) -> GGMLType {
+            switch self {
+            case .f32: .f32
+            case .q2_64 where columns % 64 == 0 && name.hasPrefix("blk."): .q2_64
+            case .q2_64 where columns % 32 == 0: .q8_0
+            case .f16, .q8_0, .q2_64: columns % 32 == 0 && self != .q2_64 ? type : .f16
             }
         }
     }
@@ -52,10 +67,10 @@ public enum GGUFConversion {
                 .cannotWrite, "\(path) is there already. Remove it, or choose another name.")
         }
         var writer = GGUFWriter()
-        for entry in file.entries
-        where !["general.file_type", "general.quantization_version", "general.alignment"].contains(
-            entry.key)
-        {
+        let replaced = [
+            "general.file_type", "general.quantization_version", "general.alignment", GGUFBlock.key,
+        ]
+        for entry in file.entries where !replaced.contains(entry.key) {
             writer.add(raw: file.file.bytes[entry.range])
         }
         try writer.add("general.file_type", .integer(target.fileType))
@@ -65,7 +80,7 @@ public enum GGUFConversion {
         let types = tensors.map { tensor -> GGMLType in
             // Rows that do not fall into whole blocks keep the precision of floats.
             guard tensor.shape.count > 1, let columns = tensor.shape.last else { return .f32 }
-            return columns % 32 == 0 || target == .f32 ? target.type : .f16
+            return target.type(of: tensor.name, columns: columns)
         }
         for (tensor, type) in zip(tensors, types) {
             guard let shape = blockShape(type: type) else { continue }
@@ -77,7 +92,7 @@ public enum GGUFConversion {
         var done = 0
         try writer.write(to: path) { i in
             defer {
-                file.file.discardPages()
+                file.discardPages()
                 done += tensors[i].count
                 progress(Double(done) / Double(max(1, total)))
             }

@@ -52,12 +52,23 @@ public final class GGUFFile: Sendable {
     /// Tensors by name.
     public let tensors: [String: Tensor]
     package let file: MappedFile
+    /// The files that hold its tensors where it is a chain of blocks, in the order of the header; none in
+    /// other files.
+    package let blocks: [GGUFBlock]
+    /// The block of each tensor that lies in one.
+    private let homes: [String: Int]
     /// The bytes of each entry of the header, key and all, in order: for files that are made of
     /// this one.
     let entries: [(key: String, range: Range<Int>)]
 
+    /// Opens a file, and the blocks that hold its tensors where it is a chain of them
+    /// (`mneme models share`).
+    ///
     /// - Throws: `ModelError` that names the first fault found.
-    public init(path: String) throws {
+    public convenience init(path: String) throws { try self.init(path: path, isBlock: false) }
+
+    /// - Parameter isBlock: whether it is itself a block, which has none.
+    init(path: String, isBlock: Bool) throws {
         self.path = path
         file = try MappedFile(path: path)
         var reader = GGUFReader(bytes: file.bytes, path: path)
@@ -154,14 +165,39 @@ public final class GGUFFile: Sendable {
                 throw reader.fault("tensor '\(header.name.prefix(80))' stands there twice")
             }
         }
+        blocks = isBlock ? [] : try GGUFBlock.open(metadata[GGUFBlock.key], of: path)
+        var homes: [String: Int] = [:]
+        for (i, block) in blocks.enumerated() {
+            for tensor in block.file.tensors.values {
+                let name = block.prefix + tensor.name
+                let here = Tensor(name: name, shape: tensor.shape, type: tensor.type, range: tensor.range)
+                guard tensors.updateValue(here, forKey: name) == nil else {
+                    throw reader.fault("tensor '\(name.prefix(80))' stands there twice")
+                }
+                homes[name] = i
+            }
+        }
         self.metadata = metadata
         self.entries = entries
         self.tensors = tensors
+        self.homes = homes
     }
+
+    /// The block that a tensor lies in; nil if in this file itself.
+    package func block(of tensor: Tensor) -> GGUFBlock? { homes[tensor.name].map { blocks[$0] } }
+
+    /// The mapped file that a tensor lies in.
+    package func mapping(of tensor: Tensor) -> MappedFile { block(of: tensor)?.file.file ?? file }
 
     /// The bytes of a tensor's blocks in the mapped file; valid while the file lives.
     package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
+        UnsafeRawBufferPointer(rebasing: mapping(of: tensor).bytes[tensor.range])
+    }
+
+    /// Gives the pages back that reading has brought in.
+    package func discardPages() {
+        file.discardPages()
+        for block in blocks { block.file.file.discardPages() }
     }
 
     /// A tensor's weights as floats, dequantized.

@@ -12,6 +12,9 @@ package enum RecomputeEvidence: Sendable {
     /// The question's attention to each token, over what was moved: in the upper half of the
     /// layers, where what is looked for is found.
     case attention
+    /// How much each token looked at what stood before its text where it was computed
+    /// (``ChunkReuse/Chunk/dependence``).
+    case dependence
 }
 
 /// A choice of the tokens of moved texts that are recomputed: keys and values that were computed
@@ -61,6 +64,8 @@ package struct ChunkReuse: Sendable {
         /// The sequence in which it was computed; there, its first token stands at `position`.
         package var source: KVView
         package var position: Int
+        /// Of each token, the share of its attention that went to other texts before it; empty if it is not known.
+        package var dependence: [Float] = []
 
         package init(range: Range<Int>, source: KVView, position: Int) {
             self.range = range
@@ -86,6 +91,8 @@ package struct ChunkReuse: Sendable {
     private var layers: Int?
     private var accumulatedAttention: AlignedBuffer<Float>?
     private var observation: KVObservation?, observed = 0
+    /// What was known of positions before.
+    private var known: [Int: Float] = [:]
     /// Keys and values that were moved, in the layer that is probed.
     private var before: [[[Float]]] = []
 
@@ -114,6 +121,9 @@ package struct ChunkReuse: Sendable {
         }
         switch policy.evidence {
         case .none: choose()
+        case .dependence:
+            for chunk in chunks { for (i, x) in zip(chunk.range, chunk.dependence) { known[i] = x } }
+            choose()
         case .deviations:
             before = ranges.map { $0.map(vector) }
             layers = Self.probeLayers
@@ -147,7 +157,7 @@ package struct ChunkReuse: Sendable {
 
     /// Chooses what is computed again, when all that it depends on is there.
     private mutating func choose() {
-        var evidence: [Int: Float] = [:]
+        var evidence = known
         for (range, vectors) in zip(ranges, before) {
             for (position, old) in zip(range, vectors) {
                 evidence[position] = zip(vector(position), old).reduce(0) {

@@ -26,7 +26,7 @@ public struct KVBlockFile: Sendable, Equatable {
     public let modelName: String
     /// Names of memories that its text or what stands before holds.
     public private(set) var sources: [String]
-    fileprivate var checksum: [UInt32] = [0, 0, 0, 0]
+    private(set) var checksum: [UInt32] = [0, 0, 0, 0]
 
     private static let magic = Array("MNEMEKV1".utf8)
     private static let prefixBytes = 8 + 4 + 16
@@ -206,7 +206,7 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// The decrypted bytes of a source, if there is a key; else the source.
-    private static func opened(_ source: Source, _ key: DataKey?) throws -> Source {
+    static func opened(_ source: Source, _ key: DataKey?) throws -> Source {
         guard let key else { return source }
         do {
             let sealed = try SealedBytes(
@@ -240,16 +240,18 @@ public struct KVBlockFile: Sendable, Equatable {
         guard fstat(file, &info) == 0 else {
             throw KVError(.inputOutput, "\(path) cannot be read: \(errnoText()).")
         }
-        let raw = Source(name: path, size: Int(info.st_size)) { buffer, offset in
-            var done = 0
-            while done < buffer.count {
-                let got = pread(
-                    file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-                if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
-            }
-            return true
-        }
+        let raw = Source(name: path, size: Int(info.st_size)) { fill($0, from: file, at: $1) }
         return try body(opened(raw, key))
+    }
+
+    /// Fills a buffer from an open file; false if it ends before.
+    static func fill(_ buffer: UnsafeMutableRawBufferPointer, from file: Int32, at offset: Int) -> Bool {
+        var done = 0
+        while done < buffer.count {
+            let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+            if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
+        }
+        return true
     }
 
     /// The header of a file; the rows are not looked at.
@@ -292,36 +294,11 @@ public struct KVBlockFile: Sendable, Equatable {
     private static func read(
         _ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
     ) throws {
-        let (header, offset) = try source.header()
-        let shape = request.shape
-        guard header.model == request.model, header.parent == request.parent,
-            header.tokens == request.tokens,
-            header.codec == request.codec,
-            header.layers == shape.layers, header.heads == shape.heads,
-            header.dimension == shape.dimension
-        else {
-            throw KVError(
-                .foreign, "\(source.name) belongs to another model or text; it is not used.")
-        }
-        // A whole block goes straight to its place.
-        let isDirect = header.codec == .f16 && header.tokens.count == KVShape.blockTokens
-        let rows =
-            isDirect
-            ? UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
-            : UnsafeMutableRawBufferPointer.allocate(byteCount: header.payloadBytes, alignment: 64)
-        defer { if !isDirect { rows.deallocate() } }
-        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum
-        else {
-            throw source.damaged
-        }
-        if isDirect { return }
-        if header.codec == .f16 {
-            shape.scatter(header.tokens.count, from: rows.baseAddress!, to: block)
-        } else {
-            header.codec.decode(
-                rows.baseAddress!.assumingMemoryBound(to: UInt8.self), shape,
-                into: block.assumingMemoryBound(to: UInt16.self))
-        }
+        let reader = try KVBlockReader(source, request, into: block)
+        // Rows that need decoding are checked before.
+        try reader.load(0..<request.shape.layers)
+        try reader.check()
+        reader.place(0..<request.shape.layers)
     }
 
     /// Reads a whole file and compares all checksums.

@@ -78,6 +78,35 @@ final class RedisClient: Sendable {
         }
     }
 
+    /// Sends commands in one go, and hands out the bytes of each answer as it comes, without a copy of
+    /// them; nil for one that is none.
+    ///
+    /// - Throws: ``KVError`` if the server does not answer or refuses one, and the first error of
+    ///   `body`, which is not called behind it.
+    func values(
+        _ list: [[[UInt8]]], _ body: (_ index: Int, _ bytes: UnsafeRawBufferPointer?) throws -> Void
+    ) throws {
+        try with { connection in
+            for words in list { try send(connection, words) }
+            var failure: (any Error)?
+            // All answers are read, whatever is wrong with one: the connection is used again.
+            for i in list.indices {
+                let reply = try receive(connection)
+                defer { freeReplyObject(reply) }
+                if failure != nil { continue }
+                do {
+                    if let refusal = try self.failure(reply) { throw refusal }
+                    let isText = reply.pointee.type == REDIS_REPLY_STRING
+                    try body(
+                        i,
+                        isText
+                            ? UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)) : nil)
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
+        }
+    }
+
     /// Sends commands in one go, and reads all answers.
     ///
     /// - Throws: ``KVError`` if the server does not answer, or refuses one.

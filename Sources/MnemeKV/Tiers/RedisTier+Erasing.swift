@@ -1,6 +1,6 @@
 import Foundation
 
-/// Erasing on the server, and the search for what may be left there.
+/// Erasing on the server, the search for what may be left there, and what else reads blocks' headers.
 extension RedisTier {
     /// Deletes all blocks in these memories' sets, and the sets. Blocks of machines with another
     /// key are not reached: their names are others.
@@ -14,13 +14,7 @@ extension RedisTier {
                 guard case .bytes(let bytes) = member else { return nil }
                 return KVHash(String(decoding: bytes, as: UTF8.self))
             }
-            for start in stride(from: 0, to: hashes.count, by: Self.batch) {
-                _ = try client.command(
-                    [Array("DEL".utf8)]
-                        + hashes[start..<min(start + Self.batch, hashes.count)].map {
-                            self.name($0)
-                        })
-            }
+            try remove(hashes)
             _ = try client.command([Array("DEL".utf8), source(name)])
         }
     }
@@ -32,9 +26,9 @@ extension RedisTier {
     public func erase(text end: KVHash) throws {
         var next = end
         var seen: Set<KVHash> = []
-        while seen.insert(next).inserted, let block = try header(name(next)) {
+        while seen.insert(next).inserted, let found = try header(name(next)) {
             try remove(next)
-            next = block.parent
+            next = found.block.parent
         }
         // One that cannot be read is of no use to anybody.
         try remove(next)
@@ -50,7 +44,7 @@ extension RedisTier {
         var (found, searched) = (0, 0)
         try forEachBlock { keys in
             for key in keys {
-                guard let block = try header(key) else { continue }
+                guard let block = try header(key)?.block else { continue }
                 searched += 1
                 if !sources.isDisjoint(with: block.sources) { found += 1 }
             }
@@ -58,8 +52,22 @@ extension RedisTier {
         return (found, searched)
     }
 
-    /// A block's header; nil if there is no such block, or none that can be read.
-    private func header(_ key: [UInt8]) throws -> KVBlockFile? {
+    /// Takes blocks that are there into an index that is new.
+    ///
+    /// - Throws: ``KVError`` if the server does not answer.
+    /// - Complexity: two small messages for each block, and a script.
+    func takeIn() throws {
+        try forEachBlock { keys in
+            for key in keys {
+                guard let (block, bytes) = try header(key) else { continue }
+                _ = try index?.store(block, bytes: bytes, value: nil)
+            }
+        }
+    }
+
+    /// A block's header and the bytes of its value; nil if there is no such block, or none that can be
+    /// read.
+    private func header(_ key: [UInt8]) throws -> (block: KVBlockFile, bytes: Int)? {
         guard case .integer(let size) = try client.command([Array("STRLEN".utf8), key]), size > 0 else {
             return nil
         }
@@ -80,6 +88,6 @@ extension RedisTier {
                 }
             }, key: self.key)
         if let failure { throw failure }
-        return header
+        return header.map { ($0, size) }
     }
 }

@@ -97,6 +97,15 @@ import MnemeBase
                 }.withConnectedSocket(pair[1]).wait()
                 // What ended before both were joined ends both.
                 if !remote.isActive { local.close(promise: nil) }
+                let probe = RedisPlainProbe(host: host, port: address.port, loop: loop)
+                loop.scheduleTask(in: RedisPlainProbe.patience) {
+                    guard !outer.hasRead, remote.isActive else { return }
+                    probe.ask {
+                        guard !outer.hasRead else { return }
+                        fault.withLockedValue { $0 = $0 ?? Self.plain }
+                        remote.close(promise: nil)
+                    }
+                }
             } catch {
                 close(descriptor)
                 throw KVError(.inputOutput, "there is no connection (\(error))")
@@ -105,6 +114,9 @@ import MnemeBase
 
         /// Why the connection ended; nil if nothing is known.
         var reason: String? { fault.withLockedValue { $0 } }
+
+        /// Why there is no TLS with a server that answers without.
+        private static let plain = "it speaks no TLS at this port; redis:// is without TLS"
 
         private static func isNumeric(_ host: String) -> Bool {
             var room = [UInt8](repeating: 0, count: 16)
@@ -124,7 +136,7 @@ import MnemeBase
                     "CERTIFICATE_VERIFY_FAILED",
                     "its certificate is signed by no authority that is believed here, or is not valid now; name the authority's file with ?ca=FILE"
                 ),
-                ("WRONG_VERSION_NUMBER", "it speaks no TLS at this port; redis:// is without TLS"),
+                ("WRONG_VERSION_NUMBER", plain),
                 ("CERTIFICATE_REQUIRED", "it wants a certificate of this client: ?cert=FILE&key=FILE"),
                 (
                     "UNKNOWN_CA",
@@ -149,6 +161,8 @@ import MnemeBase
         private var context: ChannelHandlerContext?
         /// A read waits until the partner can write.
         private var isWaiting = false
+        /// Something was read: behind TLS, so the handshake was made.
+        private(set) var hasRead = false
 
         init(_ note: @escaping @Sendable (any Error) -> Void) { self.note = note }
 
@@ -160,6 +174,7 @@ import MnemeBase
         func handlerRemoved(context: ChannelHandlerContext) { (self.context, partner) = (nil, nil) }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            hasRead = true
             partner?.context?.write(NIOAny(unwrapInboundIn(data)), promise: nil)
         }
         func channelReadComplete(context: ChannelHandlerContext) { partner?.context?.flush() }

@@ -63,9 +63,11 @@ struct DecoderLayer: Sendable {
         pass.pool.barrier()
         if isLast {
             pass.attend(index, into: w.plan.pointee.lastRows)
+            pass.attendGroups(index, into: w.plan.pointee.lastRows)
             pass.keepLastRows()
         } else {
             pass.attend(index)
+            pass.attendGroups(index)
         }
         pass.pool.barrier()
         guard pass.rows > 0 else { return }
@@ -95,8 +97,14 @@ struct DecoderLayer: Sendable {
         pass.kernels.gate(
             w.gated.floats + start, w.up.pointer + start, count: blocks.count * 32,
             gelu: pass.configuration.activation == .gelu)
-        pass.kernels.quantize(w.gated, rows: blocks, columns: 32, formats: down.reads)
+        pass.kernels.quantize(
+            w.gated, rows: blocks, columns: 32, formats: down.reads.subtracting(.groups))
         pass.pool.barrier()
+        if down.reads.contains(.groups) {
+            // Groups are wider than blocks: they need whole rows.
+            pass.kernels.quantize(w.gated, rows: pass.mine, columns: stride, formats: .groups)
+            pass.pool.barrier()
+        }
         pass.addToResidual(down, w.gated, postNorm: feedForwardPostNorm)
     }
 
@@ -134,8 +142,10 @@ struct DecoderLayer: Sendable {
     private func store(_ token: Int, _ pass: DecoderPass) {
         let segment = pass.segments[pass.segment(of: token)]
         let offset = token - segment.tokens.lowerBound
-        if let heads = segment.view.heads {
-            store(token, at: offset, heads: heads, base: segment.view.keys, pass)
+        if segment.view.groups != nil {
+            // Their heads are not here yet.
+        } else if segment.view.heads != nil {
+            pass.store(token, heads: 0..<pass.configuration.kvHeads, layer: index)
         } else {
             store(token, at: segment.position(of: offset), view: segment.view, pass)
         }
@@ -156,28 +166,6 @@ struct DecoderLayer: Sendable {
             pass.kernels.toHalf(
                 w.values.pointer + token * w.kvStride + from, count: c.headDimension,
                 into: values + from * KVView.blockTokens)
-        }
-    }
-
-    /// Stores a token's keys and values where heads keep rows of their own.
-    private func store(
-        _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>,
-        base: UnsafeMutablePointer<UInt16>, _ pass: DecoderPass
-    ) {
-        let c = pass.configuration
-        let w = pass.workspace
-        let start = token * w.kvStride
-        let block = KVView.blockTokens
-        for head in 0..<c.kvHeads {
-            let rows = heads[index * c.kvHeads + head]
-            let row = rows.count + offset
-            let from = start + head * c.headDimension
-            let page = base + Int(rows.pages[row / block]) * KVHeadRows.pageUnit
-            pass.kernels.storeKeys(
-                w.keys.pointer + from, count: c.headDimension, into: page + row % block)
-            pass.kernels.toHalf(
-                w.values.pointer + from, count: c.headDimension,
-                into: page + (block + row % block) * c.headDimension)
         }
     }
 }

@@ -12,15 +12,29 @@ struct AdaptedOutput {
     }
 }
 
-/// Low-rank terms of adapters, each added to the rows of its own sequences (S-LoRA, Sheng et al.
+/// Terms of adapters, each added to the rows of its own sequences (S-LoRA, Sheng et al.
 /// 2024).
 extension DecoderPass {
-    /// Adds the terms of each segment's adapter to the outputs of up to three maps of one input.
+    /// Adds the terms of each segment's adapter to the outputs of up to three maps of one input, whose
+    /// rows it scales where the adapter says so.
     ///
     /// Called by all threads when the input can be read and each has written its own columns of the
     /// outputs. A·x is shared by rows of A, B by columns of the output, with a barrier in between;
     /// the caller's next barrier comes before anybody reads the outputs.
     func adapt(
+        _ input: ActivationRows, _ first: AdaptedOutput, _ second: AdaptedOutput? = nil,
+        _ third: AdaptedOutput? = nil
+    ) {
+        if scalesRows {
+            scaleRows(first)
+            if let second { scaleRows(second) }
+            if let third { scaleRows(third) }
+        }
+        addTerms(input, first, second, third)
+    }
+
+    /// The same without scaling.
+    private func addTerms(
         _ input: ActivationRows, _ first: AdaptedOutput, _ second: AdaptedOutput? = nil,
         _ third: AdaptedOutput? = nil
     ) {
@@ -59,11 +73,41 @@ extension DecoderPass {
         }
     }
 
+    /// This thread's columns of a map's output: those that it has computed.
+    private func columns(_ map: AdaptedOutput) -> Range<Int> {
+        let groups = share(of: map.linear.matrix.paddedOutputs / 16)
+        return (groups.lowerBound * 16..<groups.upperBound * 16).clamped(to: 0..<map.linear.matrix.outputs)
+    }
+
+    /// Scales this thread's columns of W·x as the segments' adapters have it (DoRA, Liu et al. 2024).
+    private func scaleRows(_ map: AdaptedOutput) {
+        let columns = columns(map)
+        for i in segments.indices {
+            guard let term = term(map.linear, i), term.rowScales != nil else { continue }
+            for row in rows(of: i) {
+                term.scaleRows(map.output + row * map.stride, bias: map.linear.bias, columns: columns)
+            }
+        }
+    }
+
+    /// Adds a map's output to the residual stream where adapters scale rows: they scale what the map
+    /// gives, not the stream. Other sequences' bits are those of the map that adds by itself.
+    func addScaled(_ linear: Linear, _ input: ActivationRows) {
+        let (block, hidden) = (workspace.block.pointer, workspace.hiddenStride)
+        apply(linear, input, into: block, stride: hidden)
+        let map = AdaptedOutput(linear, block, stride: hidden)
+        scaleRows(map)
+        let columns = columns(map)
+        for row in 0..<rows {
+            let (from, to) = (block + row * hidden, workspace.state.pointer + row * hidden)
+            for i in columns { to[i] += from[i] }
+        }
+        addTerms(input, AdaptedOutput(linear, workspace.state.pointer, stride: hidden))
+    }
+
     /// Adds B·(A·x) to this thread's columns.
     private func add(_ map: AdaptedOutput, slot: Int) {
-        let groups = share(of: map.linear.matrix.paddedOutputs / 16)
-        let columns = (groups.lowerBound * 16..<groups.upperBound * 16).clamped(
-            to: 0..<map.linear.matrix.outputs)
+        let columns = columns(map)
         guard !columns.isEmpty else { return }
         for i in segments.indices {
             guard let term = term(map.linear, i) else { continue }

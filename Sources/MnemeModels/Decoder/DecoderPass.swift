@@ -23,6 +23,8 @@ struct DecoderPass {
     private(set) var mine: Range<Int>
     /// True if a segment has an adapter.
     let hasAdapters: Bool
+    /// True if one of them scales rows of the maps (DoRA).
+    let scalesRows: Bool
     /// True if only the rows that get logits are left.
     private var keepsLastRows = false
 
@@ -42,6 +44,7 @@ struct DecoderPass {
         rows = tokens
         mine = shareOf(tokens, thread, threads)
         hasAdapters = segments.contains { $0.adapter != nil }
+        scalesRows = segments.contains { $0.adapter?.scalesRows == true }
     }
 
     /// This thread's share of `count` pieces of work.
@@ -100,6 +103,8 @@ struct DecoderPass {
                 epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden,
                 accumulate: true,
                 into: w.state.pointer + mine.lowerBound * hidden)
+        } else if scalesRows {
+            addScaled(linear, input)
         } else {
             apply(linear, input, accumulate: true, into: w.state.pointer, stride: hidden)
             if hasAdapters {

@@ -27,7 +27,7 @@ package struct StoredMatrix: @unchecked Sendable {
     package let inputs: Int
     private let owner: AnyObject
 
-    init(
+    package init(
         _ source: UnsafeRawPointer, type: GGMLType, outputs: Int, inputs: Int, owner: AnyObject
     ) {
         (self.source, self.type, self.owner) = (source, type, owner)
@@ -140,9 +140,17 @@ struct DecoderWeights: Sendable {
     }
 
     /// Bytes of all packed matrices.
-    var byteCount: Int {
-        let ends = embedding.byteCount + (output.matrix === embedding ? 0 : output.matrix.byteCount)
-        return layers.reduce(ends) { $1.linears.reduce($0) { $0 + $1.matrix.byteCount } }
+    var byteCount: Int { Self.byteCount([self]) }
+
+    /// Bytes of the packed matrices of several models, those that they have in common once.
+    static func byteCount(_ models: [DecoderWeights]) -> Int {
+        var seen: [ObjectIdentifier: Int] = [:]
+        for model in models {
+            for matrix in [model.embedding, model.output.matrix] + model.layers.flatMap({ $0.linears.map(\.matrix) }) {
+                seen[ObjectIdentifier(matrix)] = matrix.byteCount
+            }
+        }
+        return seen.values.reduce(0, +)
     }
 }
 

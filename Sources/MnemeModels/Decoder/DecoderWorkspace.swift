@@ -10,8 +10,9 @@ final class DecoderWorkspace: Sendable {
     let input: ActivationRows
     /// Outputs of the projections, a row for each token; logits for each token that gets them.
     let queries, keys, values, up, logits: AlignedBuffer<Float>
-    /// The output of attention or feed-forward before its norm; empty in models without post-norms.
-    let block: AlignedBuffer<Float>
+    /// The output of attention or feed-forward before its norm, or before rows are scaled; empty in
+    /// models without post-norms until an adapter scales rows.
+    private(set) nonisolated(unsafe) var block: AlignedBuffer<Float>
     /// Of all layers, and of those with a window where they differ.
     let angles: RotaryAngles
     let localAngles: RotaryAngles?
@@ -84,6 +85,12 @@ final class DecoderWorkspace: Sendable {
         guard rank > projectionStride else { return }
         projectionStride = rank
         projections = AlignedBuffer(3 * tokens * rank)
+    }
+
+    /// Makes room for what maps give before an adapter scales it.
+    func reserveBlock() {
+        guard block.count == 0 else { return }
+        block = AlignedBuffer(tokens * hiddenStride)
     }
 
     /// Where A·x of a row is, for the map `slot` of those that read the same input.

@@ -167,8 +167,14 @@ extension GGUFFile: DecoderTensors {
     ) throws
         -> WeightMatrix
     {
-        defer { file.discardPages() }
-        return try stored(role, layer: layer, outputs: outputs, inputs: inputs, rows: rows).packed()
+        defer { discardPages() }
+        let stored = try stored(role, layer: layer, outputs: outputs, inputs: inputs, rows: rows)
+        let tensor = try tensor(name(role, layer), shape: [outputs, inputs])
+        guard let block = block(of: tensor) else { return stored.packed() }
+        // What several models have in common is packed once.
+        let rows = rows ?? 0..<outputs
+        let name = "\(block.hash) \(tensor.name.dropFirst(block.prefix.count)) \(rows)"
+        return SharedMatrices.matrix(name) { stored.packed() }
     }
 
     package func stored(
@@ -186,7 +192,7 @@ extension GGUFFile: DecoderTensors {
         let start = rows.lowerBound * inputs / shape.weights * shape.bytes
         return StoredMatrix(
             bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count,
-            inputs: inputs, owner: file)
+            inputs: inputs, owner: mapping(of: tensor))
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {

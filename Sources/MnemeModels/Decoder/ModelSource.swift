@@ -85,6 +85,7 @@ public enum ModelSource: Sendable {
             faults.append("It has more tokens in its vocabulary than in its matrix.")
         }
         if tokenizer.endTokens.isEmpty { faults.append("No token ends an answer.") }
+        if case .gguf(let file) = self { faults += BlockFolder.faults(of: file) }
         // In order, so that two runs say the same.
         let names = tensors.map(\.name).sorted()
         for (i, name) in names.enumerated() {
@@ -92,7 +93,7 @@ public enum ModelSource: Sendable {
             switch self {
             case .gguf(let file):
                 values = try file.floats(name, shape: file.tensors[name]?.shape ?? [])
-                file.file.discardPages()
+                file.discardPages()
             case .folder(let folder): values = try folder.floats(name)
             }
             if let bad = values.firstIndex(where: { !$0.isFinite }) {

@@ -90,6 +90,10 @@ public final class TransformerDecoder: Sendable {
 
     /// Bytes of the packed weights.
     public var weightBytes: Int { weights.byteCount }
+    /// Bytes of the packed weights of several models; those of blocks that they have in common count once.
+    public static func weightBytes(of decoders: [TransformerDecoder]) -> Int {
+        DecoderWeights.byteCount(decoders.map(\.weights))
+    }
     /// Threads that a step uses.
     public var threadCount: Int { pool.threadCount }
 
@@ -99,6 +103,14 @@ public final class TransformerDecoder: Sendable {
     public var attentionBytes: (read: Int, alone: Int) {
         let bytes = 2 * configuration.layers * configuration.kvSize * MemoryLayout<UInt16>.stride
         return reads.withLockedValue { ($0.read * bytes, $0.alone * bytes) }
+    }
+
+    /// The embedding of a token, as it is stored.
+    package func embedding(of token: Int32) -> [Float] {
+        [Float](unsafeUninitializedCapacity: configuration.hiddenSize) { buffer, count in
+            weights.embedding.row(Int(token), into: buffer.baseAddress!)
+            count = configuration.hiddenSize
+        }
     }
 
     /// Runs one step.
@@ -117,6 +129,38 @@ public final class TransformerDecoder: Sendable {
         tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>,
         logits: UnsafeMutablePointer<Float>, layers: Int? = nil, hook: LayerHook? = nil
     ) {
+        step(
+            Step(
+                decoder: self, tokens: tokens, segments: segments, logits: logits,
+                layers: min(layers ?? .max, weights.layers.count), hook: hook, paused: nil))
+    }
+
+    /// Goes on with a step from the layers that it has on.
+    ///
+    /// - Parameters:
+    ///   - paused: the step; it has room for these tokens, the same each time.
+    ///   - layers: how many it is to have; all give its keys and values whole. There are no logits.
+    ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
+    ///   - segments: cover `tokens` in order and want no logits; views have room for their new
+    ///     positions.
+    package func resume(
+        _ paused: PausedStep, to layers: Int, tokens: UnsafeBufferPointer<Int32>,
+        segments: UnsafeBufferPointer<DecoderSegment>
+    ) {
+        let layers = min(layers, weights.layers.count)
+        precondition(
+            tokens.count == paused.tokens && paused.states.count == tokens.count * configuration.hiddenSize
+                && segments.allSatisfy { $0.logits == 0 }, "Another step was to go on.")
+        guard layers > paused.layers else { return }
+        step(
+            Step(
+                decoder: self, tokens: tokens, segments: segments, logits: paused.states.pointer, layers: layers,
+                hook: nil, paused: paused))
+        paused.layers = layers
+    }
+
+    private func step(_ step: Step) {
+        let (tokens, segments, layers) = (step.tokens, step.segments, step.layers)
         precondition(
             tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits,
             "The step is too large.")
@@ -124,7 +168,6 @@ public final class TransformerDecoder: Sendable {
         lock.lock()
         defer { lock.unlock() }
         // The plan is made by one thread, before the others begin.
-        let layers = min(layers ?? .max, weights.layers.count)
         let c = configuration
         workspace.plan.pointee.make(
             segments, logits: layers == weights.layers.count, heads: c.kvHeads, layers: c.layers
@@ -136,14 +179,24 @@ public final class TransformerDecoder: Sendable {
                 kvHeads: isRagged ? 1 : c.kvHeads, dimension: c.headDimension)
         }
         let plan = workspace.plan.pointee
-        reads.withLockedValue {
-            $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions)
+        // A step that is computed in parts counts once.
+        if step.paused == nil || layers == weights.layers.count {
+            reads.withLockedValue {
+                $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions)
+            }
         }
         reserveProjections(segments)
-        pool.run(
-            Step(
-                decoder: self, tokens: tokens, segments: segments, logits: logits, layers: layers,
-                hook: hook))
+        pool.run(step)
+    }
+
+    /// An adapter as this model's steps read it.
+    ///
+    /// - Throws: ``AdapterError`` if it does not fit.
+    /// - Complexity: linear in the adapter's values; where it gives rows lengths (DoRA), a pass over the
+    ///   model's weights for each rank.
+    public func bind(_ adapter: Adapter) throws -> DecoderAdapter {
+        let (layers, maps) = (weights.layers, LayerLinear.allCases.count)
+        return try DecoderAdapter(adapter, for: configuration) { layers[$0 / maps].linears[$0 % maps].matrix }
     }
 
     /// Makes room for what adapters' terms make of the step's rows, if it has any.
@@ -154,6 +207,7 @@ public final class TransformerDecoder: Sendable {
                 adapter.terms.count == weights.layers.count * LayerLinear.allCases.count,
                 "The adapter is another model's.")
             rank = max(rank, adapter.rank)
+            if adapter.scalesRows { workspace.reserveBlock() }
         }
         workspace.reserveProjections(rank: rank)
     }
@@ -166,6 +220,8 @@ public final class TransformerDecoder: Sendable {
         let logits: UnsafeMutablePointer<Float>
         let layers: Int
         let hook: LayerHook?
+        /// The step that these layers go on with; nil if they are computed at once.
+        let paused: PausedStep?
 
         func run(_ index: Int, of count: Int) {
             var pass = DecoderPass(
@@ -180,13 +236,18 @@ public final class TransformerDecoder: Sendable {
     /// attention, only rows that get logits go on.
     private func run(_ step: Step, _ pass: inout DecoderPass) {
         embed(step.tokens, pass)
-        for layer in weights.layers.prefix(step.layers) {
-            let isLast = layer.index == step.layers - 1
+        let first = step.paused?.layers ?? 0
+        if let paused = step.paused, first > 0 { restore(paused, pass) }
+        // Layers that others follow give hidden states, all others none but those of logits.
+        let last = (step.paused == nil ? step.layers : weights.layers.count) - 1
+        for layer in weights.layers[first..<step.layers] {
+            let isLast = layer.index == last
             layer.attention(&pass, isLast: isLast)
             guard pass.rows > 0 else { return }
             layer.feedForward(pass)
             if let hook = step.hook { call(hook, layer.index, isLast, pass) }
         }
+        if let paused = step.paused { return keep(paused, pass) }
         guard step.layers == weights.layers.count else { return }
         project(pass, into: step.logits)
     }
@@ -206,6 +267,18 @@ public final class TransformerDecoder: Sendable {
             w.angles.fill(t, position: position, rope: c.rope)
             if let rope = c.localRope { w.localAngles?.fill(t, position: position, rope: rope) }
         }
+    }
+
+    /// Copies this thread's rows out of a step that pauses, or back into the residual stream.
+    private func keep(_ paused: PausedStep, _ pass: DecoderPass) {
+        let start = pass.mine.lowerBound * workspace.hiddenStride
+        (paused.states.pointer + start).update(
+            from: workspace.state.pointer + start, count: pass.mine.count * workspace.hiddenStride)
+    }
+    private func restore(_ paused: PausedStep, _ pass: DecoderPass) {
+        let start = pass.mine.lowerBound * workspace.hiddenStride
+        (workspace.state.pointer + start).update(
+            from: paused.states.pointer + start, count: pass.mine.count * workspace.hiddenStride)
     }
 
     /// Calls the hook with this thread's rows, then waits for the others: the next layer's products

@@ -57,6 +57,29 @@ extension Conformance where Subject == any KVTier {
                 for number in 0..<3 { try write(blocks, number, to: tier) }
                 for number in 0..<3 { try requireRead(blocks, number, tier) }
             },
+            // Computing begins with the first layers, before the rest is there.
+            Self("blocks come layer by layer, bit for bit, up to the first that is missing") { tier in
+                let blocks = SampleBlocks(69)
+                for number in 0..<3 { try write(blocks, number, to: tier) }
+                let size = SampleBlocks.shape.blockBytes
+                let memory = UnsafeMutableRawPointer.allocate(byteCount: 3 * size, alignment: 64)
+                defer { memory.deallocate() }
+                memory.initializeMemory(as: UInt8.self, repeating: 0, count: 3 * size)
+                let places = (0..<3).map { KVBlockPlace(blocks.request($0), memory + $0 * size) }
+                nonisolated(unsafe) var came: [Int] = []
+                let parts = KVLayerParts(2, of: SampleBlocks.shape.layers) { came.append($0) }
+                try expect(tier.read(places, by: parts) == 3)
+                try expect(came == [1, 2] || came == [2], "layers came as \(came)")
+                for number in 0..<3 {
+                    let found = (memory + number * size).assumingMemoryBound(to: UInt16.self)
+                    let expected = SampleBlocks.rows(number)
+                    try expect(
+                        blocks.filled(number).allSatisfy { found[$0] == expected[$0] },
+                        "block \(number) has other rows")
+                }
+                try tier.remove(blocks.names[1])
+                try expect(tier.read(places, by: parts) == 1)
+            },
             // A block counts for nothing without what stands before it.
             Self("blocks are counted from the first on, up to the first that is missing") { tier in
                 let blocks = SampleBlocks(96)

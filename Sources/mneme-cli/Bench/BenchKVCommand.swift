@@ -24,6 +24,9 @@ struct BenchKVCommand: AsyncParsableCommand {
         "smollm2"
     @Option(help: "Tokens of the prompt, 2000 at least.") var tokens = 4000
     @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    /// They differ each time, so that none of them is known.
+    @Option(help: "New tokens behind the prompt, computed while its layers come or when all have; 0 for none.")
+    var following = 256
     /// The server's URL. The blocks are sent as they are: the encryption key of this machine is not
     /// used.
     @Option(help: "A Redis or Valkey server to measure, too; its blocks of this prompt stay there.")
@@ -35,14 +38,15 @@ struct BenchKVCommand: AsyncParsableCommand {
         let model = try Home.languageModel(model)
         let folder = Home.folder + "/bench-kv-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        guard tokens >= 2000, tokens < model.decoder.configuration.contextLength, repetitions > 0
+        guard tokens >= 2000, following >= 0, tokens + following < model.decoder.configuration.contextLength,
+            repetitions > 0
         else {
             throw InputError(
-                "--tokens lies between 2000 and the model's context, \(model.decoder.configuration.contextLength)."
+                "--tokens is 2000 at least, with --following below the model's context, \(model.decoder.configuration.contextLength)."
             )
         }
         let report = try await KVBenchmark.run(
-            model, tokens: tokens, repetitions: repetitions, folder: folder,
+            model, tokens: tokens, repetitions: repetitions, folder: folder, following: following,
             remote: remote.map { try RedisTier(url: $0) }
         ) {
             if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
@@ -51,7 +55,7 @@ struct BenchKVCommand: AsyncParsableCommand {
         print(
             "\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk"
         )
-        print("                              first token  speed-up")
+        print("                                                  first token  speed-up")
         // What the rows are called in the table.
         let names = [
             "anew": "full prefill", "memory": "from memory", "disk": "from disk, in its cache",
@@ -59,10 +63,11 @@ struct BenchKVCommand: AsyncParsableCommand {
         ]
         for row in report.rows {
             let times =
-                row.from == "anew"
+                row.from == "anew" || row.following > 0
                 ? "" : String(format: "%7.0f×", report.rows[0].milliseconds / row.milliseconds)
+            let way = row.byLayers.map { ", \(row.following) behind\($0 ? ", by layers" : "")" } ?? ""
             print(
-                (names[row.from] ?? row.from).padded(to: 28)
+                ((names[row.from] ?? row.from) + way).padded(to: 48)
                     + String(format: "%9.1f ms", row.milliseconds) + times)
         }
         print(

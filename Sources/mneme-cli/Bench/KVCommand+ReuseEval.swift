@@ -22,6 +22,7 @@ extension KVCommand {
                 Chunks of the text are computed in earlier prompts, each of which has half of them in the same order among other chunks, then put together \
                 in one; a tail that follows one of them in the text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
                 computes nothing again, starts the beginning of each chunk (EPIC's LegoLink), cacheblend what changes most in the second layer, \
+                cachecraft what looked most at other texts where it was computed, \
                 attention what the question attends to, chunks the chunks that it attends to most.
                 """)
         @Argument(help: "A text file.") var file: String
@@ -45,13 +46,19 @@ extension KVCommand {
             help: "Shares of the chunks' tokens that are computed again.") var shares = [
                 0.05, 0.15, 0.3,
             ]
+        /// Then one earlier prompt stands for all, whose tokens are found by locality-sensitive hashing.
+        @Option(
+            help:
+                "Reuse an earlier prompt of the same text in other words, of whose tokens this share differs: tokens that are alike are matched (SemShareKV)."
+        )
+        var reworded: Double?
         @Flag(help: "Print JSON.") var json = false
 
         /// Cuts prompts from the file, or from conversations, and runs each method on the same
         /// ones.
         func run() async throws {
             guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, tail > 1,
-                shares.allSatisfy({ (0...1).contains($0) })
+                shares.allSatisfy({ (0...1).contains($0) }), (0...1).contains(reworded ?? 0)
             else {
                 throw InputError(
                     "Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1."
@@ -74,7 +81,7 @@ extension KVCommand {
                     chunkTokens: chunkTokens,
                     question: question, tail: tail)
             }
-            let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, shares: shares) {
+            let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, shares: shares, reworded: reworded) {
                 line.show($0, $1, "prompts")
             }
             line.end()
@@ -83,6 +90,9 @@ extension KVCommand {
             print(
                 "\(list.count) prompts with \(tokens) tokens of \(locomo ? "memories" : "chunks"), \(locomo ? "answers" : "tails") of up to \(tail)"
             )
+            if let matched = rows.first?.matched {
+                print(String(format: "like tokens were found for %.1f %% of them", matched * 100))
+            }
             print("method       again   first token speed-up   same token   KL, nats   loss")
             for row in rows {
                 print(

@@ -21,7 +21,9 @@ private struct ShownEntry: Encodable {
 extension CacheCommand {
     /// `mneme cache list`: a line an answer, the last used first.
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List kept answers, the last used first.")
+        static let configuration = CommandConfiguration(
+            commandName: "list",
+            abstract: "List kept answers, the last used first.")
         @OptionGroup var file: CacheFileOptions
         @OptionGroup var options: CacheSelectionOptions
         @Option(help: "Answers at most.") var limit = 50
@@ -46,7 +48,9 @@ extension CacheCommand {
 
     /// `mneme cache show`: an answer with all that is known of it. Exit code 2 if there is none.
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one kept answer.")
+        static let configuration = CommandConfiguration(
+            commandName: "show",
+            abstract: "Show one kept answer.")
         @Argument(help: "The entry's number, from `list` or the header X-Mneme-Cache-Entry.") var id: Int64
         @OptionGroup var file: CacheFileOptions
         @Flag(help: "Print JSON.") var json = false
@@ -69,7 +73,9 @@ extension CacheCommand {
     /// `mneme cache clear`: erases answers; their bytes are overwritten. Exit code 2 without a
     /// choice, so that a slip erases nothing.
     struct Clear: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Erase kept answers.")
+        static let configuration = CommandConfiguration(
+            commandName: "clear",
+            abstract: "Erase kept answers.")
         @OptionGroup var file: CacheFileOptions
         @OptionGroup var options: CacheSelectionOptions
         @Option(help: ArgumentHelp("Only the entry of this number.", valueName: "number")) var id: Int64?

@@ -13,6 +13,7 @@ extension CacheCommand {
     /// `mneme cache stats`: by category, what is kept, what came of questions, and the policy.
     struct Stats: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "stats",
             abstract: "Show hits, misses and policy of each category.")
         @OptionGroup var file: CacheFileOptions
         @Flag(help: "Print JSON.") var json = false
@@ -51,6 +52,7 @@ extension CacheCommand {
     /// makes no sense.
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Set how answers of a category are reused.",
             discussion: "What is not named stays as it is. A running proxy follows at once.")
         @Argument(help: "live, personal, code, math, task, fact, other, or all.") var category: String

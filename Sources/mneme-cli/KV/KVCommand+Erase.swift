@@ -13,6 +13,7 @@ extension KVCommand {
     /// such text.
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "erase",
             abstract: "Delete KV blocks, and all that follow them.")
         /// A text by the beginning of its name; blocks that other texts share stay.
         @Argument(help: "The name of a text, or its prefix: what it alone has is deleted.")

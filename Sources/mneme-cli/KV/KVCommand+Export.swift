@@ -9,6 +9,7 @@ extension KVCommand {
     /// 1 for a name that fits no text or several.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "export",
             abstract: "Write a text's KV blocks into one file, for another machine.")
         @Argument(help: "The name, or its prefix.") var name: String
         @Argument(help: "The file to write.") var file: String

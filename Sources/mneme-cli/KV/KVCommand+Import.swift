@@ -9,6 +9,7 @@ extension KVCommand {
     /// them.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "import",
             abstract: "Import an exported file.",
             discussion: """
                 It is used by the same model file on any processor; other models compute anew. Import only what you trust: \

@@ -13,6 +13,7 @@ extension KVCommand {
     /// 1 if a block of the text is missing.
     struct Keep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "keep",
             abstract:
                 "Make a text's KV blocks a memory: with an owner, a history, and edges to the memories that it was made of.",
             discussion: """

@@ -13,6 +13,7 @@ extension KVCommand {
     /// in the sum below. Exit code 0 also for an empty cache.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Texts whose KV cache is on disk, the last used first.")
         @Flag(help: "Print JSON.") var json = false
 

@@ -7,7 +7,9 @@ extension KVCommand {
     /// It prints nothing. For a document that is asked about again and again. Exit code 1 for a
     /// name that fits no text or several.
     struct Pin: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Keep a text from being evicted.")
+        static let configuration = CommandConfiguration(
+            commandName: "pin",
+            abstract: "Keep a text from being evicted.")
         @Argument(help: "The name, or its prefix.") var name: String
         func run() async throws {
             let folder = try KVCommand.folder()

@@ -5,10 +5,11 @@ extension KVCommand {
     /// `mneme kv remotes`: the servers that keys and values were shared through, which `mneme erase`
     /// reaches.
     ///
-    /// It prints a line for each: the URL without its password, and how many blocks it has, or why it
-    /// does not say. Exit code 2 for `--forget` of one that is not there.
+    /// It prints a line for each: the URL without its password, how many blocks it has, and what they
+    /// take of their limit if there is one; or why it does not say. Exit code 2 for `--forget` of one that is not there.
     struct Remotes: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "remotes",
             abstract: "List the Redis servers that KV blocks were sent to: `mneme erase` erases there, too.")
         /// The URL of a server that is no more; what lies there is not erased.
         @Option(
@@ -28,7 +29,11 @@ extension KVCommand {
             for name in (known + (current.map { [$0.0] } ?? [])).uniqued() {
                 let url = current.flatMap { $0.0 == name ? $0.1 : nil } ?? name
                 do {
-                    print("\(name)  \(try RedisTier(url: url, key: Home.encryptionKey()).blocks()) blocks")
+                    let tier = try RedisTier(url: url, key: Home.encryptionKey())
+                    let size = try tier.size().map {
+                        ", \($0.bytes >> 20) of \($0.limit >> 20) MiB"
+                    }
+                    print("\(name)  \(try tier.blocks()) blocks\(size ?? "")")
                 } catch let error as KVError { print("\(name)  \(error.message)") }
             }
         }

@@ -11,7 +11,9 @@ extension KVCommand {
     /// its place. For finding out what a prompt held, and which memories an erasure would take with
     /// it.
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "A text, and what is kept of it.")
+        static let configuration = CommandConfiguration(
+            commandName: "show",
+            abstract: "A text, and what is kept of it.")
         @Argument(help: "The name, or its prefix, as `mneme kv list` shows it.") var name: String
         @Flag(help: "Print JSON.") var json = false
 

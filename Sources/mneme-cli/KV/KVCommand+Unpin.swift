@@ -7,7 +7,9 @@ extension KVCommand {
     /// It prints nothing, and nothing is evicted before the next text needs room. A text that is a
     /// memory (`mneme kv keep`) is unpinned too.
     struct Unpin: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let a text be evicted again.")
+        static let configuration = CommandConfiguration(
+            commandName: "unpin",
+            abstract: "Let a text be evicted again.")
         @Argument(help: "The name, or its prefix.") var name: String
         /// Changes the mark of the text; its blocks are not touched.
         func run() async throws {

@@ -11,6 +11,7 @@ extension KVCommand {
     /// damaged and was not deleted.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "verify",
             abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")
         /// Removes the files of damaged blocks; memories are not touched.
         @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair =

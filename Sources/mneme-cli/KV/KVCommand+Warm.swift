@@ -14,6 +14,7 @@ extension KVCommand {
     /// The cache is of this model file: another model, or other weights of it, computes anew.
     struct Warm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "warm",
             abstract: "Prefill and cache a text before it is asked about.",
             discussion: """
                 A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \

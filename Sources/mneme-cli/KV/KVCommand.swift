@@ -4,7 +4,7 @@ import MnemeKV
 /// `mneme kv`: looks after the KV cache on disk. It is a cache: all of it can be computed again.
 /// Texts that are kept for good are memories (`keep`), or pinned.
 ///
-/// Blocks are files of one format for all models; each names the model that computed it. The four
+/// Blocks are files of one format for all models; each names the model that computed it. The five
 /// last commands measure and change nothing of the cache.
 struct KVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +18,7 @@ struct KVCommand: AsyncParsableCommand {
         subcommands: [
             List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self,
             Import.self, Erase.self,
-            Verify.self, Remotes.self, AllocBench.self, Eval.self, Stream.self,
+            Verify.self, Remotes.self, AllocBench.self, Heads.self, Eval.self, Stream.self,
             ReuseEval.self,
         ], defaultSubcommand: List.self)
 

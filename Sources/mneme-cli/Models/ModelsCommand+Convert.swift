@@ -14,6 +14,7 @@ extension ModelsCommand {
     /// that is none of the three, 1 if the model cannot be read.
     struct Convert: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "convert",
             abstract: "Write a GGUF file with weights of another type.",
             discussion:
                 "Fewer bits lose precision; more gain none, but that F16 and BF16 run in 12 bits and F32 in all of its own."
@@ -23,7 +24,7 @@ extension ModelsCommand {
         /// The path of the result, which needs room beside the model.
         @Argument(help: "The file to write.") var output: String
         /// The weight type of the result.
-        @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
+        @Option(help: "f32, f16, q8_0 or q2_64.", transform: Self.target) var type = GGUFConversion.Target
             .q8_0
 
         /// The type that `--type` names, in any case.

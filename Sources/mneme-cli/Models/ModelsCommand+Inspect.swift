@@ -10,6 +10,7 @@ extension ModelsCommand {
     /// Exit code 1 if the model is not here, or its headers cannot be read.
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Show a model's architecture, shapes, bytes by type, context and template.")
 
         @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String

@@ -10,6 +10,7 @@ extension ModelsCommand {
     /// folders are left out. Exit code 0 also if there are none.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the models in $MNEME_HOME/models.")
 
         @Flag(help: "Print JSON.") var json = false

@@ -14,6 +14,7 @@ extension ModelsCommand {
     /// `add_generation_prompt` is true unless the input says otherwise.
     struct Render: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "render",
             abstract: "Print the prompt that a chat template makes of messages.",
             discussion:
                 #"Variables come as a JSON object on standard input, such as {"messages": [{"role": "user", "content": "Hi"}]}."#

@@ -12,6 +12,7 @@ extension ModelsCommand {
     /// It answers line by line and ends with the input.
     struct Tokenize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "tokenize",
             abstract: "Print the token ids of texts.",
             discussion:
                 "Each line of standard input is a text as a JSON string; each line of the output is the list of its ids."

@@ -14,6 +14,7 @@ extension ModelsCommand {
     /// their checksums compared only.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "verify",
             abstract: "Read all of a model and say what is wrong with it.",
             discussion:
                 "Files that were fetched are compared with their checksums. Ends with 1 if there is a fault."

@@ -9,9 +9,9 @@ struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",
         abstract:
-            "List, inspect, verify and convert models; look at their chat templates and tokens.",
+            "List, inspect, verify, convert and share models; look at their chat templates and tokens.",
         subcommands: [
-            List.self, Inspect.self, Verify.self, Convert.self, Render.self, Tokenize.self,
+            List.self, Inspect.self, Verify.self, Convert.self, Share.self, Render.self, Tokenize.self,
         ],
         defaultSubcommand: List.self)
 }
