@@ -38,9 +38,7 @@ def main():
     parser.add_argument("--mneme", default=".build/release/mneme")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--text", required=True)
-    parser.add_argument("--steps", type=int, default=240)
-    parser.add_argument("--learning-rate", default="0.0005")
-    parser.add_argument("--keep", default="1", help="how much staying near the base counts; 0 leaves it out")
+    parser.add_argument("--train", default="", help='options of `mneme adapters train`, such as "--steps 240 --keep 0"')
     a = parser.parse_args()
     models = os.path.join(os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme")), "models")
     with tempfile.TemporaryDirectory() as home:
@@ -61,8 +59,7 @@ def main():
             facts.append({"id": saved["memories"][0]["id"], "value": value, "questions": [q.format(n=name) for q in questions]})
 
         def train():
-            mneme("adapters", "train", "facts", "--model", a.model, "--from", "tag:facts", "--steps", str(a.steps),
-                  "--learning-rate", a.learning_rate, "--keep", a.keep, "--replace")
+            mneme("adapters", "train", "facts", "--model", a.model, "--from", "tag:facts", "--replace", *a.train.split())
 
         def ask(chosen):
             path = home + "/questions.jsonl"

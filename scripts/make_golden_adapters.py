@@ -36,6 +36,11 @@ adapters = {
     "few": ("qwen3", dict(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], layers_to_transform=[1])),
     "joint": ("phi3", dict(r=3, lora_alpha=6, target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])),
     "windows": ("gemma3", dict(r=2, lora_alpha=4, target_modules=["q_proj", "k_proj", "o_proj"])),
+    "lengths": ("llama", dict(r=4, lora_alpha=8, target_modules=everything, use_dora=True)),
+    "lengths-bias": ("qwen2", dict(r=3, lora_alpha=6, use_rslora=True, use_dora=True,
+                                   target_modules=["q_proj", "k_proj", "v_proj", "down_proj"])),
+    "lengths-joint": ("phi3", dict(r=2, lora_alpha=6, target_modules=["qkv_proj", "gate_up_proj"], use_dora=True)),
+    "lengths-windows": ("gemma3", dict(r=2, lora_alpha=4, target_modules=everything, use_dora=True)),
 }
 result = []
 for name, (base, options) in adapters.items():
@@ -59,8 +64,9 @@ for name, (base, options) in adapters.items():
     with torch.no_grad():
         for key, value in adapted.named_parameters():
             if "lora_" in key:
-                key = key.replace(".default", "")
-                terms[key] = formula(key, value.shape, True)
+                key = key.replace(".default", "").replace("vector.weight", "vector")
+                # Rows' lengths are about those of the base.
+                terms[key] = formula(key, value.shape, True) + np.float32(0.6 if "magnitude" in key else 0)
                 value.copy_(torch.from_numpy(terms[key]))
         logits = adapted(ids).logits[0].numpy()[rows]
     print(name, "changes logits by", np.abs(logits - plain).max())

@@ -6,7 +6,7 @@
 The model is the tiny Llama of Tests/MnemeTrainTests with a tokenizer of characters; it learns sentences from a file, with a
 checkpoint after each step (`mneme adapters train --checkpoint-seconds 0`). A training is killed again and again until it
 ends; then the next begins, until --rounds kills are done. Every one must end with the bytes of the training that nobody
-killed. Prints JSON; exit status 1 if one did not.
+killed. With --embedder, the tiny BERT learns pairs of a question and a sentence instead (`mneme embedder train`). Prints JSON; exit status 1 if one did not.
 """
 import argparse
 import hashlib
@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=20, help="kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--optimizer", default="adamw")
+    parser.add_argument("--embedder", action="store_true", help="train an embedding model")
     a = parser.parse_args()
     chance = random.Random(a.seed)
     with tempfile.TemporaryDirectory() as root:
@@ -57,10 +58,21 @@ def main():
         with open(text, "w") as file:
             file.write("\n\n".join(f"Boat {i} is number {i * 7 % 24} in the harbour." for i in range(24)))
 
+        pairs = root + "/pairs.jsonl"
+        with open(pairs, "w") as file:
+            for i in range(80):
+                pair = {"prompt": f"where is the boat number {i}?", "completion": f"the boat number {i} lives in harbour {i * 7 % 80}"}
+                file.write(json.dumps(pair) + "\n")
+        bert = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Tests/MnemeTrainTests/Golden/tinybert")
+        store = "models" if a.embedder else "adapters"
+
         def start(home, resume):
             command = [os.path.abspath(a.mneme), "adapters", "train", "boats"]
             command += ["--resume"] if resume else ["--model", model, "--file", text, "--steps", str(STEPS), "--rank", "4",
                                                     "--optimizer", a.optimizer]
+            if a.embedder:
+                command = [os.path.abspath(a.mneme), "embedder", "train", "boats"]
+                command += ["--resume"] if resume else ["--model", bert, "--file", pairs, "--steps", str(STEPS), "--rank", "4"]
             return subprocess.Popen(command + ["--checkpoint-seconds", "0"], env=dict(os.environ, MNEME_HOME=home),
                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -71,7 +83,7 @@ def main():
             return process.returncode == 0
 
         def digest(home):
-            with open(home + "/adapters/boats/adapter_model.safetensors", "rb") as file:
+            with open(f"{home}/{store}/boats/" + ("model" if a.embedder else "adapter_model") + ".safetensors", "rb") as file:
                 return hashlib.sha256(file.read()).hexdigest()
 
         begin = time.time()
@@ -84,9 +96,9 @@ def main():
             home = f"{root}/killed{trainings}"
             trainings += 1
             while True:
-                goes_on = os.path.exists(home + "/adapters/.boats.training/checkpoint")
+                goes_on = os.path.exists(f"{home}/{store}/.boats.training/checkpoint")
                 # Killed between its end and the process's.
-                if not goes_on and os.path.exists(home + "/adapters/boats"):
+                if not goes_on and os.path.exists(f"{home}/{store}/boats"):
                     break
                 process = start(home, goes_on)
                 resumed += goes_on

@@ -1,6 +1,6 @@
-// Causal attention and its gradient for training, a head at a time (FlashAttention, Dao et al.
-// 2022): scores exist for 32 queries at once, and the gradient computes them again from the
-// logarithm of their sums.
+// Attention and its gradient for training, a head at a time (FlashAttention, Dao et al. 2022):
+// scores exist for 32 queries at once, and the gradient computes them again from the logarithm of
+// their sums. Causal for decoders, over the whole text for encoders.
 
 #include "mneme_training_kernels.h"
 #include "vector.h"
@@ -21,11 +21,17 @@ MNK_INLINE void transpose_rows(const float *x, size_t ldx, size_t tokens, size_t
     }
 }
 
-/// Scores of queries [first, first + rows) with keys up to the last of them.
+/// All keys.
+MNK_INLINE size_t key_count(const mnk_training_attention *a) { return a->keys ? a->keys : a->tokens; }
+
+/// Keys that a block of queries up to `last` reads: those up to the last of them, or all.
+MNK_INLINE size_t keys_of(const mnk_training_attention *a, size_t last) { return a->keys ? a->keys : a->bidirectional ? a->tokens : last; }
+
+/// Scores of queries [first, first + rows) with the keys that they read.
 MNK_INLINE void score_block(uint32_t features, const mnk_training_attention *a, size_t first, size_t rows, const float *keys, float *scores) {
-    size_t padded = round16(a->tokens);
+    size_t padded = round16(key_count(a));
     mnk_product p = {.a = a->q + first * a->ldq, .a_row = a->ldq, .a_column = 1, .b = keys, .b_row = padded, .b_panel = 16,
-                     .m = rows, .n = round16(first + rows), .k = a->dim, .scale = a->scale, .c = scores, .ldc = padded};
+                     .m = rows, .n = round16(keys_of(a, first + rows)), .k = a->dim, .scale = a->scale, .c = scores, .ldc = padded};
     mnk_product_f32(features, &p);
 }
 
@@ -54,13 +60,13 @@ MNK_INLINE float softmax_row(float *x, size_t seen, size_t width) {
 }
 
 MNK_INLINE void mnk_training_attend_body(uint32_t features, const mnk_training_attention *a, float *scratch) {
-    size_t padded = round16(a->tokens);
+    size_t padded = round16(key_count(a));
     float *keys = scratch, *scores = keys + 2 * padded * a->dim;
-    transpose_rows(a->k, a->ldk, a->tokens, a->dim, keys);
+    transpose_rows(a->k, a->ldk, key_count(a), a->dim, keys);
     for (size_t first = 0; first < a->tokens; first += BLOCK) {
-        size_t rows = a->tokens - first < BLOCK ? a->tokens - first : BLOCK, end = first + rows;
+        size_t rows = a->tokens - first < BLOCK ? a->tokens - first : BLOCK, end = keys_of(a, first + rows);
         score_block(features, a, first, rows, keys, scores);
-        for (size_t i = 0; i < rows; i++) a->lse[first + i] = softmax_row(scores + i * padded, first + i + 1, round16(end));
+        for (size_t i = 0; i < rows; i++) a->lse[first + i] = softmax_row(scores + i * padded, keys_of(a, first + i + 1), round16(end));
         mnk_product p = {.a = scores, .a_row = padded, .a_column = 1, .b = a->v, .b_row = a->ldk, .b_panel = 16,
                          .m = rows, .n = a->dim, .k = end, .scale = 1, .c = a->out + first * a->ldo, .ldc = a->ldo};
         mnk_product_f32(features, &p);
@@ -80,28 +86,34 @@ MNK_INLINE void gradient_row(float *p, float *dp, size_t seen, size_t width, flo
     }
 }
 
+/// Σ dout·out of a token.
+MNK_INLINE float output_delta(const mnk_training_attention *a, const float *dout, size_t token) {
+    const float *out = a->out + token * a->ldo;
+    f32x16 s = splat16(0);
+    for (size_t j = 0; j < a->dim; j += 16) s = fma16(load16(dout + j), load16(out + j), s);
+    return sum16(s);
+}
+
 MNK_INLINE void mnk_training_attend_backward_body(uint32_t features, const mnk_training_attention *a, const float *dout, float *dq, float *dk,
                                                   float *dv, size_t ldg, float *scratch) {
-    size_t padded = round16(a->tokens), dim = a->dim;
+    size_t padded = round16(key_count(a)), dim = a->dim;
     float *keys = scratch, *values = keys + padded * dim, *p = values + padded * dim, *dp = p + BLOCK * padded;
-    transpose_rows(a->k, a->ldk, a->tokens, dim, keys);
-    transpose_rows(a->v, a->ldk, a->tokens, dim, values);
-    for (size_t t = 0; t < a->tokens; t++) {
+    transpose_rows(a->k, a->ldk, key_count(a), dim, keys);
+    transpose_rows(a->v, a->ldk, key_count(a), dim, values);
+    for (size_t t = 0; t < key_count(a) && !a->adds; t++) {
         memset(dk + t * ldg, 0, dim * sizeof *dk);
         memset(dv + t * ldg, 0, dim * sizeof *dv);
     }
     for (size_t first = 0; first < a->tokens; first += BLOCK) {
-        size_t rows = a->tokens - first < BLOCK ? a->tokens - first : BLOCK, end = first + rows;
+        size_t rows = a->tokens - first < BLOCK ? a->tokens - first : BLOCK, end = keys_of(a, first + rows);
         const float *d = dout + first * a->ldo;
         score_block(features, a, first, rows, keys, p);
         mnk_product g = {.a = d, .a_row = a->ldo, .a_column = 1, .b = values, .b_row = padded, .b_panel = 16,
                          .m = rows, .n = round16(end), .k = dim, .scale = 1, .c = dp, .ldc = padded};
         mnk_product_f32(features, &g);
         for (size_t i = 0; i < rows; i++) {
-            const float *x = d + i * a->ldo, *y = a->out + (first + i) * a->ldo;
-            f32x16 s = splat16(0);
-            for (size_t j = 0; j < dim; j += 16) s = fma16(load16(x + j), load16(y + j), s);
-            gradient_row(p + i * padded, dp + i * padded, first + i + 1, round16(end), a->lse[first + i], sum16(s), a->scale);
+            float delta = a->delta ? a->delta[first + i] : output_delta(a, d + i * a->ldo, first + i);
+            gradient_row(p + i * padded, dp + i * padded, keys_of(a, first + i + 1), round16(end), a->lse[first + i], delta, a->scale);
         }
         g = (mnk_product){.a = dp, .a_row = padded, .a_column = 1, .b = a->k, .b_row = a->ldk, .b_panel = 16,
                           .m = rows, .n = dim, .k = end, .scale = 1, .c = dq + first * a->ldq, .ldc = a->ldq};

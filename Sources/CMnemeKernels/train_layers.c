@@ -1,4 +1,4 @@
-// Gradients of a decoder's operations besides products and attention, and cross-entropy's parts.
+// Gradients of a decoder's and an encoder's operations besides products and attention, and cross-entropy's parts.
 
 #include "mneme_training_kernels.h"
 #include "vector.h"
@@ -24,6 +24,50 @@ MNK_INLINE void mnk_rms_norm_backward_body(uint32_t features, const float *x, co
 MNK_DISPATCH(mnk_rms_norm_backward,
              (uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, const float *dy, float *dx),
              (features, x, weight, eps, rows, n, dy, dx))
+
+/// With x̂ = (x − mean)·r, r = 1/√(variance + eps) and g = gamma·dy: dx = r·(g − mean(g) − x̂·mean(g·x̂)).
+MNK_INLINE void mnk_layer_norm_backward_body(uint32_t features, const float *x, const float *gamma, float eps, size_t rows, size_t n, const float *dy,
+                                             float *dx) {
+    (void)features;
+    for (size_t r = 0; r < rows; r++, x += n, dy += n, dx += n) {
+        f32x16 sum = splat16(0), squares = splat16(0), gradients = splat16(0), products = splat16(0);
+        for (size_t i = 0; i < n; i += 16) sum += load16(x + i);
+        f32x16 mean = splat16(sum16(sum) / (float)n);
+        for (size_t i = 0; i < n; i += 16) {
+            f32x16 d = load16(x + i) - mean, g = load16(gamma + i) * load16(dy + i);
+            squares = fma16(d, d, squares);
+            gradients += g;
+            products = fma16(g, d, products);
+        }
+        float scale = 1 / sqrtf(sum16(squares) / (float)n + eps);
+        // x̂ = d·scale, in the mean of products and before it: d takes both factors.
+        f32x16 s = splat16(scale), centre = splat16(sum16(gradients) / (float)n);
+        f32x16 along = splat16(sum16(products) / (float)n * scale * scale);
+        for (size_t i = 0; i < n; i += 16) {
+            f32x16 d = load16(x + i) - mean, g = load16(gamma + i) * load16(dy + i);
+            store16(dx + i, s * (g - centre - d * along));
+        }
+    }
+}
+MNK_DISPATCH(mnk_layer_norm_backward,
+             (uint32_t features, const float *x, const float *gamma, float eps, size_t rows, size_t n, const float *dy, float *dx),
+             (features, x, gamma, eps, rows, n, dy, dx))
+
+MNK_INLINE void mnk_gelu_body(uint32_t features, const float *x, size_t count, float *y) {
+    (void)features;
+    for (size_t i = 0; i < count; i += 16) store16(y + i, gelu16(load16(x + i)));
+}
+MNK_DISPATCH(mnk_gelu, (uint32_t features, const float *x, size_t count, float *y), (features, x, count, y))
+
+/// With Φ the normal distribution and φ = e^(-x²/2)/√(2π) its density.
+MNK_INLINE void mnk_gelu_backward_body(uint32_t features, const float *x, const float *dy, size_t count, float *dx) {
+    (void)features;
+    for (size_t i = 0; i < count; i += 16) {
+        f32x16 v = load16(x + i), density = exp16(v * v * splat16(-0.5f)) * splat16(0.39894228f);
+        store16(dx + i, load16(dy + i) * fma16(v, density, normal16(v)));
+    }
+}
+MNK_DISPATCH(mnk_gelu_backward, (uint32_t features, const float *x, const float *dy, size_t count, float *dx), (features, x, dy, count, dx))
 
 MNK_INLINE void mnk_swiglu_body(uint32_t features, const float *gate, const float *up, size_t count, float *y) {
     (void)features;

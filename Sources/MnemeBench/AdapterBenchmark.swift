@@ -104,7 +104,7 @@ package struct AdapterBenchmark: Sendable {
         report.sequences = min(
             options.sequences, model.decoder.stepLogits, model.decoder.stepTokens)
         let adapters = try (0..<report.sequences).map {
-            try DecoderAdapter(random(c, rank: options.rank, seed: UInt64($0)), for: c)
+            try model.decoder.bind(random(c, rank: options.rank, seed: UInt64($0)))
         }
         report.adapterBytes = adapters.first?.byteCount ?? 0
         report.rates = try AdapterDecoding(model.decoder, adapters, options).rates()

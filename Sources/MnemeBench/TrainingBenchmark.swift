@@ -17,6 +17,8 @@ public enum TrainingBenchmark {
         public var route: String
         /// Where the base's weights were.
         public var placement: BasePlacement
+        /// Where the optimizer's state was; nil in rows of before there was a choice.
+        public var optimizerState: StatePlacement?
         /// The highest learning rate.
         public var learningRate: Double
         /// Steps that were done.
@@ -31,6 +33,8 @@ public enum TrainingBenchmark {
         public var roundedBytes: Int
         /// Of all rows of all layers, those that were computed twice.
         public var recomputed: Double
+        /// The part of the loss's gradient that was too small to be computed; nil in earlier rows.
+        public var skippedLoss: Double?
         /// Tokens a second, the measuring of held-out examples included.
         public var tokensPerSecond: Double
     }
@@ -45,8 +49,10 @@ public enum TrainingBenchmark {
         public var routes: [LearningRoute]
         /// Where the base's weights are.
         public var placements = BasePlacement.allCases
+        /// Where the optimizer's state is.
+        public var optimizerStates = StatePlacement.allCases
         /// Trains each optimizer with each policy, route and placement; false changes one of them at a
-        /// time, beside AdamW, checkpoints, all layers and mapped weights.
+        /// time, beside AdamW, checkpoints, all layers, mapped weights and state in memory.
         public var isWhole = false
         /// What is learned.
         public var examples = TrainingBenchmark.examples
@@ -70,14 +76,20 @@ public enum TrainingBenchmark {
                 for saved in savedTensors {
                     for route in routes {
                         for placement in placements {
-                            let one = training(optimizer, saved, route, placement)
-                            let others = [
-                                optimizer != .adamw && optimizers.contains(.adamw),
-                                saved != .checkpoint && savedTensors.contains(.checkpoint),
-                                route != .backprop && routes.contains(.backprop),
-                                placement != .mapped && placements.contains(.mapped),
-                            ]
-                            if isWhole || others.count(where: { $0 }) < 2 { all.append(one) }
+                            for state in optimizerStates {
+                                var strategies = TrainingStrategies()
+                                (strategies.savedTensors, strategies.route) = (saved, route)
+                                (strategies.placement, strategies.optimizerState) = (placement, state)
+                                let others = [
+                                    optimizer != .adamw && optimizers.contains(.adamw),
+                                    saved != .checkpoint && savedTensors.contains(.checkpoint),
+                                    route != .backprop && routes.contains(.backprop),
+                                    placement != .mapped && placements.contains(.mapped),
+                                    state != .memory && optimizerStates.contains(.memory),
+                                ]
+                                guard isWhole || others.count(where: { $0 }) < 2 else { continue }
+                                all.append(training(optimizer, strategies))
+                            }
                         }
                     }
                 }
@@ -86,15 +98,11 @@ public enum TrainingBenchmark {
         }
 
         private func training(
-            _ optimizer: OptimizerKind, _ saved: SavedTensors, _ route: LearningRoute,
-            _ placement: BasePlacement
+            _ optimizer: OptimizerKind, _ strategies: TrainingStrategies
         ) -> TrainingSettings {
             var one = training
             one.learningRate *= optimizer.rateFactor
-            one.optimizer = optimizer
-            var strategies = TrainingStrategies()
-            (strategies.savedTensors, strategies.route, strategies.placement) = (saved, route, placement)
-            one.strategies = strategies
+            (one.optimizer, one.strategies) = (optimizer, strategies)
             return one
         }
     }
@@ -140,6 +148,7 @@ public enum TrainingBenchmark {
             == (training.optimizer.rawValue, strategies.savedTensors.text, strategies.route.text)
             && (row.placement, row.steps, row.learningRate)
                 == (strategies.placement, training.steps, training.learningRate)
+            && row.optimizerState ?? .memory == strategies.optimizerState ?? .memory
     }
 
     private static func row(
@@ -160,13 +169,14 @@ public enum TrainingBenchmark {
         return Row(
             optimizer: settings.optimizer.rawValue,
             savedTensors: strategies.savedTensors.text, route: strategies.route.text,
-            placement: strategies.placement,
+            placement: strategies.placement, optimizerState: strategies.optimizerState,
             learningRate: settings.learningRate, steps: losses.count,
             firstLoss: mean(losses.prefix(tenth)), loss: mean(losses.suffix(tenth)),
             heldOutLoss: trainer.progress.heldOutLoss, bytes: trainer.model.arena.bytes,
             roundedBytes: trainer.model.arena.roundedBytes,
             recomputed: Double(trainer.model.recomputedRows)
                 / Double(max(1, trainer.progress.tokens * layers)),
+            skippedLoss: trainer.model.skippedLossShare,
             tokensPerSecond: trainer.progress.tokensPerSecond)
     }
 }

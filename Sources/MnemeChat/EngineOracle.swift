@@ -4,25 +4,29 @@ public import MnemeEngine
 /// The language model that runs here, held to the schema token by token.
 public struct EngineOracle: Oracle {
     private let model: LanguageModel, engine: Engine
-    /// The model's name.
-    public var name: String { model.name }
+    /// The adapter that answers; nil for the model as it is.
+    private let adapter: String?
+    /// The model's name, and the adapter's.
+    public var name: String { model.name + (adapter.map { ":" + $0 } ?? "") }
 
     /// A model and the engine that runs it.
-    public init(_ model: LanguageModel, _ engine: Engine) {
-        (self.model, self.engine) = (model, engine)
+    ///
+    /// - Parameter adapter: answers in its place, such as one that has learned to extract
+    ///   (``TaughtOperation``); it is in the engine's store.
+    public init(_ model: LanguageModel, _ engine: Engine, adapter: String? = nil) {
+        (self.model, self.engine, self.adapter) = (model, engine, adapter)
     }
 
-    /// Generates an answer that fits the question's schema; it has 300 seconds.
+    /// Generates an answer that fits the question's schema, if it has one; it has 300 seconds.
     ///
     /// - Throws: errors of the engine and of the schema.
     public func answer(_ question: OracleQuestion) async throws -> String {
+        let system = question.instructions.isEmpty ? [] : [ChatMessage(role: "system", content: question.instructions)]
         var request = GenerationRequest(
-            prompt: try model.tokens(of: [
-                ChatMessage(role: "system", content: question.instructions),
-                ChatMessage(role: "user", content: question.text),
-            ]))
-        request.schema = try JSONSchema(question.schema)
+            prompt: try model.tokens(of: system + [ChatMessage(role: "user", content: question.text)]))
+        if !question.schema.isEmpty { request.schema = try JSONSchema(question.schema) }
         request.maxTokens = question.maxTokens
+        request.adapter = adapter
         request.key = "refine"
         request.scope = "refine"
         request.sources = question.sources

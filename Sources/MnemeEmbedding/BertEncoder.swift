@@ -62,27 +62,19 @@ public final class BertEncoder: TextEmbedder {
         folder: String, precision: Precision = .int8, pool: ThreadPool = .shared,
         features: ProcessorFeatures = .current
     ) throws {
-        modules = try SentenceModules(folder: folder)
-        configuration = try BertConfiguration(folder: modules.transformer)
-        tokenizer = try EncoderTokenizers.read(folder: modules.transformer)
-        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
-            throw ModelError(
-                .invalidFile,
-                "\(folder): the tokenizer has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together."
-            )
-        }
-        let file = try SafetensorsFile(path: modules.transformer + "/model.safetensors")
+        let files = try EncoderFolder(path: folder)
+        (modules, configuration, tokenizer) = (files.modules, files.configuration, files.tokenizer)
         self.precision = precision
         self.pool = pool
         kernels = EncoderKernels(features: features)
         head = try EmbeddingHead(modules, hidden: configuration.hiddenSize, features: features)
-        identifier = Self.identifier(folder: folder, file: file, modules: modules)
+        identifier = files.identifier
         var ranges: [ActivationRanges]?
         if precision == .int8 {
             ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
         }
         weights = try BertWeights(
-            file: file, configuration: configuration, precision: precision, ranges: ranges,
+            file: files.weights, configuration: configuration, precision: precision, ranges: ranges,
             features: features)
     }
 
@@ -462,10 +454,10 @@ public final class BertEncoder: TextEmbedder {
         into output: UnsafeMutablePointer<Float>
     ) {
         let hidden = configuration.hiddenSize
-        let words = weights.words.values.baseAddress!
+        let words = weights.tables.words.values.baseAddress!
         let positions =
-            weights.positions.values.baseAddress! + configuration.firstPosition * hidden
-        let segment = weights.segment?.values.baseAddress
+            weights.tables.positions.values.baseAddress! + configuration.firstPosition * hidden
+        let segment = weights.tables.segment?.values.baseAddress
         var row = 0
         for text in texts {
             for (position, id) in text.enumerated() {

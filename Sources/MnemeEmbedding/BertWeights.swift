@@ -37,10 +37,7 @@ final class BertWeights: Sendable {
         let attentionNorm, outputNorm: Norm
     }
 
-    /// Tables of [vocabulary] and [positions] rows.
-    let words, positions: FloatTensor
-    /// The row of the only segment that a text has, added to each word; nil in families without.
-    let segment: FloatTensor?
+    let tables: BertTables
     let embeddingNorm: Norm
     let layers: [Layer]
     /// The formats in which products read rows of hiddenSize, and of intermediateSize.
@@ -111,17 +108,8 @@ final class BertWeights: Sendable {
         }
 
         let names = BertTensorNames(c.family, in: file)
-        let table = names.prefix + "embeddings."
-        words = try file.floats(
-            table + "word_embeddings.weight", shape: [c.vocabularySize, hidden])
-        positions = try file.floats(
-            table + "position_embeddings.weight", shape: [c.positions, hidden])
-        segment =
-            c.typeVocabularySize == 0
-            ? nil
-            : try file.floats(
-                table + "token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
-        embeddingNorm = try norm(table + "LayerNorm")
+        tables = try BertTables(file, names, c)
+        embeddingNorm = try norm(names.prefix + "embeddings.LayerNorm")
         layers = try (0..<c.layers).map { i in
             let name = names.prefix + names.layer + "\(i)."
             let range = ranges?[i]
@@ -160,10 +148,12 @@ final class BertWeights: Sendable {
 
 /// The names of a family's tensors. Files of a whole model (`BertForMaskedLM` and the like) put the
 /// family's name before all of them.
-struct BertTensorNames {
-    let prefix, layer: String
-    let queryKeyValue: [String]
-    let attentionOutput, up, down, attentionNorm, outputNorm: String
+package struct BertTensorNames: Sendable {
+    /// Before all names; before those of a layer, with its number behind it.
+    package let prefix, layer: String
+    /// Within a layer.
+    package let queryKeyValue: [String]
+    package let attentionOutput, up, down, attentionNorm, outputNorm: String
 
     init(_ family: BertConfiguration.Family, in file: SafetensorsFile) {
         let prefixes = ["", "bert.", "roberta.", "distilbert."]

@@ -19,20 +19,10 @@ final class EmbeddingHead: Sendable {
         kernels = EncoderKernels(features: features)
         var width = hidden
         layers = try modules.dense.map { dense in
-            guard dense.inputs == width else {
-                throw ModelError(
-                    .unsupported,
-                    "\(dense.folder)/config.json takes \(dense.inputs) elements; what stands before it gives \(width)."
-                )
-            }
+            let (weight, read) = try dense.read(behind: width)
             width = dense.outputs
-            let file = try SafetensorsFile(path: dense.folder + "/model.safetensors")
-            let weight = try file.floats("linear.weight", shape: [dense.outputs, dense.inputs])
             let bias = AlignedBuffer<Float>((dense.outputs + 15) / 16 * 16)
-            if dense.hasBias {
-                let values = try file.floats("linear.bias", shape: [dense.outputs]).array
-                bias.pointer.update(from: values, count: dense.outputs)
-            }
+            if let read { bias.pointer.update(from: read.array, count: dense.outputs) }
             let matrix = withExtendedLifetime(weight) {
                 WeightMatrix(
                     source: weight.values.baseAddress!, type: .f32, outputs: dense.outputs,

@@ -19,6 +19,8 @@ public final class LazyEmbedder: TextEmbedder {
     private let folder: String
     private let precision: Precision
     private let tokenizerFolder: String
+    /// Learned from memories, see `mneme embedder train`: it may be taken out of use while it is loaded.
+    private let isTrained: Bool
     /// Loaded under the lock: callers at the same time wait for one load.
     private let loaded = NIOLockedValueBox<BertEncoder?>(nil)
     /// Read when tokens are counted before the encoder is there.
@@ -33,6 +35,7 @@ public final class LazyEmbedder: TextEmbedder {
         dimension = modules.dense.last?.outputs ?? configuration.hiddenSize
         maximumTokens = configuration.maximumTokens
         tokenizerFolder = modules.transformer
+        isTrained = FileManager.default.fileExists(atPath: folder + "/training.json")
         identifier = BertEncoder.identifier(
             folder: folder,
             file: try SafetensorsFile(path: modules.transformer + "/model.safetensors"),
@@ -41,9 +44,16 @@ public final class LazyEmbedder: TextEmbedder {
 
     /// The encoder, loaded now if it was not yet.
     ///
-    /// - Throws: `ModelError` if the weights cannot be read.
+    /// - Throws: `ModelError` if the weights cannot be read, or were erased since with a memory that they
+    ///   were learned from.
     public func encoder() throws -> BertEncoder {
-        try loaded.withLockedValue { loaded in
+        if isTrained, !FileManager.default.fileExists(atPath: tokenizerFolder + "/model.safetensors") {
+            throw ModelError(
+                .withdrawn,
+                "The embedding model in \(folder) is out of use: a memory that it was made from was erased. Start again: the model that it was made from serves then; `mneme reembed` makes its vectors."
+            )
+        }
+        return try loaded.withLockedValue { loaded in
             if let loaded { return loaded }
             let encoder = try BertEncoder(folder: folder, precision: precision)
             loaded = encoder

@@ -7,9 +7,9 @@ import MnemeBase
 ///
 /// A module or setting that is not understood is refused by name: a vector that is made in another
 /// way than in training still looks like a vector, and finds less.
-struct SentenceModules: Sendable, Equatable {
+package struct SentenceModules: Sendable, Equatable {
     /// How the states of a text's tokens become one vector.
-    enum Pooling: Sendable, Equatable {
+    package enum Pooling: Sendable, Equatable {
         /// Their mean.
         case mean
         /// The state of the first token (`[CLS]`).
@@ -19,20 +19,20 @@ struct SentenceModules: Sendable, Equatable {
     }
 
     /// A linear layer behind pooling.
-    struct Dense: Sendable, Equatable {
+    package struct Dense: Sendable, Equatable {
         /// Holds `model.safetensors` with `linear.weight` and, where there is one, `linear.bias`.
-        let folder: String
-        let inputs, outputs: Int
-        let hasBias, hasTanh: Bool
+        package let folder: String
+        package let inputs, outputs: Int
+        package let hasBias, hasTanh: Bool
     }
 
     /// The folder of the transformer: the model's own, or one in it.
-    let transformer: String
-    let pooling: Pooling
-    let dense: [Dense]
+    package let transformer: String
+    package let pooling: Pooling
+    package let dense: [Dense]
     /// Put before a question, and before a text that is remembered. Empty for models that were
     /// trained without.
-    let queryPrefix, documentPrefix: String
+    package let queryPrefix, documentPrefix: String
 
     /// The modules of plain models: the mean of the states, at length 1, and no prefix.
     var isPlain: Bool {

@@ -32,10 +32,10 @@ import Testing
                 toFile: folder + "/adapter_config.json", atomically: true, encoding: .utf8)
             try SafetensorsWriter.write(
                 shapes.sorted { $0.key < $1.key }.map { name, shape in
-                    SafetensorsWriter.Tensor(
+                    let values = DecoderTests.values(name, count: shape.reduce(1, *), isGemma: true)
+                    return SafetensorsWriter.Tensor(
                         rename(name), shape: shape,
-                        values: DecoderTests.values(
-                            name, count: shape.reduce(1, *), isGemma: true))
+                        values: name.contains("magnitude") ? values.map { $0 + 0.6 } : values)
                 }, to: folder + "/adapter_model.safetensors")
             return folder
         }
@@ -67,7 +67,7 @@ import Testing
         let size = c.vocabularySize
         let all = decoder.logits(
             model.tokens, at: 0, in: Cache(c, positions: 80), rows: 80,
-            adapter: try DecoderAdapter(adapter, for: c))
+            adapter: try decoder.bind(adapter))
         let expected = Golden.floats(golden.logits)
         return model.rows.enumerated().flatMap { i, row in
             zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }
@@ -111,6 +111,15 @@ import Testing
             defer { try? FileManager.default.removeItem(atPath: folder) }
             #expect(try AdapterStore.read(folder, for: decoder.configuration).hash == adapter.hash)
         }
+    }
+
+    @Test func `a model that was fetched is no adapter, though it has a record, too`() throws {
+        let home = Self.temporary("models")
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        try FileManager.default.createDirectory(atPath: home + "/minilm", withIntermediateDirectories: true)
+        try Data(#"{"files": {"config.json": {"bytes": 1}}}"#.utf8).write(
+            to: URL(fileURLWithPath: home + "/minilm/mneme.json"))
+        #expect(AdapterStore(path: home).names() == [])
     }
 
     @Test(arguments: adapters)
@@ -184,7 +193,7 @@ import Testing
         let settings = try #require(
             try JSONSerialization.jsonObject(with: Data(golden.config.utf8)) as? [String: Any])
         let changes: [(key: String, value: Any, code: AdapterError.Code)] = [
-            ("use_dora", true, .unsupported), ("bias", "all", .unsupported),
+            ("use_dora", true, .invalidFile), ("bias", "all", .unsupported),
             ("modules_to_save", ["lm_head"], .unsupported), ("peft_type", "LOHA", .unsupported),
             ("fan_in_fan_out", true, .unsupported), ("init_lora_weights", "pissa", .unsupported),
             ("task_type", "SEQ_CLS", .unsupported), ("lora_bias", true, .unsupported),
@@ -211,7 +220,7 @@ import Testing
         }
         // Off is as good as not there.
         var off = settings
-        (off["use_dora"], off["something_new"]) = (false, NSNull())
+        (off["lora_bias"], off["something_new"]) = (false, NSNull())
         let path = try golden.folder(
             config: String(decoding: try JSONSerialization.data(withJSONObject: off), as: UTF8.self))
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -298,13 +307,69 @@ import Testing
         let golden = try #require(Self.adapters.first { $0.name == "few" })
         let path = try golden.folder()
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let c = try Self.decoder(golden.base).configuration
-        var adapter = try AdapterStore.read(path, for: c)
+        let decoder = try Self.decoder(golden.base)
+        var adapter = try AdapterStore.read(path, for: decoder.configuration)
         let place = try #require(adapter.terms.keys.min())
         adapter.terms[place]?.b[3] = .nan
-        let error = #expect(throws: AdapterError.self) { _ = try DecoderAdapter(adapter, for: c) }
+        let error = #expect(throws: AdapterError.self) { _ = try decoder.bind(adapter) }
         #expect(error?.code == .invalidFile)
-        #expect(throws: AdapterError.self) { _ = try DecoderAdapter(Adapter([:]), for: c) }
+        #expect(throws: AdapterError.self) { _ = try decoder.bind(Adapter([:])) }
+    }
+
+    @Test func `rows' lengths that are not finite, too few, or of some terms alone are refused`() throws {
+        let golden = try #require(Self.adapters.first { $0.name == "lengths" })
+        let path = try golden.folder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let decoder = try Self.decoder(golden.base)
+        let adapter = try AdapterStore.read(path, for: decoder.configuration)
+        let place = try #require(adapter.terms.keys.min())
+        #expect(adapter.hasMagnitudes)
+        for change: (inout Adapter.Term) -> Void in [
+            { $0.magnitudes?[3] = .infinity }, { $0.magnitudes?.removeLast() }, { $0.magnitudes = nil },
+        ] {
+            var changed = adapter
+            if var term = changed.terms[place] {
+                change(&term)
+                changed.terms[place] = term
+            }
+            let error = #expect(throws: AdapterError.self) { _ = try decoder.bind(changed) }
+            #expect(error?.code == .invalidFile)
+        }
+        // Tensors and settings must be of one kind.
+        let settings = golden.config.replacing("\"use_dora\": true", with: "\"use_dora\": false")
+        #expect(settings != golden.config)
+        let plain = try golden.folder(config: settings)
+        defer { try? FileManager.default.removeItem(atPath: plain) }
+        #expect(throws: AdapterError.self) { _ = try AdapterStore.read(plain, for: decoder.configuration) }
+        #expect(throws: AdapterError.self) { _ = try Adapter.mean(of: [(adapter, 1), (adapter, 1)]) }
+    }
+
+    @Test(arguments: [false, true])
+    func `a step of adapters with rows' lengths, without, and none gives each the bits that it gets alone`(
+        isGGUF: Bool
+    ) throws {
+        let some = try #require(Self.adapters.first { $0.name == "lengths" })
+        let other = try #require(Self.adapters.first { $0.name == "all" })
+        let (path, plain) = (try some.folder(), try other.folder())
+        defer { for file in [path, plain] { try? FileManager.default.removeItem(atPath: file) } }
+        let model = try some.base
+        let decoder = try Self.decoder(model, gguf: isGGUF)
+        let c = decoder.configuration
+        // Alone before any adapter has scaled rows: their maps add to the stream by themselves.
+        let adapters = [
+            nil, try decoder.bind(AdapterStore.read(plain, for: c)),
+            try decoder.bind(AdapterStore.read(path, for: c)),
+        ]
+        let lengths = [9, 17, 5]
+        let alone = zip(adapters, lengths).flatMap { adapter, length in
+            decoder.logits(
+                Array(model.tokens.prefix(length)), at: 0, in: Cache(c, positions: 80), rows: 2, adapter: adapter)
+        }
+        let caches = lengths.map { _ in Cache(c, positions: 80) }
+        let mixed = DecoderTests.step(
+            decoder, caches.indices.map { (model.tokens[0..<lengths[$0]], caches[$0], 2) }, adapters: adapters)
+        #expect(mixed == alone)
+        #expect(Set([alone[1], alone[3], alone[5]].map(\.description)).count == 3)
     }
 
     /// An optional segment, made where the optimizer does not see what it is.
@@ -335,8 +400,8 @@ import Testing
         let adapter = try AdapterStore.read(path, for: c)
         var weaker = adapter
         for place in adapter.terms.keys where place.layer == 1 { weaker.terms[place]?.scale *= 0.5 }
-        let first = try DecoderAdapter(adapter, for: c)
-        let second = try DecoderAdapter(weaker, for: c)
+        let first = try decoder.bind(adapter)
+        let second = try decoder.bind(weaker)
         let adapters = [first, nil, second, first, nil, second]
         let lengths = [17, 9, 1, 30, 12, 5]
         let logits = [1, 3, 1, 0, 12, 2]

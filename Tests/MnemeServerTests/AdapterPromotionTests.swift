@@ -94,6 +94,38 @@ import Testing
         }
     }
 
+    @Test func `a form tells which layer knows each field, and what is behind it`() async throws {
+        try await withPromotion { f, made in
+            func fields() async throws -> [LayerProbes.Field] {
+                // A model that has learned what Bo plays.
+                try await LayerProbes(f.memory, of: f.owner).fields(of: made) {
+                    (false, $0.isAnswered(by: "Bo plays the oboe."))
+                }
+            }
+            let before = try await fields()
+            #expect(before.map(\.memory) == made.map(\.id.description))
+            #expect(before[0].profile == [made[0].id.description] && before[0].layer == .profile)
+            #expect(before.allSatisfy { $0.log.contains($0.memory) && $0.layer != nil })
+            #expect(before.map(\.adapter) == [false, true, false])
+            // What is erased is in no layer but the weights.
+            for cube in made.dropFirst() { try await f.memory.erase(cube.id, owner: f.owner) }
+            let after = try await fields()
+            #expect(after[1].profile == [] && after[1].log == [] && after[1].layer == .adapter)
+            #expect(after[2].layer == nil)
+        }
+    }
+
+    @Test func `a promotion ends within its minutes, also while the base writes`() async throws {
+        try await withPromotion { f, _ in
+            let start = ContinuousClock.now
+            // Steps for hours; six seconds are a tenth of a minute.
+            let message = try await promote(f, ["steps": "1000000", "minutes": "0.1", "gain": "0", "worse": "1000"])
+            #expect(ContinuousClock.now - start < .seconds(60))
+            #expect(message.contains("learned 3 memories in") || message.contains("was not kept"), "\(message)")
+            #expect(!FileManager.default.fileExists(atPath: f.adapters.trainingFolder("facts")))
+        }
+    }
+
     @Test func `an adapter that brings too little is not kept`() async throws {
         try await withPromotion { f, _ in
             let message = try await promote(f, ["gain": "1", "steps": "4"])

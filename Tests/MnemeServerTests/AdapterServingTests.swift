@@ -432,4 +432,58 @@ import Testing
             }
         }
     }
+
+    @Test func `archiving the memory of an adapter takes it out of use for all keys`() async throws {
+        try await withAdapters { model, engine, store in
+            try await withServer(
+                keys: [("ana's", [.read, .write], "ana"), ("all", [.read], nil)], embedder: ToyEmbedder(),
+                language: (model, engine), change: { $0.modelAlias = "small" }
+            ) { base, secrets, memory in
+                let folder = try store.folder("one")
+                var record = try folder.record() ?? AdapterRecord(name: "one", base: "tiny")
+                record.cube = AdapterRecord.Cube(user: "ana")
+                try folder.write(record)
+                let adapter = try folder.read(for: model.decoder.configuration)
+                let kept = try await store.remember(adapter, record, in: memory, by: .local)
+                func chat(_ key: String) async throws -> (Int, String) {
+                    let answer = try await post(
+                        base, "/v1/chat/completions",
+                        [
+                            "messages": [["role": "user", "content": "Count."]], "max_tokens": 2,
+                            "adapter": "one",
+                        ], key: key)
+                    return (answer.status, answer.json["error"]?["message"]?.string ?? "")
+                }
+                let owner = Owner(user: "ana")
+                _ = try memory.store.commit([.archive(kept.id)], owner: owner, by: .local)
+                for key in secrets {
+                    let (status, message) = try await chat(key)
+                    #expect(status == 503 && message.contains("Restore \(kept.id)"))
+                }
+                let listed =
+                    try await get(base, "/v1/models", key: secrets[0]).json["data"]?.array?
+                    .compactMap { $0["id"]?.string } ?? []
+                #expect(!listed.contains("small:one"))
+                _ = try memory.store.commit([.restore(kept.id)], owner: owner, by: .local)
+                for key in secrets { #expect(try await chat(key).0 == 200) }
+            }
+        }
+    }
+
+    @Test func `a label that is raised reaches what was learned and computed of the memory`() async throws {
+        try await withServer(keys: [("ana's", [.read, .write], "ana")], embedder: ToyEmbedder()) {
+            base, secrets, memory in
+            let scope = Scope(user: "ana")
+            let id = try await memory.remember([MemoryInput("The code is 4711.")], scope: scope)[0].id
+            var reference = AdapterReference(name: "codes", model: "tiny", hash: "00", parameters: 1)
+            reference.sources = [id.description]
+            let adapter = try await memory.keep(reference, figures: [:], scope: scope, by: .local)
+            _ = try memory.store.commit([.freeze(adapter.id)], owner: scope.owner, by: .local)
+            let answer = try await post(
+                base, "/v1/memories/\(id)", ["sensitivity": "restricted"], key: secrets[0], method: "PATCH")
+            #expect(answer.status == 200)
+            let raised = try memory.store.cubes([adapter.id], owner: scope.owner, by: .mneme)
+            #expect(raised.map(\.sensitivity) == [.restricted] && raised.map(\.state) == [.frozen])
+        }
+    }
 }

@@ -184,6 +184,15 @@ import Testing
             }
             try await f.memory.recordUse(ofAdapter: "facts", owner: f.owner, time: Date())
 
+            // Archived, the record finds it in the store and says why it is not used; restored, it does not.
+            let kept = try #require(try f.adapters.folder("facts").record())
+            #expect(try kept.archivedMemory(in: f.memory.store) == nil)
+            _ = try f.memory.store.commit([.archive(cube.id)], owner: f.owner, by: .local)
+            #expect(try kept.archivedMemory(in: f.memory.store) == cube.id)
+            #expect(AdapterError.archived("facts", memory: cube.id).message.contains("\(cube.id)"))
+            _ = try f.memory.store.commit([.restore(cube.id)], owner: f.owner, by: .local)
+            #expect(try kept.archivedMemory(in: f.memory.store) == nil)
+
             // Out of use, with the memory that was erased.
             try await f.memory.erase(ids[0], owner: f.owner)
             let out = try #require(try f.memory.adapters(of: f.owner).first)
@@ -196,7 +205,7 @@ import Testing
             #expect(next.adapter?.sources == [ids[1].description] && next.adapter?.hash != cube.adapter?.hash)
             #expect(try links() == [ids[1]])
             let history = try f.memory.store.history(cube.id, owner: f.owner, by: .local).map(\.operation)
-            #expect(history.filter { $0 != .link } == [.add, .archive, .restore, .update])
+            #expect(history.filter { $0 != .link } == [.add, .archive, .restore, .archive, .restore, .update])
             // The memory erased: the adapter is gone with its files.
             try await f.memory.erase(cube.id, owner: f.owner)
             #expect(try f.adapters.names() == [] && f.memory.adapters(of: f.owner) == [])

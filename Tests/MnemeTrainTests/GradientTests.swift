@@ -172,8 +172,38 @@ private func expectGradient(
         expectGradient(gradient, at: x, weights: [1]) { [loss($0)] }
     }
 
-    @Test(arguments: [1, 16, 37, 65])
-    func `the gradients of causal attention are those of differences`(tokens: Int) {
+    @Test func `the gradient of layer norm is that of differences`() {
+        let n = 32
+        let x = random(2 * n, 12)
+        let (gamma, beta) = (random(n, 13), random(n, 14))
+        let dy = random(2 * n, 15)
+        var dx = dy
+        mnk_layer_norm_backward(features, x, gamma, 1e-5, 2, n, dy, &dx)
+        expectGradient(dx, at: x, weights: dy) { x in
+            var y = [Float](repeating: 0, count: 2 * n)
+            mnk_layer_norm(features, x, gamma, beta, 1e-5, 2, n, &y)
+            return y
+        }
+    }
+
+    @Test func `the gradient of GELU is that of differences`() {
+        let n = 48
+        let x = random(n, 16).map { 4 * $0 }
+        let dy = random(n, 17)
+        var dx = dy
+        mnk_gelu_backward(features, x, dy, n, &dx)
+        expectGradient(dx, at: x, weights: dy) { x in
+            var y = x
+            mnk_gelu(features, x, n, &y)
+            return y
+        }
+        var y = x
+        mnk_gelu(features, x, n, &y)
+        for (x, y) in zip(x, y) { #expect(abs(y - x * 0.5 * (1 + erff(x * Float(0.5).squareRoot()))) < 1e-6) }
+    }
+
+    @Test(arguments: [1, 16, 37, 65], [false, true])
+    func `the gradients of attention are those of differences`(tokens: Int, isBidirectional: Bool) {
         let dim = 16
         let n = tokens * dim
         let q = random(n, 8)
@@ -195,7 +225,8 @@ private func expectGradient(
                                     q: q.baseAddress, ldq: dim, k: k.baseAddress,
                                     v: v.baseAddress, ldk: dim, tokens: tokens, dim: dim,
                                     scale: 0.5, out: out.baseAddress, ldo: dim,
-                                    lse: lse.baseAddress)
+                                    lse: lse.baseAddress, bidirectional: isBidirectional ? 1 : 0, keys: 0,
+                                    delta: nil, adds: 0)
                                 mnk_training_attend(features, &a, &scratch)
                                 backward(&a)
                             }

@@ -152,6 +152,52 @@ import Testing
         }
     }
 
+    @Test func `writing ends when it is told to, with what is there, or with nothing`() throws {
+        struct Stopped: Error {}
+        try TrainingFixture.withFolder { folder in
+            let source = try TrainingFixture.writeModel(folder)
+            func write(steps: Int, throwing: Bool = false) throws -> [ExampleEncoder.Sequence] {
+                var writer = try BaseWriter(source, pool: ThreadPool(threads: 1))
+                var left = steps
+                writer.goesOn = {
+                    left -= 1
+                    if left < 0, throwing { throw Stopped() }
+                    return left >= 0
+                }
+                return try writer.write(count: 20, tokens: 30, seed: 3)
+            }
+            let whole = try write(steps: .max)
+            // The plain texts' steps, and some of the questions': no answer is begun.
+            let part = try write(steps: 35)
+            #expect(part == Array(whole.prefix(10)))
+            let short = try write(steps: 6)
+            #expect(short.count == 10)
+            for (a, b) in zip(short, whole) {
+                #expect(a.tokens.count <= b.tokens.count && b.tokens.starts(with: a.tokens))
+            }
+            #expect(short.contains { $0.tokens.count < 12 })
+            #expect(try write(steps: 0).isEmpty)
+            #expect(throws: Stopped.self) { try write(steps: 6, throwing: true) }
+        }
+    }
+
+    @Test func `a training without time for the base's texts keeps nothing, and one that is stopped there begins not`()
+        throws
+    {
+        try TrainingFixture.withFolder { folder in
+            let source = try TrainingFixture.writeModel(folder)
+            func trainer(_ writes: @escaping () throws -> Bool) throws -> AdapterTrainer {
+                try AdapterTrainer(
+                    source, base: "tiny", examples: Self.examples, settings: Self.settings(keep: 1),
+                    checkpoint: folder + "/c", pool: ThreadPool(threads: 2), writes: writes)
+            }
+            let hurried = try trainer { false }
+            try hurried.step()
+            #expect(hurried.subspace == nil && hurried.progress.divergence == nil && hurried.progress.loss > 0)
+            #expect(throws: CancellationError.self) { _ = try trainer { throw CancellationError() } }
+        }
+    }
+
     private static func settings(keep: Double?) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.shape = TrainingFixture.shape

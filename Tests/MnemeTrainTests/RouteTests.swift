@@ -78,6 +78,91 @@ import Testing
         }
     }
 
+    @Test func `a block before its average has the gradient of a model that ends behind the next layer`() throws {
+        try TrainingFixture.withFolder { folder in
+            // Averages are the values themselves at first, and biases zero.
+            let path = folder + "/whole"
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try RandomDecoder().write(to: path)
+            func fresh(_ route: String) throws -> AdapterModel {
+                try AdapterModel(
+                    ModelSource(path: path), shape: TrainingFixture.shape, batchTokens: 60, seed: 1,
+                    pool: ThreadPool(threads: 2), precision: .f32,
+                    strategies: TrainingFixture.strategies("checkpoint", route: route))
+            }
+            let (man, whole) = (try fresh("man:3"), try fresh("backprop"))
+            #expect(man.parameterCount == whole.parameterCount + 2 * 64)
+            func size(_ model: AdapterModel) -> Int { model.parameters.extra / model.configuration.layers }
+            man.parameters.clearGradients()
+            whole.parameters.clearGradients()
+            let loss = (man.addGradient(Self.batch, weight: 0.1), whole.addGradient(Self.batch, weight: 0.1))
+            #expect(loss.0 == loss.1)
+            let all = man.parameters.gradients
+            let found = Array(UnsafeBufferPointer(start: all.pointer, count: all.count))
+            // The last block has no average, and learns as in the whole model.
+            #expect(
+                found[4 * size(man)..<6 * size(man)] == TrainingFixture.gradients(whole)[4 * size(man)..<6 * size(man)])
+            // Biases have a gradient, which is that of the stream there summed up; averages have none.
+            let biases = found[man.parameters.extra..<man.parameters.extra + 2 * 64]
+            #expect(biases.allSatisfy { $0 != 0 } && found[(man.parameters.extra + 2 * 64)...].allSatisfy { $0 == 0 })
+            // The first block ends behind layer 2; the average's last bits are its own.
+            let third = try Self.model(folder, "backprop", layers: [0, 1, 2])
+            third.parameters.values.pointer.update(from: man.parameters.values.pointer, count: 3 * size(man))
+            third.parameters.clearGradients()
+            _ = third.addGradient(Self.batch, weight: 0.1)
+            let first = 2 * size(man)
+            #expect(
+                TrainingFixture.distance(Array(found[..<first]), Array(TrainingFixture.gradients(third)[..<first]))
+                    < 1e-4)
+        }
+    }
+
+    @Test func `a block's gradient makes it nearer to its targets, by the difference that it says`() throws {
+        try TrainingFixture.withFolder { folder in
+            let model = try Self.model(folder, "targets:3", saved: "checkpoint")
+            let found = Self.gradients(model)
+            let whole = Self.gradients(try Self.model(folder, "backprop"))
+            // The last block learns the model's loss.
+            #expect(found.loss == whole.loss && found.layers[4...] == whole.layers[4...])
+            #expect(found.layers[0] != whole.layers[0])
+            for block in 0..<2 {
+                let start = block * 2 * found.layers[0].count
+                let gradient = found.layers[2 * block] + found.layers[2 * block + 1]
+                let length = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }
+                // A small way along the gradient, either way.
+                func distance(_ way: Float) -> Double {
+                    for (i, g) in gradient.enumerated() { model.parameters.values.pointer[start + i] += way * g }
+                    defer {
+                        for (i, g) in gradient.enumerated() { model.parameters.values.pointer[start + i] -= way * g }
+                    }
+                    _ = Self.gradients(model)
+                    return model.targetDistances[block]
+                }
+                let way = Float(1e-2 / length.squareRoot())
+                let slope = (distance(way) - distance(-way)) / (2 * Double(way))
+                #expect(abs(slope / length - 1) < 0.02)
+            }
+        }
+    }
+
+    @Test func `blocks before averages learn more than plain ones`() throws {
+        try TrainingFixture.withFolder { folder in
+            try RandomDecoder().write(to: folder)
+            func held(_ route: String) throws -> Double {
+                var settings = TrainingSettings()
+                (settings.steps, settings.learningRate) = (40, 2e-3)
+                (settings.precision, settings.keep) = (.f32, nil)
+                settings.strategies = try TrainingFixture.strategies("checkpoint", route: route)
+                let trainer = try AdapterTrainer(
+                    ModelSource(path: folder), base: "", examples: TrainingBenchmark.examples,
+                    settings: settings, checkpoint: "", pool: ThreadPool(threads: 1))
+                while !trainer.isDone { try trainer.step() }
+                return try #require(trainer.progress.heldOutLoss)
+            }
+            #expect(try held("man:3") < held("local:3"))
+        }
+    }
+
     @Test func `memory is that of the longest block with its auxiliary network`() throws {
         try TrainingFixture.withFolder { folder in
             func saved(_ route: String, _ policy: String) throws -> Int {
@@ -98,7 +183,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["local:2", "auglocal:3", "auglocal:6"])
+    @Test(arguments: ["local:2", "auglocal:3", "auglocal:6", "man:3", "targets:2"])
     func `a training in blocks learns, and goes on to the same bits`(route: String) throws {
         try TrainingFixture.withFolder { folder in
             try RandomDecoder().write(to: folder)
@@ -166,6 +251,7 @@ import Testing
                 [.adamw, .apollomini], [.checkpoint, try SavedTensors("tokenswap:0.5")]
             )
             (settings.routes, settings.placements) = ([.backprop], [.mapped])
+            settings.optimizerStates = [.memory]
             settings.training.steps = 3
             let source = try ModelSource(path: folder)
             var counts: [Int] = []

@@ -99,7 +99,7 @@ import Testing
         try TrainingFixture.withFolder { folder in
             var settings = Self.settings(optimizer)
             // A quarter of Adam's step is GaLore's.
-            let isGaLore = optimizer == .galore || optimizer == .naturalgalore
+            let isGaLore = optimizer.rateFactor > 1
             (settings.steps, settings.learningRate) = (40, isGaLore ? 2e-2 : 5e-3)
             let trainer = try AdapterTrainer(
                 TrainingFixture.writeModel(folder), base: "tiny", examples: Self.examples,
@@ -239,6 +239,13 @@ import Testing
                     TrainingExample(prompt: "a", completion: "b"),
                     TrainingExample(completion: "c"),
                 ])
+            let told = try read("told.jsonl", "{\"system\":\"s\",\"prompt\":\"a\",\"completion\":\"b\"}")
+            #expect(told.first?.system == "s" && told.first?.prompt == "a")
+            for text in [
+                "{\"system\":\"s\",\"completion\":\"b\"}", "{\"system\":1,\"prompt\":\"a\",\"completion\":\"b\"}",
+            ] {
+                #expect(throws: TrainingError.self, "\(text)") { try read("bad.jsonl", text) }
+            }
             for text in ["{", "{\"prompt\":\"a\"}", "{\"prompt\":1,\"completion\":\"b\"}", "[1]"] {
                 let error = #expect(throws: TrainingError.self) { try read("bad.jsonl", text) }
                 #expect(error?.code == .invalidFile && error?.message.contains("Line 1") == true)
@@ -268,6 +275,9 @@ import Testing
                             special: true)))
             let end = try #require(tokenizer.special("<|im_end|>"))
             #expect(sequence.tokens.last == end)
+            // What comes behind a text is not learned.
+            let text = encoder.encode(TrainingExample(completion: "b"))
+            #expect(text.tokens == tokenizer.encode("b", special: false) && text.promptTokens == 1)
             let forged = encoder.encode(
                 TrainingExample(prompt: "<|im_end|>", completion: "b"))
             #expect(forged.tokens.filter { $0 == end }.count == 2)

@@ -80,6 +80,11 @@ enum TrainingFixture {
                 module + ".lora_B.weight", shape: [slot.outputs, slot.rank]
             ).array
             all.replaceSubrange(slot.a..<slot.a + a.count, with: a)
+            if let lengths = slot.magnitudes {
+                all.replaceSubrange(
+                    lengths..<lengths + slot.outputs,
+                    with: try file.floats(module + ".lora_magnitude_vector", shape: [slot.outputs]).array)
+            }
             for o in 0..<slot.outputs {
                 for r in 0..<slot.rank {
                     all[slot.b + r * slot.outputs + o] = b[o * slot.rank + r]

@@ -2,13 +2,14 @@
 
     python scripts/peers/train_peers.py --mneme .build/release/mneme --model ~/.mneme/models/smollm2.gguf --steps 4
     python scripts/peers/train_peers.py ... --steps 100 --sequences 9 --curves curves.json
+    python scripts/peers/train_peers.py ... --steps 100 --sequences 9 --tokens 64 --curves curves.json    # minutes
 
 mneme trains first and writes each step's tokens; torch then learns the same tokens from the same A (peft's own first values, B zero) with
 the same rates: rank 8 on all linear layers of the dequantized GGUF file, sequences of 512 tokens, AdamW with a decay of 0.01, gradients
 clipped to a norm of 1. One sequence is a step's; of several (nine at most, as a tenth is held out from ten on), up to four are. The first
 step of each warms up (mneme reads the file in it) and is not counted; the rate of each is all tokens behind it by all seconds behind it.
 Prints tokens a second, peak resident memory of each process, the largest relative difference of the losses, and the ratios as JSON;
---curves keeps all losses and seconds. torch gets as many threads as there are cores. Needs torch, transformers, peft, gguf.
+--tokens makes shorter sequences, of about so many. --curves keeps all losses and seconds. torch gets as many threads as there are cores. Needs torch, transformers, peft, gguf.
 """
 import argparse
 import json
@@ -75,21 +76,21 @@ def torch_side(model, log):
     print(json.dumps({"seconds": seconds, "losses": losses, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
-def texts(count):
-    """Sentences of one grammar, longer than a sequence: each is cut at 512 tokens."""
+def texts(count, tokens):
+    """Sentences of one grammar, of some seven tokens each. Of 512 they are more, and cut."""
     r = random.Random(0)
     names = ["river", "stone", "lamp", "garden", "winter", "paper", "signal", "harbor", "copper", "meadow"]
     verbs = ["follows", "covers", "finds", "leaves", "keeps", "names"]
     for _ in range(count):
-        yield " ".join(f"The {r.choice(names)} {r.choice(verbs)} the {r.choice(names)}." for _ in range(TOKENS // 4))
+        yield " ".join(f"The {r.choice(names)} {r.choice(verbs)} the {r.choice(names)}." for _ in range(TOKENS // 4 if tokens == TOKENS else max(1, tokens // 7)))
 
 
-def mneme_side(program, model, steps, sequences, folder, log):
+def mneme_side(a, folder, log):
     with tempfile.TemporaryDirectory() as home:
         data = home + "/text.jsonl"
         with open(data, "w") as f:
-            f.writelines(json.dumps({"completion": text}) + "\n" for text in texts(sequences))
-        command = [program, "adapters", "train", "peer", "--model", os.path.abspath(model), "--file", data, "--steps", str(steps),
+            f.writelines(json.dumps({"completion": text}) + "\n" for text in texts(a.sequences, a.tokens))
+        command = [a.mneme, "adapters", "train", "peer", "--model", os.path.abspath(a.model), "--file", data, "--steps", str(a.steps),
                    "--learning-rate", str(RATE), "--start", folder, "--log", log, "--log-tokens", "--keep", "0"]
         process = subprocess.Popen(command, env=dict(os.environ, MNEME_HOME=home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         # What this child alone took: others have run before it.
@@ -98,7 +99,7 @@ def mneme_side(program, model, steps, sequences, folder, log):
         if status:
             sys.exit(err)
         lines = [json.loads(line) for line in open(log)]
-        assert all(len(s["tokens"]) == TOKENS for line in lines for s in line["sequences"]), "Sequences are shorter than 512 tokens."
+        assert a.tokens < TOKENS or all(len(s["tokens"]) == TOKENS for line in lines for s in line["sequences"]), "Sequences are shorter than 512 tokens."
         return {"seconds": [x["seconds"] for x in lines], "losses": [x["loss"] for x in lines], "tokens": [x["tokens"] for x in lines],
                 "peak": usage.ru_maxrss * 1024}
 
@@ -116,6 +117,7 @@ def main():
     parser.add_argument("--model", required=True, help="a GGUF file")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--sequences", type=int, default=1, choices=range(1, 10), metavar="1..9")
+    parser.add_argument("--tokens", type=int, default=TOKENS, choices=range(8, TOKENS + 1), metavar="8..512")
     parser.add_argument("--curves", help="a file for losses and seconds of each step")
     parser.add_argument("--side", nargs=2, help=argparse.SUPPRESS)
     a = parser.parse_args()
@@ -126,7 +128,7 @@ def main():
         sys.exit("The first step is not counted: --steps is 2 at least.")
     with tempfile.TemporaryDirectory() as folder:
         child("--model", a.model, "--side", "start", folder + "/start")
-        mine = mneme_side(a.mneme, a.model, a.steps, a.sequences, folder + "/start", folder + "/log.jsonl")
+        mine = mneme_side(a, folder + "/start", folder + "/log.jsonl")
         peer = json.loads(child("--model", a.model, "--side", "torch", folder + "/log.jsonl").splitlines()[-1])
     tokens = sum(mine["tokens"][1:])
     rates = [tokens / sum(side["seconds"][1:]) for side in (mine, peer)]

@@ -32,7 +32,7 @@ public struct AdapterPromotion: Sendable {
     public var memories: [MemCube] = []
     /// Steps at most; nil takes as many as the training does by itself.
     public var steps: Int?
-    /// Minutes of training at most.
+    /// Minutes of training at most, with what is made ready for it; the measuring after it comes on top.
     public var minutes = 30.0
     /// The least part by which the loss of right answers to probes has to fall, of 1.
     public var gain = 0.2

@@ -26,6 +26,8 @@ public struct AdapterLearner: AdapterPromoter {
 
     /// Tokens of texts that the model writes, in which it is judged: so many texts of so many.
     private static let otherTexts = (count: 16, tokens: 96, seed: UInt64(0x6f74_6865_72))
+    /// The part of the time in which the base may write texts that the training is held to.
+    private static let writing = 0.25
     /// Seconds between checkpoints.
     private static let checkpoint = 20.0
 
@@ -136,35 +138,36 @@ public struct AdapterLearner: AdapterPromoter {
     }
 
     private func train(
-        _ plan: TrainingPlan, _ promotion: AdapterPromotion, _ isCancelled: () -> Bool
+        _ plan: TrainingPlan, _ promotion: AdapterPromotion, _ isCancelled: @escaping () -> Bool
     ) throws -> Learned {
         let source = try ModelSource(path: model.path)
         let base = AdapterTraining.Base(source, hash: try ModelIdentity.hash(model.path, cache: hashes))
         var training = try AdapterTraining(promotion.adapter, plan, in: adapters, on: base)
         let earlier = (try? TrainingPlan.read(in: training.folder)) ?? nil
         training.isResumed = earlier?.learned == plan.learned && earlier?.settings == plan.settings
+        let start = ContinuousClock.now
+        let end = start + .seconds(60 * promotion.minutes)
+        let written = start + .seconds(60 * promotion.minutes * Self.writing)
+        let writes: () throws -> Bool = {
+            if isCancelled() { throw CancellationError() }
+            return ContinuousClock.now < written
+        }
         let trainer: AdapterTrainer
-        do { trainer = try training.begin(promotion.memories) } catch let error as TrainingError {
+        do { trainer = try training.begin(promotion.memories, writes: writes) } catch let error as TrainingError {
             guard training.isResumed else { throw error }
             // Its checkpoint is none, or of other texts.
             training.isResumed = false
-            trainer = try training.begin(promotion.memories)
+            trainer = try training.begin(promotion.memories, writes: writes)
         }
-        let begin = ContinuousClock.now
-        var saved = begin
-        while !trainer.isDone, ContinuousClock.now - begin < .seconds(60 * promotion.minutes) {
-            guard !isCancelled() else {
-                try trainer.save()
-                throw CancellationError()
-            }
-            try trainer.step()
-            if ContinuousClock.now - saved > .seconds(Self.checkpoint) {
-                try trainer.saveInBackground()
-                saved = .now
-            }
+        let isDone = try trainer.run(
+            checkpointSeconds: Self.checkpoint, while: { !isCancelled() && .now < end })
+        guard isDone || !isCancelled() else { throw CancellationError() }
+        var writer = try BaseWriter(source)
+        writer.goesOn = {
+            if isCancelled() { throw CancellationError() }
+            return true
         }
-        try trainer.save()
-        let other = try BaseWriter(source).write(
+        let other = try writer.write(
             count: Self.otherTexts.count, tokens: Self.otherTexts.tokens, seed: Self.otherTexts.seed)
         return Learned(
             training: training, adapter: trainer.adapter, record: training.record(trainer.progress),

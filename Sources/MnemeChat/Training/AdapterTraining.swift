@@ -48,22 +48,32 @@ public struct AdapterTraining: Sendable {
     /// Makes ready for the first step, or for the one behind the checkpoint. A new training writes
     /// its plan and a checkpoint at once, over those of an earlier one.
     ///
-    /// - Parameter memories: what is learned besides the plan's files, see ``TrainingPlan/chosen(in:by:)``.
-    /// - Throws: `TrainingError`, `ModelError`, `FileError`.
-    public mutating func begin(_ memories: [MemCube]) throws -> AdapterTrainer {
-        let examples =
-            try plan.files.flatMap { try TrainingExample.read($0) }
-            + memories.flatMap {
-                plan.leavesProbes == true ? $0.examplesWithoutProbe : $0.trainingExamples
-            }
+    /// - Parameters:
+    ///   - memories: what is learned besides the plan's files, see ``TrainingPlan/chosen(in:by:)``.
+    ///   - writes: asked while the base writes texts that the training is held to: false ends that with the
+    ///     texts so far, what it throws ends the training before it begins.
+    /// - Throws: `TrainingError`, `ModelError`, `FileError`, and what `writes` throws.
+    public mutating func begin(
+        _ memories: [MemCube], writes: @escaping () throws -> Bool = { true }
+    ) throws -> AdapterTrainer {
+        let learned =
+            plan.operation?.examples(of: memories)
+            ?? memories.flatMap { plan.leavesProbes == true ? $0.examplesWithoutProbe : $0.trainingExamples }
+        guard plan.operation == nil || !learned.isEmpty else {
+            throw TrainingError(
+                .emptySelection,
+                "The rules find nothing to learn from in \(memories.count) memories: statements such as \"Ana lives in Bergen.\" are."
+            )
+        }
+        let examples = try plan.files.flatMap { try TrainingExample.read($0) } + learned
         let trainer = try AdapterTrainer(
             base.source, base: base.hash, examples: examples,
             settings: plan.settings ?? TrainingSettings(), checkpoint: folder + "/checkpoint",
-            resume: isResumed, start: start)
+            resume: isResumed, start: start, writes: writes)
         guard !isResumed else { return trainer }
-        let learned = memories.map(\.id.description)
-        plan.learned = learned
-        plan.memories = learned + (plan.startMemories ?? []).filter { !learned.contains($0) }
+        let ids = memories.map(\.id.description)
+        plan.learned = ids
+        plan.memories = ids + (plan.startMemories ?? []).filter { !ids.contains($0) }
         try? FileManager.default.removeItem(atPath: folder)
         try Privacy.makeFolder(adapters.path)
         try Privacy.makeFolder(folder)
@@ -106,19 +116,8 @@ public struct AdapterTraining: Sendable {
 
     /// What is known of the adapter: base, memories, and what its training cost and came to.
     public func record(_ progress: TrainingProgress) -> AdapterRecord {
-        var record = AdapterRecord(name: name, base: plan.model)
-        (record.baseHash, record.memories, record.created) = (base.hash, plan.memories, Date())
-        if !plan.memories.isEmpty { record.owner = plan.user }
-        var place = AdapterRecord.Cube(user: plan.user, tenant: plan.tenant, store: plan.store)
-        // Made anew, it stays the same memory.
-        let earlier = ((try? adapters.folder(name).record()) ?? nil)?.cube
-        if earlier?.user == place.user, earlier?.tenant == place.tenant { place.id = earlier?.id }
-        record.cube = place
-        record.training = [
-            "steps": Double(progress.step), "loss": progress.loss,
-            "tokens": Double(progress.tokens), "seconds": progress.seconds,
-        ]
-        record.training["heldOutLoss"] = progress.heldOutLoss
+        var record = plan.record(name, in: adapters, progress)
+        record.baseHash = base.hash
         record.training["divergence"] = progress.divergence
         return record
     }

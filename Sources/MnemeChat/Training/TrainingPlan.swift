@@ -31,6 +31,8 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
     public var start: String?
     /// Leaves one question of each memory out of what is learned, to judge by; nil learns all.
     public var leavesProbes: Bool?
+    /// What of memories is learned in place of their texts: an operation on them. Nil learns the texts.
+    public var operation: TaughtOperation?
     /// As they were asked for; nil in plans of before they were kept.
     public var settings: TrainingSettings?
 
@@ -111,6 +113,25 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
         }
         startMemories = record?.memories
         return try folder.read(for: base.source.configuration())
+    }
+
+    /// What is known of what a training made: base, memories, what it cost and came to, and where its own
+    /// memory belongs.
+    func record(_ name: String, in store: AdapterStore, _ progress: TrainingProgress) -> AdapterRecord {
+        var record = AdapterRecord(name: name, base: model)
+        (record.memories, record.created) = (memories, Date())
+        if !memories.isEmpty { record.owner = user }
+        var place = AdapterRecord.Cube(user: user, tenant: tenant, store: self.store)
+        // Made anew, it stays the same memory.
+        let earlier = ((try? store.folder(name).record()) ?? nil)?.cube
+        if earlier?.user == place.user, earlier?.tenant == place.tenant { place.id = earlier?.id }
+        record.cube = place
+        record.training = [
+            "steps": Double(progress.step), "loss": progress.loss,
+            "tokens": Double(progress.tokens), "seconds": progress.seconds,
+        ]
+        record.training["heldOutLoss"] = progress.heldOutLoss
+        return record
     }
 
     /// The plan to learn the same again, of what is still there.

@@ -7,7 +7,7 @@ extension Adapter {
     /// gather them (averaging without a server, after LIFL, Qi et al. 2024) [165].
     ///
     /// - Parameter parts: adapters of one base with weights above 0, which need not sum up to 1.
-    /// - Throws: ``AdapterError`` if there is none, a weight is none, the ranks come to more than
+    /// - Throws: ``AdapterError`` if there is none, one scales rows (DoRA), a weight is none, the ranks come to more than
     ///   ``maximumRank``, or their matrices are of different sizes.
     /// - Complexity: linear in the values of all.
     public static func mean(of parts: [(adapter: Adapter, weight: Double)]) throws -> Adapter {
@@ -15,6 +15,11 @@ extension Adapter {
         guard !parts.isEmpty, parts.allSatisfy({ $0.weight > 0 }), total.isFinite else {
             throw AdapterError(
                 .unsupported, "A mean needs at least one adapter, and weights above 0 for all.")
+        }
+        guard !parts.contains(where: { $0.adapter.hasMagnitudes }) else {
+            throw AdapterError(
+                .unsupported,
+                "Adapters with rows' lengths (DoRA) have no mean of low rank. Average those trained without --dora.")
         }
         var terms: [Place: Term] = [:]
         for place in Set(parts.flatMap(\.adapter.terms.keys)) {

@@ -3,9 +3,10 @@ import Foundation
 import MnemeBase
 
 /// A low-rank adapter (LoRA, Hu et al. 2021): for some linear maps of a decoder's layers a term
-/// scale·B·A that is added to W.
+/// scale·B·A that is added to W. Its rows may have lengths of their own: W becomes
+/// m·(W + scale·B·A)/‖W + scale·B·A‖, row by row (DoRA, Liu et al. 2024).
 ///
-/// Rows of queries' and keys' B stand in transformers' order, whatever file they came from: in each
+/// Rows of queries' and keys' B and m stand in transformers' order, whatever file they came from: in each
 /// head the first elements of all rotated pairs, then the second (`RotaryRows`).
 public struct Adapter: Sendable, Equatable {
     /// A linear map of a layer.
@@ -36,6 +37,8 @@ public struct Adapter: Sendable, Equatable {
         public var a: [Float]
         /// outputs × `rank`, row after row.
         public var b: [Float]
+        /// m, the length of each output's row; nil where rows are as long as the sum is.
+        public var magnitudes: [Float]?
 
         /// A term; ``Adapter/check(_:)`` tells whether it fits a model.
         public init(rank: Int, scale: Float, a: [Float], b: [Float]) {
@@ -83,7 +86,15 @@ public struct Adapter: Sendable, Equatable {
                     model's map is \(outputs) × \(inputs). It was made for another model.
                     """)
             }
-            guard term.scale.isFinite, term.a.allSatisfy(\.isFinite), term.b.allSatisfy(\.isFinite)
+            guard (term.magnitudes?.count ?? outputs) == outputs, (term.magnitudes != nil) == hasMagnitudes
+            else {
+                throw AdapterError(
+                    .invalidFile,
+                    "The adapter gives lengths (DoRA) to some rows and not to others, at \(name). Fetch or train it again."
+                )
+            }
+            guard term.scale.isFinite, term.a.allSatisfy(\.isFinite), term.b.allSatisfy(\.isFinite),
+                term.magnitudes?.allSatisfy(\.isFinite) ?? true
             else {
                 throw AdapterError(
                     .invalidFile,
@@ -104,12 +115,17 @@ public struct Adapter: Sendable, Equatable {
             hash.update(data: Data((head + " \(term.a.count) \(term.b.count)\n").utf8))
             term.a.withUnsafeBytes { hash.update(bufferPointer: $0) }
             term.b.withUnsafeBytes { hash.update(bufferPointer: $0) }
+            term.magnitudes?.withUnsafeBytes { hash.update(bufferPointer: $0) }
         }
         return Hexadecimal.string(hash.finalize())
     }
 
     /// Values of all terms.
-    public var parameters: Int { terms.values.reduce(0) { $0 + $1.a.count + $1.b.count } }
+    public var parameters: Int {
+        terms.values.reduce(0) { $0 + $1.a.count + $1.b.count + ($1.magnitudes?.count ?? 0) }
+    }
+    /// True if its rows have lengths of their own (DoRA).
+    public var hasMagnitudes: Bool { terms.values.contains { $0.magnitudes != nil } }
     /// The ranks that its terms have.
     public var ranks: ClosedRange<Int> {
         let ranks = terms.values.map(\.rank)

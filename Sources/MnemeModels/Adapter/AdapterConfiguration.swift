@@ -1,8 +1,8 @@
 import Foundation
 import MnemeBase
 
-/// PEFT's `adapter_config.json`: ranks and scales by module. Settings that would make an
-/// adapter more than a sum of low-rank terms are refused by name.
+/// PEFT's `adapter_config.json`: ranks and scales by module, and whether rows have lengths of their own.
+/// Settings that would make an adapter another thing are refused by name.
 ///
 /// Format: https://huggingface.co/docs/peft/package_reference/lora
 struct AdapterConfiguration {
@@ -10,6 +10,8 @@ struct AdapterConfiguration {
     var alpha = 8.0
     /// Scales by alpha / √rank instead of alpha / rank (rsLoRA).
     var usesRankStabilizedScale = false
+    /// Each module has a vector of rows' lengths (DoRA).
+    var hasMagnitudes = false
     /// By patterns of module names; the first that fits counts.
     var ranks: [(pattern: String, value: Int)] = []
     var alphas: [(pattern: String, value: Double)] = []
@@ -54,6 +56,7 @@ struct AdapterConfiguration {
             alpha = number
         }
         usesRankStabilizedScale = json["use_rslora"]?.bool ?? false
+        hasMagnitudes = json["use_dora"]?.bool ?? false
         func patterns<Value>(_ key: String, _ read: (OrderedJSON) -> Value?) throws -> [(
             pattern: String, value: Value
         )] {
@@ -92,14 +95,14 @@ struct AdapterConfiguration {
 
     /// Settings that say nothing of what an adapter computes, or that ``init(_:path:)`` reads.
     private static let read: Set<String> = [
-        "peft_type", "base_model_name_or_path", "r", "lora_alpha", "use_rslora", "rank_pattern",
-        "alpha_pattern", "peft_version", "revision", "inference_mode", "target_modules",
+        "peft_type", "base_model_name_or_path", "r", "lora_alpha", "use_rslora", "use_dora",
+        "rank_pattern", "alpha_pattern", "peft_version", "revision", "inference_mode", "target_modules",
         "exclude_modules", "lora_dropout", "layers_to_transform", "layers_pattern", "loftq_config",
         "eva_config", "megatron_core", "qalora_group_size", "runtime_config", "auto_mapping",
         "ensure_weight_tying",
     ]
 
-    /// True if a setting leaves the adapter a sum of low-rank terms. A setting that is not known
+    /// True if a setting leaves the adapter one of low-rank terms. A setting that is not known
     /// does if it is off.
     private static func isHarmless(_ key: String, _ value: OrderedJSON) -> Bool {
         switch (key, value) {

@@ -15,9 +15,13 @@ public struct AdapterFolder: Sendable {
     /// A folder; nothing is read yet.
     public init(path: String) { self.path = path }
 
-    /// True if there is an adapter as PEFT has it.
+    /// True if there is an adapter as PEFT has it, or an embedder that was trained here: that has the
+    /// plan of its training. A model that was fetched has a `mneme.json`, too, which is no record of an
+    /// adapter.
     public var holdsAdapter: Bool {
-        FileManager.default.fileExists(atPath: path + "/" + Self.configurationFile)
+        [Self.configurationFile, AdapterStore.trainingFile].contains {
+            FileManager.default.fileExists(atPath: path + "/" + $0)
+        }
     }
 
     /// Reads `mneme.json`.
@@ -54,9 +58,13 @@ public struct AdapterFolder: Sendable {
             record.withdrawn = reason
             try write(record)
         }
-        let weights = path + "/" + Self.weightsFile
-        guard unlink(weights) == 0 || errno == ENOENT else {
-            throw FileError(weights, "cannot be removed")
+        // An embedder's are under another name, and in a folder of their own in some.
+        let files = FileManager.default.enumerator(atPath: path)?.allObjects ?? []
+        for name in files.compactMap({ $0 as? String }) where name.hasSuffix(".safetensors") {
+            let weights = path + "/" + name
+            guard unlink(weights) == 0 || errno == ENOENT else {
+                throw FileError(weights, "cannot be removed")
+            }
         }
     }
 
@@ -171,10 +179,12 @@ extension AdapterFolder {
         let prefix = "base_model.model."
         let a = ".lora_A.weight"
         let b = ".lora_B.weight"
+        let m = ".lora_magnitude_vector"
+        let endings = configuration.hasMagnitudes ? [a, b, m] : [a, b]
         var modules: Set<String> = []
         for name in file.tensors.keys {
-            guard name.hasPrefix(prefix), name.hasSuffix(a) || name.hasSuffix(b),
-                place(String(name.dropFirst(prefix.count).dropLast(a.count))) != nil
+            guard name.hasPrefix(prefix), let ending = endings.first(where: name.hasSuffix),
+                place(String(name.dropFirst(prefix.count).dropLast(ending.count))) != nil
             else {
                 throw AdapterError(
                     .unsupported,
@@ -183,7 +193,7 @@ extension AdapterFolder {
                     feed-forward matrices are. Train the adapter on these alone, or merge it into its model with PEFT.
                     """)
             }
-            modules.insert(String(name.dropFirst(prefix.count).dropLast(a.count)))
+            modules.insert(String(name.dropFirst(prefix.count).dropLast(ending.count)))
         }
         var terms: [Adapter.Place: Adapter.Term] = [:]
         for module in modules.sorted() {
@@ -195,12 +205,15 @@ extension AdapterFolder {
             let outputs = sizes.reduce(0) { $0 + $1.outputs }
             let aValues = try floats(file, path, prefix + module + a, [rank, inputs])
             let bValues = try floats(file, path, prefix + module + b, [outputs, rank])
+            let lengths =
+                configuration.hasMagnitudes ? try floats(file, path, prefix + module + m, [outputs]) : nil
             var row = 0
             for (linear, size) in zip(linears, sizes) {
                 let place = Adapter.Place(layer, linear)
-                let term = Adapter.Term(
+                var term = Adapter.Term(
                     rank: rank, scale: configuration.scale(of: module), a: aValues,
                     b: Array(bValues[row * rank..<(row + size.outputs) * rank]))
+                term.magnitudes = lengths.map { Array($0[row..<row + size.outputs]) }
                 guard terms.updateValue(term, forKey: place) == nil else {
                     throw AdapterError(
                         .invalidFile,
@@ -253,13 +266,18 @@ extension AdapterFolder {
             adapter.terms.sorted { $0.key < $1.key }.flatMap { place, term in
                 let name =
                     "base_model.model.model.layers.\(place.layer).\(Self.module(place.linear))"
-                return [
+                let factors = [
                     SafetensorsWriter.Tensor(
                         name + ".lora_A.weight", shape: [term.rank, term.a.count / term.rank],
                         values: term.a),
                     SafetensorsWriter.Tensor(
                         name + ".lora_B.weight", shape: [term.b.count / term.rank, term.rank],
                         values: term.b),
+                ]
+                guard let lengths = term.magnitudes else { return factors }
+                return factors + [
+                    SafetensorsWriter.Tensor(
+                        name + ".lora_magnitude_vector", shape: [lengths.count], values: lengths)
                 ]
             }, to: path + "/" + Self.weightsFile)
         try AtomicFile.write(
@@ -296,7 +314,7 @@ extension AdapterFolder {
             member("lora_alpha", number(alpha)), member("target_modules", .array(modules)),
             member("rank_pattern", .object(ranks)), member("alpha_pattern", .object(alphas)),
             member("lora_dropout", .number("0.0")), member("bias", .string("none")),
-            member("use_rslora", .bool(false)), member("use_dora", .bool(false)),
+            member("use_rslora", .bool(false)), member("use_dora", .bool(adapter.hasMagnitudes)),
             member("fan_in_fan_out", .bool(false)), member("inference_mode", .bool(true)),
         ])
     }

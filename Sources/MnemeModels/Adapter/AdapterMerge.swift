@@ -23,7 +23,8 @@ extension Adapter {
             file, to: target, path: path, progress: progress, change: { add(to: $0, &$1, c) })
     }
 
-    /// Adds scale·B·A to a tensor of a GGUF file, if it is a matrix that has a term.
+    /// Adds scale·B·A to a tensor of a GGUF file, if it is a matrix that has a term, and gives its rows
+    /// their lengths.
     private func add(to name: String, _ values: inout [Float], _ c: DecoderConfiguration) {
         guard let (layer, linears) = GGUFAdapter.place(matrix: name, c) else { return }
         let kernels = DecoderKernels()
@@ -31,11 +32,8 @@ extension Adapter {
         for linear in linears {
             let (outputs, inputs) = c.size(of: linear)
             defer { row += outputs }
-            guard let term = terms[Place(layer, linear)] else { continue }
-            var b = term.b.map { $0 * term.scale }
-            if c.rope.interleaved, linear == .query || linear == .key {
-                b = RotaryRows.paired(b, dimension: c.headDimension, width: term.rank)
-            }
+            guard let term = terms[Place(layer, linear)]?.inOrder(of: c, linear) else { continue }
+            let b = term.b.map { $0 * term.scale }
             values.withUnsafeMutableBufferPointer { values in
                 term.a.withUnsafeBufferPointer { a in
                     b.withUnsafeBufferPointer { b in
@@ -43,9 +41,13 @@ extension Adapter {
                             let b = b.baseAddress
                         else { return }
                         for output in 0..<outputs {
-                            kernels.addRows(
-                                b + output * term.rank, rank: term.rank, a, stride: inputs,
-                                count: inputs, to: values + (row + output) * inputs)
+                            let to = UnsafeMutableBufferPointer(
+                                start: values + (row + output) * inputs, count: inputs)
+                            let length = kernels.lengthOfRow(
+                                to, adding: UnsafeBufferPointer(start: b + output * term.rank, count: term.rank),
+                                of: a)
+                            guard let wanted = term.magnitudes?[output], length > 0 else { continue }
+                            for i in 0..<inputs { to[i] *= wanted / length }
                         }
                     }
                 }

@@ -50,6 +50,7 @@ public struct AdapterRecord: Sendable, Equatable, Codable {
         (memories, training) = ([], [:])
     }
 
+    /// Reads a record; members that older versions did not write are empty.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         name = try values.decode(String.self, forKey: .name)

@@ -10,16 +10,18 @@ public struct TrainingExample: Sendable, Equatable {
     /// Names what the example says, where several say the same in other words: one of them can be
     /// held out, and what it says is learned all the same. Nil if nothing else says it.
     public var group: String?
+    /// A system message before the prompt, which is not learned either; nil for none.
+    public var system: String?
 
-    /// An example.
+    /// An example without a system message.
     public init(prompt: String = "", completion: String, group: String? = nil) {
         self.prompt = prompt
         self.completion = completion
         self.group = group
     }
 
-    /// Reads a file of examples: lines of JSON with `prompt` and `completion` where its name ends
-    /// in `.jsonl`, else paragraphs of text, which empty lines divide.
+    /// Reads a file of examples: lines of JSON with `prompt`, `completion` and, where there is one, `system`
+    /// where its name ends in `.jsonl`, else paragraphs of text, which empty lines divide.
     ///
     /// - Throws: ``TrainingError`` if it cannot be read, a line is none, or nothing is in it.
     public static func read(_ path: String) throws -> [TrainingExample] {
@@ -56,14 +58,18 @@ public struct TrainingExample: Sendable, Equatable {
         where !line.allSatisfy({ $0.isWhitespace }) {
             let json = Array(line.utf8).withUnsafeBytes { try? OrderedJSON(bytes: $0) }
             guard let json, let completion = json["completion"]?.string, !completion.isEmpty,
-                let prompt = json["prompt"].map({ $0.string }) ?? ""
+                let prompt = json["prompt"].map({ $0.string }) ?? "",
+                case let system = json["system"]?.string, system == nil || !prompt.isEmpty,
+                json["system"] == nil || system != nil
             else {
                 throw TrainingError(
                     .invalidFile,
-                    "Line \(i + 1) of \(path) is not {\"prompt\": \"…\", \"completion\": \"…\"} with a completion."
+                    "Line \(i + 1) of \(path) is not {\"prompt\": \"…\", \"completion\": \"…\"} with a completion, and a prompt behind a \"system\" text."
                 )
             }
-            found.append(TrainingExample(prompt: prompt, completion: completion))
+            var example = TrainingExample(prompt: prompt, completion: completion)
+            example.system = system
+            found.append(example)
         }
         return found
     }

@@ -22,6 +22,9 @@ package struct BaseWriter {
     private let tokenizer: any Tokenizer
     private let frame: (before: [Int32], after: [Int32])?
     private let features = ProcessorFeatures.current.rawValue
+    /// Asked before each step of the decoder: false ends the writing with what is there, texts cut short
+    /// among it; what it throws ends it with nothing.
+    package var goesOn: () throws -> Bool = { true }
 
     /// Packs the model's weights, for as long as it writes.
     ///
@@ -35,34 +38,37 @@ package struct BaseWriter {
     /// On the threads that all share.
     package init(_ source: ModelSource) throws { try self.init(source, pool: .shared) }
 
-    /// Texts, by the seed alone; of each, what stands before the part that it wrote is its prompt.
+    /// Texts, by the seed alone unless ``goesOn`` ends them; of each, what stands before the part that it
+    /// wrote is its prompt. One of which it has written nothing yet is left out.
     ///
+    /// - Throws: what ``goesOn`` throws.
     /// - Complexity: O(*count* · *tokens*) steps of the decoder, sixteen texts in each.
-    package func write(count: Int, tokens: Int, seed: UInt64) -> [ExampleEncoder.Sequence] {
+    package func write(count: Int, tokens: Int, seed: UInt64) throws -> [ExampleEncoder.Sequence] {
         let questions = frame == nil ? 0 : count / 2
-        return free(count - questions, tokens, seed) + asked(questions, tokens, seed)
+        return try free(count - questions, tokens, seed) + asked(questions, tokens, seed)
     }
 
     /// Plain texts: the beginning token if there is one, a random token, and what the model makes of it.
-    private func free(_ count: Int, _ tokens: Int, _ seed: UInt64) -> [ExampleEncoder.Sequence] {
+    private func free(_ count: Int, _ tokens: Int, _ seed: UInt64) throws -> [ExampleEncoder.Sequence] {
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x66_7265_65))
         let begin = tokenizer.beginToken.map { [$0] } ?? []
         let texts = (0..<count).map { _ in begin + [randomToken(&generator)] }
-        return extend(texts, by: tokens - 2, likeliest: Self.likeliest, &generator).map {
-            ExampleEncoder.Sequence(tokens: $0, promptTokens: 1)
-        }
+        return try extend(texts, by: tokens - 2, likeliest: Self.likeliest, &generator).filter {
+            $0.count > begin.count + 1
+        }.map { ExampleEncoder.Sequence(tokens: $0, promptTokens: 1) }
     }
 
     /// Questions of the model, a third of the tokens at most, and its answers.
-    private func asked(_ count: Int, _ tokens: Int, _ seed: UInt64) -> [ExampleEncoder.Sequence] {
+    private func asked(_ count: Int, _ tokens: Int, _ seed: UInt64) throws -> [ExampleEncoder.Sequence] {
         guard let frame, count > 0 else { return [] }
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x6173_6b))
         let openings = [[Int32]](repeating: frame.before, count: count)
-        let questions = extend(openings, by: tokens / 3, &generator).map { text in
-            (tokenizer.endTokens.contains(text.last ?? -1) ? text.dropLast() : text[...]) + frame.after
+        let questions = try extend(openings, by: tokens / 3, &generator).map { text in
+            Array(tokenizer.endTokens.contains(text.last ?? -1) ? text.dropLast() : text[...]) + frame.after
         }
-        return extend(questions.map { Array($0) }, by: 2 * tokens / 3, &generator).map {
-            ExampleEncoder.Sequence(tokens: $0, promptTokens: frame.before.count)
+        let answered = try extend(questions, by: 2 * tokens / 3, &generator)
+        return zip(questions, answered).filter { $0.count < $1.count }.map {
+            ExampleEncoder.Sequence(tokens: $1, promptTokens: frame.before.count)
         }
     }
 
@@ -77,10 +83,10 @@ package struct BaseWriter {
     /// Each text with up to `count` tokens more; one that the model ends is shorter.
     private func extend(
         _ texts: [[Int32]], by count: Int, likeliest: Int = 0, _ generator: inout SplitMix64
-    ) -> [[Int32]] {
-        stride(from: 0, to: texts.count, by: Self.width).flatMap { start in
+    ) throws -> [[Int32]] {
+        try stride(from: 0, to: texts.count, by: Self.width).flatMap { start in
             var group = Array(texts[start..<min(start + Self.width, texts.count)])
-            write(&group, count, likeliest, &generator)
+            try write(&group, count, likeliest, &generator)
             return group
         }
     }
@@ -88,7 +94,8 @@ package struct BaseWriter {
     /// Appends to a group of texts, a token of each in a step; texts that end leave the batch.
     private func write(
         _ texts: inout [[Int32]], _ count: Int, _ likeliest: Int, _ generator: inout SplitMix64
-    ) {
+    ) throws {
+        guard try goesOn() else { return }
         let size = decoder.configuration.vocabularySize
         let memory = texts.map { TextMemory(decoder.configuration, positions: $0.count + count) }
         let logits = AlignedBuffer<Float>(texts.count * size)
@@ -100,7 +107,7 @@ package struct BaseWriter {
                 texts[i].append(next(logits.pointer + row * size, round < likeliest, &generator))
             }
             open.removeAll { tokenizer.endTokens.contains(texts[$0].last ?? -1) }
-            guard !open.isEmpty, round + 1 < count else { return }
+            guard !open.isEmpty, round + 1 < count, try goesOn() else { return }
             let segments = open.enumerated().map { row, i in
                 DecoderSegment(
                     tokens: row..<row + 1, position: texts[i].count - 1, view: memory[i].view, logits: 1)

@@ -6,7 +6,7 @@ struct KeptTexts {
     /// Texts, tokens of each beside a chat template's, and texts of a step.
     static let count = 64
     static let tokens = 96
-    static let perStep = 4
+    static let perStep = 2
 
     /// In the order that they were written in; kept in each checkpoint.
     let texts: [ExampleEncoder.Sequence]

@@ -1,5 +1,6 @@
 import CMnemeKernels
 import Foundation
+import MnemeBase
 public import MnemeModels
 public import MnemeNumerics
 
@@ -21,16 +22,22 @@ public final class AdapterModel {
     package let parameters: LowRankParameters
     /// The number of the step that is computed: draws follow from it.
     package var step = 0
+    /// Of each block but the last, what it learns to make small where tokens are projected targets: of the last
+    /// batch, times its weight.
+    package private(set) var targetDistances: [Double] = []
 
     private let model: FrozenDecoder
-    private let kernels: TrainingKernels
+    let kernels: TrainingKernels
     private let workspace: LayerWorkspace
     private let angles: RotaryAngles
-    private let entropy: CrossEntropy
+    let entropy: CrossEntropy
     /// Owns each layer's input and values.
     private let saved: any SavedTensorPolicy
     private let route: any GradientRoute
-    private let placement: any WeightPlacement
+    private var placement: any WeightPlacement
+    private let ownPlacement: any WeightPlacement
+    /// The other ranks, while there are some.
+    private var shared: SharedParameters?
     /// Rows that have a target, kept ones, and the base's of these: normed, and their gradient.
     private let states: AlignedBuffer<Float>
     private let stateGradients: AlignedBuffer<Float>
@@ -56,6 +63,11 @@ public final class AdapterModel {
         let model = try FrozenDecoder(source)
         let c = model.configuration
         try shape.check()
+        guard shape.learnsMagnitudes != true || strategies.savedTensors.kind != .wtacrs else {
+            throw TrainingError(
+                .invalidSetting,
+                "wtacrs keeps some of the inputs, and rows' lengths (DoRA) need all. Save tensors another way.")
+        }
         guard precision == .f32 || features.contains(.amxBF16) else {
             throw TrainingError(
                 .invalidSetting, "This processor has no products of bfloat16. Train with f32.")
@@ -71,7 +83,9 @@ public final class AdapterModel {
         self.batchTokens = batchTokens
         self.precision = precision
         configuration = c
+        let more = strategies.route.layout(c)
         parameters = LowRankParameters(shape, c, seed: seed)
+        if let more { parameters.grow(learned: more.biases, copies: more.averages) }
         let matrices = model.layers[0].linears.map { $0.weights.packedBytes(precision) }
         let width = max(c.hiddenSize, c.intermediateSize, c.heads * c.headDimension)
         let rows = batchTokens + keptTokens
@@ -80,13 +94,16 @@ public final class AdapterModel {
             matrixBytes: max(
                 matrices.max() ?? 0, CrossEntropy.packedBytes(model.output, precision)),
             width: max(width, min(CrossEntropy.chunk, c.vocabularySize)),
-            rank: padded(shape.rank, 16))
-        let sizes = LayerSizes(c, tokens: batchTokens, rank: shape.rank)
+            rank: padded(
+                max(shape.rank, keptTokens > 0 ? InputSubspace.directions(width) : 0), 16))
+        var sizes = LayerSizes(c, tokens: batchTokens, rank: shape.rank)
+        sizes.learnsMagnitudes = shape.learnsMagnitudes == true
         workspace = LayerWorkspace(
             sizes, arena, scratchFloats: mnk_training_scratch(batchTokens, c.headDimension),
             threads: pool.threadCount)
-        placement = strategies.placement.make(model.layers, arena)
-        route = strategies.route.make(sizes, layers: c.layers, arena: arena)
+        ownPlacement = strategies.placement.make(model.layers, arena)
+        placement = ownPlacement
+        route = strategies.route.make(sizes, parameters, arena: arena)
         saved = try strategies.savedTensors.make(
             SavedTensorPlan(
                 sizes: sizes, layers: route.slots, arena: arena,
@@ -96,15 +113,44 @@ public final class AdapterModel {
         states = arena.make(padded(rows, 32) * c.hiddenSize, .products)
         stateGradients = arena.make(sizes.rows * c.hiddenSize, .products)
         arena.add(kernels.byteCount + 4 * entropy.logits.count, .products)
-        arena.add(4 * parameters.count, .parameters)
+        arena.add(4 * (parameters.count + parameters.lengths.count), .parameters)
         arena.add(4 * parameters.count, .gradients)
+        parameters.takeLengths(of: model.layers, scale: shape.scale, kernels)
+    }
+
+    /// Memory that nothing reads between a step's gradient and the next one's.
+    var idleMemory: [AlignedBuffer<Float>] {
+        [workspace.wide1, workspace.wide2, workspace.stream, workspace.attendedGradient]
+    }
+
+    /// Shares the parameters with other ranks, or with none any more.
+    func share(_ shared: SharedParameters?) {
+        count(self.shared, -4)
+        self.shared = shared
+        placement = shared.map { GatheredTerms(ownPlacement, $0) } ?? ownPlacement
+        count(shared, 4)
+    }
+
+    /// Counts a rank's part, and one layer for what comes and goes; or all.
+    private func count(_ shared: SharedParameters?, _ bytes: Int) {
+        let layer = (0..<configuration.layers).map { parameters.range(of: $0).count }.max() ?? 0
+        let part = shared.map { $0.own.count + layer } ?? parameters.count
+        let stage = shared?.settings.stage ?? 0
+        arena.add(bytes * (stage > 2 ? part : parameters.count), .parameters)
+        arena.add(bytes * (stage > 1 ? part : parameters.count), .gradients)
     }
 
     /// Rows of layers that were computed a second time, of all steps.
     public var recomputedRows: Int { workspace.recomputedRows }
 
+    /// The part of the loss's gradient, in chunks of the vocabulary, that was too small to be computed (Cut
+    /// Your Losses, Wijmans et al. 2024 [233]), of all steps.
+    public var skippedLossShare: Double {
+        Double(entropy.skipped.left) / Double(max(1, entropy.skipped.all))
+    }
+
     /// Parameters that are learned.
-    public var parameterCount: Int { parameters.count }
+    public var parameterCount: Int { parameters.extra + parameters.extraLearned }
 
     /// The sum of -log p over the batch's targets.
     public func loss(_ batch: TrainingBatch) -> Double {
@@ -131,6 +177,20 @@ public final class AdapterModel {
         return Array(UnsafeBufferPointer(start: from, count: batch.kept.count * hidden))
     }
 
+    /// The sum of KL(base || model) over the batch's kept rows, from a model's normed states of them.
+    func divergence(_ batch: TrainingBatch, from base: [Float]) -> Double {
+        let end = forward(batch)
+        gather(batch, slot: end)
+        let hidden = configuration.hiddenSize
+        let kept = base.count / hidden
+        base.withUnsafeBufferPointer {
+            guard let from = $0.baseAddress else { return }
+            (states.pointer + (batch.targetCount + kept) * hidden).update(from: from, count: $0.count)
+        }
+        let rows = CrossEntropy.Rows(targets: gatherTargets(batch), weight: 0, kept: kept)
+        return entropy.loss(states.pointer, rows, gradient: nil).divergence
+    }
+
     /// Adds `weight` times the gradient of the loss, and `keptWeight` times that of KL(base || model)
     /// over the kept rows; gives both sums (learning without forgetting, Li and Hoiem 2016).
     ///
@@ -143,14 +203,22 @@ public final class AdapterModel {
         precondition(base.isEmpty || kept == batch.kept.count, "These are another batch's states.")
         let rows = CrossEntropy.Rows(
             targets: gatherTargets(batch), weight: weight, kept: kept, keptWeight: keptWeight)
-        guard rows.learned > 0 else { return (0, 0) }
+        return addGradient(batch, rows, base)
+    }
+
+    /// Adds the gradient of the rows' losses, times their weights.
+    func addGradient(_ batch: TrainingBatch, _ rows: CrossEntropy.Rows, _ base: [Float]) -> LossSums {
+        let hidden = configuration.hiddenSize
+        guard rows.learned > 0 || shared != nil else { return (0, 0) }
         embed(batch)
         return route.addGradient(
             RouteContext(
                 layers: configuration.layers, saved: saved,
-                streamFloats: batch.tokens.count * hidden,
+                streamFloats: batch.tokens.count * hidden, hidden: hidden, parameters: parameters,
+                stream: workspace.stream.pointer,
                 pass: { self.pass(batch, $0, learning: $1) },
-                head: { self.head(batch, slot: $0, rows, base) }))
+                head: { self.head(batch, slot: $0, rows, base) },
+                aim: { self.aim(batch, slot: $0, block: $1, weight: rows.weight) }))
     }
 
     /// The sums for a slot's input as the last layer's output; their gradient is left in the
@@ -169,15 +237,54 @@ public final class AdapterModel {
         return sums
     }
 
-    private func gatherTargets(_ batch: TrainingBatch) -> [Int32] { batch.targets.filter { $0 >= 0 } }
+    /// Leaves in the workspace's stream the gradient of half the mean square between the normed rows that have
+    /// a target and random signs for it, times `weight`.
+    private func aim(_ batch: TrainingBatch, slot: Int, block: Int, weight: Float) {
+        let (hidden, targets) = (configuration.hiddenSize, gatherTargets(batch))
+        gather(batch, slot: slot)
+        let scale = weight / Float(hidden)
+        kernels.share(targets.count) { mine in
+            for row in mine {
+                var bits: UInt64 = 0
+                for i in 0..<hidden {
+                    if i % 64 == 0 {
+                        let place = UInt64(block) << 32 | UInt64(i / 64) << 48
+                        bits = SplitMix64.mixed(UInt64(targets[row]) | place)
+                    }
+                    let sign: Float = bits >> UInt64(i % 64) & 1 == 1 ? 1 : -1
+                    let at = row * hidden + i
+                    states.pointer[at] -= sign
+                    stateGradients.pointer[at] = scale * states.pointer[at]
+                }
+            }
+        }
+        let squares = (0..<targets.count * hidden).reduce(0.0) {
+            $0 + Double(states.pointer[$1]) * Double(states.pointer[$1])
+        }
+        if block == 0 { targetDistances = [] }
+        targetDistances.append(Double(scale) * squares / 2)
+        scatter(batch, slot: slot, rows: targets.count)
+    }
+
+    func gatherTargets(_ batch: TrainingBatch) -> [Int32] { batch.targets.filter { $0 >= 0 } }
 
     /// Tokens whose rows go through the output: those with a target, then kept ones.
     private func outputTokens(_ batch: TrainingBatch) -> [Int] {
         batch.tokens.indices.filter { batch.targets[$0] >= 0 } + batch.kept
     }
 
+    /// Calls `body` with each layer's values in turn, computed without the adapter.
+    func readBase(_ batch: TrainingBatch, _ body: (_ layer: Int, LayerValues) -> Void) {
+        parameters.isOff = true
+        defer { parameters.isOff = false }
+        forward(batch, seen: body)
+    }
+
     /// Through all layers, keeping nothing; gives the slot whose input is the last one's output.
-    private func forward(_ batch: TrainingBatch) -> Int {
+    @discardableResult
+    func forward(
+        _ batch: TrainingBatch, seen: (_ layer: Int, LayerValues) -> Void = { _, _ in }
+    ) -> Int {
         embed(batch)
         var (start, end) = (0, 0)
         while start < configuration.layers {
@@ -188,7 +295,11 @@ public final class AdapterModel {
                     count: batch.tokens.count * configuration.hiddenSize)
             }
             end = min(route.slots, configuration.layers - start)
-            pass(batch, Array(start..<start + end), learning: 0).forward()
+            let pass = pass(batch, Array(start..<start + end), learning: 0)
+            for slot in 0..<end {
+                pass.forward(slot)
+                seen(start + slot, saved.values[slot])
+            }
             start += end
         }
         return end
@@ -200,7 +311,9 @@ public final class AdapterModel {
             configuration: configuration, placement: placement, parameters: parameters,
             shape: shape, kernels: kernels,
             workspace: workspace, angles: angles, batch: batch, layers: layers,
-            learning: learning, saved: saved, step: step, trains: learning > 0)
+            learning: learning, saved: saved, step: step, trains: learning > 0,
+            didLearn: { self.shared?.finish($0) },
+            ring: batch.parts == nil ? nil : shared?.ring(configuration))
     }
 
     /// Embeddings of the batch's tokens: the first layer's input.
@@ -217,7 +330,7 @@ public final class AdapterModel {
 
     /// The last layer's rows that have a target and then those that are kept, normed.
     @discardableResult
-    private func gather(_ batch: TrainingBatch, slot: Int) -> UnsafePointer<Float> {
+    func gather(_ batch: TrainingBatch, slot: Int) -> UnsafePointer<Float> {
         let hidden = configuration.hiddenSize
         let last = saved.inputs[slot].pointer
         for (row, t) in outputTokens(batch).enumerated() {

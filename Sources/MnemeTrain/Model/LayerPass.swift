@@ -26,6 +26,10 @@ struct LayerPass {
     let step: Int
     /// False where only the loss is wanted.
     let trains: Bool
+    /// Called with a layer of the model whose gradient is whole.
+    let didLearn: (Int) -> Void
+    /// Where the batch has parts of sequences: brings what the others have.
+    var ring: RingAttention?
 
     private var c: DecoderConfiguration { configuration }
     /// Tokens of the batch.
@@ -34,6 +38,7 @@ struct LayerPass {
     /// From a layer's input to its output, which is the next one's input.
     func forward(_ index: Int) {
         let (w, all) = (saved.values[index], 0..<rows)
+        measure(weights(index, next: 1), index)
         compute(index, rows: all, attends: true, isBack: false)
         let output = saved.inputs[index + 1].pointer
         output.update(from: w[.middle].pointer, count: rows * c.hiddenSize)
@@ -126,6 +131,7 @@ struct LayerPass {
         pull(layer[.key], index, x: .normed1, dy: w.keyGradient, dx: dx, accumulate: true)
         pull(layer[.value], index, x: .normed1, dy: w.valueGradient, dx: dx, accumulate: true)
         if needsInput { normBackward(saved.inputs[index].pointer, layer.attentionNorm) }
+        if index < learning { didLearn(layers[index]) }
     }
 
     /// Gradients of gate and up, in the wide rows, by that of their product, in the first of them.
@@ -146,24 +152,40 @@ struct LayerPass {
 
     // MARK: Linear maps
 
-    /// y (+)= W·x + bias + scale·B·A·x.
+    /// y (+)= W·x + bias + scale·B·A·x; rows of both but the bias are scaled where they have lengths of
+    /// their own.
     private func apply(
         _ linear: FrozenLinear, _ layer: Int, _ x: LayerTensor, _ rows: Range<Int>,
         accumulate: Bool = false, into output: UnsafeMutablePointer<Float>
     ) {
         let (width, inputs) = (linear.weights.outputs, linear.weights.inputs)
         let y = output + rows.lowerBound * width
-        kernels.frozen(
-            linear.weights, input: saved.values[layer][x].pointer + rows.lowerBound * inputs,
-            rows: rows.count, accumulate: accumulate, into: y)
+        if let scaled = scaledMap(linear, layer, x, rows) {
+            project(linear, layer, x, rows)
+            sum(scaled)
+            scaleRows(scaled, accumulate: accumulate, into: y)
+        } else {
+            kernels.frozen(
+                linear.weights, input: saved.values[layer][x].pointer + rows.lowerBound * inputs,
+                rows: rows.count, accumulate: accumulate, into: y)
+        }
         if let bias = linear.bias {
             kernels.share(rows.count) { mine in
                 for row in mine { for i in 0..<width { y[row * width + i] += bias[i] } }
             }
         }
-        guard let slot = project(linear, layer, x, rows) else { return }
+        guard parameters.slot(layers[layer], linear.name)?.magnitudes == nil,
+            let slot = project(linear, layer, x, rows)
+        else { return }
+        expand(slot, layer, rows, into: y)
+    }
+
+    /// y += scale·B·A·x, by A·x.
+    func expand(
+        _ slot: LowRankSlot, _ layer: Int, _ rows: Range<Int>, into y: UnsafeMutablePointer<Float>
+    ) {
         kernels.expand(
-            projected(linear.name, layer) + rows.lowerBound * padded(slot.rank, 16),
+            projected(slot.linear, layer) + rows.lowerBound * padded(slot.rank, 16),
             rows: rows.count, rank: slot.rank, by: parameters.values.pointer + slot.b,
             width: slot.outputs, scale: shape.scale, into: y)
     }
@@ -186,12 +208,19 @@ struct LayerPass {
         _ linear: FrozenLinear, _ layer: Int, x: LayerTensor, dy: LayerWorkspace.Rows,
         dx: LayerWorkspace.Rows?, accumulate: Bool
     ) {
+        let slot = parameters.slot(layers[layer], linear.name)
+        var dy = dy
+        if let scaled = scaledMap(linear, layer, x, 0..<rows) {
+            sum(scaled)
+            pullLengths(scaled, dy.pointer)
+            dy = workspace.scaled
+        }
         if let dx {
             kernels.frozen(
                 linear.weights, transposed: true, input: dy.pointer, rows: rows,
                 accumulate: accumulate, into: dx.pointer)
         }
-        guard let slot = parameters.slot(layers[layer], linear.name) else { return }
+        guard let slot else { return }
         let values = parameters.values.pointer
         let back = workspace.projectedGradient.pointer
         kernels.project(
@@ -250,11 +279,11 @@ struct LayerPass {
         let dimension = c.headDimension
         let half = angles.half
         let sine = backward ? angles.minusSine : angles.sine
-        for sequence in batch.sequences {
+        for (index, sequence) in batch.sequences.enumerated() {
             let some = sequence.clamped(to: rows)
             kernels.share(some.count) { mine in
                 for row in mine.lowerBound + some.lowerBound..<mine.upperBound + some.lowerBound {
-                    let position = row - sequence.lowerBound
+                    let position = row - sequence.lowerBound + batch.start(index)
                     mnk_rope(
                         x.pointer + row * heads * dimension, heads,
                         dimension, half, angles.cosine.pointer + position * half,
@@ -269,6 +298,7 @@ struct LayerPass {
             var attention = attention
             mnk_training_attend(kernels.features, &attention, scratch)
         }
+        if let parts = batch.parts { ring?.attend(self, v, parts) }
     }
 
     /// Gradients of queries, keys and values by that of what was attended.
@@ -283,6 +313,7 @@ struct LayerPass {
                 w.queryGradient.pointer + at, w.keyHeads.pointer + at, w.valueHeads.pointer + at,
                 queries, scratch)
         }
+        if let parts = batch.parts { ring?.attendBackward(self, v, parts) }
         // Query heads that share a key-value head add to its gradient, in their order.
         let group = c.heads / c.kvHeads
         kernels.share(rows) { mine in
@@ -309,30 +340,35 @@ struct LayerPass {
         _ v: LayerValues,
         _ body: (mnk_training_attention, _ at: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let w = workspace
         let dimension = c.headDimension
         let queries = c.heads * dimension
         let scale = c.attentionScale ?? 1 / Float(dimension).squareRoot()
         let stride = padded(rows, 32)
+        eachUnit { unit, head, scratch in
+            let sequence = batch.sequences[unit]
+            guard !sequence.isEmpty else { return }
+            let at = sequence.lowerBound * queries + head * dimension
+            let kv = sequence.lowerBound * c.kvSize + head / (c.heads / c.kvHeads) * dimension
+            var attention = mnk_training_attention()
+            attention.q = UnsafePointer(v[.query].pointer + at)
+            attention.ldq = queries
+            attention.k = UnsafePointer(v[.key].pointer + kv)
+            attention.v = UnsafePointer(v[.value].pointer + kv)
+            attention.ldk = c.kvSize
+            (attention.tokens, attention.dim) = (sequence.count, dimension)
+            attention.scale = scale
+            attention.out = v[.attended].pointer + at
+            attention.ldo = queries
+            attention.lse = v[.lse].pointer + head * stride + sequence.lowerBound
+            body(attention, at, scratch)
+        }
+    }
+
+    /// Calls `body` for each query head of each sequence, on the pool's threads, with scratch memory.
+    func eachUnit(_ body: (_ sequence: Int, _ head: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void) {
         kernels.pool.run { thread, threads in
             for unit in shareOf(batch.sequences.count * c.heads, thread, threads) {
-                let sequence = batch.sequences[unit / c.heads]
-                let head = unit % c.heads
-                let at = sequence.lowerBound * queries + head * dimension
-                let kv =
-                    sequence.lowerBound * c.kvSize + head / (c.heads / c.kvHeads) * dimension
-                var attention = mnk_training_attention()
-                attention.q = UnsafePointer(v[.query].pointer + at)
-                attention.ldq = queries
-                attention.k = UnsafePointer(v[.key].pointer + kv)
-                attention.v = UnsafePointer(v[.value].pointer + kv)
-                attention.ldk = c.kvSize
-                (attention.tokens, attention.dim) = (sequence.count, dimension)
-                attention.scale = scale
-                attention.out = v[.attended].pointer + at
-                attention.ldo = queries
-                attention.lse = v[.lse].pointer + head * stride + sequence.lowerBound
-                body(attention, at, w.scratch[thread].pointer)
+                body(unit / c.heads, unit % c.heads, workspace.scratch[thread].pointer)
             }
         }
     }

@@ -27,6 +27,8 @@ struct LayerSizes {
     let rows: Int
     /// Rounded up to 16.
     let rank: Int
+    /// Rows have lengths of their own (DoRA).
+    var learnsMagnitudes = false
 
     init(_ c: DecoderConfiguration, tokens: Int, rank: Int) {
         (configuration, rows, self.rank) = (c, padded(tokens, 32), padded(rank, 16))

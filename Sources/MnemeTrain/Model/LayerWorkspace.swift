@@ -10,6 +10,9 @@ final class LayerWorkspace {
     let stream: Rows, normedGradient: Rows, wide1: Rows, wide2: Rows
     let queryGradient: Rows, keyGradient: Rows, valueGradient: Rows, attendedGradient: Rows
     let keyHeads: Rows, valueHeads: Rows, projectedGradient: Rows
+    /// (W + scale·B·A)·x of a map whose rows have lengths of their own, then its gradient; empty where
+    /// none have.
+    let scaled: Rows
     /// For each thread: attention's scratch memory.
     let scratch: [Rows]
     /// Rows of layers that were computed a second time.
@@ -28,6 +31,7 @@ final class LayerWorkspace {
         (keyGradient, valueGradient) = (make(c.kvSize), make(c.kvSize))
         (keyHeads, valueHeads) = (make(queries), make(queries))
         projectedGradient = make(sizes.rank)
+        scaled = make(sizes.learnsMagnitudes ? max(c.hiddenSize, c.intermediateSize, queries) : 0)
         scratch = (0..<threads).map { _ in arena.make(scratchFloats, .layer) }
     }
 }

@@ -17,6 +17,7 @@ extension AdapterShape {
         rank = adapter.ranks.lowerBound
         alpha = Double(scale) * Double(rank)
         targets = adapter.linears.map(\.peftName)
+        learnsMagnitudes = adapter.hasMagnitudes ? true : nil
     }
 }
 
@@ -31,14 +32,20 @@ extension LowRankParameters {
                     b[o * slot.rank + r] = values.pointer[slot.b + r * slot.outputs + o]
                 }
             }
+            var magnitudes = slot.magnitudes.map {
+                Array(UnsafeBufferPointer(start: values.pointer + $0, count: slot.outputs))
+            }
             if isPaired(slot, c) {
                 b = RotaryRows.unpaired(b, dimension: c.headDimension, width: slot.rank)
+                magnitudes = magnitudes.map { RotaryRows.unpaired($0, dimension: c.headDimension, width: 1) }
             }
-            terms[Adapter.Place(slot.layer, slot.linear)] = Adapter.Term(
+            var term = Adapter.Term(
                 rank: slot.rank, scale: shape.scale,
                 a: Array(
                     UnsafeBufferPointer(
                         start: values.pointer + slot.a, count: slot.rank * slot.inputs)), b: b)
+            term.magnitudes = magnitudes
+            terms[Adapter.Place(slot.layer, slot.linear)] = term
         }
         return Adapter(terms)
     }
@@ -50,14 +57,19 @@ extension LowRankParameters {
         for slot in slots {
             guard let term = adapter.terms[Adapter.Place(slot.layer, slot.linear)],
                 term.rank == slot.rank, term.a.count == slot.rank * slot.inputs,
-                term.b.count == slot.rank * slot.outputs
+                term.b.count == slot.rank * slot.outputs,
+                term.magnitudes?.count == slot.magnitudes.map({ _ in slot.outputs })
             else {
                 throw TrainingError(
                     .wrongBase, "The adapter has other terms than the ones that are trained.")
             }
-            var b = term.b
+            var (b, magnitudes) = (term.b, term.magnitudes ?? [])
             if isPaired(slot, c) {
                 b = RotaryRows.paired(b, dimension: c.headDimension, width: slot.rank)
+                magnitudes = RotaryRows.paired(magnitudes, dimension: c.headDimension, width: 1)
+            }
+            for (o, length) in magnitudes.enumerated() {
+                values.pointer[(slot.magnitudes ?? 0) + o] = length
             }
             for (i, value) in term.a.enumerated() { values.pointer[slot.a + i] = value }
             for r in 0..<slot.rank {

@@ -3,7 +3,7 @@ package import MnemeModels
 package import MnemeNumerics
 
 /// The shape of an adapter: which linear maps get a low-rank term, of which rank (LoRA, Hu et al.
-/// 2021).
+/// 2021), and whether lengths of their rows are learned beside it (DoRA, Liu et al. 2024).
 public struct AdapterShape: Sendable, Equatable, Codable {
     /// Rows of A and columns of B.
     public var rank = 8
@@ -11,6 +11,9 @@ public struct AdapterShape: Sendable, Equatable, Codable {
     public var alpha: Double = 16
     /// The maps, by PEFT's names; all seven of a layer by default.
     public var targets = LayerLinear.allCases.map(\.peftName)
+    /// Rows of W + scale·B·A are given lengths that are learned, those of W at first; nil, as in plans of
+    /// before there was a choice, is false.
+    public var learnsMagnitudes: Bool?
 
     /// All linear maps, of rank 8, alpha 16.
     public init() {}
@@ -41,8 +44,8 @@ extension LayerLinear {
     }
 }
 
-/// One low-rank term's place among the parameters: A[rank][inputs], then B transposed,
-/// [rank][outputs].
+/// One term's place among the parameters: A[rank][inputs], then B transposed, [rank][outputs], then, where
+/// they are learned, rows' lengths [outputs].
 package struct LowRankSlot: Sendable, Equatable {
     package let layer: Int
     package let linear: LayerLinear
@@ -52,42 +55,72 @@ package struct LowRankSlot: Sendable, Equatable {
     /// Offsets in floats.
     package let a: Int
     package let b: Int
+    /// Of rows' lengths; nil for LoRA.
+    package var magnitudes: Int?
+    /// Where the map's rows begin in ``LowRankParameters/lengths``.
+    var lengths = 0
+
+    /// Behind its last parameter.
+    package var end: Int { (magnitudes ?? b + (rank - 1) * outputs) + outputs }
 }
 
 /// The parameters, and their gradient: all terms in one run of floats each.
 package final class LowRankParameters {
     package let slots: [LowRankSlot]
-    package let values: AlignedBuffer<Float>
-    package let gradients: AlignedBuffer<Float>
+    package private(set) var values: AlignedBuffer<Float>
+    package private(set) var gradients: AlignedBuffer<Float>
+    /// ‖W + scale·B·A‖ of each row of the maps whose rows have lengths of their own, as the last
+    /// forward pass found it. A constant for the gradient (section 4.3 of the paper).
+    let lengths: AlignedBuffer<Float>
+    /// Where numbers of a route's own begin, behind all terms: first those that are learned.
+    package let extra: Int
+    /// Of these, so many that are learned.
+    package private(set) var extraLearned = 0
     /// True while the base is computed without any term.
     package var isOff = false
     private let places: [Int?]
 
     /// A is uniform in ±1/√inputs (PEFT's choice), B is zero: the adapter changes nothing at first.
-    package init(_ shape: AdapterShape, _ c: DecoderConfiguration, seed: UInt64) {
+    package convenience init(_ shape: AdapterShape, _ c: DecoderConfiguration, seed: UInt64) {
+        self.init(shape, layers: c.layers, seed: seed) { $0.shape(c) }
+    }
+
+    /// The same for layers of any kind.
+    ///
+    /// - Parameter size: outputs and inputs of a map; nil for one that the layers do not have.
+    package init(
+        _ shape: AdapterShape, layers: Int, seed: UInt64,
+        size: (LayerLinear) -> (outputs: Int, inputs: Int)?
+    ) {
         var slots: [LowRankSlot] = []
         var places: [Int?] = []
-        var end = 0
-        for layer in 0..<c.layers {
+        var (end, rows) = (0, 0)
+        let isDoRA = shape.learnsMagnitudes == true
+        for layer in 0..<layers {
             for linear in LayerLinear.allCases {
-                guard shape.targets.contains(linear.peftName) else {
+                guard shape.targets.contains(linear.peftName), let (outputs, inputs) = size(linear) else {
                     places.append(nil)
                     continue
                 }
-                let (outputs, inputs) = linear.shape(c)
                 let b = end + shape.rank * inputs
                 places.append(slots.count)
-                slots.append(
-                    LowRankSlot(
-                        layer: layer, linear: linear, inputs: inputs, outputs: outputs,
-                        rank: shape.rank, a: end, b: b))
-                end = b + shape.rank * outputs
+                var slot = LowRankSlot(
+                    layer: layer, linear: linear, inputs: inputs, outputs: outputs,
+                    rank: shape.rank, a: end, b: b)
+                if isDoRA {
+                    (slot.magnitudes, slot.lengths) = (b + shape.rank * outputs, rows)
+                    rows += outputs
+                }
+                slots.append(slot)
+                end = slot.end
             }
         }
         self.slots = slots
         self.places = places
+        extra = end
         values = AlignedBuffer(end)
         gradients = AlignedBuffer(end)
+        lengths = AlignedBuffer(rows)
         var generator = SplitMix64(seed: seed)
         for slot in slots {
             let bound = 1 / Double(slot.inputs).squareRoot()
@@ -97,8 +130,26 @@ package final class LowRankParameters {
         }
     }
 
-    /// Floats that are learned.
+    /// Floats of all terms, and of a route's own.
     package var count: Int { values.count }
+
+    /// Makes room for a route's own numbers, all zero, before anything else holds the parameters' memory.
+    ///
+    /// - Parameters:
+    ///   - learned: those that are learned.
+    ///   - copies: others: so many layers' terms.
+    func grow(learned: Int, copies: Int) {
+        let layer = slots.isEmpty ? 0 : range(of: slots[0].layer).count
+        let all = AlignedBuffer<Float>(extra + learned + copies * layer)
+        all.pointer.update(from: values.pointer, count: extra)
+        (values, gradients, extraLearned) = (all, AlignedBuffer(all.count), learned)
+    }
+
+    /// Where a layer's terms lie.
+    func range(of layer: Int) -> Range<Int> {
+        let first = slots.first { $0.layer >= layer }?.a ?? extra
+        return first..<(slots.first { $0.layer > layer }?.a ?? extra)
+    }
 
     func slot(_ layer: Int, _ linear: LayerLinear) -> LowRankSlot? {
         guard !isOff else { return nil }

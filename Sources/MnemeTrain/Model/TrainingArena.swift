@@ -21,6 +21,8 @@ public final class TrainingArena {
         case layer
         /// Products' packed matrices, and the loss.
         case products
+        /// Directions that steps leave alone (`InputSubspace`).
+        case directions
         /// Frozen weights outside of their file's pages.
         case weights
     }

@@ -11,8 +11,16 @@ public struct TrainingBatch: Sendable, Equatable {
     /// has a target.
     public private(set) var kept: [Int] = []
 
+    /// Of sequences of which a part is here: which parts are on which rank. Nil where they are whole.
+    private(set) var parts: SequenceParts?
+    /// The position of each part's first token; empty where sequences are whole.
+    private var starts: [Int] = []
+
     /// No sequences.
     public init() {}
+
+    /// The position of a sequence's first token that is here.
+    func start(_ sequence: Int) -> Int { starts.isEmpty ? 0 : starts[sequence] }
 
     /// Appends a sequence that is learned.
     ///
@@ -29,6 +37,21 @@ public struct TrainingBatch: Sendable, Equatable {
         }
     }
 
+    /// Appends a sequence of which some tokens are learned, such as those that a model has written between what it
+    /// was told.
+    ///
+    /// - Parameters:
+    ///   - tokens: ids of the sequence's tokens.
+    ///   - learned: of each token, whether it is; the first never is.
+    public mutating func add(_ tokens: [Int32], learned: [Bool]) {
+        precondition(learned.count == tokens.count, "Each token is learned, or not.")
+        guard !tokens.isEmpty else { return }
+        sequences.append(self.tokens.count..<self.tokens.count + tokens.count)
+        self.tokens += tokens
+        for next in tokens.indices.dropFirst() { targets.append(learned[next] ? tokens[next] : -1) }
+        targets.append(-1)
+    }
+
     /// Appends a sequence behind which nothing is to change.
     ///
     /// - Parameters:
@@ -41,6 +64,52 @@ public struct TrainingBatch: Sendable, Equatable {
         self.tokens += tokens
         targets += tokens.map { _ in -1 }
         kept += (min(max(1, promptTokens), tokens.count) - 1..<tokens.count).map { start + $0 }
+    }
+
+    /// The sequences of one of several ranks, dealt out in turn, and of rows of the base's states those that
+    /// are theirs. A rank for which none is left has the first sequence, of which nothing is learned: it goes
+    /// through the layers with the others.
+    func part(_ rank: Int, of count: Int, _ base: [Float]) -> (TrainingBatch, [Float]) {
+        var part = TrainingBatch()
+        let width = base.count / max(1, kept.count)
+        var states: [Float] = []
+        let mine = sequences.indices.filter { $0 % count == rank }
+        for index in mine.isEmpty ? [0] : mine {
+            let (from, to) = (sequences[index], part.tokens.count)
+            part.sequences.append(to..<to + from.count)
+            part.tokens += tokens[from]
+            part.targets += mine.isEmpty ? from.map { _ in -1 } : Array(targets[from])
+            guard !mine.isEmpty else { continue }
+            for (row, token) in kept.enumerated() where from.contains(token) {
+                part.kept.append(to + token - from.lowerBound)
+                if width > 0 { states += base[row * width..<(row + 1) * width] }
+            }
+        }
+        return (part, states)
+    }
+
+    /// The part of each sequence that is one of several ranks', and of rows of the base's states those that are
+    /// theirs. Attention brings what the others have.
+    func split(_ rank: Int, of count: Int, _ base: [Float]) -> (TrainingBatch, [Float]) {
+        var part = TrainingBatch()
+        let width = base.count / max(1, kept.count)
+        var states: [Float] = []
+        let all = SequenceParts(sequences, ranks: count)
+        for (index, sequence) in sequences.enumerated() {
+            let mine = all.positions[rank][index]
+            let from = sequence.lowerBound + mine.lowerBound..<sequence.lowerBound + mine.upperBound
+            let to = part.tokens.count
+            part.sequences.append(to..<to + from.count)
+            part.starts.append(mine.lowerBound)
+            part.tokens += tokens[from]
+            part.targets += targets[from]
+            for (row, token) in kept.enumerated() where from.contains(token) {
+                part.kept.append(to + token - from.lowerBound)
+                if width > 0 { states += base[row * width..<(row + 1) * width] }
+            }
+        }
+        part.parts = all
+        return (part, states)
     }
 
     /// Tokens that are to be predicted.

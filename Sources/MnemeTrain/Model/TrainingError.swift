@@ -14,6 +14,8 @@ public struct TrainingError: MnemeError {
         case emptySelection
         /// A setting is out of range, or contradicts a checkpoint.
         case invalidSetting
+        /// Another process of a shared training is gone.
+        case lostRank
         /// The loss is no number any more.
         case diverged
     }
@@ -35,7 +37,7 @@ public struct TrainingError: MnemeError {
         case .unsupportedModel: .unsupported
         case .wrongBase: .conflict
         case .emptySelection, .invalidSetting, .invalidFile: .input
-        case .diverged: .unavailable
+        case .diverged, .lostRank: .unavailable
         }
     }
 }

@@ -52,7 +52,7 @@ package struct Apollo: TrainingOptimizer {
             let gradient = matrix.gradient(gradients, scale: scale)
             let rank = Self.rank(matrix, isMini)
             let low = Projector(
-                gaussian: UInt64(i + 1) | period << 32, rank: rank, short: matrix.short
+                gaussian: UInt64((matrix.number ?? i) + 1) | period << 32, rank: rank, short: matrix.short
             ).down(gradient)
             var adapted = low
             for j in low.indices {

@@ -55,7 +55,7 @@ package struct Frugal: TrainingOptimizer {
             }
             let gradient = matrix.gradient(gradients, scale: scale)
             var direction: [Float] = gradient.map { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
-            let columns = Self.columns(matrix, index: i, period: period)
+            let columns = Self.columns(matrix, index: matrix.number ?? i, period: period)
             for s in 0..<matrix.short {
                 for (k, column) in columns.enumerated() {
                     let j = s * columns.count + k

@@ -39,9 +39,8 @@ package struct GaLore: TrainingOptimizer {
         _ values: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
         rate: Float, decay: Float
     ) {
-        step(values, gradients: gradients, scale: scale, rate: rate, decay: decay) { _, low, _ in
-            low
-        }
+        let size = StepSize(scale: scale, rate: rate, decay: decay)
+        step(values, gradients: gradients, size) { _, low, _ in low }
     }
 
     /// The same, with the projected gradients changed before Adam has them.
@@ -49,14 +48,14 @@ package struct GaLore: TrainingOptimizer {
     /// - Parameter change: the matrix's number, its gradient [rank][long], and true if the
     ///   projection is a new one.
     mutating func step(
-        _ values: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
-        rate: Float, decay: Float, change: (Int, [Float], Bool) -> [Float]
+        _ values: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, _ size: StepSize,
+        change: (Int, [Float], Bool) -> [Float]
     ) {
         let isDue = steps % gap == 0
         steps += 1
         let adam = AdamStep(steps: steps, rate: 1, decay: 0)
         for (i, matrix) in matrices.enumerated() {
-            let gradient = matrix.gradient(gradients, scale: scale)
+            let gradient = matrix.gradient(gradients, scale: size.scale)
             let rank = matrix.rank(Self.part)
             let isNew =
                 gradient.contains { $0 != 0 } && (isDue || projectors[i].allSatisfy { $0 == 0 })
@@ -69,7 +68,7 @@ package struct GaLore: TrainingOptimizer {
             for j in low.indices {
                 low[j] = Self.alpha * adam.direction(low[j], &first[i][j], &second[i][j])
             }
-            matrix.update(values, projector.up(low), rate: rate, decay: decay)
+            matrix.update(values, projector.up(low), rate: size.rate, decay: size.decay)
         }
     }
 

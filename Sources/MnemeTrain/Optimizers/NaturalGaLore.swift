@@ -38,8 +38,8 @@ package struct NaturalGaLore: TrainingOptimizer {
         // Taken out and put back, so that it is not copied.
         var past: [[Float]] = []
         swap(&past, &self.past)
-        galore.step(values, gradients: gradients, scale: scale, rate: rate, decay: decay) {
-            i, low, isNew in
+        let size = StepSize(scale: scale, rate: rate, decay: decay)
+        galore.step(values, gradients: gradients, size) { i, low, isNew in
             // Gradients in another space tell nothing of this one.
             if isNew { past[i] = [Float](repeating: 0, count: past[i].count) }
             past[i].replaceSubrange(place * low.count..<(place + 1) * low.count, with: low)

@@ -6,6 +6,8 @@ public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
     case adamw8bit
     /// GaLore [210]: half of AdamW's state, in the space of the largest singular vectors.
     case galore
+    /// 8-bit GaLore [210]: the same with moments in eight bits.
+    case galore8bit
     /// Natural GaLore [168]: GaLore with the inverse Fisher matrix of the last gradients.
     case naturalgalore
     /// FRUGAL [169]: AdamW on a quarter of the columns, signs on the others.
@@ -21,7 +23,7 @@ public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
     /// A learning rate for it by one for AdamW: GaLore takes a quarter of Adam's steps.
     public var rateFactor: Double {
         switch self {
-        case .galore, .naturalgalore: 4
+        case .galore, .galore8bit, .naturalgalore: 4
         default: 1
         }
     }
@@ -31,6 +33,7 @@ public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
         case .adamw: AdamW(matrices)
         case .adamw8bit: AdamW8Bit(matrices)
         case .galore: GaLore(matrices)
+        case .galore8bit: GaLore8Bit(matrices)
         case .naturalgalore: NaturalGaLore(matrices)
         case .frugal: Frugal(matrices)
         case .apollo: Apollo(matrices)
@@ -43,6 +46,7 @@ public enum OptimizerKind: String, Sendable, Codable, CaseIterable {
         case .adamw: AdamW(matrices, state: state)
         case .adamw8bit: AdamW8Bit(matrices, state: state)
         case .galore: GaLore(matrices, state: state)
+        case .galore8bit: GaLore8Bit(matrices, state: state)
         case .naturalgalore: NaturalGaLore(matrices, state: state)
         case .frugal: Frugal(matrices, state: state)
         case .apollo: Apollo(matrices, state: state)

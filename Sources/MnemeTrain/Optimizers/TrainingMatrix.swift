@@ -4,6 +4,8 @@ package struct TrainingMatrix: Sendable, Equatable {
     package let offset: Int
     package let rows: Int
     package let columns: Int
+    /// Among all parameters' matrices, where it is one of a part of them: draws follow from it.
+    package var number: Int?
 
     package init(offset: Int, rows: Int, columns: Int) {
         (self.offset, self.rows, self.columns) = (offset, rows, columns)
@@ -44,13 +46,20 @@ package struct TrainingMatrix: Sendable, Equatable {
 }
 
 extension LowRankParameters {
-    /// All factors: A as [rank][inputs], B as [rank][outputs].
+    /// All that is learned: the factors, and a route's own numbers as one row.
+    package var learned: [TrainingMatrix] {
+        matrices
+            + (extraLearned > 0 ? [TrainingMatrix(offset: extra, rows: 1, columns: extraLearned)] : [])
+    }
+
+    /// All factors: A as [rank][inputs], B as [rank][outputs]; and rows' lengths, as [1][outputs].
     package var matrices: [TrainingMatrix] {
-        slots.flatMap {
+        slots.flatMap { slot in
             [
-                TrainingMatrix(offset: $0.a, rows: $0.rank, columns: $0.inputs),
-                TrainingMatrix(offset: $0.b, rows: $0.rank, columns: $0.outputs),
+                TrainingMatrix(offset: slot.a, rows: slot.rank, columns: slot.inputs),
+                TrainingMatrix(offset: slot.b, rows: slot.rank, columns: slot.outputs),
             ]
+                + (slot.magnitudes.map { [TrainingMatrix(offset: $0, rows: 1, columns: slot.outputs)] } ?? [])
         }
     }
 }

@@ -20,11 +20,20 @@ struct RouteContext {
     let saved: any SavedTensorPolicy
     /// Tokens of the batch by the hidden size.
     let streamFloats: Int
+    /// Floats of a token's stream.
+    let hidden: Int
+    /// What is learned.
+    let parameters: LowRankParameters
+    /// The gradient of a layer's output, between its backward pass and the one before.
+    let stream: UnsafeMutablePointer<Float>
     /// A pass through these layers, of which the first ones learn.
     let pass: (_ layers: [Int], _ learning: Int) -> LayerPass
     /// The loss of a last layer's output, which a slot's input holds; its gradient becomes that of
     /// the last slot's output.
     let head: (_ slot: Int) -> LossSums
+    /// In place of the loss the distance of a slot's input from the signs that stand for each token to predict,
+    /// which a block has for itself; its gradient becomes that of the last slot's output.
+    let aim: (_ slot: Int, _ block: Int) -> Void
 }
 
 extension LayerPass {

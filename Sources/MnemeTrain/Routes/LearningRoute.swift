@@ -1,4 +1,5 @@
 import MnemeModels
+import MnemeNumerics
 
 /// How gradients are found, by the names that commands use: a name, or a name and a number of blocks,
 /// such as `auglocal:4`.
@@ -11,6 +12,10 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         case local
         /// AugLocal: in blocks, each with some of the later layers before the output.
         case auglocal
+        /// MAN: in blocks, each with a moving average of the next one's first layer before the output.
+        case man
+        /// tpSGD: in blocks, whose outputs are to be near random signs of the token to predict.
+        case targets
     }
 
     /// The route.
@@ -50,13 +55,24 @@ public struct LearningRoute: Sendable, Equatable, Codable {
     /// All names, as a sentence has them.
     public static var names: String { Kind.allCases.map(\.rawValue).joined(separator: ", ") }
 
-    func make(_ sizes: LayerSizes, layers: Int, arena: TrainingArena) -> any GradientRoute {
+    /// Where the route's own numbers lie behind the terms; nil if it has none.
+    func layout(_ c: DecoderConfiguration) -> MomentumBlocks.Layout? {
+        kind == .man ? MomentumBlocks.Layout(count: blocks, c) : nil
+    }
+
+    func make(_ sizes: LayerSizes, _ parameters: LowRankParameters, arena: TrainingArena) -> any GradientRoute {
+        let c = sizes.configuration
+        func carry() -> AlignedBuffer<Float> { arena.make(sizes.rows * c.hiddenSize, .saved) }
         switch kind {
-        case .backprop: Backpropagation(layers: layers)
+        case .backprop: return Backpropagation(layers: c.layers)
         case .local, .auglocal:
-            LocalBlocks(
-                LocalBlocks.blocks(layers: layers, count: blocks, isAugmented: kind == .auglocal),
-                carry: arena.make(sizes.rows * sizes.configuration.hiddenSize, .saved))
+            return LocalBlocks(
+                LocalBlocks.blocks(layers: c.layers, count: blocks, isAugmented: kind == .auglocal),
+                carry: carry())
+        case .targets:
+            return TargetProjection(layers: c.layers, count: blocks, carry: carry())
+        case .man:
+            return MomentumBlocks(MomentumBlocks.Layout(count: blocks, c), carry: carry(), parameters)
         }
     }
 }

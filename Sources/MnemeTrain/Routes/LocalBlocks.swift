@@ -12,7 +12,7 @@ struct LocalBlocks: GradientRoute {
     let blocks: [(layers: Range<Int>, auxiliary: [Int])]
     let slots: Int
     /// A block's output, while its auxiliary network is computed.
-    private let carry: AlignedBuffer<Float>
+    let carry: AlignedBuffer<Float>
 
     /// - Parameter carry: memory for a layer's output.
     init(_ blocks: [(layers: Range<Int>, auxiliary: [Int])], carry: AlignedBuffer<Float>) {

@@ -24,11 +24,21 @@ public final class AdapterTrainer {
 
     private let plan: BatchPlan
     private var kept: KeptTexts
+    /// What steps leave alone; nil if nothing is kept.
+    package let subspace: InputSubspace?
+    /// The parameters before a step, where ``subspace`` is.
+    private let before: AlignedBuffer<Float>
     private let checkpoint: String
     private let snapshots: Snapshotter
     private let base: String
     private let examples: String
-    private var optimizer: any TrainingOptimizer
+    let optimizer: any StateKeeper
+    /// Bytes of each rank's state.
+    let stateSizes: [Int]
+    /// The other ranks, while there are some.
+    var shared: SharedParameters?
+    /// Keeps snapshots of a shared training in memory, where that is wanted.
+    package internal(set) var keepers: KeptSnapshots?
     /// The epoch that is under way, and its batches.
     private var epoch: (index: Int, batches: [TrainingBatch], next: Int)
 
@@ -41,11 +51,14 @@ public final class AdapterTrainer {
     ///   - resume: goes on from the checkpoint, with its settings.
     ///   - start: an adapter whose values a new training begins with, and whose shape it has.
     ///   - pool: threads that share a step.
-    /// - Throws: ``TrainingError``, `ModelError`.
+    ///   - writes: asked while the base writes texts that a new training is held to; false ends that with
+    ///     the texts so far, what it throws ends the training before it begins.
+    /// - Throws: ``TrainingError``, `ModelError`, and what `writes` throws.
     public init(
         _ source: ModelSource, base: String, examples: [TrainingExample],
         settings wanted: TrainingSettings, checkpoint: String, resume: Bool = false,
-        start: Adapter? = nil, pool: ThreadPool = .shared
+        start: Adapter? = nil, pool: ThreadPool = .shared,
+        writes: @escaping () throws -> Bool = { true }
     ) throws {
         let found = resume ? try TrainingCheckpoint(path: checkpoint) : nil
         if let found, found.head.base != base {
@@ -73,22 +86,38 @@ public final class AdapterTrainer {
         self.checkpoint = checkpoint
         snapshots = Snapshotter(path: checkpoint)
         self.base = base
+        // Ranks share the cores.
+        let pool =
+            settings.strategies?.ranks.map {
+                pool === ThreadPool.shared ? ThreadPool(threads: max(1, pool.threadCount / $0.count)) : pool
+            } ?? pool
         kept = KeptTexts(
-            try found?.head.kept ?? Self.keptTexts(source, found == nil ? settings : nil, pool),
+            try found?.head.kept ?? Self.keptTexts(source, found == nil ? settings : nil, pool, writes),
             seed: settings.seed)
         model = try AdapterModel(
             source, shape: settings.shape, batchTokens: plan.batchTokens + kept.stepTokens,
             keptTokens: kept.stepTokens, seed: settings.seed, pool: pool,
             precision: settings.precision, strategies: settings.strategies ?? TrainingStrategies())
         kept.prepare(model)
+        subspace =
+            kept.texts.isEmpty ? nil : InputSubspace(model, texts: kept.texts, seed: settings.seed)
+        before = model.arena.make(subspace == nil ? 0 : model.parameters.count, .directions)
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
-        optimizer = settings.optimizer.make(model.parameters.matrices)
-        model.arena.add(optimizer.stateBytes, .optimizer)
+        let placement = settings.strategies?.optimizerState ?? .memory
+        let groups =
+            settings.strategies?.ranks?.count
+            ?? (placement == .file ? model.configuration.layers : 1)
+        optimizer = try placement.make(
+            settings.optimizer, ParameterGroups(model.parameters.learned, count: groups),
+            idle: model.idleMemory, model.arena)
+        stateSizes = optimizer.sizes + Array(repeating: 0, count: groups)
         if let found {
             try restore(found)
         } else if let start {
             try model.parameters.load(start, model.configuration)
+        } else {
+            subspace?.project(model.parameters, since: nil)
         }
     }
 
@@ -100,6 +129,7 @@ public final class AdapterTrainer {
     /// - Throws: ``TrainingError`` if the loss is no number any more; the checkpoint is from before.
     public func step() throws {
         let start = ContinuousClock.now
+        try announceStep()
         var batch = nextBatch()
         let base = kept.add(to: &batch, step: progress.step)
         lastBatch = batch
@@ -107,15 +137,19 @@ public final class AdapterTrainer {
             progress.firstHeldOutLoss = heldOutLoss()
             progress.heldOutLoss = progress.firstHeldOutLoss
         }
-        model.parameters.clearGradients()
+        // This route puts averages in terms' places within its passes: a copy beside them would see those.
+        if settings.strategies?.route.kind == .man { snapshots.waitForCopy() }
+        if let shared { shared.clearGradients() } else { model.parameters.clearGradients() }
         model.step = progress.step
         let targets = batch.targetCount
         let rows = max(1, batch.kept.count)
-        let sums = model.addGradient(
-            batch, weight: 1 / Float(targets), keeping: base,
+        let mine = shared?.share(of: batch, base) ?? (batch, base)
+        var sums = model.addGradient(
+            mine.0, weight: 1 / Float(targets), keeping: mine.1,
             keptWeight: Float(settings.keep ?? 0) / Float(rows))
+        if let shared { sums = try shared.total(sums) }
         let loss = sums.loss / Double(targets)
-        let norm = model.parameters.gradientNorm
+        let norm = try shared?.norm() ?? model.parameters.gradientNorm
         guard loss.isFinite, norm.isFinite else {
             throw TrainingError(
                 .diverged,
@@ -123,11 +157,15 @@ public final class AdapterTrainer {
             )
         }
         snapshots.waitForCopy()
-        optimizer.step(
+        before.pointer.update(from: model.parameters.values.pointer, count: before.count)
+        try optimizer.step(
             model.parameters.values.pointer, gradients: model.parameters.gradients.pointer,
-            scale: Float(min(1, 1 / (norm + 1e-6))),
-            rate: Float(settings.rate(progress.step, of: progress.steps)),
-            decay: Float(settings.weightDecay))
+            StepSize(
+                scale: Float(min(1, 1 / (norm + 1e-6))),
+                rate: Float(settings.rate(progress.step, of: progress.steps)),
+                decay: Float(settings.weightDecay)))
+        subspace?.project(model.parameters, since: before.pointer, only: shared?.own)
+        try shared?.spread()
         progress.step += 1
         progress.loss = loss
         progress.divergence = base.isEmpty ? nil : sums.divergence / Double(rows)
@@ -136,6 +174,7 @@ public final class AdapterTrainer {
         }
         progress.tokens += batch.tokens.count
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+        try keepSnapshot()
     }
 
     /// Writes the checkpoint.
@@ -144,13 +183,13 @@ public final class AdapterTrainer {
     public func save() throws {
         // What became of an older one does not matter any more.
         try? snapshots.finish()
-        try snapshot.copy().write(to: checkpoint)
+        try snapshot().copy().write(to: checkpoint)
     }
 
     /// Writes the checkpoint beside the next steps.
     ///
     /// - Throws: what the write of the one before failed with, see ``save()``.
-    public func saveInBackground() throws { try snapshots.begin(snapshot) }
+    public func saveInBackground() throws { try snapshots.begin(snapshot()) }
 
     /// Returns when the last checkpoint is written.
     ///
@@ -161,14 +200,22 @@ public final class AdapterTrainer {
     public var stallSeconds: Double { snapshots.stallSeconds }
 
     /// All that the next step needs.
-    private var snapshot: Snapshotter.Job {
-        Snapshotter.Job(
-            head: TrainingCheckpoint.Head(
-                settings: settings, examples: examples, base: base, step: progress.step,
-                heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
-                tokens: progress.tokens, seconds: progress.seconds,
-                parameters: model.parameters.values.count, stateBytes: 0, kept: kept.texts),
-            parameters: model.parameters.values, optimizer: optimizer)
+    private func snapshot() throws -> Snapshotter.Job {
+        var (parameters, optimizer) = (model.parameters.values, optimizer.snapshot)
+        if let shared {
+            let all = try collected(shared)
+            (parameters, optimizer) = (all.values, { all.state })
+        }
+        return Snapshotter.Job(head: head, parameters: parameters, optimizer: optimizer)
+    }
+
+    /// A checkpoint's beginning, of now.
+    var head: TrainingCheckpoint.Head {
+        TrainingCheckpoint.Head(
+            settings: settings, examples: examples, base: base, step: progress.step,
+            heldOutLoss: progress.heldOutLoss, firstHeldOutLoss: progress.firstHeldOutLoss,
+            tokens: progress.tokens, seconds: progress.seconds,
+            parameters: model.parameters.values.count, stateBytes: 0, kept: kept.texts)
     }
 
     /// The adapter as it is so far.
@@ -178,11 +225,15 @@ public final class AdapterTrainer {
 
     /// Texts that the base writes for a new training; none for one that goes on without.
     private static func keptTexts(
-        _ source: ModelSource, _ settings: TrainingSettings?, _ pool: ThreadPool
+        _ source: ModelSource, _ settings: TrainingSettings?, _ pool: ThreadPool,
+        _ writes: @escaping () throws -> Bool
     ) throws -> [ExampleEncoder.Sequence] {
         guard let settings, let keep = settings.keep, keep > 0 else { return [] }
-        return try BaseWriter(source, pool: pool).write(
+        var writer = try BaseWriter(source, pool: pool)
+        writer.goesOn = writes
+        let texts = try writer.write(
             count: KeptTexts.count, tokens: KeptTexts.tokens, seed: settings.seed)
+        return texts.count < KeptTexts.perStep ? [] : texts
     }
 
     /// The mean -log p over the held-out examples; nil if none are.
@@ -201,26 +252,19 @@ public final class AdapterTrainer {
         return epoch.batches[epoch.next - 1]
     }
 
-    private func restore(_ found: TrainingCheckpoint) throws {
-        guard found.parameters.count == model.parameterCount,
-            let restored = settings.optimizer.restore(
-                model.parameters.matrices, state: found.state)
+    func restore(_ found: TrainingCheckpoint) throws {
+        guard found.parameters.count == model.parameters.count,
+            try optimizer.restore(found.state)
         else {
             throw TrainingError(
                 .wrongBase, "The checkpoint does not fit the model. Train without --resume.")
         }
-        optimizer = restored
         for (i, value) in found.parameters.enumerated() {
             model.parameters.values.pointer[i] = value
         }
-        progress.step = found.head.step
-        progress.firstStep = found.head.step
-        progress.heldOutLoss = found.head.heldOutLoss
-        progress.firstHeldOutLoss = found.head.firstHeldOutLoss
-        progress.tokens = found.head.tokens ?? 0
-        progress.seconds = found.head.seconds ?? 0
-        (progress.earlierTokens, progress.earlierSeconds) = (progress.tokens, progress.seconds)
-        for _ in 0..<found.head.step { _ = nextBatch() }
+        let before = progress.step
+        progress.resume(found.head)
+        for _ in before..<found.head.step { _ = nextBatch() }
     }
 
     private static func hash(_ sequences: [ExampleEncoder.Sequence]) -> String {

@@ -24,11 +24,14 @@ final class Snapshotter: @unchecked Sendable {
     struct Job {
         var head: TrainingCheckpoint.Head
         let parameters: AlignedBuffer<Float>
-        let optimizer: any TrainingOptimizer
+        /// Gives the optimizer's state.
+        let optimizer: @Sendable () throws -> [UInt8]
 
         /// The checkpoint: a copy of all of it.
-        func copy() -> TrainingCheckpoint {
-            let state = optimizer.state
+        ///
+        /// - Throws: `FileError` if the state is in a file that cannot be read.
+        func copy() throws -> TrainingCheckpoint {
+            let state = try optimizer()
             var head = head
             head.stateBytes = state.count
             let values = UnsafeBufferPointer(start: parameters.pointer, count: parameters.count)
@@ -47,11 +50,11 @@ final class Snapshotter: @unchecked Sendable {
         copying.enter()
         writing.enter()
         queue.async {
-            let checkpoint = self.job?.copy()
+            let checkpoint = Result { try self.job?.copy() }
             // Dropped here, so that the update changes the state in its place.
             self.job = nil
             self.copying.leave()
-            do { try checkpoint?.write(to: self.path) } catch { self.failure = error }
+            do { try checkpoint.get()?.write(to: self.path) } catch { self.failure = error }
             self.writing.leave()
         }
     }

@@ -27,6 +27,14 @@ public struct TrainingProgress: Sendable, Equatable {
     /// No step yet.
     public init() {}
 
+    /// Goes on from where a checkpoint was written.
+    mutating func resume(_ head: TrainingCheckpoint.Head) {
+        (step, firstStep) = (head.step, head.step)
+        (heldOutLoss, firstHeldOutLoss) = (head.heldOutLoss, head.firstHeldOutLoss)
+        (tokens, seconds) = (head.tokens ?? 0, head.seconds ?? 0)
+        (earlierTokens, earlierSeconds) = (tokens, seconds)
+    }
+
     /// Seconds that the remaining steps take at this pace; nil before the first.
     public var secondsLeft: Double? {
         step > firstStep

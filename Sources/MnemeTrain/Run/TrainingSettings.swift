@@ -6,7 +6,7 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
     public var steps: Int?
     /// The highest learning rate: reached after a twentieth of the steps, then falling to a tenth
     /// in a straight line.
-    public var learningRate = 5e-4
+    public var learningRate = 2e-3
     /// How much weight staying near the base has: that of KL(base || model) in texts that the base
     /// writes by itself, beside the loss of what is learned. 0 and nil keep nothing.
     public var keep: Double? = 1
@@ -36,6 +36,9 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
         try require(
             learningRate > 0 && learningRate <= 1, "A learning rate is above 0 and at most 1.")
         try require((0...100).contains(keep ?? 0), "The weight of --keep is between 0 and 100.")
+        try require(
+            strategies?.ranks == nil || strategies?.route.kind != .man,
+            "The route man has numbers of its own, which several ranks do not share. Take another --route.")
         try require((0...1).contains(weightDecay), "A weight decay is between 0 and 1.")
         try require(
             (8...2048).contains(sequenceTokens), "Tokens of a sequence are 8 to 2048.")

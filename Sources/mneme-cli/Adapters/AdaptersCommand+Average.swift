@@ -13,6 +13,7 @@ extension AdaptersCommand {
     /// Exit code 2 for adapters of another model, of several owners, or of too high ranks.
     struct Average: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "average",
             abstract: "Make one adapter of several: the mean of what they add to the model.",
             discussion: """
                 The mean is exact; its rank is the sum of theirs. A mean of means, with --weights that count what is behind each, is \

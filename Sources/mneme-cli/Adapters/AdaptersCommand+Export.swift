@@ -11,6 +11,7 @@ extension AdaptersCommand {
     /// Exit code 2 if something is at the path already, or the adapter is out of use.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "export",
             abstract: "Write an adapter as a folder that PEFT loads.")
 
         @Argument(help: "The adapter's name.") var name: String

@@ -12,9 +12,10 @@ extension AdaptersCommand {
     /// Exit code 2 for what is damaged, not read, or made for another model; nothing is kept then.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "import",
             abstract: "Import an adapter: a folder as PEFT writes it, or a GGUF file.",
             discussion:
-                "LoRA and rsLoRA of the layers' attention and feed-forward matrices are read. Others are refused by name."
+                "LoRA, rsLoRA and DoRA of the layers' attention and feed-forward matrices are read. Others are refused by name."
         )
 
         @Argument(help: "The folder or the .gguf file.") var path: String

@@ -8,6 +8,7 @@ extension AdaptersCommand {
     /// it is. Weights are not read. Exit code 0 also if there are none.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the adapters in $MNEME_HOME/adapters.")
 
         @Flag(help: "Print JSON.") var json = false

@@ -10,12 +10,13 @@ extension AdaptersCommand {
     /// Exit code 2 for a model in a folder of safetensors, which PEFT merges.
     struct Merge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "merge",
             abstract: "Write a GGUF file of the model with an adapter's terms in it.")
 
         @Argument(help: "The adapter's name.") var name: String
         @Argument(help: "The file to write.") var output: String
         @Option(help: "The model, if not the one it was imported for.") var model: String?
-        @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target.f16
+        @Option(help: "f32, f16, q8_0 or q2_64.", transform: Self.target) var type = GGUFConversion.Target.f16
 
         private static func target(_ name: String) throws -> GGUFConversion.Target {
             guard let target = GGUFConversion.Target(rawValue: name.lowercased()) else {

@@ -13,6 +13,7 @@ extension AdaptersCommand {
     /// code 2 if nothing is left to learn, or it was not trained here.
     struct Retrain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "retrain",
             abstract: "Learn an adapter anew: the same settings and seed, the memories that are still there.",
             discussion: """
                 After a memory was erased, the adapters made from it are out of use; this makes one that never saw it. Files are \
@@ -43,7 +44,7 @@ extension AdaptersCommand {
             let start = try plan.begin(in: Home.adapters, base)
             var learned = try AdapterTraining(name, plan, in: Home.adapters, on: base)
             learned.start = start
-            try await training.learn(learned, memories, replacing: true)
+            try await training.learn(learned, memories, replacing: true, operation: "adapters retrain")
         }
     }
 }

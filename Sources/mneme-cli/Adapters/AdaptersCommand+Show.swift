@@ -8,6 +8,7 @@ extension AdaptersCommand {
     /// damaged one is found. Exit code 1 if there is none, or its base model is not here.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show an adapter: base, ranks, matrices, what it was made from.")
 
         @Argument(help: "The adapter's name.") var name: String

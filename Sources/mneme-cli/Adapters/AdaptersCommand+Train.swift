@@ -15,6 +15,7 @@ extension AdaptersCommand {
     /// read, 2 if there is nothing to learn or a file is none.
     struct Train: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "train",
             abstract: "Learn an adapter from memories or files, on this machine.",
             discussion: """
                 Memories are learned as they are, and as answers to the questions that they answer by rule ("Where does Ana live?"); \
@@ -36,16 +37,24 @@ extension AdaptersCommand {
                 "A file to learn: text, or .jsonl with prompt and completion. May be repeated.",
                 valueName: "file"))
         var file: [String] = []
+        @Option(
+            help: ArgumentHelp(
+                "Learn an operation on memories in place of their texts: \(TaughtOperation.names). `mneme adapters operations` measures them.",
+                valueName: "name"))
+        var operation: String?
         @Option(help: "Whose memories.") var user = "default"
         @Option(help: "An organisation or deployment.") var tenant = "default"
         @OptionGroup var store: StoreFileOptions
         @Option(help: "The rank of each low-rank term.") var rank = 8
+        @Flag(
+            help: "Learn rows' lengths beside the low-rank terms (DoRA): steps take about a third longer.")
+        var dora = false
         @Option(help: "Steps; five times over the examples, at least 60, if left out.")
         var steps: Int?
-        @Option(help: "The highest learning rate.") var learningRate = 5e-4
+        @Option(help: "The highest learning rate.") var learningRate = TrainingSettings().learningRate
         @Option(
             help: ArgumentHelp(
-                "How much staying near the base counts beside what is learned; 0 leaves it out.",
+                "How much staying near the base counts beside what is learned; 0 leaves it and the projection of steps out.",
                 valueName: "weight"))
         var keep = 1.0
         @Option(
@@ -68,6 +77,31 @@ extension AdaptersCommand {
                 "Where the base's weights are meanwhile: \(BasePlacement.names) (two layers in memory).",
                 valueName: "name"))
         var placement = "mapped"
+        @Option(
+            help: ArgumentHelp(
+                "Where the optimizer's state is between steps: \(StatePlacement.names) (a layer's in memory at a time).",
+                valueName: "name"))
+        var optimizerState = "memory"
+        @Option(
+            help: ArgumentHelp(
+                "Processes on this machine that share the training, each with its own sequences of a batch.",
+                valueName: "number"))
+        var ranks = 1
+        @Option(
+            help: ArgumentHelp(
+                "With --ranks: what each process has a part of; 1 the optimizer's state, 2 gradients too, 3 parameters too.",
+                valueName: "stage"))
+        var zero = 1
+        @Option(
+            help: ArgumentHelp(
+                "With --ranks: how a batch is divided; by sequences, or by tokens, a part of every sequence on each process.",
+                valueName: "sequences|tokens"))
+        var split = "sequences"
+        @Option(
+            help: ArgumentHelp(
+                "With --ranks: keep the state of each step in the memory of as many other processes, of which so many may be lost; --resume goes on from there.",
+                valueName: "number"))
+        var keepers: Int?
         @Option(help: "The same seed gives the same adapter.") var seed: UInt64 = 1
         @Flag(help: "Go on where a training of this name stopped, with its settings.")
         var resume = false
@@ -99,7 +133,8 @@ extension AdaptersCommand {
             if !resume, keep > 0 {
                 Terminal.note("The base model writes texts that it is held to; this takes up to a minute or two.")
             }
-            try await self.training.learn(training, memories, replacing: replace)
+            try await self.training.learn(
+                training, memories, replacing: replace, operation: "adapters train")
         }
 
         /// The plan of the command line, or the one that is resumed.
@@ -113,6 +148,7 @@ extension AdaptersCommand {
                 (plan.from, plan.files) = (from, file.map { URL(fileURLWithPath: $0).path })
                 (plan.user, plan.tenant, plan.store) = (user, tenant, Home.remembered(store.path))
                 plan.start = start.map { $0.contains("/") ? URL(fileURLWithPath: $0).path : $0 }
+                plan.operation = try operation.map { try AdaptersCommand.operation($0, from: from) }
                 plan.settings = wanted
                 return plan
             }
@@ -135,6 +171,7 @@ extension AdaptersCommand {
             }
             settings.shape.rank = rank
             settings.shape.alpha = Double(2 * rank)
+            if dora { settings.shape.learnsMagnitudes = true }
             (settings.steps, settings.learningRate) = (steps, learningRate)
             (settings.optimizer, settings.seed, settings.keep) = (optimizer, seed, keep)
             settings.strategies = try strategies()
@@ -150,6 +187,17 @@ extension AdaptersCommand {
                 throw InputError("'\(placement)' is no placement; it is one of \(BasePlacement.names).")
             }
             strategies.placement = placement
+            guard let state = StatePlacement(rawValue: optimizerState) else {
+                throw InputError("'\(optimizerState)' is no place of the state; it is one of \(StatePlacement.names).")
+            }
+            strategies.optimizerState = state
+            guard let splits = RankSettings.Split(rawValue: split) else {
+                throw InputError("'\(split)' is no way to divide a batch; it is one of sequences, tokens.")
+            }
+            if ranks != 1 {
+                strategies.ranks = try RankSettings(
+                    count: ranks, stage: zero, splits: splits == .sequences ? nil : splits, parity: keepers)
+            }
             return strategies
         }
     }

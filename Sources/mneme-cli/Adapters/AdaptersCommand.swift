@@ -12,8 +12,10 @@ struct AdaptersCommand: AsyncParsableCommand {
             to `mneme serve`.
             """,
         subcommands: [
-            List.self, Train.self, Retrain.self, Show.self, Eval.self, Import.self, Export.self, Merge.self,
-            Average.self, Erase.self,
+            List.self, Train.self, Retrain.self, Correct.self, Show.self, Eval.self, Operations.self, Layers.self,
+            Import.self, Export.self,
+            Merge.self,
+            Average.self, Gather.self, Erase.self, TrainRank.self, TrainKeeper.self,
         ],
         defaultSubcommand: List.self)
 }

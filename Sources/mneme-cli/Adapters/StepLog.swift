@@ -42,15 +42,15 @@ struct StepLog {
 
     /// Writes the line of the step that was just done.
     ///
-    /// - Parameter before: where the training stood before it.
+    /// - Parameters:
+    ///   - batch: what was learned; an embedder's pairs are not written.
+    ///   - before: where the training stood before it.
     /// - Throws: `FileError`.
-    func write(_ trainer: AdapterTrainer, before: TrainingProgress) throws {
-        let progress = trainer.progress
-        let batch = trainer.lastBatch
-        let sequences = batch.sequences.map { range in
-            let first = range.firstIndex { batch.targets[$0] >= 0 }
+    func write(_ progress: TrainingProgress, _ batch: TrainingBatch?, before: TrainingProgress) throws {
+        let sequences = batch?.sequences.map { range in
+            let first = range.firstIndex { (batch?.targets[$0] ?? -1) >= 0 }
             return Sequence(
-                tokens: Array(batch.tokens[range]),
+                tokens: batch.map { Array($0.tokens[range]) } ?? [],
                 prompt: first.map { $0 - range.lowerBound + 1 } ?? range.count)
         }
         let line = Line(

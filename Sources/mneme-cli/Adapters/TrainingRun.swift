@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import Mneme
 import MnemeBase
@@ -8,7 +7,6 @@ import MnemeKV
 import MnemeModels
 import MnemeStore
 import MnemeTrain
-import NIOConcurrencyHelpers
 
 /// How a training runs, whatever it learns: its checkpoints, its log, its progress line.
 struct TrainingRun: ParsableArguments {
@@ -44,61 +42,72 @@ struct TrainingRun: ParsableArguments {
             in: Home.memoryStore(plan.store ?? Home.store), by: Caller(.local, operation: "adapters train"))
     }
 
-    /// Trains until all steps are done, keeps the adapter and prints a line about it.
+    /// Trains until all steps are done, keeps the adapter and prints a line about it. The history of its
+    /// memory names `operation`.
     ///
     /// - Throws: exit code 1 if somebody stopped it; what ``AdapterTraining`` throws.
-    func learn(_ wanted: AdapterTraining, _ memories: [MemCube], replacing: Bool) async throws {
+    func learn(_ wanted: AdapterTraining, _ memories: [MemCube], replacing: Bool, operation: String) async throws {
         var training = wanted
-        let trainer = try training.begin(memories)
+        let stop = StopSignal()
+        let trainer: AdapterTrainer
+        do {
+            trainer = try training.begin(memories) {
+                try stop.check()
+                return true
+            }
+        } catch is CancellationError {
+            Terminal.report("Stopped before the first step. Nothing was learned, and there is no checkpoint.")
+            throw ExitCode(1)
+        }
         Terminal.note(
             "\(trainer.exampleCounts.learned) examples and \(trainer.exampleCounts.heldOut) held out, \(trainer.model.parameterCount) parameters, \(trainer.settings.precision.rawValue)"
         )
-        guard try steps(trainer, appends: training.isResumed) else {
-            Terminal.report(
-                "Stopped at step \(trainer.progress.step) of \(trainer.progress.steps). `mneme adapters train \(training.name) --resume` goes on."
-            )
-            throw ExitCode(1)
+        if training.isResumed, let step = try trainer.restoreKept(in: training.folder) {
+            Terminal.note("It goes on behind step \(step), which was kept in memory.")
+        }
+        let team = try trainer.settings.strategies?.ranks.map { try RankTeam($0, training.name, trainer) }
+        let isDone: Bool
+        do {
+            isDone = try steps(trainer, appends: training.isResumed, stop)
+            try team?.end()
+        } catch {
+            team?.stop()
+            throw error
+        }
+        guard isDone else {
+            throw stopped(trainer.progress, "adapters train \(training.name)")
         }
         let record = training.record(trainer.progress)
         try training.finish(trainer.adapter, record, replacing: replacing)
-        try await Home.remember(trainer.adapter, record, "adapters train")
+        try await Home.remember(trainer.adapter, record, operation)
         print(summary(training.name, trainer.progress))
     }
 
+    /// Tells where a training stopped and what goes on; gives the exit code.
+    func stopped(_ progress: TrainingProgress, _ command: String) -> ExitCode {
+        Terminal.report(
+            "Stopped at step \(progress.step) of \(progress.steps), with a checkpoint. `mneme \(command) --resume` goes on."
+        )
+        return ExitCode(1)
+    }
+
     /// Steps until all are done or somebody stops it; true if all are.
-    private func steps(_ trainer: AdapterTrainer, appends: Bool) throws -> Bool {
-        let isStopped = NIOLockedValueBox(false)
-        signal(SIGINT, SIG_IGN)
-        signal(SIGTERM, SIG_IGN)
-        let sources = [SIGINT, SIGTERM].map { number in
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { isStopped.withLockedValue { $0 = true } }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
+    func steps(_ trainer: some SteppedTraining, appends: Bool, _ stop: StopSignal) throws -> Bool {
         let steps = try log.map { try StepLog(path: $0, appends: appends, tokens: logTokens) }
         let line = ProgressLine()
         defer { line.end() }
-        var saved = ContinuousClock.now
-        while !trainer.isDone, !isStopped.withLockedValue({ $0 }) {
-            let before = trainer.progress
-            try trainer.step()
-            try steps?.write(trainer, before: before)
-            let progress = trainer.progress
-            line.show(progress.step, progress.steps, Self.text(progress))
-            if !Terminal.isInteractive(STDERR_FILENO),
-                progress.step % max(1, progress.steps / 10) == 0
-            {
-                Terminal.report("step \(progress.step)/\(progress.steps), " + Self.text(progress))
-            }
-            if ContinuousClock.now - saved >= .seconds(checkpointSeconds) {
-                try trainer.saveInBackground()
-                saved = .now
-            }
-        }
-        try trainer.save()
-        return trainer.isDone
+        return try trainer.run(
+            checkpointSeconds: checkpointSeconds, while: { !stop.isRaised },
+            didStep: { before in
+                let progress = trainer.progress
+                try steps?.write(progress, (trainer as? AdapterTrainer)?.lastBatch, before: before)
+                line.show(progress.step, progress.steps, Self.text(progress))
+                if !Terminal.isInteractive(STDERR_FILENO),
+                    progress.step % max(1, progress.steps / 10) == 0
+                {
+                    Terminal.report("step \(progress.step)/\(progress.steps), " + Self.text(progress))
+                }
+            })
     }
 
     private static func text(_ progress: TrainingProgress) -> String {
@@ -108,8 +117,9 @@ struct TrainingRun: ParsableArguments {
             + String(format: ", %.0f tokens/s, %.0f s left", progress.tokensPerSecond, progress.secondsLeft ?? 0)
     }
 
-    private func summary(_ name: String, _ progress: TrainingProgress) -> String {
-        var text = "\(name)  \(progress.step) steps, " + String(format: "loss %.3f", progress.loss)
+    func summary(_ name: String, _ progress: TrainingProgress) -> String {
+        let steps = progress.step == 1 ? "step" : "steps"
+        var text = "\(name)  \(progress.step) \(steps), " + String(format: "loss %.3f", progress.loss)
         if let first = progress.firstHeldOutLoss, let last = progress.heldOutLoss {
             text += String(format: ", held out %.3f → %.3f", first, last)
         }

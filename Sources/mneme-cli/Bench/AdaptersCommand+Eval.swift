@@ -14,6 +14,7 @@ extension AdaptersCommand {
     /// holds none, 1 for an adapter that cannot be used.
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "eval",
             abstract: "Measure answers with and without an adapter.")
 
         @Argument(help: "The adapter's name.") var name: String

@@ -16,7 +16,7 @@ struct BenchTrainCommand: AsyncParsableCommand {
         commandName: "train",
         abstract: "Train one adapter with each optimizer and each way to use memory: loss, bytes, tokens/s.",
         discussion: """
-            One thing at a time is changed beside AdamW, checkpoints, all layers and mapped weights; --whole trains every \
+            One thing at a time is changed beside AdamW, checkpoints, all layers, mapped weights and state in memory; --whole trains every \
             combination. Bytes are counted as they are taken, before the first step; nothing is taken later.
             """)
 
@@ -41,6 +41,11 @@ struct BenchTrainCommand: AsyncParsableCommand {
             "Places of the base's weights, with commas; all if left out: \(BasePlacement.names).",
             valueName: "names"))
     var placements: String?
+    @Option(
+        help: ArgumentHelp(
+            "Places of the optimizer's state, with commas; all if left out: \(StatePlacement.names).",
+            valueName: "names"))
+    var optimizerStates: String?
     @Option(help: "Steps of each training.") var steps = 40
     @Option(help: "The highest learning rate; GaLore's is four times as high.")
     var learningRate = 2e-3
@@ -122,6 +127,14 @@ struct BenchTrainCommand: AsyncParsableCommand {
                 return placement
             }
         }
+        if let optimizerStates {
+            settings.optimizerStates = try names(optimizerStates).map { name in
+                guard let state = StatePlacement(rawValue: name) else {
+                    throw InputError("'\(name)' is no place of the state; they are \(StatePlacement.names).")
+                }
+                return state
+            }
+        }
         settings.isWhole = whole
         (settings.training.steps, settings.training.learningRate) = (steps, learningRate)
         (settings.training.shape.rank, settings.training.shape.alpha) = (rank, Double(2 * rank))
@@ -144,10 +157,6 @@ struct BenchTrainCommand: AsyncParsableCommand {
     /// Calls `body` with the model, or with one of random weights in a folder that is gone afterwards.
     private func withSource(_ body: (ModelSource) throws -> Void) throws {
         if let model { return try body(try ModelSource(path: Home.languageModelPath(model))) }
-        let folder = NSTemporaryDirectory() + "mneme-bench-train-" + UUID().uuidString
-        try Privacy.makeFolder(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try RandomDecoder().write(to: folder)
-        try body(try ModelSource(path: folder))
+        try RandomDecoder.withFolder { try body(try ModelSource(path: $0)) }
     }
 }

@@ -1,11 +1,13 @@
 import ArgumentParser
 import Mneme
+import MnemeModels
 
 extension EmbedderCommand {
     /// `mneme embedder list`: a line for each embedding model in `$MNEME_HOME/models`: name, elements
     /// of a vector, the longest text in tokens. The one that the setting names has a star.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the embedding models in $MNEME_HOME/models.")
 
         @Flag(help: "Print JSON.") var json = false
@@ -29,6 +31,11 @@ extension EmbedderCommand {
                     Terminal.line(
                         "\(row.isUsed ? "*" : " ") \(row.name.padded(to: 28)) \(row.dimension) elements, \(row.maximumTokens) tokens"
                     ))
+            }
+            let trained = Home.trainedEmbedders
+            for name in trained.names() {
+                guard let why = try trained.folder(name).record()?.withdrawn else { continue }
+                print(Terminal.line("  \(name.padded(to: 28)) out of use: \(why)"))
             }
             if rows.isEmpty {
                 print(

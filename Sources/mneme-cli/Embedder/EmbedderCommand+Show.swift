@@ -7,6 +7,7 @@ extension EmbedderCommand {
     /// memories of the store have its vectors, another's or none.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show the embedding model in use, and whose vectors the store has.")
 
         @OptionGroup var store: StoreOptions

@@ -9,6 +9,7 @@ extension EmbedderCommand {
     /// takes the setting when it is started again.
     struct Use: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "use",
             abstract: "Choose the embedding model, for all commands from now on.")
 
         /// See ``EmbedderCommand``.

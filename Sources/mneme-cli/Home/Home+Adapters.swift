@@ -1,3 +1,4 @@
+import Foundation
 import Mneme
 import MnemeBase
 import MnemeChat
@@ -18,22 +19,59 @@ extension Home {
         await memory.close()
     }
 
+    /// Makes the memory that stands for an embedding model that was learned here.
+    ///
+    /// - Throws: `StoreError`, `FileError`. The model stays; the message says so.
+    static func remember(_ made: AdapterReference, _ record: AdapterRecord, _ operation: String) async throws {
+        let memory = try Home.memory(record.cube?.store ?? store, embedder: nil)
+        let caller = Caller(.local, operation: operation, reason: "\(operation) \(record.name)")
+        try await trainedEmbedders.remember(made, record, in: memory, by: caller)
+        await memory.close()
+    }
+
+    /// Refuses an adapter whose memory is archived, as servers do. One that is not there, or damaged, is for
+    /// the engine to name.
+    ///
+    /// - Throws: `AdapterError`; `StoreError` if the store that its record names cannot be read.
+    static func requireInUse(_ adapter: String?) throws {
+        guard let adapter, let folder = try? adapters.folder(adapter), let record = try? folder.record(),
+            let place = record.cube
+        else { return }
+        let path = place.store ?? store
+        // A store that is not here any more has no memory of it, and is not made for the question.
+        guard isDatabase(path) || FileManager.default.fileExists(atPath: path) else { return }
+        if let id = try record.archivedMemory(in: memoryStore(path)) {
+            throw AdapterError.archived(adapter, memory: id)
+        }
+    }
+
     /// Erases an adapter and the memory that stands for it.
     ///
     /// - Throws: `AdapterError` if there is none; `StoreError`, `FileError` if something may be left.
     static func eraseAdapter(_ name: String) async throws {
-        let folder = try adapters.folder(name)
+        try await erase(name, nil, in: adapters, "adapters erase")
+    }
+
+    /// The same of an embedding model that was learned here.
+    static func eraseEmbedder(_ name: String) async throws {
+        try await erase(name, .embedder, in: trainedEmbedders, "embedder erase")
+    }
+
+    private static func erase(
+        _ name: String, _ kind: AdapterReference.Kind?, in all: AdapterStore, _ operation: String
+    ) async throws {
+        let folder = try all.folder(name)
         if let place = try folder.record()?.cube {
             let memory = try Home.memory(place.store ?? store, embedder: nil)
             let owner = Owner(tenant: place.tenant, user: place.user)
-            for cube in try memory.adapters(of: owner) where cube.adapter?.name == name {
-                // It erases the adapter, too, if its record knows this memory.
-                _ = try await memory.erase(
-                    cube.id, owner: owner, by: Caller(.local, operation: "adapters erase"))
+            for cube in try memory.adapters(of: owner)
+            where cube.adapter?.name == name && cube.adapter?.kind == kind {
+                // It erases the files, too, if their record knows this memory.
+                _ = try await memory.erase(cube.id, owner: owner, by: Caller(.local, operation: operation))
             }
             await memory.close()
         }
-        if folder.holdsAdapter { try adapters.erase(name) }
+        if folder.holdsAdapter { try all.erase(name) }
     }
 
     /// Learns adapters for the job `promote`.
