@@ -21,11 +21,12 @@ TEST_CAPS := avx2 amx-emulated
 endif
 ARITHMETIC := --filter 'MnemeNumericsTests' --filter 'MnemeEngineTests.(DecoderTests|ModelFileTests)'
 
-.PHONY: help demo program test build static install dist dist-test lint consumer docs bench model language-model setup tsan arm64 processors clean
+.PHONY: help demo program test clients build static install dist dist-test lint consumer docs bench model language-model setup tsan arm64 processors clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
 	@echo "make test           all tests, the Python clients' among them"
+	@echo "make clients        the clients' tests alone, two at once"
 	@echo "make build          $(BIN)"
 	@echo "make install        $(STATIC), which needs no Swift, with man pages and completions, below PREFIX ($(PREFIX))"
 	@echo "make dist           a tarball and a Debian package of it in .build-static/dist; make dist-test tries them without Swift"
@@ -77,17 +78,18 @@ test: build model language-model $(VENV)/.done $(VENV)-openai2/.done
 	swift test -c release --skip-build --skip MnemeServerTests
 	swift test -c release --skip-build --filter MnemeServerTests
 	for cap in $(TEST_CAPS); do MNEME_CPU=$$cap swift test -c release --skip-build $(ARITHMETIC) || exit 1; done
-	$(VENV)/bin/python Tests/clients/run.py $(BIN)
-	$(VENV)/bin/python Tests/clients/settings.py $(BIN)
-	$(VENV)/bin/python Tests/clients/embedders.py $(BIN)
-	$(VENV)/bin/python Tests/clients/proxy.py $(BIN)
-	$(VENV)/bin/python Tests/clients/postgres.py $(BIN)
-	$(VENV)/bin/python Tests/clients/postgres_faults.py $(BIN) --rounds 12 --seconds 30
-	$(VENV)/bin/python Tests/clients/remote.py $(BIN)
-	$(VENV)/bin/python Tests/clients/viewer.py $(BIN)
-	$(VENV)/bin/python Tests/clients/described.py $(BIN)
-	$(VENV)/bin/python Tests/clients/frameworks.py $(BIN)
-	$(VENV)-openai2/bin/python Tests/clients/frameworks_openai2.py $(BIN)
+	$(MAKE) clients
+
+# The clients' tests, two at once: they wait for servers and for each other more than they work. What one prints comes when it
+# has ended; all run, whichever fails.
+CLIENTS := run settings embedders proxy postgres pooler postgres_faults backups remote viewer described frameworks \
+    frameworks_openai2
+clients:
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target $(CLIENTS:%=client-%)
+client-postgres_faults: OPTIONS := --rounds 12 --seconds 30
+client-frameworks_openai2: SUFFIX := -openai2
+$(CLIENTS:%=client-%): client-%: $(VENV)/.done $(VENV)-openai2/.done
+	$(VENV)$(SUFFIX)/bin/python Tests/clients/$*.py $(BIN) $(OPTIONS)
 
 # The second holds frameworks that want an older client of OpenAI's than the others.
 $(VENV)/.done $(VENV)-openai2/.done: $(VENV)%/.done: Tests/clients/requirements%.txt Tests/clients/constraints%.txt
@@ -102,8 +104,8 @@ lint: setup
 	python3 scripts/check_imports.py
 	python3 scripts/check_house.py
 	@# Warnings of Swift are errors of the build itself, see Package.swift.
-	for file in $$(git ls-files 'Sources/C*.c'); do \
-	    clang -fsyntax-only -Wall -Wextra -Werror -I"$$(dirname "$$file")/include" -ISources/CMnemeKernels/include "$$file" || exit 1; done
+	clang="$$(scripts/swift-clang.sh)" || exit 1; for file in $$(git ls-files 'Sources/C*.c'); do \
+	    "$$clang" -fsyntax-only -Wall -Wextra -Werror -I"$$(dirname "$$file")/include" -ISources/CMnemeKernels/include "$$file" || exit 1; done
 	swift format lint --strict --recursive Sources Tests Snippets Package.swift
 
 tsan: model language-model

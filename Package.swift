@@ -182,7 +182,7 @@ let package = Package(
         .target(
             name: "MnemeKV",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis",
+                "MnemeBase", "MnemeIndex", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis",
                 "CMnemeKernels", "CMnemeMemory",
                 crypto, locks, nio, nioPosix, nioSSL,
             ]),
@@ -192,14 +192,14 @@ let package = Package(
         .target(
             name: "MnemeTrain",
             dependencies: [
-                "MnemeBase", "MnemeModels", "MnemeNumerics", "MnemeText",
+                "MnemeBase", "MnemeEmbedding", "MnemeFormats", "MnemeModels", "MnemeNumerics", "MnemeText",
                 "CMnemeKernels", crypto,
             ]),
         .target(
             name: "MnemeChat",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeCube", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", "MnemeTrain",
-                tracing,
+                "Mneme", "MnemeBase", "MnemeCube", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeStore",
+                "MnemeTrain", tracing,
             ]),
         .target(
             name: "MnemeServer",
@@ -272,8 +272,9 @@ let package = Package(
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeBench", "MnemeCache", "MnemeChat", "MnemeEngine", "MnemeIndex", "MnemeKV",
-                "MnemeModels", "MnemeNumerics", "MnemeRecipes", "MnemeSeal", "MnemeServer",
+                "Mneme", "MnemeBase", "MnemeBench", "MnemeCache", "MnemeChat", "MnemeCube", "MnemeEmbedding",
+                "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeRecipes", "MnemeSeal",
+                "MnemeServer",
                 "MnemeStore", "MnemeText", "MnemeTrain", locks, logging, nio,
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
@@ -309,8 +310,8 @@ let package = Package(
         .testTarget(
             name: "MnemeTrainTests",
             dependencies: [
-                "CMnemeKernels", "MnemeBase", "MnemeBench", "MnemeFormats", "MnemeModels", "MnemeNumerics",
-                "MnemeTrain",
+                "CMnemeKernels", "MnemeBase", "MnemeBench", "MnemeEmbedding", "MnemeFormats", "MnemeModels",
+                "MnemeNumerics", "MnemeTrain",
             ],
             exclude: ["Golden"]),
         .testTarget(
@@ -333,10 +334,13 @@ if hasPostgres {
         .systemLibrary(
             name: "CLibPQ", pkgConfig: isDebian ? nil : "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
-        .target(name: "MnemePostgres", dependencies: ["CLibPQ", "MnemeStore", crypto, locks]),
+        .target(name: "MnemePostgres", dependencies: ["CLibPQ", "MnemeSeal", "MnemeStore", crypto, locks]),
         .testTarget(
             name: "MnemePostgresTests",
-            dependencies: ["MnemePostgres", "MnemeStore", "MnemeTesting", crypto, locks]),
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeBench", "MnemePostgres", "MnemeSeal", "MnemeStore", "MnemeTesting",
+                crypto, locks,
+            ]),
     ]
     package.targets.first { $0.name == "mneme-cli" }?.dependencies.append(
         .target(name: "MnemePostgres", condition: postgres))

@@ -18,17 +18,27 @@ done < <(find Sources/C* "$build"/checkouts/*/Sources "$build"/release/*.build -
 target=$(swiftc -print-target-info | python3 -c 'import json, sys; print(json.load(sys.stdin)["target"]["triple"])')
 docc=$(command -v docc || xcrun --find docc)
 modules=$(sed -nE 's/.*\.library\(name: "(\w+)".*/\1/p' Package.swift)
-failed=()
-for module in $modules; do
-    graphs=$work/$module log=$work/$module.log
+page() {
+    local module=$1 graphs=$work/$1 out=.build/docs/$1
     swift symbolgraph-extract -module-name "$module" -target "$target" "${arguments[@]}" \
-        -minimum-access-level public -skip-inherited-docs -output-dir "$(mkdir -p "$graphs" && echo "$graphs")"
-    out=.build/docs/$module options=(--fallback-display-name "$module" --fallback-bundle-identifier "mneme.$module")
+        -minimum-access-level public -skip-inherited-docs -output-dir "$(mkdir -p "$graphs" && echo "$graphs")" || return
+    local options=(--fallback-display-name "$module" --fallback-bundle-identifier "mneme.$module")
     # Only the umbrella has articles.
     [ "$module" = Mneme ] && options=(Sources/Mneme/Mneme.docc)
     rm -rf "$out" && mkdir -p "$out"
     "$docc" convert "${options[@]}" --warnings-as-errors --additional-symbol-graph-dir "$graphs" --output-dir "$out" \
-        --transform-for-static-hosting > "$log" 2>&1 || { cat "$log" >&2; failed+=("$module"); }
+        --transform-for-static-hosting
+}
+# As many at once as there are processors.
+begun=0
+for module in $modules; do
+    ((begun++ % $(getconf _NPROCESSORS_ONLN))) || wait
+    { page "$module" >"$work/$module.log" 2>&1 && touch "$work/$module.done"; } &
+done
+wait
+failed=()
+for module in $modules; do
+    [ -e "$work/$module.done" ] || { cat "$work/$module.log" >&2; failed+=("$module"); }
 done
 [ ${#failed[@]} -eq 0 ] || { echo "docs: DocC objects to ${failed[*]}" >&2; exit 1; }
 echo "docs: $(wc -w <<< "$modules") modules in .build/docs, without a warning"

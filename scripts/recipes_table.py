@@ -4,8 +4,10 @@
     mneme eval --recipes all --data locomo10.json --json > rows.json
     mneme recipes --json > cards.json
     scripts/recipes_table.py rows.json cards.json "two cores of …, N conversations" > docs/recipes.md
+
+What stands behind the cards (compositions, what works) is written by hand and taken over from the committed page.
 """
-import json, sys
+import json, subprocess, sys
 
 rows = {row["recipe"]: row for row in json.load(open(sys.argv[1]))}
 cards = json.load(open(sys.argv[2]))
@@ -41,3 +43,6 @@ for card in cards:
     if card["name"] == "standard":
         continue
     print(f"- **`{card['name']}`**: {card['idea']}.\n  {card['paper']}. The paper: {card['claim']}.\n  Simpler here: {card['simplified']}.")
+page = subprocess.run(["git", "show", "HEAD:docs/recipes.md"], capture_output=True, text=True, check=True).stdout
+if "\n## Compositions" in page:
+    print(page[page.index("\n## Compositions"):], end="")

@@ -191,6 +191,14 @@ public struct ErasureProof: Sendable, Codable {
 }
 
 extension MemoryOS {
+    /// What is not looked into of indexes where servers share the store, in a sentence.
+    package var unsearchedIndexes: String? {
+        guard shared != nil else { return nil }
+        return "Index files of servers on other machines, or in other folders, were not looked through: a server "
+            + "that runs removes the owner's when it hears of the erasure, before its next answer, and one that does not "
+            + "removes them when it starts."
+    }
+
     /// As ``erase(_:owner:by:)``, with a report of what was looked through afterwards.
     ///
     /// - Throws: as that, and `InputError` if a file cannot be looked through; the memory is erased
@@ -208,7 +216,9 @@ extension MemoryOS {
                 erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner,
                 traces: traces, by: caller)
             proof.copies = copies
-            proof.unsearched = store.unsearched
+            let unsearched = try [store.unsearched, unsearchedIndexes, BackupNote.sentence(of: store)]
+                .compactMap(\.self)
+            proof.unsearched = unsearched.isEmpty ? nil : unsearched.joined(separator: " ")
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
             let elsewhere = try searchElsewhere(madeOf: ids)
             proof.elsewhere = elsewhere.isEmpty ? nil : elsewhere

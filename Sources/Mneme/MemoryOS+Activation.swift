@@ -30,16 +30,18 @@ extension MemoryOS {
             recordedTime: caller.time,
             provenance: Provenance(source: source, reference: activation.block))
         cube.payload = .activation(activation, of: text)
-        let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in
+            var cube = cube
             let known = try store.cubes(
                 activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
-            let links = known.map {
+            // Whoever may not see a memory may not see it in a prompt either.
+            cube.sensitivity = max(cube.sensitivity, known.map(\.sensitivity).max() ?? .public)
+            let links = known.map { [id = cube.id] in
                 CubeLink(
-                    source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
+                    source: id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
             }
             return try store.commit(
-                [.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner,
+                [.add(cube, analysis: [], contentHash: Self.derivedHash(cube), links: links)], owner: scope.owner,
                 by: caller)[0]
         }
     }

@@ -1,9 +1,8 @@
-import Crypto
 public import Foundation
 public import MnemeStore
 
 extension MemoryOS: AdapterKeeper {
-    /// Records that an adapter was made, as a memory of its own with an owner, a history and edges to
+    /// Records that an adapter, or an embedding model, was made, as a memory of its own with an owner, a history and edges to
     /// what it was made of; made anew under its name, the memory has a next version.
     ///
     /// It is not recalled: it is no saying. Erasing a memory that it was made of archives it, as the
@@ -20,14 +19,17 @@ extension MemoryOS: AdapterKeeper {
         _ adapter: AdapterReference, figures: [String: String], scope: Scope, by caller: Caller
     ) async throws -> MemCube {
         try await run { [self] in
-            let known = try adapters(of: scope.owner).first { $0.adapter?.name == adapter.name }
+            let known = try adapters(of: scope.owner).first { $0.adapter?.key == adapter.key }
             var cube =
                 known
                 ?? MemCube(
                     scope: scope, type: .procedural,
-                    text: "The adapter \(adapter.name) of \(adapter.model)", eventTime: caller.time,
-                    recordedTime: caller.time,
-                    provenance: Provenance(source: "adapter", reference: adapter.name))
+                    text: adapter.kind == .embedder
+                        ? "The embedding model \(adapter.name), learned from \(adapter.model)"
+                        : "The adapter \(adapter.name) of \(adapter.model)",
+                    eventTime: caller.time, recordedTime: caller.time,
+                    provenance: Provenance(
+                        source: adapter.kind?.rawValue ?? "adapter", reference: adapter.name))
             cube.payload = .parametric(adapter, of: cube.text)
             cube.metadata = figures
             let sources = try store.cubes(
@@ -39,15 +41,11 @@ extension MemoryOS: AdapterKeeper {
             }
             guard let known else {
                 return try store.commit(
-                    [.add(cube, analysis: [], contentHash: Self.contentHash(adapter.name), links: links)],
+                    [.add(cube, analysis: [], contentHash: Self.derivedHash(cube), links: links)],
                     owner: scope.owner, by: caller)[0]
             }
             return try replace(known, by: cube, links, caller)
         }
-    }
-
-    private static func contentHash(_ name: String) -> [UInt8] {
-        Array(SHA256.hash(data: Data("adapter \(name)".utf8)).prefix(16))
     }
 
     /// The next version of an adapter's memory, in use, with edges to what it is made of now.
@@ -61,8 +59,7 @@ extension MemoryOS: AdapterKeeper {
             next.version += 1
             next.state = .activated
         }
-        let name = next.adapter?.name ?? ""
-        mutations.append(.update(next, analysis: [], contentHash: Self.contentHash(name)))
+        mutations.append(.update(next, analysis: [], contentHash: Self.derivedHash(next)))
         let old = try store.links(of: known.id, owner: known.scope.owner, by: .mneme).filter {
             $0.source == known.id && $0.kind == CubeLink.derivedFrom
         }
@@ -79,12 +76,12 @@ extension MemoryOS: AdapterKeeper {
     /// Notes that an adapter answered a request of its owner.
     public func recordUse(ofAdapter name: String, owner: Owner, time: Date) async throws {
         try await run { [self] in
-            let used = try adapters(of: owner).filter { $0.adapter?.name == name }
+            let used = try adapters(of: owner).filter { $0.adapter?.key == name }
             recordUse(of: used.map(\.id), owner: owner, time: time)
         }
     }
 
-    /// Memories of an owner's adapters, those out of use among them.
+    /// Memories of an owner's adapters and learned embedding models, those out of use among them.
     public func adapters(of owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
         filter.form = .adapter

@@ -70,10 +70,21 @@ public final class MemoryOS: Sendable {
 
     /// Owners whose index is cached; the least recently used goes first.
     private static let maximumCachedIndexes = 64
-    /// An index in memory, and when it was used last.
-    private struct CachedIndex: Sendable {
-        var index: SharedIndex
-        var used: UInt64
+    /// Indexes in memory, when each was used last, and a clock that ticks with each use.
+    private struct CachedIndexes: Sendable {
+        var cached: [IndexKey: (index: SharedIndex, used: UInt64)] = [:]
+        var clock: UInt64 = 0
+
+        /// Adds an index. Beyond ``maximumCachedIndexes`` the one unused for longest is dropped; it can
+        /// be built again from the store.
+        mutating func insert(_ index: SharedIndex, _ key: IndexKey) {
+            if cached.count >= maximumCachedIndexes,
+                let oldest = cached.min(by: { $0.value.used < $1.value.used })
+            {
+                cached[oldest.key] = nil
+            }
+            cached[key] = (index, clock)
+        }
     }
     /// Whose memories, and how much of them: whoever sees a part has an index of that part, so that
     /// nothing tells of the rest.
@@ -81,10 +92,12 @@ public final class MemoryOS: Sendable {
         var owner: Owner
         var visibility = Visibility.all
     }
-    /// Indexes by owner and visibility, and a clock that ticks with each use.
-    private let indexes = NIOLockedValueBox<(cached: [IndexKey: CachedIndex], clock: UInt64)>(([:], 0))
+    /// Indexes by owner and visibility.
+    private let indexes = NIOLockedValueBox(CachedIndexes())
     /// Whose memories were written without an index, see ``isIndexWanted(_:)``.
     private let writtenWithout = NIOLockedValueBox<Set<IndexKey>>([])
+    /// Owners who are answered from the database, see ``coldCandidates(for:_:_:)``.
+    let cold = NIOLockedValueBox(ColdOwners())
     /// Blocking work runs here, off Swift's cooperative pool; on more threads than the store has
     /// readers, so that a check of the whole store keeps few others waiting.
     private let worker = WorkQueue(label: "mneme.worker", width: 16)
@@ -124,8 +137,15 @@ public final class MemoryOS: Sendable {
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     /// True while embedding, or saving of indexes, is asked for: one pass serves all that asked.
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
+    /// By index: the journal position at which a segment of its tables was last begun in the background.
+    let segmentsTried = NIOLockedValueBox<[IndexKey: Int64]>([:])
     /// Owners whose memories other servers have changed, until their indexes have caught up.
-    let noticed = NIOLockedValueBox<Set<Owner>>([])
+    let noticed = NIOLockedValueBox(NoticedOwners())
+    /// Owners whose index is to be written soon.
+    let unsaved = NIOLockedValueBox(UnsavedIndexes())
+    /// Index files that were looked through for what was erased, by name: what tells them from later
+    /// ones.
+    let swept = NIOLockedValueBox<[String: UInt64]>([:])
     /// Serial: catching up with what other servers write.
     let following = DispatchQueue(label: "mneme.following")
     /// Times that an index which is held caught up with another server's work in the background.
@@ -241,7 +261,6 @@ public final class MemoryOS: Sendable {
         let made = try activations(of: sources, owner: owner)
         let references = made.compactMap(\.activation)
         for derived in attached { try derived.erase(madeOf: sources, references) }
-        removeIndexFile(of: owner)
         // What was taken out of it before it was kept goes with it.
         let originals = try store.links(of: id, owner: owner, by: .mneme).filter {
             $0.source == id && $0.kind == CubeLink.derivedFrom
@@ -252,19 +271,30 @@ public final class MemoryOS: Sendable {
         }
         let derivedTexts = try self.made(byRecipesOf: id, owner: owner)
         let ids = [id] + (made.map(\.id) + originals + derivedTexts).filter { $0 != id }
+        removeFromFiles(ids, of: owner)
         // Adapters can be learned anew without it: their memories say that they are out of use.
         let adapters = try self.adapters(of: owner).filter {
             $0.adapter?.sources.contains(id.description) ?? false && $0.state.canBecome(.archived) && $0.id != id
         }
         // What was made of it goes, whoever sees it.
-        _ = try store.commit(
-            ids.map { Mutation.erase($0) } + adapters.map { Mutation.archive($0.id) }, owner: owner, by: caller.elevated
-        )
+        var left: StoreError?
+        do {
+            _ = try store.commit(
+                ids.map { Mutation.erase($0) } + adapters.map { Mutation.archive($0.id) }, owner: owner,
+                by: caller.elevated)
+        } catch let error as StoreError where error.code == .busy {
+            // Erased, with old pages in the store's log: all else goes all the same.
+            guard try store.cube(id, owner: owner, asOf: nil, by: .mneme) == nil else { throw error }
+            left = error
+        }
         for derived in attached { try derived.erase(madeOf: sources, references) }
-        removeIndexFile(of: owner)
+        removeFromFiles(ids, of: owner)
+        scheduleSaving(IndexKey(owner: owner))
         // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list
         // of copies knows what is left to do.
-        return try reachExports(of: owner)
+        let copies = try reachExports(of: owner)
+        if let left { throw left }
+        return copies
     }
 
     /// Adapters that are out of use as a memory that they were made from was erased.
@@ -322,7 +352,7 @@ public final class MemoryOS: Sendable {
     /// Takes up work that an earlier process left: memories without vectors are embedded in the
     /// background. Where servers share the store, indexes follow what the others write from now on.
     public func resume() {
-        scheduleEmbedding()
+        scheduleEmbedding(isOwn: false)
         follow()
     }
 
@@ -344,13 +374,21 @@ public final class MemoryOS: Sendable {
 
     /// Embeds pending memories soon, in the background: what comes within a moment goes together,
     /// through the model and to the disk.
-    func scheduleEmbedding() {
+    ///
+    /// - Parameter isOwn: where servers share the store, what others have written is left to them.
+    func scheduleEmbedding(isOwn: Bool = true) {
         guard embedder != nil, !embeddingScheduled.exchange(true, ordering: .sequentiallyConsistent)
         else { return }
-        embedding.asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
+        // Vectors are written by the store's one writer, and other servers take them in.
+        let pause = DispatchTimeInterval.milliseconds(shared == nil ? 50 : 200)
+        embedding.asyncAfter(deadline: .now() + pause) { [self] in
             embeddingScheduled.store(false, ordering: .sequentiallyConsistent)
             guard !closed.load(ordering: .sequentiallyConsistent) else { return }
-            do { while try embedBatch() > 0 {} } catch {
+            do {
+                // What comes from here on asks for a pass of its own.
+                while try embedBatch(isOwn: isOwn) >= Self.embeddingBatch {}
+                try prepareVectors()
+            } catch {
                 logger.warning(
                     "memories wait for vectors, as they could not be embedded",
                     metadata: ["error": "\(error)"])
@@ -362,6 +400,7 @@ public final class MemoryOS: Sendable {
     /// wait while `body` reads it.
     func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
         let index = try cachedIndex(key)
+        index.use()
         let result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
@@ -370,20 +409,22 @@ public final class MemoryOS: Sendable {
     /// True if a write uses the index: if it is cached, and from the second write on, when caching
     /// it is cheaper than to read all words again.
     func isIndexWanted(_ key: IndexKey) -> Bool {
-        if indexes.withLockedValue({ $0.cached[key] != nil }) { return true }
+        if isCached(key) { return true }
         return writtenWithout.withLockedValue { written in
             if written.count >= Self.maximumCachedIndexes { written.removeAll() }
             return !written.insert(key).inserted
         }
     }
 
+    /// True if an index is cached.
+    func isCached(_ key: IndexKey) -> Bool { indexes.withLockedValue { $0.cached[key] != nil } }
+
     /// The indexes that are cached.
     var cachedIndexes: [(IndexKey, SharedIndex)] {
         indexes.withLockedValue { $0.cached.map { ($0.key, $0.value.index) } }
     }
 
-    /// The index of an owner and visibility, made empty if it is not cached. Beyond ``maximumCachedIndexes``
-    /// the one unused for longest is dropped; it can be built again from the store.
+    /// The index of an owner and visibility, made empty if it is not cached.
     func cachedIndex(_ key: IndexKey) throws -> SharedIndex {
         try indexes.withLockedValue { state in
             state.clock += 1
@@ -391,20 +432,29 @@ public final class MemoryOS: Sendable {
                 state.cached[key]!.used = state.clock
                 return cached.index
             }
-            if state.cached.count >= Self.maximumCachedIndexes,
-                let oldest = state.cached.min(by: { $0.value.used < $1.value.used })
-            {
-                state.cached[oldest.key] = nil
-            }
-            let index = SharedIndex(
-                try OwnerIndex(
-                    owner: key.owner, visibility: key.visibility,
-                    vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
-                    formerDimension: formerEmbedder?.dimension, file: indexFile(key),
-                    tableFile: tableFile(key), indexMemory: indexMemory,
-                    indexDisk: indexDisk, indexKey: indexKey))
-            state.cached[key] = CachedIndex(index: index, used: state.clock)
+            let index = try makeIndex(key)
+            state.insert(index, key)
             return index
+        }
+    }
+
+    /// Caches an index that was loaded, unless there is one.
+    func keep(_ index: SharedIndex, _ key: IndexKey) {
+        indexes.withLockedValue { if $0.cached[key] == nil { $0.insert(index, key) } }
+    }
+
+    /// An empty index, which its first use loads.
+    func makeIndex(_ key: IndexKey) throws -> SharedIndex {
+        try SharedIndex { [weak self] in
+            guard let self else { throw StoreError(.unavailable, "The store was closed.") }
+            return try OwnerIndex(
+                owner: key.owner, visibility: key.visibility,
+                vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
+                formerDimension: formerEmbedder?.dimension, file: indexFile(key),
+                tableFile: tableFile(key), indexMemory: indexMemory,
+                indexDisk: indexDisk, indexKey: indexKey)
+        } removeErased: { [weak self] in
+            self?.removeErasedFiles(of: key.owner)
         }
     }
 
@@ -421,9 +471,10 @@ public final class MemoryOS: Sendable {
     func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws
         -> R
     {
-        let rebuilt = try index.catchUp(source(of: key))
+        let caught = try index.catchUp(source(of: key))
+        if caught.isUnsaved { scheduleSaving(key) }
         let result = try index.read(body)
-        if !rebuilt.isEmpty { try store.saveAnalyses(rebuilt, owner: key.owner) }
+        if !caught.rebuilt.isEmpty { try store.saveAnalyses(caught.rebuilt, owner: key.owner) }
         return result
     }
 }

@@ -12,6 +12,8 @@ public struct ModelError: MnemeError {
         case cannotWrite
         /// A server did not give what was asked for.
         case cannotFetch
+        /// A model was taken out of use: what it was made from was erased.
+        case withdrawn
     }
 
     /// The kind of failure.
@@ -24,6 +26,9 @@ public struct ModelError: MnemeError {
         self.code = code
         self.message = message
     }
+
+    /// True where work goes on without the model, by words, until it is there again or another is.
+    public var isOutOfReach: Bool { code == .cannotFetch || code == .withdrawn }
 
     /// Unavailable, whatever the code: with another file the same request may succeed.
     public var errorClass: ErrorClass { .unavailable }

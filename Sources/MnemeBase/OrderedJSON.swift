@@ -127,17 +127,23 @@ public enum OrderedJSON: Sendable, Equatable {
         let escape = UInt8(ascii: "\\")
         out.append(mark)
         // Bytes of longer characters are all above 127, so that bytes can be looked at one by one.
-        for byte in text.utf8 {
-            switch byte {
-            case mark, escape: out += [escape, byte]
-            case 8: out += [escape, UInt8(ascii: "b")]
-            case 9: out += [escape, UInt8(ascii: "t")]
-            case 10: out += [escape, UInt8(ascii: "n")]
-            case 12: out += [escape, UInt8(ascii: "f")]
-            case 13: out += [escape, UInt8(ascii: "r")]
-            case ..<32: out += ((byte < 16 ? "\\u000" : "\\u00") + String(byte, radix: 16)).utf8
-            default: out.append(byte)
+        var text = text
+        text.withUTF8 { text in
+            var start = 0
+            for (place, byte) in text.enumerated() where byte < 32 || byte == mark || byte == escape {
+                out.append(contentsOf: text[start..<place])
+                start = place + 1
+                switch byte {
+                case mark, escape: out += [escape, byte]
+                case 8: out += [escape, UInt8(ascii: "b")]
+                case 9: out += [escape, UInt8(ascii: "t")]
+                case 10: out += [escape, UInt8(ascii: "n")]
+                case 12: out += [escape, UInt8(ascii: "f")]
+                case 13: out += [escape, UInt8(ascii: "r")]
+                default: out += ((byte < 16 ? "\\u000" : "\\u00") + String(byte, radix: 16)).utf8
+                }
             }
+            out.append(contentsOf: text[start...])
         }
         out.append(mark)
     }
@@ -232,12 +238,20 @@ private struct Reader {
         var members: [OrderedJSON.Member] = []
         // By bytes: Swift takes names for equal that differ in the form of an accent.
         var names: Set<[UInt8]> = []
+        func isNew(_ key: String) -> Bool {
+            // Of a few names, comparing is faster than hashing.
+            guard members.count >= 16 else {
+                return !members.contains { $0.key.utf8.elementsEqual(key.utf8) }
+            }
+            if names.isEmpty { names = Set(members.map { Array($0.key.utf8) }) }
+            return names.insert(Array(key.utf8)).inserted
+        }
         if accept(UInt8(ascii: "}")) { return .object(members) }
         while true {
             skipBlanks()
             guard next == UInt8(ascii: "\"") else { throw fault("a name is missing") }
             let key = try string()
-            guard names.insert(Array(key.utf8)).inserted else {
+            guard isNew(key) else {
                 throw fault("the name '\(key.prefix(80))' stands there twice")
             }
             skipBlanks()

@@ -39,7 +39,7 @@ public enum Payload: Hashable, Sendable {
     }
 
     /// What names the block or the adapter in a store's column, which texts leave empty.
-    package var key: String? { activation?.block ?? adapter.map { Self.adapterKey + $0.name } }
+    package var key: String? { activation?.block ?? adapter.map { Self.adapterKey + $0.key } }
 
     /// Begins ``key`` of adapters; no hash of a block does.
     package static let adapterKey = "adapter:"
@@ -49,7 +49,7 @@ public enum Payload: Hashable, Sendable {
         guard case .parametric(let a, let text) = self, case .parametric(let b, text) = other else {
             return self == other
         }
-        return a.name == b.name
+        return a.key == b.key
     }
 }
 

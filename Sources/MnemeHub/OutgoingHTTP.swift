@@ -18,6 +18,8 @@ package enum OutgoingHTTP {
         package var body: Data
         /// Seconds after which the server wants to be asked again (`Retry-After`), if it says so.
         package var retryAfter: Double? = nil
+        /// The mark of the version of what was asked for (`ETag`).
+        package var version: String? = nil
     }
     /// A call without an answer: no connection, or it broke off.
     package struct Failure: Error {
@@ -59,12 +61,24 @@ package enum OutgoingHTTP {
         _ json: String, to url: URL, headers: [String: String], seconds: Int64,
         limit: Int = 64 << 20
     ) throws -> Answer {
+        var call = Call("POST", url, headers: [("Content-Type", "application/json")], body: Data(json.utf8))
+        call.headers += headers.map { (name: $0.key, value: $0.value) }
+        return try sendAndWait(call, seconds: seconds, limit: limit)
+    }
+
+    /// Sends a request and waits for the answer, on a thread that is none of those that answer
+    /// requests.
+    ///
+    /// - Parameters:
+    ///   - seconds: until the answer is there whole.
+    ///   - limit: the most bytes of the answer.
+    /// - Throws: ``Failure`` if none came, or a longer one.
+    package static func sendAndWait(_ call: Call, seconds: Int64, limit: Int = 64 << 20) throws -> Answer {
         do {
-            var request = try HTTPClient.Request(url: url, method: .POST)
-            request.headers.add(name: "Content-Type", value: "application/json")
-            for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
-            request.body = .string(json)
-            let answer = try client(for: url).execute(
+            var request = try HTTPClient.Request(url: call.url, method: .init(rawValue: call.method))
+            for (name, value) in call.headers { request.headers.replaceOrAdd(name: name, value: value) }
+            request.body = call.body.map { .byteBuffer(ByteBuffer(bytes: $0)) }
+            let answer = try client(for: call.url).execute(
                 request: request,
                 delegate: ResponseAccumulator(request: request, maxBodySize: limit),
                 deadline: .now() + .seconds(seconds)
@@ -72,7 +86,8 @@ package enum OutgoingHTTP {
             return Answer(
                 status: Int(answer.status.code),
                 body: answer.body.map { Data($0.readableBytesView) } ?? Data(),
-                retryAfter: answer.headers.first(name: "Retry-After").flatMap { Double($0) })
+                retryAfter: answer.headers.first(name: "Retry-After").flatMap { Double($0) },
+                version: answer.headers.first(name: "ETag"))
         } catch { throw Failure(reason: reason(error)) }
     }
 

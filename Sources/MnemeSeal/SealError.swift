@@ -30,6 +30,11 @@ public struct SealError: MnemeError, Equatable {
         )
     }
 
+    /// Encrypted bytes are not what was written.
+    package static func damaged(_ path: String) -> SealError {
+        SealError(.damaged, "\(path) is damaged or cut off.")
+    }
+
     /// An error of a kind, with its description.
     package init(_ code: Code, _ message: String) {
         self.code = code

@@ -13,6 +13,9 @@ package struct SealedBytes {
     private let key: DataKey, head: Data
     private let fill: (UnsafeMutableRawBufferPointer, Int) -> Bool
 
+    /// Tells whether bytes begin as such a file.
+    package static func isStart(_ data: Data) -> Bool { data.starts(with: magic) }
+
     /// Encrypts `parts`, one behind the other.
     package static func seal(_ parts: [UnsafeRawBufferPointer], with key: DataKey) throws -> Data {
         var out = Data()

@@ -51,7 +51,8 @@ extension MemoryServer {
                     .busy, code: "rate_limited", retryAfter: wait,
                     "Too many requests. Try again in \(Int(wait.rounded(.up))) s.")
             }
-            response = try await body(Caller(caller.principal, operation: operation, request: id))
+            response = try await body(
+                Caller(caller.principal, operation: operation, request: id, time: memory.now))
             // Whoever is one user asks for that one's memories.
             if caller.principal.user != nil {
                 nameServer(of: try caller.principal.owner(tenant: nil, user: nil), in: &response)

@@ -7,6 +7,9 @@ import MnemeBase
 /// `mneme`: the root command. The commands of operations follow from ``Mneme/OperationTable``; the
 /// others are listed here, a folder each.
 ///
+/// Each command has its name written out: the one that ArgumentParser makes from the type's name costs
+/// the runtime a search for conformances, for every command there is, at each start.
+///
 /// Exit codes: 0 done; 1 it failed, or a check found something (`doctor`, `verify`, `diff`); 2
 /// something else has to be asked for. Answers go to standard output, everything else to standard
 /// error.
@@ -24,7 +27,7 @@ struct MnemeCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, ProxyCommand.self, CacheCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
             ConfigCommand.self, FormsCommand.self, RecipesCommand.self, EvalCommand.self, ComposeCommand.self,
-            GuardCommand.self, BenchCommand.self,
+            GuardCommand.self, BenchCommand.self, PlanCommand.self,
             KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,

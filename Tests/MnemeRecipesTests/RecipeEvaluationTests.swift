@@ -91,6 +91,47 @@ import Testing
         }
     }
 
+    /// HEMA's claim [71] at its size: a dialogue of 300 turns, of which every tenth tells a fact.
+    @Test func `hema finds in 300 turns what its summary alone does not hold, within a small prompt`() async throws {
+        let things = ["kiln", "canoe", "loom", "piano", "telescope", "tractor", "drone", "tent", "organ", "sledge"]
+        let facts = (0..<30).map {
+            "Cousin Nuri\(String(UnicodeScalar(UInt8(97 + $0 % 26))))\($0) keeps a \(things[$0 % 10])"
+        }
+        let turns = (0..<300).map {
+            $0 % 10 == 4 ? facts[$0 / 10] : "The weather on walk \($0) was mild, and we talked a while"
+        }
+        var conversation: [String: Any] = [:]
+        for session in 0..<15 {
+            conversation["session_\(session + 1)_date_time"] = "1:56 pm on \(session + 1) May, 2023"
+            conversation["session_\(session + 1)"] = (0..<20).map { place in
+                ["speaker": "Ana", "text": turns[session * 20 + place], "dia_id": "D\(session + 1):\(place + 1)"]
+            }
+        }
+        let questions = (0..<30).map { fact in
+            let turn = fact * 10 + 4
+            return [
+                "question": "What does \(facts[fact].split(separator: " ")[1]) keep?", "category": 4,
+                "evidence": ["D\(turn / 20 + 1):\(turn % 20 + 1)"],
+            ] as [String: Any]
+        }
+        let file = [["sample_id": "long", "conversation": conversation, "qa": questions] as [String: Any]]
+        let played = try LocomoConversation.read(try JSONSerialization.data(withJSONObject: file))
+        let recipe = try #require(RecipeCatalog.recipe("hema", over: .standard))
+        let row = try await RecipeEvaluation(played, embedder: nil).run(recipe) { _, _ in }
+        #expect(row.questions == 30 && row.any10 >= 0.9 && row.tokens < 3_500, "\(row)")
+        // The summary alone is a sentence: of thirty facts it can tell one or two.
+        let now = Date()
+        let cubes = turns.map {
+            MemCube(
+                scope: Scope(user: "ana"), type: .episodic, text: $0, eventTime: now, recordedTime: now,
+                provenance: Provenance(source: "message"))
+        }
+        let made = try await recipe.maintainer?.operations(
+            on: cubes, in: MaintenanceContext(now: now, oracle: nil, nearest: { _, _ in [] }))
+        let summary = (made ?? []).compactMap { if case .add(let cube, _) = $0 { cube.text } else { nil } }.joined()
+        #expect(!summary.isEmpty && facts.count { summary.contains($0) } <= 2, "\(summary)")
+    }
+
     @Test func `what a recipe sums up counts for no turn, and a model's calls are counted`() async throws {
         /// Says that everything is a summary.
         struct Scripted: Oracle {

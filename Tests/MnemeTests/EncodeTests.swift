@@ -61,6 +61,31 @@ import Testing
                 > day.proximity(to: DateText.parse("2023-05-20")!))
     }
 
+    /// A window that leaves out a time which is near would lose memories without a word.
+    @Test(arguments: [
+        "on 5 May", "8 May 2023", "last summer", "on February 29", "Christmas Eve", "last week", "in June",
+        "2026-W48", "in 2022", "on 31 December and in March",
+    ])
+    func `times that are near lie in the windows of what a question names`(text: String) {
+        let times = TimeExpressions.find(in: text, reference: Self.reference)
+        var random = Seeded(state: UInt64(text.utf8.count) &* 71)
+        let last = Self.reference.timeIntervalSinceReferenceDate
+        let bounds = last - 9 * 365 * 86_400...last
+        #expect(!times.isEmpty)
+        for nearness: Float in [0, 1e-30, 0.01, 0.3, 0.59, 0.61, 1] {
+            let windows = TimeWindows(times, nearness: nearness, within: bounds)
+            var outside = 0
+            for _ in 0..<2_000 {
+                let seconds = Double.random(in: bounds, using: &random)
+                let date = Date(timeIntervalSinceReferenceDate: seconds)
+                let near = Float(times.map { $0.proximity(to: date) }.max()!)
+                if near > 0, near >= nearness { #expect(windows.contains(seconds), "\(date) \(nearness)") }
+                if !windows.contains(seconds) { outside += 1 }
+            }
+            #expect(nearness < 0.3 || outside > 0)
+        }
+    }
+
     @Test(arguments: [
         ("I love dark chocolate", MemoryType.preference),
         ("My name is Ana and I live in Lisbon", .core),

@@ -368,7 +368,7 @@ final class TemporaryFolder: Sendable {
         let memory = try folder.open()
         #expect(try await recall(memory, "lighthouse") == ["a lighthouse"])
         #expect(
-            try memory.store.changes(owner: Self.owner, since: 0, vectorsSince: 0, embedder: "")
+            try memory.store.changes(owner: Self.owner, since: .start, embedder: "")
                 .rows[0].analyzer
                 == MemoryOS.analyzerVersion)
     }

@@ -101,6 +101,37 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    @Test func `a step is moved with what is below it, and goes with its new parent`() async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        func add(_ text: String, _ parent: CubeID? = nil) async throws -> CubeID {
+            try await memory.addStep(change(text), below: parent, scope: Scope()).step
+        }
+        func move(_ id: CubeID, _ place: TaskChange.Place) async throws -> [String] {
+            try await memory.changeStep(id, change { $0.place = place }, owner: Self.owner).steps
+                .map { "\($0.depth) \($0.text)" }
+        }
+        let task = try await add("Bake")
+        let (dough, oven, serve) = (
+            try await add("Dough", task), try await add("Oven", task), try await add("Serve", task)
+        )
+        let mix = try await add("Mix", dough)
+        #expect(try await move(oven, .before(dough)) == ["0 Bake", "1 Oven", "1 Dough", "2 Mix", "1 Serve"])
+        #expect(try await move(serve, .before(oven)) == ["0 Bake", "1 Serve", "1 Oven", "1 Dough", "2 Mix"])
+        #expect(try await move(dough, .below(serve)) == ["0 Bake", "1 Serve", "2 Dough", "3 Mix", "1 Oven"])
+        #expect(try await move(oven, .before(mix)) == ["0 Bake", "1 Serve", "2 Dough", "3 Oven", "3 Mix"])
+        let other = try await add("Another task")
+        for (id, place) in [
+            (task, TaskChange.Place.below(serve)), (serve, .below(mix)), (serve, .before(serve)),
+            (serve, .before(task)), (mix, .below(other)), (mix, .before(CubeID())),
+        ] {
+            await #expect(throws: InputError.self) { _ = try await move(id, place) }
+        }
+        try await memory.erase(serve, owner: Self.owner)
+        #expect(try await memory.task(of: task, owner: Self.owner).steps.map(\.text) == ["Bake"])
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `what makes no step is refused`() async throws {
         let folder = try TemporaryFolder()
         let memory = try folder.open()

@@ -226,6 +226,16 @@ import Testing
         let empty = try await there.importPackage(
             package: pack(memory, Self.team, in: folder, since: report.position), into: Self.team)
         #expect(empty.memories == 0 && empty.position >= report.position)
+        // A follower who brings the mark of another journal is given all.
+        let marks: [(String?, Int64)] = [(report.mark, report.position), ("another's", 0)]
+        for (mark, since) in marks {
+            let output = try await PackageOperation.call(
+                ["user": "team", "since": .number(Double(report.position)), "mark": .string(try #require(mark))],
+                OperationContext(memory: memory, principal: .local), surface: .http)
+            guard case .lines(let lines) = output else { throw InputError("no package") }
+            let first = try await lines.first { _ in true } ?? ""
+            #expect(first.contains("\"since\":\(since)"), "\(first)")
+        }
         // A package that names what it never brought.
         let foreign = try await pack(memory, Owner(user: "stranger"), in: folder)
         var lines = try String(contentsOfFile: foreign, encoding: .utf8).split(separator: "\n").map(
@@ -530,7 +540,12 @@ import Testing
         let writing = Task { try await memory.write(read.stream, of: Self.team, to: path) }
         for try await line in lines {
             read.continuation.yield(line)
-            if line.contains("blue key") { try await memory.erase(ids[2], owner: Self.team) }
+            guard line.contains("blue key") else { continue }
+            // The lines are read ahead of the copy here, so that it has to have begun.
+            while try !FileManager.default.contentsOfDirectory(atPath: folder.path).contains(where: {
+                $0.hasSuffix(".tmp")
+            }) { try await Task.sleep(for: .milliseconds(2)) }
+            try await memory.erase(ids[2], owner: Self.team)
         }
         read.continuation.finish()
         _ = try await writing.value

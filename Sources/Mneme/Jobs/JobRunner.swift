@@ -111,7 +111,7 @@ public final class JobRunner: Sendable {
     private func begin() async throws -> [Job] {
         try await memory.run { [self] in
             let store = memory.store
-            let now = Date()
+            let now = memory.now
             _ = try store.enqueueScheduled(now: now)
             var queue = try store.queue(now: now)
             let lost = queue.filter { $0.worker.map(Self.isGone) ?? false }
@@ -136,7 +136,9 @@ public final class JobRunner: Sendable {
     /// outcome: done, failed with the time of the next attempt, or put back if this worker is
     /// stopped.
     private func work(_ job: Job) async {
-        let start = Date()
+        let start = memory.now
+        let clock = ContinuousClock()
+        let began = clock.now
         let store = memory.store
         let worker = worker
         let attempt = Task {
@@ -149,10 +151,8 @@ public final class JobRunner: Sendable {
             while true {
                 try await Task.sleep(for: .seconds(Self.heartbeat))
                 // Whoever cancelled it, or has it by now, wants it ended here.
-                if try await !memory.run({
-                    try store.renew(
-                        job.id, worker: worker, until: Date().addingTimeInterval(Self.lease))
-                }) {
+                let end = memory.now.addingTimeInterval(Self.lease)
+                if try await !memory.run({ try store.renew(job.id, worker: worker, until: end) }) {
                     attempt.cancel()
                 }
             }
@@ -168,17 +168,17 @@ public final class JobRunner: Sendable {
         } catch is CancellationError {
             outcome = .released
         } catch {
-            outcome = .failed("\(error)", retry: scheduler.retry(job, now: Date()))
+            outcome = .failed("\(error)", retry: scheduler.retry(job, now: memory.now))
         }
         heart.cancel()
         usage.withLockedValue {
-            $0.add(Date().timeIntervalSince(start), tenant: job.tenant, now: Date())
+            $0.add((clock.now - began) / .seconds(1), tenant: job.tenant, now: memory.now)
         }
         do {
             // In a task of its own, as this one may be cancelled: the store has to know.
             _ = try await Task { [memory] in
                 try await memory.run {
-                    try store.finish(job.id, worker: worker, outcome, now: Date())
+                    try store.finish(job.id, worker: worker, outcome, now: memory.now)
                 }
             }.value
         } catch {

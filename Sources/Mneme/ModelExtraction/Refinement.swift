@@ -26,7 +26,7 @@ package enum Refinement {
     ]
 
     /// The answer as its JSON schema has it.
-    struct Answer: Decodable {
+    package struct Answer: Decodable {
         /// One claim as the model gives it, not yet checked. `ended` may be left out, though the
         /// schema asks for it: not every endpoint enforces schemas.
         struct Item: Decodable {
@@ -46,7 +46,7 @@ package enum Refinement {
 
     /// The question for one memory: fixed instructions, a prefix that all questions share, and the
     /// text as data behind them.
-    static func question(_ cube: MemCube) -> OracleQuestion {
+    package static func question(_ cube: MemCube) -> OracleQuestion {
         let names = attributes.map { "\"\($0)\"" }.joined(separator: ",")
         return OracleQuestion(
             instructions: """
@@ -66,7 +66,7 @@ package enum Refinement {
     }
 
     /// The claims of an answer that stand in the memory's text, see ``claims(_:in:)``.
-    static func checked(_ answer: Answer, _ cube: MemCube) -> [Claim] {
+    package static func checked(_ answer: Answer, _ cube: MemCube) -> [Claim] {
         claims(
             answer.claims.map { ($0.subject, $0.attribute, $0.value, $0.ended ?? false) }, in: cube)
     }

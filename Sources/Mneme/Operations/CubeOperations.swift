@@ -162,6 +162,7 @@ public enum UpdateOperation: Operation {
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
             cube.metadata = input[metadata] ?? cube.metadata
             let (analysis, hash) = try memory.describe(&cube)
+            if input[sensitivity] != nil { try memory.raiseLabels(ofDerivedFrom: cube, by: caller) }
             return try memory.store.commit(
                 [.update(cube, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
         }

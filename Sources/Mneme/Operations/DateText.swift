@@ -47,11 +47,11 @@ public enum DateText {
         /// True when all was read: what is left over makes the text no date.
         private var isAtEnd: Bool { position == text.count }
 
-        /// Passes over one of some characters, if it is next.
-        private mutating func take(_ one: Character...) -> Bool {
-            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[position]))) else {
-                return false
-            }
+        /// Passes over one of the characters of `some`, if it is next.
+        private mutating func take(_ some: StaticString) -> Bool {
+            guard !isAtEnd,
+                UnsafeBufferPointer(start: some.utf8Start, count: some.utf8CodeUnitCount).contains(text[position])
+            else { return false }
             position += 1
             return true
         }
@@ -74,19 +74,30 @@ public enum DateText {
             guard let month = number(isDashed ? 1...2 : 2...2), isDashed == take("-"),
                 let day = number(isDashed ? 1...2 : 2...2), year > 0
             else { return nil }
-            let components = DateComponents(
-                calendar: Self.calendar, year: year, month: month, day: day)
-            guard components.isValidDate(in: Self.calendar),
-                var date = Self.calendar.date(from: components)
-            else {
-                return nil
-            }
+            guard var date = Self.midnight(year, month, day) else { return nil }
             if isAtEnd { return date }
-            guard take("T", "t", " "), let time = time(), let offset = offset(), isAtEnd else {
+            guard take("Tt "), let time = time(), let offset = offset(), isAtEnd else {
                 return nil
             }
             date += time - offset
             return date
+        }
+
+        /// The midnight that a day begins with; nil for a day that there is not.
+        private static func midnight(_ year: Int, _ month: Int, _ day: Int) -> Date? {
+            // Before, calendars were Julian.
+            guard year > 1582 else {
+                let components = DateComponents(calendar: calendar, year: year, month: month, day: day)
+                return components.isValidDate(in: calendar) ? calendar.date(from: components) : nil
+            }
+            let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+            let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+            guard (1...12).contains(month), (1...lengths[month - 1]).contains(day) else { return nil }
+            let past = year - 1
+            let days =
+                past * 365 + past / 4 - past / 100 + past / 400 + lengths[..<(month - 1)].reduce(day - 1, +)
+            // From the first day of year 1 to that of 1970.
+            return Date(timeIntervalSince1970: Double(days - 719_162) * 86_400)
         }
 
         /// Seconds of the day.
@@ -101,7 +112,7 @@ public enum DateText {
             // A leap second has the number 60.
             guard let second = number(2...2), second <= 60 else { return nil }
             seconds += Double(second)
-            guard take(".", ",") else { return seconds }
+            guard take(".,") else { return seconds }
             let start = position
             guard let fraction = number(1...15) else { return nil }
             return seconds + Double(fraction) / pow(10, Double(position - start))
@@ -111,7 +122,7 @@ public enum DateText {
         private mutating func offset() -> Double? {
             if isAtEnd { return 0 }
             _ = take(" ")
-            if take("Z", "z") || takeWord("UTC") || takeWord("GMT") { return 0 }
+            if take("Zz") || takeWord("UTC") || takeWord("GMT") { return 0 }
             let isAhead = take("+")
             guard isAhead || take("-"), let hours = number(2...2), hours < 24 else { return nil }
             _ = take(":")

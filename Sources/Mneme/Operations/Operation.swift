@@ -32,15 +32,15 @@ public struct OperationContext: Sendable {
     /// Names the request in the audit log.
     public let request: String?
 
-    /// A context; without a time now is the moment of the call.
+    /// A context; without a time now is the moment of the call, by the store's clock.
     public init(
-        memory: MemoryOS, principal: Principal, now: Date = Date(), request: String? = nil,
+        memory: MemoryOS, principal: Principal, now: Date? = nil, request: String? = nil,
         progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) {
         self.memory = memory
         self.principal = principal
         self.progress = progress
-        self.now = now
+        self.now = now ?? memory.now
         self.request = request
     }
 

@@ -11,11 +11,12 @@ public enum ImportOperation: Operation {
     /// Fields of JSON lines, repeated imports, and whose a file's memories become.
     public static let discussion = """
         What was imported before is recognised, so that an interrupted import is simply repeated. JSON lines need 'content' (or 'text') \
-        and may have 'role', 'name', 'time', 'session', 'id' and 'user_id'. What `export` wrote comes back with kinds, times, validity, states and links. \
+        and may have 'role', 'name', 'time', 'session', 'id' and 'user' (or 'user_id'). What `export` wrote comes back with kinds, times, validity, states and links. \
         A message without a time gets that of its conversation or neighbours. JSON of an unknown form is refused.
 
-        A file may say whose each memory is (mem0, MemOS, `export`, 'user_id'). Without 'user' each goes to that user. With 'user', memories of a file \
-        that names one user go to the user given; of a file that names several, only those of the user given are taken.
+        A file may say whose each memory is (mem0, MemOS, `export`, 'user' of a line). If the command names no user, each goes to that user. If it \
+        names one (`--user`), memories of a file that names one user go to the user given; of a file that names several, only those of the user given \
+        are taken.
         """
     /// True: what is new is embedded before the answer.
     public static let readsMeaning = true
@@ -226,7 +227,7 @@ public enum DoctorOperation: Operation {
                     memory.checkCopies(repair: repairs)
                 ]
         }
-        if repairs { context.memory.scheduleEmbedding() }
+        if repairs { context.memory.scheduleEmbedding(isOwn: false) }
         return .value(
             Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
     }
@@ -256,8 +257,11 @@ public enum PackageOperation: Operation {
         "Only what changed after this position of the journal, as an earlier package says it.",
         range: 0...9e15
     )
-    /// The position (0, the full package) and the owner; both optional.
-    public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
+    static let mark = Parameter<String>(
+        "mark",
+        "What the earlier package says of that position. If the journal went back since, all memories are packed.")
+    /// The position (0, the full package) with its mark, and the owner; all optional.
+    public static let parameters: [any AnyParameter] = [since, mark] + ScopeParameters.owner
 
     /// Streams a package, and notes in the store who took a copy and up to which position, so that
     /// later erasures can be told.
@@ -266,7 +270,13 @@ public enum PackageOperation: Operation {
     {
         let owner = try ScopeParameters.owner(input, context)
         let caller = context.caller(self)
-        let since = Int64(input[since] ?? 0)
+        var since = Int64(input[since] ?? 0)
+        if let mark = input[mark] {
+            let known = try await context.memory.run { [memory = context.memory, since] in
+                try memory.packageMark(of: owner, at: since)
+            }
+            if known != mark { since = 0 }
+        }
         try await context.memory.run { [store = context.memory.store] in
             try store.record(
                 VaultExport(

@@ -11,8 +11,8 @@ public enum TaskOperation: Operation {
     /// What the parameters do together.
     public static let discussion = """
         Without an id a text begins a task. With the id of a step, 'add' puts a step below it; 'text', 'status', 'constraint', \
-        'input', 'needs' and 'result' change it; nothing of these shows it. The prompt has the way from the task to the active step, \
-        all that must hold there, and the results that it needs.
+        'input', 'needs' and 'result' change it, 'before' and 'below' move it with all below it; nothing of these shows it. \
+        The prompt has the way from the task to the active step, all that must hold there, and the results that it needs.
         """
     /// `write`; the steps known so far are read, so that `read` is needed as well.
     public static let permission = Permission.write
@@ -29,10 +29,13 @@ public enum TaskOperation: Operation {
     static let given = Parameter<String>("input", "What the step starts from.")
     static let needs = Parameter<[String]>("needs", "Ids of steps whose results it takes.")
     static let result = Parameter<String>("result", "What came of it.")
+    static let before = Parameter<CubeID>("before", "The step that it is moved in front of.")
+    static let below = Parameter<CubeID>("below", "The step that it is moved below, behind what is there.")
 
     /// What is to be done or the step that is meant, what is to be written of it, the scope.
     public static let parameters: [any AnyParameter] =
-        [text, id, add, status, constraint, given, needs, result, MemoryParameters.reason] + ScopeParameters.all
+        [text, id, add, status, constraint, given, needs, result, before, below, MemoryParameters.reason]
+        + ScopeParameters.all
 
     /// Begins, adds to, changes or shows a task.
     ///
@@ -48,22 +51,36 @@ public enum TaskOperation: Operation {
         change.input = input[given]
         change.needs = try input[needs].map { try $0.map(Self.stepID) }
         change.result = input[result]
+        change.place = try place(input)
         guard let id = input[id] else {
             guard input[add] == nil else { throw InputError("'add' needs 'id': the step that it goes below.") }
+            guard change.place == nil else {
+                throw InputError("'before' and 'below' need 'id': the step that is moved.")
+            }
             return .value(try await context.memory.addStep(change, scope: scope, by: caller))
         }
         if let added = input[add] {
             guard change.text == nil else { throw InputError("'add' is the text of a new step: leave 'text' out.") }
+            guard change.place == nil else { throw InputError("'add' puts a step below 'id': move it afterwards.") }
             change.text = added
             return .value(try await context.memory.addStep(change, below: id, scope: scope, by: caller))
         }
         let isShown =
             change.text == nil && change.status == nil && change.constraints == nil && change.input == nil
-            && change.needs == nil && change.result == nil
+            && change.needs == nil && change.result == nil && change.place == nil
         return .value(
             isShown
                 ? try await context.memory.task(of: id, owner: scope.owner, by: caller)
                 : try await context.memory.changeStep(id, change, owner: scope.owner, by: caller))
+    }
+
+    private static func place(_ input: OperationInput) throws -> TaskChange.Place? {
+        switch (input[before], input[below]) {
+        case (nil, nil): nil
+        case (let mark?, nil): .before(mark)
+        case (nil, let mark?): .below(mark)
+        case (_?, _?): throw InputError("A step is moved 'before' another or 'below' one: leave one of them out.")
+        }
     }
 
     private static func stepID(_ text: String) throws -> CubeID {

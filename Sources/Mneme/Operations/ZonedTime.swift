@@ -26,6 +26,9 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
 
     /// The offset behind a time of day: `-08:00`, `+0900`, `+02`.
     private static func offset(of text: String) -> Int? {
+        // Most times are of UTC: no sign stands behind the day.
+        guard text.utf8.dropFirst(10).contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "-") })
+        else { return nil }
         let text = text.trimmingCharacters(in: .whitespaces)
         // The first ten characters are the day, with its own hyphens.
         let behindDay = text.dropFirst(10)

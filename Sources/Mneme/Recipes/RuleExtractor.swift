@@ -38,11 +38,9 @@ public struct RuleExtractor: MemoryExtractor {
             cube.entities.removeAll { text.contains("[\($0)]") && Redactor.names.contains($0) }
         }
         cube.keywords = TextFacts.keywords(words)
-        cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(
-            Self.dateLimit
-        ).map {
-            DateMention(text: $0.text, start: $0.start, end: $0.end)
-        }
+        cube.dates = TimeExpressions.find(in: cube.text, words: words, reference: cube.localTime)
+            .prefix(Self.dateLimit)
+            .map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
         cube.claims = Claims.find(in: cube.text, words: words, speaker: cube.speaker)
     }
 }

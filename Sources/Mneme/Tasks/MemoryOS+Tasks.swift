@@ -62,9 +62,11 @@ extension MemoryOS {
 
     /// Changes a step: a next version of its memory, so that only what holds now is in the prompt and `history` has the rest.
     ///
-    /// One step is worked on at a time: making one active opens the active ones beside its path again.
+    /// One step is worked on at a time: making one active opens the active ones beside its path again. A step that is moved
+    /// goes with all below it, and stays in its task.
     ///
-    /// - Throws: `InputError` for an unknown status, `StoreError` if there is no such step, `AccessError`.
+    /// - Throws: `InputError` for an unknown status or a place where the step cannot go, `StoreError` if there is no such
+    ///   step, `AccessError`.
     @discardableResult
     public func changeStep(
         _ id: CubeID, _ change: TaskChange, owner: Owner, by caller: Caller = .local
@@ -73,22 +75,30 @@ extension MemoryOS {
         guard let place = known.steps.firstIndex(where: { $0.cube.id == id }) else {
             throw StoreError(.notFound, "There is no step \(id) in use.")
         }
-        var step = known.steps[place].step
-        try apply(change, to: &step)
-        var changed = [(known.steps[place].cube, step)]
-        if step.status == .active {
-            let path = Set(TaskTree(known.steps.map(\.step), root: known.root).path(to: step.id).map(\.id))
-            for other in known.steps where other.step.status == .active && !path.contains(other.step.id) {
-                var open = other.step
-                open.status = .open
-                changed.append((other.cube, open))
+        let step = known.steps[place].step
+        var steps = try moved(step, to: change.place, among: known)
+        try apply(change, to: &steps[place])
+        if steps[place].status == .active {
+            let path = Set(TaskTree(steps, root: known.root).path(to: step.id).map(\.id))
+            for i in steps.indices where steps[i].status == .active && !path.contains(steps[i].id) {
+                steps[i].status = .open
             }
         }
+        let parent = steps[place].parent
+        let changed = zip(known.steps, steps).filter { $0.step != $1 || $0.cube.id == id }
         try await run { [self, changed] in
-            let mutations = try changed.map { cube, step -> Mutation in
-                var cube = cube
+            var mutations = try changed.map { old, step -> Mutation in
+                var cube = old.cube
                 let (analysis, hash) = try write(step, root: known.root, to: &cube)
                 return .update(cube, analysis: analysis, contentHash: hash)
+            }
+            // It goes with what it is below when that is erased.
+            if parent != step.parent, let old = step.parent.flatMap(CubeID.init), let new = parent.flatMap(CubeID.init)
+            {
+                func edge(_ target: CubeID) -> CubeLink {
+                    CubeLink(source: id, target: target, kind: CubeLink.derivedFrom, time: caller.time)
+                }
+                mutations += [.unlink(edge(old)), .link(edge(new))]
             }
             try store.commit(mutations, owner: owner, by: caller)
         }
@@ -139,6 +149,28 @@ extension MemoryOS {
                 StepMemory.read(item.memory).map { KnownStep(cube: item.memory, step: $0.step) }
             }, root
         )
+    }
+
+    /// The steps of a task after one was moved.
+    ///
+    /// - Throws: `InputError` for a place where it cannot go.
+    private func moved(
+        _ step: TaskTree.Step, to place: TaskChange.Place?, among known: (steps: [KnownStep], root: String)
+    ) throws -> [TaskTree.Step] {
+        let steps = known.steps.map(\.step)
+        guard let place else { return steps }
+        let (target, mark): (TaskTree.Place, CubeID) =
+            switch place {
+            case .before(let mark): (.before(mark.description), mark)
+            case .below(let mark): (.below(mark.description), mark)
+            }
+        guard let moved = TaskTree(steps, root: known.root).moved(step.id, to: target) else {
+            throw InputError(
+                "The step cannot go to \(mark): that has to be another step of its task, not below it; the task itself stays."
+            )
+        }
+        let new = Dictionary(moved.map { ($0.id, $0) }) { first, _ in first }
+        return steps.map { new[$0.id] ?? $0 }
     }
 
     /// Takes a change into a step.

@@ -44,6 +44,16 @@ public struct TaskChange: Sendable {
     public var needs: [CubeID]?
     /// What came of it.
     public var result: String?
+    /// Where it goes.
+    public var place: Place?
+
+    /// Where a step goes, with all below it.
+    public enum Place: Sendable {
+        /// In front of another step, below the same parent.
+        case before(CubeID)
+        /// Behind all that is below another step.
+        case below(CubeID)
+    }
 
     /// A change of the text alone.
     public init(text: String? = nil) { self.text = text }

@@ -103,6 +103,11 @@ package struct Analysis: Sendable {
         names = Int(cues >> 2 & 3)
     }
 
+    /// The part of what ``encoded`` wrote that holds the terms, as ``TermCounts/encoded`` has them.
+    static func terms(in encoded: Data) -> Data {
+        encoded.dropFirst(encoded.first.map { 1 + 4 * Int($0 >> 4) } ?? 0)
+    }
+
     /// As it is stored beside the text, so that an index is built without analysing texts again.
     package var encoded: [UInt8] {
         [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | UInt8(entities.count) << 4]

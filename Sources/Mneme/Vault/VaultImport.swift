@@ -27,6 +27,8 @@ public struct VaultReport: Sendable, Codable {
 
     /// Whose memories they were, when they were packed, and the position that was reached.
     public var from: Owner, created: Date, position: Int64
+    /// What the package says of its position, see ``VaultPackage/Manifest/mark``. Not in JSON.
+    public var mark: String?
     /// The signer's key, as hexadecimal digits.
     public var signedBy: String?
     /// Memories read.

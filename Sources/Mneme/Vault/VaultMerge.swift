@@ -47,7 +47,8 @@ struct VaultMerge: Sendable {
     ) {
         (self.memory, self.owner, self.rule, self.caller) = (memory, owner, rule, caller)
         report = VaultReport(
-            from: manifest.vault, created: manifest.created, position: manifest.position)
+            from: manifest.vault, created: manifest.created, position: manifest.position,
+            mark: manifest.mark)
         // Erasures go by it.
         self.caller.reason =
             "from the vault of \(manifest.vault.user), packed \(DateText.format(manifest.created))"

@@ -32,6 +32,8 @@ public enum VaultPackage {
         public var since: Int64
         /// The position that it reaches: `since` of the next.
         public var position: Int64
+        /// Tells the journal's entry there from every other; sent back with `since`.
+        public var mark: String?
     }
 
     /// The last line: what a complete package must add up to, and who vouches for it.
@@ -286,6 +288,14 @@ extension MemoryOS {
         return AsyncThrowingStream { try await pages.next() }
     }
 
+    /// What the manifest says of a position: a hash, as the entry's id may be of a memory that is not
+    /// to be seen. nil where there is no entry.
+    func packageMark(of owner: Owner, at position: Int64) throws -> String? {
+        try store.journalMark(at: position, owner: owner).map {
+            Hexadecimal.string(SHA256.hash(data: Data($0.utf8)).prefix(16))
+        }
+    }
+
     /// Makes a package page by page, so that memory stays constant.
     ///
     /// Lines come in the order of the format: manifest, memories by pages of 200 with their history
@@ -339,16 +349,17 @@ extension MemoryOS {
             let store = memory.store
             guard hasBegun else {
                 hasBegun = true
-                let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
+                let (changes, position, mark) = try await memory.run { () -> (IndexChanges?, Int64, String?) in
                     let visibility = try store.visibility(of: owner, for: .read, by: caller)
                     let position = try store.position(of: owner)
                     let changes =
                         since == 0
                         ? nil
                         : try store.changes(
-                            owner: owner, since: since, vectorsSince: .max, embedder: "",
+                            owner: owner, since: FeedPosition(since, vectors: .max), embedder: "",
                             visibility: visibility)
-                    return (changes, max(position, changes?.position ?? 0))
+                    let reached = max(position, changes?.reached.journal ?? 0)
+                    return (changes, reached, try memory.packageMark(of: owner, at: reached))
                 }
                 if let changes { (changed, erased) = (changes.rows.map(\.id)[...], changes.erased) }
                 return try add(
@@ -357,7 +368,7 @@ extension MemoryOS {
                             format: VaultPackage.format, version: VaultPackage.version,
                             vault: owner,
                             created: caller.time, principal: caller.principal.name,
-                            since: since, position: position)))
+                            since: since, position: position, mark: mark)))
             }
             let page = try await memory.run {
                 [changed, last] () -> (

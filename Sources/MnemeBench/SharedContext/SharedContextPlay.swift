@@ -55,7 +55,8 @@ struct SharedContextPlay {
     func prepared(_ runs: [SharedContextBenchmark.Run]) throws -> [(SharedContextBenchmark.Run, KVPolicy, Computed)] {
         let policies = try runs.map { run in
             try PolicyCatalog.policy(
-                run.subject.policy, for: model.decoder, sample: Array(prompt.suffix(1024)),
+                run.subject.policy, for: model.decoder,
+                sample: PolicySample(Array(prompt.suffix(1024)), tokenizer: model.tokenizer),
                 budget: Int(run.budget * Double(prompt.count)))
         }
         let start = ContinuousClock.now

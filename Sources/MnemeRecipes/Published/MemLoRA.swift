@@ -9,8 +9,8 @@ enum MemLoRA: PublishedRecipe {
         paper: "MemLoRA: Distilling Expert Adapters for On-Device Memory Systems [69]",
         idea: "a small expert for each operation, exchanged as it goes from extracting to updating to answering",
         simplified:
-            "experts are linear rules of few weights instead of adapters distilled from a large model; an adapter "
-            + "that was trained is used by `mneme chat --adapter`",
+            "experts are linear rules of few weights; adapters for the same operations are learned by "
+            + "`mneme adapters train --operation`, from rules instead of a large model",
         claim: "beats baselines of ten times the size, matches sixty times the size on LoCoMo")
 
     static func recipe(over standard: Recipe) -> Recipe {

@@ -70,7 +70,7 @@ struct MCPCall: Sendable {
             return (try OperationTable.encode(value), value)
         }
         let caller = Caller(
-            context.principal, operation: operation.name, request: context.request)
+            context.principal, operation: operation.name, request: context.request, time: context.now)
         let whole = try await ShortID.expanded(
             arguments, operation.parameters, memory: memory, by: caller)
         let value = try await MCPTool.answer(operation, whole, context)

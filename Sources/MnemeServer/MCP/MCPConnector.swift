@@ -73,7 +73,7 @@ struct MCPConnector: Sendable {
             throw InputError("'id' is missing: one that search answered.")
         }
         let caller = Caller(
-            context.principal, operation: Self.fetchName, request: context.request)
+            context.principal, operation: Self.fetchName, request: context.request, time: context.now)
         arguments["id"] = .string(
             try await ShortID.whole(
                 id, owner: context.principal.home, memory: memory, by: caller))

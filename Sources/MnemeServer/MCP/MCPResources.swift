@@ -73,7 +73,7 @@ struct MCPResources: Sendable {
         // Of the caller's own tenant: no address leads to another.
         let owner = try context.principal.owner(tenant: nil, user: user)
         let caller = Caller(
-            context.principal, operation: GetOperation.name, request: context.request)
+            context.principal, operation: GetOperation.name, request: context.request, time: context.now)
         let id = try await ShortID.whole(
             String(parts[1]), owner: owner, memory: memory, by: caller)
         let found = try await MCPTool.answer(

@@ -12,7 +12,7 @@ enum MCPText {
         case "remember":
             (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall":
-            memories(value["memories"]?.array?.compactMap { $0["memory"] }, else: "Nothing fits.")
+            memories(value["memories"]?.array?.compactMap(recalled), else: "Nothing fits.")
                 + (value["warning"]?.string.map { "\n\($0)" } ?? "")
         case "ask": asked(value)
         case "learn":
@@ -36,6 +36,13 @@ enum MCPText {
         case "tiers": tiers(value)
         default: changed(operation, value["memory"] ?? .null)
         }
+    }
+
+    /// A recalled memory, with those that say otherwise as a member of its own.
+    private static func recalled(_ item: JSONValue) -> JSONValue? {
+        guard case .object(var memory) = item["memory"], let others = item["disputedBy"] else { return item["memory"] }
+        memory["disputedBy"] = others
+        return .object(memory)
     }
 
     /// Lines of memories, or what is said where there are none.

@@ -32,11 +32,12 @@ enum MemoryText {
         line(memory, oneLine(memory["text"]?.string ?? ""), date: date(of: memory))
     }
 
-    /// `7a470a34 2026-03-01 (until 2026-05-02) Ana: text`; what is not known is left out.
+    /// `7a470a34 2026-03-01 (until 2026-05-02) (disputed) Ana: text`; what is not known is left out.
     private static func line(_ memory: JSONValue, _ text: String, date: String) -> String {
         var parts = [ShortID.of(memory["id"]?.string ?? ""), date]
         if memory["state"] == "archived" { parts.append("(forgotten)") }
         if let end = memory["validUntil"]?.string { parts.append("(until \(end.prefix(10)))") }
+        if memory["disputedBy"] != nil { parts.append("(disputed)") }
         if let speaker = memory["speaker"]?.string { parts.append(oneLine(speaker) + ":") }
         return (parts.filter { !$0.isEmpty } + [text]).joined(separator: " ")
     }

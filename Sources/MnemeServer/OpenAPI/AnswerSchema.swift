@@ -95,10 +95,10 @@ enum AnswerSchema {
                 "memories": list(
                     shape([
                         "memory": memory, "score": number, "explanation": numbers,
-                        "matched": list(text), "duplicates": list(id),
+                        "matched": list(text), "duplicates": list(id), "disputedBy?": list(id),
                     ])),
                 "considered": count, "tokens": count, "milliseconds": number,
-                "pendingEmbeddings": count, "held": count, "warning?": text,
+                "pendingEmbeddings": count, "held": count, "warning?": text, "source?": text,
             ])
         case "ask":
             shape([

@@ -9,6 +9,7 @@ extension AuditCommand {
     /// twice. All signatures are printed each time. It prints JSON only, a line an entry.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "export",
             abstract: "Write the log as JSON lines: every entry, then every signature.")
         /// The store whose log is read.
         @OptionGroup var store: StoreFileOptions

@@ -11,7 +11,9 @@ extension AuditCommand {
     /// why. `--json` prints an array instead. Exit code 2 for a limit out of bounds or an id that
     /// is none. Memory use follows from the limit, the time from the length of the log.
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the last entries.")
+        static let configuration = CommandConfiguration(
+            commandName: "list",
+            abstract: "Show the last entries.")
         @OptionGroup var store: StoreFileOptions
         /// Entries to show, 1 to 100,000.
         @Option(help: "So many.") var limit = 20

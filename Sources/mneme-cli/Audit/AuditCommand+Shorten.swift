@@ -15,6 +15,7 @@ extension AuditCommand {
     /// compacted, so that its file shrinks. Where nothing is older no file is left.
     struct Shorten: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "shorten",
             abstract: "Move old entries to a file.",
             discussion:
                 "A signature stands in their place, so that the rest, and every memory's history, can be verified as before. Keep the file."

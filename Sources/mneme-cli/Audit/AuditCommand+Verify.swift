@@ -15,6 +15,7 @@ extension AuditCommand {
     /// the log as POSITION:HASH. Exit code 2 for a key or an end that is not in hex.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "verify",
             abstract:
                 "Check that nothing in the log and the journal was changed, taken out or put in.",
             discussion:

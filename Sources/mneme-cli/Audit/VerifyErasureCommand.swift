@@ -60,7 +60,9 @@ struct VerifyErasureCommand: AsyncParsableCommand {
             print(
                 "The memory was too short for pieces; only the store's tables were looked through.")
         }
-        if let unsearched = memory.store.unsearched { print(unsearched) }
+        for unsearched in [memory.store.unsearched, memory.unsearchedIndexes].compactMap(\.self) {
+            print(unsearched)
+        }
         try memory.store.flush()
         if !problems.isEmpty { throw ExitCode(1) }
     }

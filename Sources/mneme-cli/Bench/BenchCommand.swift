@@ -15,9 +15,9 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self,
             BenchLoadCommand.self,
-            BenchLLMCommand.self, BenchStepsCommand.self, BenchKVCommand.self,
+            BenchLLMCommand.self, BenchStepsCommand.self, BenchKVCommand.self, BenchEvictionCommand.self,
             BenchIndexCommand.self, BenchKernelsCommand.self, BenchDraftsCommand.self,
-            BenchSchemasCommand.self, BenchTrainCommand.self,
+            BenchSchemasCommand.self, BenchTrainCommand.self, BenchEnergyCommand.self,
             BenchRecallCommand.self, BenchLongMemEvalCommand.self, BenchMemoryAgentCommand.self,
             BenchConvoMemCommand.self, BenchMemTrackCommand.self, BenchGlobalQACommand.self,
             BenchEvoMemoryCommand.self, BenchLocobenchAgentCommand.self, BenchSCBenchCommand.self,

@@ -97,7 +97,8 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         }
         let progress = ProgressLine()
         let report = try await LocomoBenchmark(file: file).run(
-            embedder: try Home.miniLM(), index: index, isLinked: link, featuresFile: features
+            embedder: try Home.embedder(options.embedder ?? "minilm"), index: index, isLinked: link,
+            featuresFile: features
         ) {
             progress.show($0, $1, $2)
         }

@@ -13,6 +13,7 @@ extension CacheCommand {
     /// is not here, 2 for a file that holds no questions.
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "eval",
             abstract: "Measure hits, false hits and stale answers on a file of questions.",
             discussion: """
                 A line is {"at": seconds, "question": text, "group": text, "version": number}: questions of one group have the same answer, whose version says \

@@ -12,6 +12,7 @@ extension EncryptionCommand {
     /// program uses the store.
     struct Off: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "off",
             abstract: "Decrypt the store: whoever reads the disk reads the memories.",
             discussion:
                 "End other programs that use the store first. If it is interrupted, FILE.rewritten may be left, readable by anybody: repeat it, or delete that."

@@ -12,6 +12,7 @@ extension EncryptionCommand {
     /// shell's profile. Copies of the store that were made before stay readable.
     struct On: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "on",
             abstract: "Encrypt the store and what was made of it.",
             discussion:
                 "End other programs that use the store first. It is written a second time, so there must be room for that."

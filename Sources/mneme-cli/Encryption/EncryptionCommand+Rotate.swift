@@ -14,6 +14,7 @@ extension EncryptionCommand {
     /// If it is cut short between store and cache, the cache alone is lost: it is computed again.
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "rotate",
             abstract: "Exchange the key. The old one opens nothing then.",
             discussion: """
                 The key that is set opens the store. It encrypts only the keys that the files are encrypted with, so this takes an instant, and running \

@@ -11,6 +11,7 @@ extension EncryptionCommand {
     /// code 0 also where no store or no key is there; 1 if the key is another one.
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "status",
             abstract: "Say what is encrypted, and whether the key that is set opens it.")
         @OptionGroup var store: StoreFileOptions
 

@@ -3,6 +3,7 @@ import Mneme
 import MnemeBase
 import MnemeEmbedding
 import MnemeHub
+import MnemeModels
 import MnemeServer
 import MnemeStore
 
@@ -17,7 +18,8 @@ extension Home {
     static func miniLM() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: miniLMFolder) }
 
     /// An embedder by its name: `minilm`, a folder's name in ``models`` or its path, or an
-    /// endpoint's address with its model. Its weights are loaded when the first text is embedded.
+    /// endpoint's address with its model. Its weights are loaded when the first text is embedded. In
+    /// place of a trained one that is out of use comes its base, with a note.
     ///
     /// - Parameter known: embedders of the store, so that an endpoint need not be asked for the
     ///   length of its vectors.
@@ -36,7 +38,27 @@ extension Home {
                 "There is no embedding model '\(name.prefix(200))' in \(models). `mneme pull OWNER/NAME` fetches one; `mneme embedder list` shows what is there."
             )
         }
+        // A model that was fetched has a record of another kind.
+        let trained = AdapterFolder(path: folder)
+        if trained.holdsAdapter, let record = try trained.record(), let why = record.withdrawn {
+            Terminal.note(
+                "The embedding model '\(record.name)' is out of use: \(why) Its base '\(record.base)' serves; `mneme embedder retrain \(record.name)` learns it anew, `mneme reembed` makes the base's vectors."
+            )
+            return try embedder(record.base, known: known)
+        }
         return try EmbeddingModel.open(folder: folder)
+    }
+
+    /// The folder of the embedding model that a training begins with.
+    ///
+    /// - Throws: `ModelError` if it is not here; `InputError` for an endpoint, which nobody can train.
+    static func trainableFolder(_ name: String) throws -> String {
+        guard !RemoteEmbedder.isAddress(name) else {
+            throw InputError(
+                "\(name) is an endpoint. An embedding model on this machine can be trained: --model minilm.")
+        }
+        _ = try embedder(name)
+        return name == "minilm" ? miniLMFolder : embedderFolder(name) ?? name
     }
 
     /// As ``embedder(_:known:)``; nil if it is not here, or would have to be asked over the network

@@ -24,11 +24,12 @@ extension Home {
     /// The server that machines share their KV cache through. It is noted before anything is sent to
     /// it, so that erasing finds it later.
     ///
+    /// - Parameter limit: bytes that blocks may take there, as `RedisTier` has it.
     /// - Throws: `KVError` if it is no such URL, or the server does not answer; `FileError` if it
     ///   cannot be noted.
-    static func remoteTier(_ url: String) throws -> RedisTier {
+    static func remoteTier(_ url: String, limit: Int? = nil) throws -> RedisTier {
         let name = try RedisAddress(url).publicURL
-        let tier = try RedisTier(url: url, key: encryptionKey())
+        let tier = try RedisTier(url: url, key: encryptionKey(), limit: limit)
         let known = try knownRemotes()
         if !known.contains(name) { try note(known + [name]) }
         return tier

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeSeal
 import MnemeStore
 
 #if Postgres && canImport(MnemePostgres)
@@ -30,8 +31,8 @@ extension Home {
     static func requireFile(_ path: String) throws -> String {
         guard !isDatabase(path) else {
             throw InputError(
-                "This is for a store in a file. A database is copied with PostgreSQL's own tools, such as pg_dump, "
-                    + "or into a file with `mneme store copy`.")
+                "This is for a store in a file. A database is backed up with `mneme backup FOLDER` and restored with --to, "
+                    + "or copied into a file with `mneme store copy`.")
         }
         return path
     }
@@ -45,8 +46,10 @@ extension Home {
 
     #if Postgres && canImport(MnemePostgres)
         private static func databaseStore(_ url: String) throws -> any MemoryStore {
-            try PostgresMemoryStore(
-                PostgresSettings(url), analyzer: MemoryOS.analyzerVersion, auditKey: signingKey())
+            var settings = try PostgresSettings(url)
+            settings.filesKey = try encryptionKey()?.derived("database")
+            return try PostgresMemoryStore(
+                settings, analyzer: MemoryOS.analyzerVersion, auditKey: signingKey())
         }
     #else
         private static func databaseStore(_ url: String) throws -> any MemoryStore {
@@ -63,11 +66,51 @@ extension Home {
             : URL(fileURLWithPath: path).path
     }
 
-    /// Where the indexes of a store are on this machine: beside its file, or for a database in
-    /// ``folder``, named by a hash, as passwords may stand in the URL.
-    static func indexFolder(of path: String) -> String {
-        guard isDatabase(path) else { return path + ".index" }
-        let name = SHA256.hash(data: Data(path.utf8)).prefix(8).map { String(format: "%02x", $0) }
-        return "\(folder)/index/postgres-\(name.joined())"
+    /// Where the indexes of a store are on this machine: beside its file, or for a database in a folder
+    /// of its own, which all servers of this machine share.
+    ///
+    /// - Parameters:
+    ///   - path: the store's file or URL.
+    ///   - folder: for databases; the setting `index_folder` if nil, or ``folder``.
+    /// - Throws: `InputError` for a folder that is named where the store is a file.
+    static func indexFolder(of path: String, in folder: String? = nil) throws -> String {
+        guard isDatabase(path) else {
+            guard folder == nil else {
+                throw InputError(
+                    "--index-folder is for a database. The indexes of a store in a file are beside it.")
+            }
+            return path + ".index"
+        }
+        let root = folder ?? Settings.current.text(.indexFolder) ?? "\(Self.folder)/index"
+        return "\(root)/postgres-\(digits(database(path)))"
+    }
+
+    /// Moves the index files of a database to where they are now: an earlier version called the folder
+    /// by a hash of the whole URL, so that a new password made a new one.
+    static func moveIndexes(of path: String, to folder: String) {
+        guard isDatabase(path) else { return }
+        let former = "\(Self.folder)/index/postgres-\(digits(path))"
+        guard former != folder, FileManager.default.fileExists(atPath: former) else { return }
+        try? Privacy.makeFolder(parent(of: folder))
+        if rename(former, folder) != 0 { try? FileManager.default.removeItem(atPath: former) }
+    }
+
+    /// What of a URL says which tables are meant: hosts, database and schema, without user, password and
+    /// all else.
+    private static func database(_ url: String) -> String {
+        let parts = url.split(separator: "?", maxSplits: 1).map(String.init)
+        let place = parts[0].replacing(/^[a-z]+:\/\/([^\/]*@)?/, with: "")
+        let named =
+            parts.count < 2
+            ? []
+            : parts[1].split(separator: "&").filter { field in
+                ["mneme_schema=", "host=", "hostaddr=", "port=", "dbname="].contains { field.hasPrefix($0) }
+            }
+        return ([place] + named.sorted().map(String.init)).joined(separator: "\n")
+    }
+
+    /// The first digits of a text's hash.
+    private static func digits(_ text: String) -> String {
+        SHA256.hash(data: Data(text.utf8)).prefix(8).map { String(format: "%02x", $0) }.joined()
     }
 }

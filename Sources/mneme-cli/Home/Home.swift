@@ -43,7 +43,7 @@ enum Home {
     /// packages, and the KV blocks in ``kv`` and ``adapters``, so that erasing reaches them, on a server that machines share, too.
     ///
     /// - Parameters:
-    ///   - path: the store's file or URL; indexes are in ``indexFolder(of:)``.
+    ///   - path: the store's file or URL; indexes are in ``indexFolder(of:in:)``.
     ///   - embedder: makes the vectors; without one recall goes by words, and vectors come later.
     ///   - recipe: how memory works.
     static func memory(
@@ -54,20 +54,24 @@ enum Home {
 
     /// As ``memory(_:embedder:recipe:)``, of a store that is open.
     ///
-    /// - Parameter former: the embedder before, whose vectors serve until they are made anew.
+    /// - Parameters:
+    ///   - former: the embedder before, whose vectors serve until they are made anew.
+    ///   - indexes: the folder of index files, see ``indexFolder(of:in:)``.
     static func memory(
         _ store: any MemoryStore, _ path: String, embedder: (any TextEmbedder)?,
-        former: (any TextEmbedder)? = nil, recipe: Recipe = .standard
+        former: (any TextEmbedder)? = nil, recipe: Recipe = .standard, indexes: String? = nil
     ) throws -> MemoryOS {
+        let folder = try indexFolder(of: path, in: indexes)
+        moveIndexes(of: path, to: folder)
         let memory = MemoryOS(
-            store: store, embedder: embedder, formerEmbedder: former, indexFolder: indexFolder(of: path),
-            recipe: recipe)
+            store: store, embedder: embedder, formerEmbedder: former, indexFolder: folder, recipe: recipe)
         memory.attach(keys: packageKeys)
         if FileManager.default.fileExists(atPath: kv) {
             memory.attach(FolderMemory(try kvFolder()))
         }
         for tier in try remoteTiers() { memory.attach(tier) }
         memory.attach(AdapterMemory(adapters))
+        memory.attach(AdapterMemory(trainedEmbedders))
         return memory
     }
 
@@ -75,6 +79,8 @@ enum Home {
     static var models: String { folder + "/models" }
     /// Adapters of language models, a folder each.
     static var adapters: AdapterStore { AdapterStore(path: folder + "/adapters") }
+    /// Embedding models that were trained here: those among ``models`` that have a record.
+    static var trainedEmbedders: AdapterStore { AdapterStore(path: models) }
     /// KV blocks on disk: a cache, which may be deleted.
     static var kv: String { folder + "/kv" }
     /// The KV blocks on disk, opened with the encryption key of this machine.

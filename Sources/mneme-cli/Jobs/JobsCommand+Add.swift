@@ -11,14 +11,18 @@ extension JobsCommand {
     /// same job that waits or runs already is printed instead of a new one.
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "add",
             abstract: "Ask for work. The same again, while it waits or runs, is asked for once.")
         @OptionGroup var store: StoreFileOptions
         @OptionGroup var work: Work
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try JobsCommand.show(
-                [try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: json)
+            var job = try work.job()
+            let store = try store.open()
+            // By the clock of those who will do it.
+            (job.created, job.due) = (store.now, store.now)
+            try JobsCommand.show([try store.enqueue(job, by: JobsCommand.caller)], json: json)
         }
     }
 }

@@ -9,6 +9,7 @@ extension JobsCommand {
     /// ended.
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "cancel",
             abstract: "End a job. One that runs ends within a quarter of a minute.")
         @OptionGroup var store: StoreFileOptions
         /// The number that `mneme jobs list` shows first.

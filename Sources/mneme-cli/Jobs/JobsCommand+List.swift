@@ -10,7 +10,9 @@ extension JobsCommand {
     /// Columns: number, state, kind with arguments, user, time, attempts, message. Exit code 2 for
     /// a state that does not exist or a limit out of bounds.
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List jobs, the latest first.")
+        static let configuration = CommandConfiguration(
+            commandName: "list",
+            abstract: "List jobs, the latest first.")
         @OptionGroup var store: StoreFileOptions
         /// One state; jobs of all states if nil.
         @Option(

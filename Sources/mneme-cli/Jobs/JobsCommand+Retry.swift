@@ -9,14 +9,17 @@ extension JobsCommand {
     /// or it waits or runs already.
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "retry",
             abstract: "Put a job that has ended back into the queue.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try JobsCommand.show(
-                [try store.open().retryJob(id, by: JobsCommand.caller)], json: json)
+            let store = try store.open()
+            var caller = JobsCommand.caller
+            caller.time = store.now
+            try JobsCommand.show([try store.retryJob(id, by: caller)], json: json)
         }
     }
 }

@@ -14,7 +14,9 @@ extension JobsCommand {
     /// It prints a line for each job of this run. Several may run at once, beside a server too: a
     /// lease gives each job to one of them.
     struct Run: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
+        static let configuration = CommandConfiguration(
+            commandName: "run",
+            abstract: "Do what is due, here and now.")
         @OptionGroup var store: StoreOptions
         /// The model that answers jobs here, if `--oracle` names no server.
         @Option(
@@ -34,7 +36,7 @@ extension JobsCommand {
             }
             defer { language?.engine.close() }
             // A server that is named goes before the model that runs here.
-            let asked = try oracle.remote() ?? language.map { EngineOracle($0.model, $0.engine) }
+            let asked = try oracle.remote() ?? language.map { try oracle.local($0.model, $0.engine) }
             let memory = try store.open()
             if let asked { memory.attach(oracle: asked) }
             if let language {

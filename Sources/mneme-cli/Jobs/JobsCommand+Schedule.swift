@@ -11,7 +11,9 @@ extension JobsCommand {
     /// It prints the name and the next time. Exit code 2 for an expression that is not cron's, or
     /// for a job that no maintainer takes.
     struct Schedule: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Ask for work again and again.")
+        static let configuration = CommandConfiguration(
+            commandName: "schedule",
+            abstract: "Ask for work again and again.")
         @OptionGroup var store: StoreFileOptions
         /// The name that `unschedule` takes.
         @Argument(help: "A name for the schedule.") var name: String

@@ -7,7 +7,9 @@ extension JobsCommand {
     /// "never" stands for an expression without a next time, such as the 30th of February. `--json`
     /// adds the whole job of each.
     struct Schedules: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List schedules.")
+        static let configuration = CommandConfiguration(
+            commandName: "schedules",
+            abstract: "List schedules.")
         @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 

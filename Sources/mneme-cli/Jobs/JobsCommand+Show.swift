@@ -6,7 +6,9 @@ extension JobsCommand {
     ///
     /// The same line as in `mneme jobs list`, or with `--json` all that is kept of the job.
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one job.")
+        static let configuration = CommandConfiguration(
+            commandName: "show",
+            abstract: "Show one job.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
         @Flag(help: "Print JSON.") var json = false

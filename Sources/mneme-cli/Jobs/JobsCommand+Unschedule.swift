@@ -6,7 +6,9 @@ extension JobsCommand {
     ///
     /// Exit code 1 if there is no schedule of that name.
     struct Unschedule: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take a schedule away.")
+        static let configuration = CommandConfiguration(
+            commandName: "unschedule",
+            abstract: "Take a schedule away.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "Its name.") var name: String
 

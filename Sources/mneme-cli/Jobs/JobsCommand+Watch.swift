@@ -11,6 +11,7 @@ extension JobsCommand {
     /// prints lines for people only; programs ask `mneme jobs list --json`.
     struct Watch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "watch",
             abstract: "Show what becomes of jobs as it happens, until Control-C.")
         @OptionGroup var store: StoreFileOptions
 

@@ -14,6 +14,7 @@ extension KeysCommand {
     /// secret goes to standard error. The first key ends the server's answering without one.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Make a key; its secret is shown once.")
         @Argument(help: "A name for the key.") var name: String
         /// Permissions; an unknown one is refused, so that a slip never makes a weaker or a

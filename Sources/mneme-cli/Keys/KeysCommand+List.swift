@@ -12,6 +12,7 @@ extension KeysCommand {
     /// its hash is ever shown.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List keys, without their secrets.")
         @Flag(help: "Print JSON.") var json = false
 

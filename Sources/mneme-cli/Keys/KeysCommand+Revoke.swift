@@ -7,7 +7,9 @@ extension KeysCommand {
     ///
     /// The key stays in `$MNEME_HOME/keys.json` with the time of its end; it cannot be taken back.
     struct Revoke: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a key useless at once.")
+        static let configuration = CommandConfiguration(
+            commandName: "revoke",
+            abstract: "Make a key useless at once.")
         @Argument(help: "The key's name or id.") var name: String
 
         func run() async throws {

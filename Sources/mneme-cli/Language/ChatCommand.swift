@@ -10,7 +10,8 @@ import MnemeStore
 ///
 /// Answers go to standard output; memories, profile and figures to standard error, so that a pipe
 /// gets answers alone. Exit code 1 if the model is missing or fails; 2 for a line that does not fit
-/// the context. Without `--memory` no store is opened and nothing is kept but the KV cache.
+/// the context. Without `--memory` nothing is kept but the KV cache, and no store is opened but that of an
+/// adapter's memory, which says whether the adapter is in use.
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Talk with a language model that remembers.",
@@ -56,6 +57,7 @@ struct ChatCommand: AsyncParsableCommand {
     /// A turn a line, until an empty one. The first error ends the talk: what was said before it
     /// stays remembered.
     func run() async throws {
+        try Home.requireInUse(adapter)
         let model = try language.open()
         let engine = try kv.engine(model)
         defer { engine.close() }

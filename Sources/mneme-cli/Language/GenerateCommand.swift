@@ -25,6 +25,7 @@ struct GenerateCommand: AsyncParsableCommand {
 
     /// Streams one answer; the KV blocks of the prompt are kept when the engine is closed.
     func run() async throws {
+        try Home.requireInUse(adapter)
         let model = try language.open()
         let engine = try kv.engine(model)
         defer { engine.close() }

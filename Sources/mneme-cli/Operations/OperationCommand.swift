@@ -204,11 +204,12 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
-        // Closing embeds what was written; what was only read has its audit entries flushed, and
-        // leaves the tables that it made to the next.
+        // Closing embeds what was written; what was only read has its audit entries flushed and its
+        // uses counted, and leaves the tables that it made to the next.
         if Declared.permission == .write {
             await memory.close()
         } else {
+            memory.flushUses()
             try memory.store.flush()
             await memory.keepTables()
         }

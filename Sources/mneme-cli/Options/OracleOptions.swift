@@ -1,6 +1,9 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeChat
+import MnemeEngine
+import MnemeModels
 import MnemeServer
 
 /// A language model on another server, for jobs that ask one (`refine`). It is told the memories of
@@ -14,6 +17,21 @@ struct OracleOptions: ParsableArguments {
     var oracle: String?
     /// The model's name there, which goes into each request.
     @Option(help: "What that server calls the model.") var oracleModel: String?
+    /// Answers for the model that runs here.
+    @Option(
+        help: ArgumentHelp(
+            "Where the model that runs here is asked: an adapter that answers, learned with `mneme adapters train --operation extract`.",
+            valueName: "name"))
+    var oracleAdapter: String?
+
+    /// The model that runs here, with the adapter that answers for it.
+    ///
+    /// - Throws: `AdapterError` if the adapter is not there, or out of use.
+    func local(_ model: LanguageModel, _ engine: Engine) throws -> EngineOracle {
+        if let oracleAdapter { _ = try Home.adapters.folder(oracleAdapter) }
+        try Home.requireInUse(oracleAdapter)
+        return EngineOracle(model, engine, adapter: oracleAdapter)
+    }
 
     /// The model to ask; nil if none is named.
     ///

@@ -41,22 +41,28 @@ struct StoreOptions: ParsableArguments {
     /// The memories, with the embedding model where it is wanted and here. What has vectors of
     /// another embedder is told on standard error.
     ///
-    /// - Parameter requiresModel: true if it is an error that the embedding model is not here;
-    ///   otherwise what is done goes without.
+    /// - Parameters:
+    ///   - requiresModel: true if it is an error that the embedding model is not here; otherwise what is
+    ///     done goes without.
+    ///   - indexes: the folder of a database's index files; that of the settings if nil.
     /// - Throws: `StoreError`, `InputError` for a recipe that there is not, or `ModelError` where the model is missing and required.
-    func open(requiresModel: Bool = true) throws -> MemoryOS {
+    func open(requiresModel: Bool = true, indexes: String? = nil) throws -> MemoryOS {
         let recipe = try RecipeOption.recipe(recipe ?? Settings.current.text(.recipe) ?? "standard")
         let store = try file.open()
-        guard let name = embedderName else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
+        guard let name = embedderName else {
+            return try Home.memory(store, file.path, embedder: nil, recipe: recipe, indexes: indexes)
+        }
         let known = try store.embedders()
         let embedder =
             try requiresModel
             ? Home.embedder(name, known: known) : Home.localEmbedder(name, known: known)
-        guard let embedder else { return try Home.memory(store, file.path, embedder: nil, recipe: recipe) }
+        guard let embedder else {
+            return try Home.memory(store, file.path, embedder: nil, recipe: recipe, indexes: indexes)
+        }
         let former = Home.formerEmbedder(of: embedder, among: known)
         if requiresModel { Self.tell(of: known, embedder, former) }
         return try Home.memory(
-            store, file.path, embedder: embedder, former: former, recipe: recipe)
+            store, file.path, embedder: embedder, former: former, recipe: recipe, indexes: indexes)
     }
 
     /// Says that there are vectors of other embedders, and what becomes of them.

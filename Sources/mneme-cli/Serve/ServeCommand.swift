@@ -27,6 +27,13 @@ struct ServeCommand: AsyncParsableCommand {
         subcommands: [Replay.self])
 
     @OptionGroup var store: StoreOptions
+    /// Servers of one database that run on one machine share the folder: one builds an index, the others
+    /// map its files.
+    @Option(
+        help: ArgumentHelp(
+            "Folder of index files, where the store is a database; $MNEME_HOME/index if left out.",
+            valueName: "folder"))
+    var indexFolder: String?
     /// The language model for the chat endpoints and for jobs; without one memory alone is served.
     @Option(
         help:
@@ -143,7 +150,7 @@ struct ServeCommand: AsyncParsableCommand {
         ).map { try TraceExporter($0) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
         defer { exporter?.flush() }
-        let memory = try store.open()
+        let memory = try store.open(indexes: indexFolder)
         // What an earlier process left pending goes on.
         memory.resume()
         let sharing = try SharingServers(of: memory, address: address)
@@ -157,7 +164,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         defer { language?.engine.close() }
         // Jobs ask the model on another server if one is named, else the one that runs here.
-        if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) {
+        if let asked = try oracle.remote() ?? language.map({ try oracle.local($0.model, $0.engine) }) {
             memory.attach(oracle: asked)
         }
         if let language {

@@ -56,6 +56,8 @@ struct Setting: Sendable {
 extension Setting {
     static let store = Setting(
         "store", .text, "The store: a file, or postgres://USER@HOST/DATABASE.")
+    static let indexFolder = Setting(
+        "index_folder", .text, "Folder of index files, where the store is a database.")
     static let host = Setting("host", .text, "127.0.0.1", "Address that `serve` listens on.")
     static let port = Setting("port", .whole(0...65535), "8420", "Its port; 0 is any.")
     static let model = Setting(
@@ -93,6 +95,9 @@ extension Setting {
         "How the KV cache is kept on disk.")
     static let kvRemote = Setting(
         "kv_remote", .text, "Redis server that machines share their KV cache through.")
+    static let kvRemoteMemory = Setting(
+        "kv_remote_memory", .number(0...1_000_000),
+        "GiB that blocks may take there; 0 leaves it to the server; what it was told last, if left out.")
     static let kvReuse = Setting(
         "kv_reuse", .number(0...1), "Share of recalled memories' tokens that chats compute again.")
     static let kvPolicy = Setting(
@@ -111,8 +116,9 @@ extension Setting {
 
     /// All settings, in the order in which they are shown.
     static let all = [
-        store, host, port, model, context, embedder, recipe, rateLimit, advertise, maxBody, allowOrigin, certificate,
-        privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvReuse,
+        store, indexFolder, host, port, model, context, embedder, recipe, rateLimit, advertise, maxBody, allowOrigin,
+        certificate,
+        privateKey, jwks, issuer, audience, traces, kvMemory, kvDisk, kvCodec, kvRemote, kvRemoteMemory, kvReuse,
         kvPolicy, kvBudget, kvType,
         oracle, oracleModel, server,
     ]

@@ -9,6 +9,7 @@ extension StoreCommand {
     /// that fails; the target is as empty as it was then.
     struct Copy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "copy",
             abstract: "Copy a whole store into an empty one, and check the copy.",
             discussion: """
                 FROM and TO are files or postgres://USER@HOST/DATABASE, as --store takes them. All is copied: memories, their \

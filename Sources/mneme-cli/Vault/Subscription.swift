@@ -20,6 +20,9 @@ struct Subscription: Codable, Equatable {
     var trust: String?
     /// Position up to which the server's journal was read; 0 for files, which are read whole.
     var position: Int64
+    /// What the server's last package said of that position: with it the server notices that its
+    /// journal went back.
+    var mark: String?
 
     /// The list of subscriptions, for its owner alone.
     private static var file: String { Home.folder + "/subscriptions.json" }

@@ -10,6 +10,7 @@ extension VaultCommand {
     /// granted it reaches the vault. The name is a user's: `--user NAME` in other commands.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Make an empty vault, to be shared and filled.")
         @OptionGroup var store: StoreFileOptions
         @OptionGroup var tenant: Tenant

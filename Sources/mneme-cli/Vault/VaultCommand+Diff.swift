@@ -10,6 +10,7 @@ extension VaultCommand {
     /// audit log. Exit code 2 for a package that is damaged or stays sealed.
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "diff",
             abstract: "Show how two vaults, or a vault and a package, differ.",
             discussion: "What names a file is a package. Ends with 1 if they differ.")
         @OptionGroup var store: StoreFileOptions

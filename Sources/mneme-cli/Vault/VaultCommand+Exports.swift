@@ -11,6 +11,7 @@ extension VaultCommand {
     /// copy. A copy that somebody took from the file cannot be known.
     struct Exports: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "exports",
             abstract:
                 "Show which copies of a vault have left the store, and take out of them what was erased since.",
             discussion: """

@@ -11,6 +11,7 @@ extension VaultCommand {
     /// it with one that the sender gave in another way.
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Check a package, and show whose it is and who signed it.")
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The package.") var file: String

@@ -9,7 +9,9 @@ extension VaultCommand {
     /// For whoever runs the store: owners of all tenants are shown, the tenant in brackets where it
     /// is not `default`. Vaults made by `create` and still empty are among them.
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show all vaults.")
+        static let configuration = CommandConfiguration(
+            commandName: "list",
+            abstract: "Show all vaults.")
         @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 

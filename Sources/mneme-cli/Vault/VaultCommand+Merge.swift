@@ -8,6 +8,7 @@ extension VaultCommand {
     /// It prints the same report. Repeating it changes nothing.
     struct Merge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "merge",
             abstract: "Import the memories of one vault into another.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant

@@ -13,6 +13,7 @@ extension VaultCommand {
     /// signed by the trusted key. Sealed files take the passphrase from `MNEME_PASSPHRASE`.
     struct Pull: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "pull",
             abstract: "Get what changed in the vaults that are followed.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
@@ -56,9 +57,10 @@ extension VaultCommand {
                     throw InputError("\(subscription.source) is no URL.")
                 }
                 parts.path += (parts.path.hasSuffix("/") ? "" : "/") + "v1/package"
-                parts.queryItems =
-                    [URLQueryItem(name: "since", value: String(subscription.position))]
-                    + (subscription.vault.map { [URLQueryItem(name: "user", value: $0)] } ?? [])
+                var items = [URLQueryItem(name: "since", value: String(subscription.position))]
+                if let mark = subscription.mark { items.append(URLQueryItem(name: "mark", value: mark)) }
+                if let vault = subscription.vault { items.append(URLQueryItem(name: "user", value: vault)) }
+                parts.queryItems = items
                 guard let url = parts.url else {
                     throw InputError("\(subscription.source) is no URL.")
                 }
@@ -83,7 +85,7 @@ extension VaultCommand {
                     passphrase: Passphrase.ofEnvironment,
                     by: VaultCommand.caller("pull"), progress: progress)
             }
-            if isServer { subscription.position = report.position }
+            if isServer { (subscription.position, subscription.mark) = (report.position, report.mark) }
             print(VaultCommand.text(report, subscription.owner))
         }
     }

@@ -10,6 +10,7 @@ extension VaultCommand {
     /// that is neither, or `--trust` with a server.
     struct Subscribe: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "subscribe",
             abstract:
                 "Follow a vault of another Mneme, or a package that is written again from time to time.",
             discussion: """

@@ -18,6 +18,8 @@ function answers(found) {
         recalled.matched.map((word) => el("span", { class: "tag" }, word))),
       recalled.duplicates.length > 0 && el("p", { class: "meta" },
         `${count(recalled.duplicates.length, "memory says", "memories say")} the same, folded into this one`),
+      recalled.disputedBy?.length > 0 && el("p", { class: "meta" },
+        `Disputed: ${count(recalled.disputedBy.length, "memory says", "memories say")} otherwise`),
       explanation(recalled)),
   })));
 }

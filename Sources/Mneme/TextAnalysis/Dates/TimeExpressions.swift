@@ -1,4 +1,5 @@
 public import Foundation
+import MnemeIndex
 
 /// A span of time named in a text.
 public struct TimeExpression: Sendable, Equatable {
@@ -58,10 +59,15 @@ public enum TimeExpressions {
     ///   - reference: what "now" means: the time on the speaker's clock, taken as UTC.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
+        find(in: text, words: TextAnalyzer.words(text), reference: reference)
+    }
+
+    /// As ``find(in:reference:)``, with `TextAnalyzer.words(_:)` of the text.
+    static func find(in text: String, words: [String], reference: Date) -> [TimeExpression] {
         let english = english(in: text, reference: reference)
         let lower = PhraseToken.readable(text)
         let reader = PhraseReader(text: lower, tokens: PhraseToken.tokens(of: lower), reference: reference)
-        let likely = TimePhrases.tables(for: text)
+        let likely = TimePhrases.tables(for: text, words: words)
         if let found = likely.lazy.map({ reader.dates(by: $0, limit) }).first(where: { !$0.isEmpty }) {
             // English words inside of other texts are other words; dates in figures are the same.
             let figures = english.filter { date in

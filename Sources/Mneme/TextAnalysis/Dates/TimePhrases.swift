@@ -14,7 +14,7 @@ package struct TimePhrases: Sendable {
     /// Words of a class in tokens, with the English for them, the longest first; by the first token.
     private var classes: [Substring: [Substring: [(words: [Substring], english: Substring)]]] = [:]
     /// Weekdays, months, units and words of the section "own" that are no English words.
-    private var ownWords: Set<Substring> = []
+    private let ownWords: Set<Substring>
     /// Phrases by the token that they begin with; "" for those that begin with a number.
     private var phrases: [Substring: [Phrase]] = [:]
 
@@ -41,17 +41,23 @@ package struct TimePhrases: Sendable {
     }
 
     /// All tables.
-    package static let all: [TimePhrases] = (0..<mnm_date_table_count()).map { index in
-        let table = mnm_date_table_at(index)
-        let bytes = UnsafeBufferPointer(start: table.bytes, count: table.size)
-        return TimePhrases(
-            language: String(cString: table.name), table: String(decoding: bytes, as: UTF8.self))
+    package static let all: [TimePhrases] = sources.map { TimePhrases(language: $0.language, table: $0.table) }
+
+    /// The tables as they are written.
+    private static var sources: [(language: String, table: String)] {
+        (0..<mnm_date_table_count()).map { index in
+            let table = mnm_date_table_at(index)
+            let bytes = UnsafeBufferPointer(start: table.bytes, count: table.size)
+            return (String(cString: table.name), String(decoding: bytes, as: UTF8.self))
+        }
     }
 
     /// The tables of the languages that a text may be of, the likeliest first; none for English.
     ///
     /// Japanese and Chinese are known by their letters, others by their words.
-    static func tables(for text: String) -> [TimePhrases] {
+    ///
+    /// - Parameter words: `TextAnalyzer.words(_:)` of the text.
+    static func tables(for text: String, words: [String]) -> [TimePhrases] {
         var (hasKana, hasIdeographs) = (false, false)
         for scalar in text.unicodeScalars where scalar.isIdeographOrKana {
             if scalar.isKana { hasKana = true } else { hasIdeographs = true }
@@ -61,8 +67,7 @@ package struct TimePhrases: Sendable {
             ? ["japanese"]
             : hasIdeographs
                 ? ["chinese", "japanese"]
-                : text.utf8.isEmpty
-                    ? [] : LanguageFinder.candidates(ofWords: TextAnalyzer.words(text)).map(\.name)
+                : LanguageFinder.candidates(ofWords: words).map(\.name)
         return names.compactMap { name in all.first { $0.language == name } }
     }
 
@@ -75,9 +80,10 @@ package struct TimePhrases: Sendable {
         return Set(phrases.values.joined().flatMap(\.english).map { Self.filled($0, examples) })
     }
 
-    /// The tables that have a word as their own.
-    private static let owners: [Substring: [Int]] = all.enumerated().reduce(into: [:]) { owners, table in
-        for word in table.element.ownWords { owners[word, default: []].append(table.offset) }
+    /// The tables that have a word as their own. A text of a process that lives for one sentence is asked
+    /// for them, and few texts for more of a table: its phrases are not read for this.
+    private static let owners: [Substring: [Int]] = sources.enumerated().reduce(into: [:]) { owners, source in
+        for word in ownWords(of: source.element.table) { owners[word, default: []].append(source.offset) }
     }
 
     /// The sentences in which a table has a word of its own, by the table's place among all.
@@ -164,15 +170,9 @@ extension TimePhrases {
     /// Reads a table. Its lines are this program's own, so that none is refused: tests read them all.
     init(language: String, table: String) {
         self.language = language
-        var section: Substring = ""
+        ownWords = Self.ownWords(of: table)
         var written: [(left: Substring, right: Substring)] = []
-        for line in table.split(separator: "\n") where !line.hasPrefix("#") {
-            if line.hasPrefix("[") {
-                section = line.dropFirst().dropLast()
-                continue
-            }
-            let sides = line.split(separator: "=", maxSplits: 1)
-            guard sides.count == 2 else { continue }
+        for (section, sides) in Self.lines(of: table) {
             guard section != "phrase" else {
                 written.append((sides[0], sides[1]))
                 continue
@@ -182,11 +182,6 @@ extension TimePhrases {
                 let words = Self.words(side)
                 guard let first = words.first else { continue }
                 classes[section, default: [:]][first, default: []].append((words, english))
-                if words.count == 1, ["weekday", "month", "unit", "own"].contains(section),
-                    !TimeMatcher.canOpen(String(first))
-                {
-                    ownWords.insert(first)
-                }
             }
         }
         for (section, words) in classes {
@@ -198,6 +193,31 @@ extension TimePhrases {
                 for form in Self.forms(side) {
                     add(Phrase(parts: Self.parts(form), english: english == ["-"] ? [] : english))
                 }
+            }
+        }
+    }
+
+    /// The lines of a table with their sections, in two parts each.
+    private static func lines(of table: String) -> [(section: Substring, sides: [Substring])] {
+        var section: Substring = ""
+        return table.split(separator: "\n").compactMap { line in
+            guard !line.hasPrefix("#") else { return nil }
+            if line.hasPrefix("[") {
+                section = line.dropFirst().dropLast()
+                return nil
+            }
+            let sides = line.split(separator: "=", maxSplits: 1)
+            return sides.count == 2 ? (section, sides) : nil
+        }
+    }
+
+    /// Weekdays, months, units and words of the section "own" of a table that are no English words.
+    private static func ownWords(of table: String) -> Set<Substring> {
+        lines(of: table).reduce(into: []) { found, line in
+            guard ["weekday", "month", "unit", "own"].contains(line.section) else { return }
+            for side in line.sides[0].split(separator: ",") {
+                let words = Self.words(side)
+                if words.count == 1, !TimeMatcher.canOpen(String(words[0])) { found.insert(words[0]) }
             }
         }
     }

@@ -54,10 +54,14 @@ extension GetOperation: TextRendering {
         return lines.joined(separator: "\n")
     }
 
-    /// The size and base of the adapter that a cube stands for, and the command that shows it; empty
-    /// for others.
+    /// The size and base of the adapter or embedding model that a cube stands for, and the command that
+    /// shows or takes it; empty for others.
     private static func learned(_ adapter: JSONValue?) -> String {
         guard let adapter else { return "" }
+        guard Answer.string(adapter, "kind") != "embedder" else {
+            return
+                "\(Answer.string(adapter, "parameters")) numbers beside \(Answer.string(adapter, "model")); mneme embedder use \(Answer.string(adapter, "name"))"
+        }
         return
             "\(Answer.string(adapter, "parameters")) numbers for \(Answer.string(adapter, "model")); mneme adapters show \(Answer.string(adapter, "name"))"
     }
@@ -153,10 +157,11 @@ extension EraseOperation: TextRendering {
         }.joined()
     }
 
-    /// A line for each adapter that went out of use, with the command that makes it anew.
+    /// A line for each adapter or embedding model that went out of use, with what makes it anew.
     private static func adapters(_ value: JSONValue) -> String {
         Answer.strings(value, "adapters").map {
-            "\nThe adapter '\($0)' is out of use. `mneme adapters retrain \($0)` learns it anew without this memory."
+            "\n'\($0)' learned from this and is out of use. `mneme adapters retrain \($0)` makes an adapter anew "
+                + "without it, `mneme embedder retrain \($0)` an embedding model."
         }.joined()
     }
 

@@ -20,7 +20,8 @@ extension RecallOperation: TextRendering {
                 String(
                     format: "%d of %@ memories in %.1f ms", memories.count,
                     Answer.string(value, "considered"),
-                    value["milliseconds"]?.double ?? 0), .dim))
+                    value["milliseconds"]?.double ?? 0)
+                    + (value["source"] == nil ? "" : ", found in the \(Answer.string(value, "source"))"), .dim))
         for (key, note) in [
             ("held", "left out: they read like instructions to a model"),
             ("pendingEmbeddings", "memories have no vector yet and were found by words only"),
@@ -48,6 +49,10 @@ extension RecallOperation: TextRendering {
         ]
         if let duplicates = item["duplicates"]?.array, !duplicates.isEmpty {
             lines.append("   " + Terminal.styled("said \(duplicates.count + 1) times", .dim))
+        }
+        if let others = item["disputedBy"]?.array, !others.isEmpty {
+            let count = others.count == 1 ? "another memory says" : "\(others.count) other memories say"
+            lines.append("   " + Terminal.styled("disputed: \(count) otherwise", .yellow))
         }
         return lines
     }
