@@ -6,6 +6,17 @@ protocol PublishedRecipe: Sendable {
     static var card: RecipeCard { get }
     /// The recipe: the standard one with the stages in which the paper differs.
     static func recipe(over standard: Recipe) -> Recipe
+    /// Names of what it can be besides, such as one of several characters alone; `NAME:VARIANT` chooses one.
+    static var variants: [String] { get }
+    /// A variant by its name; nil if there is none.
+    static func recipe(over standard: Recipe, variant: String) -> Recipe?
+}
+
+extension PublishedRecipe {
+    /// None, by default.
+    static var variants: [String] { [] }
+    /// None, by default.
+    static func recipe(over standard: Recipe, variant: String) -> Recipe? { nil }
 }
 
 /// A description of a recipe, for whoever chooses one.

@@ -25,13 +25,21 @@ public enum RecipeCatalog {
     /// A recipe by its name; nil if there is none.
     ///
     /// - Parameters:
-    ///   - name: as ``names`` has it.
+    ///   - name: as ``names`` has it, or with a variant behind a colon, as ``variants(of:)`` has them.
     ///   - standard: what the recipe changes stages of.
     public static func recipe(_ name: String, over standard: Recipe) -> Recipe? {
         if name == standardCard.name { return standard }
-        guard let type = published.first(where: { $0.card.name == name }) else { return nil }
-        var recipe = type.recipe(over: standard)
+        let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let type = published.first(where: { $0.card.name == parts[0] }) else { return nil }
+        let made =
+            parts.count == 1 ? type.recipe(over: standard) : type.recipe(over: standard, variant: parts[1])
+        guard var recipe = made else { return nil }
         recipe.name = name
         return recipe
+    }
+
+    /// What a recipe can be besides: `tradinggpt:swift` is a variant of `tradinggpt`. None for most.
+    public static func variants(of name: String) -> [String] {
+        published.first { $0.card.name == name }?.variants.map { "\(name):\($0)" } ?? []
     }
 }

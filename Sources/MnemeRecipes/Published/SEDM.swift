@@ -7,10 +7,12 @@ enum SEDM: PublishedRecipe {
     static let card = RecipeCard(
         name: "sedm",
         paper: "SEDM: Scalable Self-Evolving Distributed Memory for Agents [127]",
-        idea: "after a time on trial, what was never used and whose place another memory takes is archived",
+        idea:
+            "cases are replayed with and without each memory, and what makes them worse is archived",
         simplified:
-            "the replay without a memory asks whether another one is as near to it as a question would be, instead of "
-            + "running the task again; utility is use by recall; no knowledge is passed between domains",
+            "a replay foretells what a past case took from the cases most like it, instead of running the task again; what "
+            + "is no case is archived after a time on trial if it was never used and another memory is as near; no "
+            + "ranking by utility, and no knowledge is passed between domains",
         claim: "better reasoning than its baselines with fewer tokens; no one figure")
 
     static func recipe(over standard: Recipe) -> Recipe {
@@ -21,9 +23,11 @@ enum SEDM: PublishedRecipe {
 
     /// Ends the trial of each memory.
     struct Admission: MemoryMaintainer {
-        let summary = "archive what was not used on trial, and what another memory stands in for"
+        let summary = "archive cases that replays are worse with, and what another memory stands in for"
         /// Days on trial, and the similarity from which another memory answers as well.
         var days = 14.0, standsIn = 0.9
+        /// Utilities nearer to 0 than this are taken for it: what replays are neither better nor worse with stays.
+        private static let noise = 1e-9
 
         func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
             -> [MemoryOperation]
@@ -43,7 +47,17 @@ enum SEDM: PublishedRecipe {
                     break
                 }
             }
-            return operations
+            return operations + refused(memories, except: denied)
+        }
+
+        /// Archives cases with which replays of the others are worse than without; pinned and confirmed ones stay.
+        private func refused(_ memories: [MemCube], except gone: Set<CubeID>) -> [MemoryOperation] {
+            let traces = Trace.good(in: memories).filter { !gone.contains($0.cube.id) }
+            let utilities = TraceReplay.utilities(of: traces)
+            return traces.filter { trace in
+                trace.cube.priority <= 0 && (trace.cube.confirmations ?? 0) == 0
+                    && utilities[trace.cube.id].map { $0 < -Self.noise } ?? false
+            }.map { .archive($0.cube.id) }
         }
 
         private func isOnTrial(_ cube: MemCube, _ context: MaintenanceContext) -> Bool {

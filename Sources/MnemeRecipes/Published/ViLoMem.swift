@@ -1,3 +1,4 @@
+import Foundation
 import MnemeCube
 import MnemePipeline
 
@@ -8,7 +9,9 @@ enum ViLoMem: PublishedRecipe {
         name: "vilomem",
         paper: "Agentic Learner with Grow-and-Refine Multimodal Semantic Memory [129]",
         idea: "two streams of mistakes, what was seen wrongly and what was concluded wrongly, searched side by side",
-        simplified: "streams are told apart by words; texts alone, no images; refining merges what is nearly the same",
+        simplified:
+            "streams are told apart by words, and of a case each sentence that tells a mistake becomes an entry; texts "
+            + "alone, no images; refining merges what is nearly the same",
         claim: "better pass@1 on six multimodal benchmarks with fewer repeated errors; no one figure")
 
     static func recipe(over standard: Recipe) -> Recipe {
@@ -21,6 +24,8 @@ enum ViLoMem: PublishedRecipe {
 
     /// Tags of the two streams.
     static let perception = "vilomem/perception", logic = "vilomem/logic"
+    /// The tag of what was taken out of a case: one mistake, apart from where it happened.
+    static let schema = "vilomem/schema"
 
     private static let mistakes = [
         "mistake", "wrong", "wrongly", "misread", "misheard", "overlooked", "error", "incorrect",
@@ -36,18 +41,38 @@ enum ViLoMem: PublishedRecipe {
         return words.isDisjoint(with: senses) ? logic : perception
     }
 
-    /// Tags what tells of a mistake with its stream.
+    /// Tags what tells of a mistake with its stream, and takes mistakes out of cases, a sentence each.
     struct Streams: MemoryExtractor {
         /// Finds what a text holds.
         var base: any MemoryExtractor
 
         func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft] {
-            base.drafts(of: input, in: context).map { draft in
+            let drafts = base.drafts(of: input, in: context)
+            return drafts.map { draft in
                 var draft = draft
-                let words = draft.cube.text.lowercased().split { !$0.isLetter }.map(String.init)
-                if let stream = stream(of: words) { draft.cube.tags.append(stream) }
+                // What a case tells of two things belongs to neither stream.
+                guard Trace(draft.cube) == nil else { return draft }
+                if let stream = stream(of: Self.words(draft.cube.text)) { draft.cube.tags.append(stream) }
                 return draft
+            } + drafts.enumerated().flatMap { place, draft in mistakes(of: draft, at: place, in: input, context) }
+        }
+
+        /// Entries for the mistakes that a case tells.
+        private func mistakes(
+            of draft: Draft, at place: Int, in input: MemoryInput, _ context: ExtractionContext
+        ) -> [Draft] {
+            guard Trace(draft.cube) != nil else { return [] }
+            return draft.cube.text.split(whereSeparator: { ".!?\n".contains($0) }).compactMap { sentence in
+                guard let stream = stream(of: Self.words(String(sentence))) else { return nil }
+                var cube = context.cube(
+                    sentence.trimmingCharacters(in: .whitespaces) + ".", type: .procedural, of: input)
+                (cube.tags, cube.metadata) = ([stream, schema], [:])
+                return Draft(cube, madeOf: place)
             }
+        }
+
+        private static func words(_ text: String) -> [String] {
+            text.lowercased().split { !$0.isLetter }.map(String.init)
         }
 
         func enrich(_ cube: inout MemCube, words: [String]) { base.enrich(&cube, words: words) }
@@ -57,11 +82,11 @@ enum ViLoMem: PublishedRecipe {
     struct SideBySide: RetrievalPlan {
         /// The search of everything.
         var otherwise: any RetrievalPlan
-        /// Mistakes of each stream.
-        var width = 5
+        /// Mistakes of each stream that are looked for, and those taken out of cases that stand first.
+        var width = 5, places = 2
 
-        var roundLimit: Int { otherwise.roundLimit }
-        var hitLimit: Int { otherwise.hitLimit }
+        var roundLimit: Int { otherwise.roundLimit + 1 }
+        var hitLimit: Int { max(500, otherwise.hitLimit) }
 
         func first(_ query: RetrievalQuery) -> [Probe] {
             otherwise.first(query)
@@ -69,7 +94,18 @@ enum ViLoMem: PublishedRecipe {
         }
 
         func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
-            otherwise.next(query, after: hits)
+            if query.round < otherwise.roundLimit {
+                let step = otherwise.next(query, after: Array(hits.prefix(otherwise.hitLimit)))
+                if case .probe = step { return step }
+            }
+            let known = hits.filter { $0.tags.contains(schema) && $0.matches != 0 }
+            let chosen = Set(
+                [perception, logic].flatMap { stream in
+                    known.filter { $0.tags.contains(stream) }.sorted { $0.features[.meaning] > $1.features[.meaning] }
+                        .prefix(places).map(\.number)
+                })
+            guard !chosen.isEmpty, let top = hits.first?.score else { return .answer }
+            return .ranked(hits.map { chosen.contains($0.number) ? $0.scored(abs(top) + 1 + $0.score) : $0 })
         }
     }
 

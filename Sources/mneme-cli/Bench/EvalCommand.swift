@@ -14,25 +14,45 @@ import MnemeRecipes
 /// evidence are among the first k memories. Times are without embedding, whose vectors are made
 /// once for all recipes.
 ///
+/// With `--stream` made streams of tasks take the place of conversations, see `StreamEvaluation` of MnemeBench.
+///
 /// Exit code 1 if the embedding model is not here, 2 for a recipe or file that cannot be read.
 struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
-        abstract: "Compare memory recipes by what they find and cost on your conversations.",
+        abstract: "Compare memory recipes by what they find and cost on your conversations, or on streams of tasks.",
         discussion: """
             Each recipe stores the conversations, does its maintenance and is asked every question; no language model \
             answers. Results are kept in $MNEME_HOME/eval for this program, data and limit; --again measures anew.
+
+            --stream needs no file: it makes puzzles whose rules recur, scenes on which errors repeat, a log of actions and \
+            news from --seed, and plays each to the recipes as tasks that come one after the other. Who acts is a simple rule \
+            that goes by what recall returns. Beside the recipes stand no memory, similarity alone, and similarity with a \
+            memory for each agent of the team. Vectors are of hashed words; --no-embedder recalls by words alone.
             """)
 
     @Option(help: ArgumentHelp("Recipes with commas between, or all.", valueName: "names"))
     var recipes = "all"
     @Option(help: ArgumentHelp("A LoCoMo file (locomo10.json or one of its shape).", valueName: "file"))
-    var data: String
+    var data: String?
     @Option(help: "Conversations of the file at most.") var limit: Int?
+    @Flag(help: "Play made streams of tasks instead of conversations.") var stream = false
+    @Option(help: ArgumentHelp("With --stream: another number gives other streams.", valueName: "number"))
+    var seed: UInt64 = 1
+    @Option(help: ArgumentHelp("With --stream: tasks of a stream, about.", valueName: "number")) var tasks = 200
     @Flag(help: "Recall by words alone; needs no model.") var noEmbedder = false
     @OptionGroup var oracle: OracleOptions
     @Flag(help: "Measure anew what was measured before.") var again = false
     @Flag(help: "Print JSON.") var json = false
+
+    /// Data or streams, and not both.
+    func validate() throws {
+        guard stream != (data != nil) else { throw ValidationError("Say either --data FILE or --stream.") }
+        guard (8...10_000).contains(tasks) else { throw ValidationError("--tasks lies between 8 and 10000.") }
+        guard !stream || (limit == nil && !again && oracle.oracle == nil) else {
+            throw ValidationError("--limit, --again and --oracle are of conversations, not of --stream.")
+        }
+    }
 
     /// Measures what is not measured yet, and prints the table.
     func run() async throws {
@@ -43,6 +63,7 @@ struct EvalCommand: AsyncParsableCommand {
             : recipes.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         guard !names.isEmpty else { throw InputError("--recipes names no recipe.") }
         let chosen = try names.map { try RecipeOption.recipe($0) }
+        guard let data else { return try await playStreams(chosen) }
         guard let file = FileManager.default.contents(atPath: data) else {
             throw InputError("\(data) cannot be read.")
         }

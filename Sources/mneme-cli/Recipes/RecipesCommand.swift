@@ -29,6 +29,8 @@ struct RecipesCommand: ParsableCommand {
         if json { return print(try OperationTable.encode(card, pretty: true)) }
         print("\(card.name): \(card.idea)")
         print("Paper: \(card.paper)")
+        let variants = RecipeCatalog.variants(of: card.name)
+        if !variants.isEmpty { print("Variants: \(variants.joined(separator: ", "))") }
         if !card.simplified.isEmpty { print("Simpler here: \(card.simplified)") }
         if !card.claim.isEmpty { print("The paper claims: \(card.claim)") }
     }

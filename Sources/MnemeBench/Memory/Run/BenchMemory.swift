@@ -77,6 +77,15 @@ public final class BenchMemory: Sendable {
         return (ContinuousClock.now - start) / .milliseconds(1)
     }
 
+    /// Memories of an owner that recall may show; at most a million are counted.
+    ///
+    /// - Throws: `StoreError`.
+    func inUse(of owner: Owner) throws -> Int {
+        var filter = CubeFilter(owner: owner, limit: 1_000_000)
+        filter.state = .activated
+        return try store.list(filter, by: .local).count
+    }
+
     /// All memories of an owner, the oldest first.
     ///
     /// - Throws: `StoreError`.
