@@ -3,6 +3,7 @@ public import Mneme
 public import MnemeBase
 import MnemeCube
 public import MnemePipeline
+import MnemeRecipes
 import MnemeStore
 
 /// Measures how much of LoCoMo's evidence recipes find, and their cost: each stores the
@@ -10,8 +11,8 @@ import MnemeStore
 /// and is asked every question of categories 1 to 4.
 ///
 /// A question is answered at k if any (or all) of its evidence turns are among the first k
-/// memories. What a recipe derives counts for the turn that it was made of if there is one, and for
-/// none if it sums several up. No language model answers.
+/// memories. What a recipe derives counts for the turn that it was made of if there is one, or for those
+/// that it quotes, and for none if it sums several up. No language model answers.
 public struct RecipeEvaluation: Sendable {
     /// The recall and cost of one recipe.
     public struct Row: Sendable, Codable, Equatable {
@@ -21,6 +22,8 @@ public struct RecipeEvaluation: Sendable {
         public var questions: Int
         /// Share with any evidence among the first 1, 5 and 10, and with all among the first 10.
         public var any1: Double, any5: Double, any10: Double, all10: Double
+        /// Share of the questions of LoCoMo's category 2, which ask for times, with any evidence among the first 10.
+        public var temporal10: Double
         /// Mean tokens of the texts of an answer of ten memories.
         public var tokens: Double
         /// Calls of a language model for everything.
@@ -29,6 +32,8 @@ public struct RecipeEvaluation: Sendable {
         public var writeMilliseconds: Double, maintainMilliseconds: Double
         /// Median time of a recall, without embedding the question.
         public var recallMilliseconds: Double
+        /// Mean time until a turn is memory: its write, and its share of the maintenance.
+        public var buildMilliseconds: Double { writeMilliseconds + maintainMilliseconds }
         /// Bytes of the store.
         public var bytes: Int
         /// Memories in use after maintenance.
@@ -60,13 +65,13 @@ public struct RecipeEvaluation: Sendable {
 
     /// Questions that are asked, with the turns that answer each.
     static func questions(of conversation: LocomoConversation)
-        -> [(text: String, evidence: Set<String>)]
+        -> [(text: String, evidence: Set<String>, isTemporal: Bool)]
     {
         let known = Set(conversation.turns.map(\.id))
         return conversation.questions.compactMap { question in
             let evidence = Set(question.evidence).intersection(known)
             return (1...4).contains(question.category) && !evidence.isEmpty
-                ? (question.text, evidence) : nil
+                ? (question.text, evidence, question.category == 2) : nil
         }
     }
 
@@ -85,7 +90,7 @@ public struct RecipeEvaluation: Sendable {
         let counting = oracle.map { MeteredOracle($0) }
         if let counting { memory.attach(oracle: counting) }
         var row = Row(
-            recipe: recipe.name, questions: 0, any1: 0, any5: 0, any10: 0, all10: 0, tokens: 0,
+            recipe: recipe.name, questions: 0, any1: 0, any5: 0, any10: 0, all10: 0, temporal10: 0, tokens: 0,
             modelCalls: 0, writeMilliseconds: 0, maintainMilliseconds: 0, recallMilliseconds: 0,
             bytes: 0, memories: 0)
         let asked = conversations.map(Self.questions)
@@ -107,7 +112,11 @@ public struct RecipeEvaluation: Sendable {
                 let result = try await memory.recall(request)
                 times.append(result.milliseconds)
                 row.tokens += Double(result.tokens)
-                count(result.memories.map(\.memory.provenance.reference), question.evidence, &row)
+                let found = result.memories.map { Self.turns(of: $0.memory) }
+                count(found, question.evidence, &row)
+                if question.isTemporal, found.prefix(10).contains(where: { !question.evidence.isDisjoint(with: $0) }) {
+                    row.temporal10 += 1
+                }
                 done += 1
                 if done % 32 == 0 { progress(done, total) }
             }
@@ -115,6 +124,7 @@ public struct RecipeEvaluation: Sendable {
         }
         await memory.close()
         let n = Double(max(1, row.questions))
+        row.temporal10 /= Double(max(1, asked.joined().count { $0.isTemporal }))
         for path in [\Row.any1, \.any5, \.any10, \.all10, \.tokens] { row[keyPath: path] /= n }
         row.writeMilliseconds /= Double(max(1, turns))
         row.maintainMilliseconds /= Double(max(1, turns))
@@ -128,21 +138,27 @@ public struct RecipeEvaluation: Sendable {
     }
 
     /// Counts one question's answer. Memories of one turn share its place.
-    private func count(_ references: [String?], _ evidence: Set<String>, _ row: inout Row) {
+    private func count(_ references: [Set<String>], _ evidence: Set<String>, _ row: inout Row) {
         func any(_ k: Int) -> Double {
-            references.prefix(k).contains { $0.map(evidence.contains) ?? false } ? 1 : 0
+            references.prefix(k).contains { !evidence.isDisjoint(with: $0) } ? 1 : 0
         }
         row.questions += 1
         row.any1 += any(1)
         row.any5 += any(5)
         row.any10 += any(10)
-        row.all10 += evidence.isSubset(of: references.prefix(10).compactMap(\.self)) ? 1 : 0
+        row.all10 += evidence.isSubset(of: references.prefix(10).joined()) ? 1 : 0
+    }
+
+    /// The turns that a memory counts for: the one that it was made of, and those that it quotes.
+    static func turns(of cube: MemCube) -> Set<String> {
+        let quoted = cube.metadata[WindowSummaries.quotes]?.split(separator: " ").map(String.init) ?? []
+        return Set(quoted + [cube.provenance.reference].compactMap(\.self))
     }
 
     /// Stores a conversation, a session a call at the time when it was held.
     ///
     /// - Returns: the milliseconds that it took.
-    private func write(_ conversation: LocomoConversation, to memory: MemoryOS) async throws
+    func write(_ conversation: LocomoConversation, to memory: MemoryOS) async throws
         -> Double
     {
         let clock = ContinuousClock()
@@ -170,7 +186,7 @@ public struct RecipeEvaluation: Sendable {
     /// Has the recipe look after a conversation once.
     ///
     /// - Returns: the milliseconds that it took.
-    private func maintain(_ conversation: LocomoConversation, _ memory: MemoryOS) async throws
+    func maintain(_ conversation: LocomoConversation, _ memory: MemoryOS) async throws
         -> Double
     {
         guard memory.recipe.maintainer != nil else { return 0 }

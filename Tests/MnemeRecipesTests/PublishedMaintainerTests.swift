@@ -87,6 +87,26 @@ import Testing
         #expect(try await operations("a-mem", evolved, near: near).isEmpty)
     }
 
+    @Test func `memgas links a memory with the near component of those before it, and none where all are alike`()
+        async throws
+    {
+        let memories = (0..<40).map { cube("Memory \($0)", day: Double($0)) }
+        let last = memories[39]
+        let near = memories.dropLast().enumerated().map { place, cube in
+            Neighbour(cube.id, similarity: [7, 21].contains(place) ? 0.8 : 0.2 + Double(place % 5) / 100)
+        }.sorted { $0.similarity > $1.similarity }
+        let done = try await operations("memgas", memories, near: [last.id: near])
+        let links = done.compactMap { if case .link(let link) = $0 { [link.source, link.target] } else { nil } }
+        #expect(Set(links) == [[last.id, memories[7].id], [last.id, memories[21].id]])
+        // Linked once: the mark says so.
+        var marked = memories
+        for operation in done { if case .update(let cube) = operation { marked[39].tags = cube.tags } }
+        #expect(!marked[39].tags.isEmpty)
+        #expect(try await operations("memgas", marked, near: [last.id: near]).isEmpty)
+        let alike = near.map { Neighbour($0.id, similarity: 0.5) }
+        #expect(try await operations("memgas", memories, near: [last.id: alike]).isEmpty)
+    }
+
     @Test func `lightmem merges at rest what one speaker said again, into the latest`() async throws {
         let early = cube("I like the sea")
         let late = cube("I really like the sea", day: 2)

@@ -116,7 +116,7 @@ import Testing
                     .meaningAround: 0.2,
                 ])
         }
-        #expect(try order(plan("memgas").next(query(), after: hits))?.first == 4)
+        #expect(try order(plan("memgas").next(query(round: 2), after: hits))?.first == 4)
         let turned = (0..<10).map {
             hit(
                 $0, 0,
@@ -125,7 +125,32 @@ import Testing
                     .meaningAround: 0.2,
                 ])
         }
-        #expect(try order(plan("memgas").next(query(), after: turned))?.first == 9)
+        #expect(try order(plan("memgas").next(query(round: 2), after: turned))?.first == 9)
+    }
+
+    @Test func `memgas passes over a granularity in which nothing stands out`() {
+        // A bell of similarities, however wide, against a heap with three far from it.
+        let bell = (1..<200).map { place -> Float in
+            let share = Float(place) / 200
+            return 0.5 + 0.1 * log(share / (1 - share))
+        }
+        let apart = (0..<199).map { $0 < 3 ? Float(0.9) : 0.2 + Float($0 % 7) / 100 }
+        #expect(MemGAS.EntropyRouter.accepted([bell, apart, bell]) == [false, true, false])
+        // Where nothing does anywhere all count, as there is nothing better.
+        #expect(MemGAS.EntropyRouter.accepted([bell, bell]) == [true, true])
+    }
+
+    @Test func `memgas follows links from what it found, and they count`() throws {
+        let plan = try plan("memgas")
+        let hits = [
+            hit(1, 0, [.meaning: 0.5]), hit(2, 0, [.meaning: 0.4]), hit(3, 0, [.meaning: 0.4], probed: 1),
+        ]
+        guard case .linked(let numbers, _)? = only(plan.next(query(), after: hits)) else {
+            Issue.record("no link was followed")
+            return
+        }
+        #expect(numbers.first == 1 && Set(numbers) == [1, 2, 3])
+        #expect(order(plan.next(query(round: 2), after: hits)) == [1, 3, 2])
     }
 
     @Test func `a-mem follows links from what it found, and they count`() throws {

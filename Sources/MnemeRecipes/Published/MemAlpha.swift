@@ -4,20 +4,28 @@ import MnemePipeline
 
 /// Mem-α [99]: a manager writes into three stores with a tool for each: a small core that is always there,
 /// facts that replace one another, and events that are only added.
-enum MemAlpha: PublishedRecipe {
+package enum MemAlpha: ManagedRecipe {
     static let card = RecipeCard(
         name: "mem-alpha",
         paper: "Mem-alpha: Learning Memory Construction via Reinforcement Learning [99]",
         idea: "core, facts and events: a bounded core, facts that are updated, events that are kept",
         simplified:
-            "the manager's choice is a linear rule with weights set by hand instead of a trained policy; stores are "
-            + "types of memories",
+            "the manager's choice is a linear rule with weights set by hand until it is trained on outcomes (`mneme recipes "
+            + "train`), and linear then, too; stores are types of memories; of the core two of ten places of an answer are",
         claim: "trained at 30,000 tokens, holds at more than 400,000; better than its baselines")
 
     static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.reconciler = Tools()
         recipe.maintainer = BoundedCore()
+        recipe.retrieval = CoreBeside(base: standard.retrieval)
+        return recipe
+    }
+
+    static func recipe(over standard: Recipe, by policy: ManagerPolicy) -> Recipe {
+        var recipe = standard
+        recipe.maintainer = TrainedStores(policy: policy)
+        recipe.retrieval = CoreBeside(base: standard.retrieval)
         return recipe
     }
 
@@ -40,11 +48,12 @@ enum MemAlpha: PublishedRecipe {
         }
     }
 
+    /// Memories of the core at most.
+    package static let coreSize = 4
+
     /// Keeps the core small: what is used least becomes a fact among others.
     struct BoundedCore: MemoryMaintainer {
         let summary = "keep the core small; what is used least becomes a fact"
-        /// Memories of the core at most.
-        var most = 24
 
         func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
             -> [MemoryOperation]
@@ -53,7 +62,7 @@ enum MemAlpha: PublishedRecipe {
                 ($0.priority, $0.usage?.count ?? 0, $0.eventTime, $0.id)
                     < ($1.priority, $1.usage?.count ?? 0, $1.eventTime, $1.id)
             }
-            return core.prefix(max(0, core.count - most)).map { cube in
+            return core.prefix(max(0, core.count - MemAlpha.coreSize)).map { cube in
                 var cube = cube
                 cube.type = .semantic
                 return .update(cube)

@@ -1,57 +1,110 @@
 import Foundation
-import MnemePipeline
+import MnemeCube
+package import MnemePipeline
 
-/// MemGAS [51]: a memory is matched as a message, with its neighbours, and as a conversation; of
-/// these granularities those count most whose matches stand out, measured by their entropy.
-enum MemGAS: PublishedRecipe {
+/// MemGAS [51]: a memory is matched as a message, with its neighbours, and as a conversation. A Gaussian mixture accepts
+/// the granularities in which some memories stand out; of these count most those whose matches are surest, measured by
+/// their entropy. A second mixture says with which earlier memories a new one is linked.
+package enum MemGAS: PublishedRecipe {
     static let card = RecipeCard(
         name: "memgas",
         paper: "Towards Multi-Granularity Memory Association and Selection for Long-Term "
             + "Conversational Agents [51]",
-        idea: "message, window and conversation, weighed by the entropy of their matches",
-        simplified: "no Gaussian mixtures, summaries or filtering by a model: granularities are "
-            + "the means of neighbours' vectors",
+        idea: "message, window and conversation, accepted by a Gaussian mixture and weighed by the entropy of their "
+            + "matches",
+        simplified: "no summaries or filtering by a model: granularities are the means of neighbours' vectors; "
+            + "mixtures are of one number each, the similarity",
         claim: "better than the best single granularity on four benchmarks; no one figure")
 
     static func recipe(over standard: Recipe) -> Recipe {
         var recipe = standard
         recipe.retrieval = EntropyRouter()
+        recipe.maintainer = Association()
         return recipe
     }
 
-    /// Weighs granularities for each question.
-    struct EntropyRouter: RetrievalPlan {
-        let roundLimit = 2
-        let hitLimit = 3_000
+    /// Links each new memory with the earlier ones of the mixture's nearer component.
+    struct Association: MemoryMaintainer {
+        let summary = "link memories with earlier ones that a Gaussian mixture counts as near"
+        /// Earlier memories that the mixture is fitted to, the least of them, and links of a memory at most.
+        var among = 200, least = 12, links = 3
+        static let mark = "memgas/linked"
+
+        func operations(on memories: [MemCube], in context: MaintenanceContext) async throws -> [MemoryOperation] {
+            var operations: [MemoryOperation] = []
+            // Without a mark each run would link a memory again.
+            for var cube in memories where !cube.tags.contains(Self.mark) {
+                let near = try await context.neighbours(of: cube.id, limit: among).filter { $0.id < cube.id }
+                guard near.count >= least, let pair = GaussianPair(fitting: near.map(\.similarity)), pair.standsOut
+                else { continue }
+                // Far to the other side of both means a wide component may hold the larger share.
+                let kept = near.filter { $0.similarity > pair.low.mean && pair.membership($0.similarity) > 0.5 }
+                guard !kept.isEmpty else { continue }
+                operations += kept.prefix(links).map {
+                    .link(CubeLink(source: cube.id, target: $0.id, kind: "related", time: context.now))
+                }
+                cube.tags.append(Self.mark)
+                operations.append(.update(cube))
+            }
+            return operations
+        }
+    }
+
+    /// Accepts and weighs granularities for each question.
+    package struct EntropyRouter: RetrievalPlan {
+        package let roundLimit = 3
+        package let hitLimit = 3_000
         /// Sharpness of the distributions that entropies are taken of.
         var temperature: Float = 0.1
-
+        /// What a link from the best memories adds to the logarithm of a share.
+        var linkWeight: Float = 0.3
         /// The features of each granularity, finest first.
-        static let granularities: [[RecallFeature]] = [
+        package var granularities = Self.all
+
+        /// Message, window, conversation.
+        package static let all: [[RecallFeature]] = [
             [.meaning, .words], [.meaningNearby, .wordsNearby], [.meaningAround, .wordsInSession],
         ]
 
-        func first(_ query: RetrievalQuery) -> [Probe] {
+        package func first(_ query: RetrievalQuery) -> [Probe] {
             query.memories <= 3_000
                 ? [.everything]
                 : [.words(limit: 150), .wordsNearby(limit: 150), query.nearest(150, among: nil)]
         }
 
-        func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+        package func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
             guard hits.count > 1 else { return .answer }
-            let shares = Self.granularities.map { features in
-                distribution(hits.map { hit in features.reduce(0) { $0 + hit.features[$1] } })
+            let ranked = weighed(hits)
+            guard query.round > 1 else {
+                let best = ranked.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
+                return .probe([.linked(with: best.prefix(query.request.limit).map(\.number), limit: 50)])
             }
-            let weights = shares.map(Self.certainty)
+            return .ranked(ranked)
+        }
+
+        /// The hits by the accepted granularities' shares, and links.
+        func weighed(_ hits: [RetrievalHit]) -> [RetrievalHit] {
+            let values = granularities.map { features in
+                hits.map { hit in features.reduce(0) { $0 + hit.features[$1] } }
+            }
+            let shares = values.map(distribution)
+            let weights = zip(shares, Self.accepted(values)).map { share, isAccepted in
+                isAccepted ? Self.certainty(share) : 0
+            }
             let total = max(weights.reduce(0, +), .leastNormalMagnitude)
-            return .ranked(
-                hits.enumerated().map { place, hit in
-                    var score: Float = 0
-                    for (weight, share) in zip(weights, shares) {
-                        score += weight / total * log(share[place] + 1e-12)
-                    }
-                    return hit.scored(score)
-                })
+            return hits.enumerated().map { place, hit in
+                var score = linkWeight * hit.probed
+                for (weight, share) in zip(weights, shares) where weight > 0 {
+                    score += weight / total * log(share[place] + 1e-12)
+                }
+                return hit.scored(score)
+            }
+        }
+
+        /// Which granularities have memories that stand out; all if none has.
+        package static func accepted(_ values: [[Float]]) -> [Bool] {
+            let found = values.map { GaussianPair(fitting: $0.map(Double.init))?.standsOut ?? false }
+            return found.contains(true) ? found : found.map { _ in true }
         }
 
         /// Similarities as probabilities.

@@ -77,15 +77,23 @@ struct Summaries: Sendable {
 
     /// The texts whose keywords are the most frequent ones of a group, in their order.
     static func extract(_ cubes: [MemCube], _ count: Int) -> String {
+        quoting(central(cubes, count).map { cubes[$0] })
+    }
+
+    /// Memories as one text, each with its speaker.
+    static func quoting(_ cubes: [MemCube]) -> String {
+        cubes.map { ($0.speaker.map { "\($0): " } ?? "") + $0.text }.joined(separator: " ")
+    }
+
+    /// The places of the memories whose keywords are the most frequent ones of a group, in their order.
+    static func central(_ cubes: [MemCube], _ count: Int) -> [Int] {
         var frequency: [String: Int] = [:]
         for cube in cubes { for word in Set(cube.keywords) { frequency[word, default: 0] += 1 } }
         func weight(_ cube: MemCube) -> Int {
             Set(cube.keywords).reduce(0) { $0 + frequency[$1, default: 0] - 1 }
         }
-        let best = cubes.indices.sorted {
+        return cubes.indices.sorted {
             (weight(cubes[$1]), $0) < (weight(cubes[$0]), $1)
         }.prefix(count).sorted()
-        return best.map { (cubes[$0].speaker.map { "\($0): " } ?? "") + cubes[$0].text }
-            .joined(separator: " ")
     }
 }

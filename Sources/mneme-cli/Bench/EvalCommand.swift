@@ -11,8 +11,8 @@ import MnemeRecipes
 /// stopped.
 ///
 /// The columns any@k and all@10: the share of questions of which one piece, or all pieces, of the
-/// evidence are among the first k memories. Times are without embedding, whose vectors are made
-/// once for all recipes.
+/// evidence are among the first k memories; time@10: any@10 of the questions that ask for times. Times
+/// are without embedding, whose vectors are made once for all recipes.
 ///
 /// With `--stream` made streams of tasks take the place of conversations, see `StreamEvaluation` of MnemeBench.
 ///
@@ -25,14 +25,20 @@ struct EvalCommand: AsyncParsableCommand {
             Each recipe stores the conversations, does its maintenance and is asked every question; no language model \
             answers. Results are kept in $MNEME_HOME/eval for this program, data and limit; --again measures anew.
 
+            --grid measures every structure of memories (chunks, triples, facts, summaries, mixed) with every search (single, \
+            reranked, iterative), and the recipes that --recipes names beside them; build× and recall× are times as \
+            multiples of chunks-single, which is flat memory. \(StructureGrid.granularities.joined(separator: ", ")): MemGAS \
+            with one granularity.
+
             --stream needs no file: it makes puzzles whose rules recur, scenes on which errors repeat, a log of actions and \
             news from --seed, and plays each to the recipes as tasks that come one after the other. Who acts is a simple rule \
             that goes by what recall returns. Beside the recipes stand no memory, similarity alone, and similarity with a \
             memory for each agent of the team. Vectors are of hashed words; --no-embedder recalls by words alone.
             """)
 
-    @Option(help: ArgumentHelp("Recipes with commas between, or all.", valueName: "names"))
-    var recipes = "all"
+    @Option(help: ArgumentHelp("Recipes with commas between, or all; with --grid none.", valueName: "names"))
+    var recipes: String?
+    @Flag(help: "Measure every structure of memories with every search.") var grid = false
     @Option(help: ArgumentHelp("A LoCoMo file (locomo10.json or one of its shape).", valueName: "file"))
     var data: String?
     @Option(help: "Conversations of the file at most.") var limit: Int?
@@ -49,20 +55,19 @@ struct EvalCommand: AsyncParsableCommand {
     func validate() throws {
         guard stream != (data != nil) else { throw ValidationError("Say either --data FILE or --stream.") }
         guard (8...10_000).contains(tasks) else { throw ValidationError("--tasks lies between 8 and 10000.") }
-        guard !stream || (limit == nil && !again && oracle.oracle == nil) else {
-            throw ValidationError("--limit, --again and --oracle are of conversations, not of --stream.")
+        guard !stream || (limit == nil && !again && !grid && oracle.oracle == nil) else {
+            throw ValidationError("--limit, --again, --grid and --oracle are of conversations, not of --stream.")
         }
     }
 
     /// Measures what is not measured yet, and prints the table.
     func run() async throws {
         guard limit ?? 1 > 0 else { throw InputError("--limit is at least 1.") }
-        let names =
-            recipes == "all"
-            ? RecipeCatalog.names
-            : recipes.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let named = (recipes ?? (grid ? "" : "all")).split(separator: ",")
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        let names = (grid ? StructureGrid.names : []) + (named == ["all"] ? RecipeCatalog.names : named)
         guard !names.isEmpty else { throw InputError("--recipes names no recipe.") }
-        let chosen = try names.map { try RecipeOption.recipe($0) }
+        let chosen = try names.map { try StructureGrid.recipe($0, over: .standard) ?? RecipeOption.recipe($0) }
         guard let data else { return try await playStreams(chosen) }
         guard let file = FileManager.default.contents(atPath: data) else {
             throw InputError("\(data) cannot be read.")
@@ -102,20 +107,7 @@ struct EvalCommand: AsyncParsableCommand {
             "\((data as NSString).lastPathComponent): \(conversations.count) conversations, "
                 + "\(evaluation.turns) turns, \(rows.first?.questions ?? 0) questions; ms without embedding"
         )
-        print(
-            "recipe             any@1  any@5 any@10 all@10 tokens calls  ms/write maintain ms/recall"
-                + "    MiB memories")
-        for row in rows { print(Self.text(of: row)) }
-    }
-
-    /// A row of the table.
-    private static func text(of row: RecipeEvaluation.Row) -> String {
-        let found = [row.any1, row.any5, row.any10, row.all10].map { String(format: "%6.3f", $0) }
-        return row.recipe.padded(to: 18) + found.joined(separator: " ")
-            + String(
-                format: " %6.0f %5d %9.2f %8.2f %9.2f %6.1f %8d", row.tokens, row.modelCalls,
-                row.writeMilliseconds, row.maintainMilliseconds, row.recallMilliseconds,
-                Double(row.bytes) / 1_048_576, row.memories)
+        for line in RecipeTable(rows).lines { print(line) }
     }
 
     /// Seconds as people say them.

@@ -1,0 +1,235 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeCube
+import MnemePipeline
+import MnemeRecipes
+import MnemeStore
+import NIOConcurrencyHelpers
+
+/// Tasks for a manager from one conversation, with outcomes that real recalls had: it is stored once, and what the manager
+/// would change is played on what recall found.
+struct ManagerFeedback {
+    let conversation: LocomoConversation
+    let embedder: (any TextEmbedder)?
+    let standard: Recipe
+
+    /// The tasks of a manager.
+    ///
+    /// - Parameter name: one of ``ManagedRecipes/names``.
+    /// - Throws: `StoreError`, `ModelError`.
+    func tasks(of name: String) async throws -> [ManagerTask] {
+        switch name {
+        case "budgetmem": try await tiers()
+        case "memsifter": try await sessions()
+        case "mem1": try await states()
+        default: try await stores(isAlpha: name == "mem-alpha")
+        }
+    }
+
+    // MARK: Questions
+
+    /// A question in three tiers: what each finds, and the share of the memories that it looks at.
+    private func tiers() async throws -> [ManagerTask] {
+        var outcomes: [[ManagerTask.Outcome]] = []
+        var options: [[[Double]]] = []
+        for tier in BudgetMem.Tier.allCases {
+            var policy = try ManagedRecipes.untrained("budgetmem")
+            // The first weight of low and of high alone.
+            for i in policy.features.indices where policy.features[i] == "low" || policy.features[i] == "high" {
+                policy.weights[i] = (tier == .low) == (policy.features[i] == "low") && tier != .middle ? 100 : -100
+            }
+            let recorder = RecordingPlan(try ManagedRecipes.recipe(policy, over: standard).retrieval)
+            let found = try await recall(through: recorder, limit: 10)
+            options = found.map { BudgetMem.options(for: $0.query) }
+            let part = found.map { answer in
+                ManagerTask.Outcome(
+                    found: answer.ranked.found { _ in true },
+                    price: min(1, Double(answer.hits.count) / Double(max(1, answer.query.memories))))
+            }
+            outcomes.append(part)
+        }
+        return options.indices.map { question in
+            let rows = options[question]
+            let ends = outcomes.map { $0[question] }
+            return ManagerTask { choose in ends[choose(rows)] }
+        }
+    }
+
+    /// A question whose conversations are sifted.
+    private func sessions() async throws -> [ManagerTask] {
+        try await recall(through: RecordingPlan(EverythingPlan()), limit: 1_000).map { answer in
+            let options = MemSifter.options(for: answer.query, answer.hits)
+            return ManagerTask { choose in
+                let kept = MemSifter.kept(options, choose)
+                let found = answer.ranked.found { kept.contains(answer.sessions[$0]) }
+                return ManagerTask.Outcome(found: found, price: 0)
+            }
+        }
+    }
+
+    // MARK: Memories
+
+    /// Memories of a window at most; its state holds a third of it.
+    private static let window = 120
+
+    /// Windows of the conversation, each with a state for a third of it: the outcome is the share of the questions about it
+    /// whose evidence is in the state at its end.
+    private func states() async throws -> [ManagerTask] {
+        let (memories, _, _) = try await seen()
+        let questions = RecipeEvaluation.questions(of: conversation)
+        let width = min(Self.window, memories.count)
+        return stride(from: 0, through: memories.count - width, by: max(1, width / 2)).compactMap { start in
+            let part = Array(memories[start...].prefix(width))
+            let turns = Set(part.compactMap(\.provenance.reference))
+            let asked = questions.filter { $0.evidence.isSubset(of: turns) }
+            guard !asked.isEmpty else { return nil }
+            return ManagerTask { choose in
+                let gone = Set(Mem1.leaving(part, bound: part.count / 3, choose))
+                let left = Set(part.lazy.filter { !gone.contains($0.id) }.compactMap(\.provenance.reference))
+                let found = asked.reduce(0.0) { sum, question in
+                    sum + (question.evidence.isDisjoint(with: left) ? 0 : 0.5)
+                        + (question.evidence.isSubset(of: left) ? 0.5 : 0)
+                }
+                return ManagerTask.Outcome(found: found / Double(asked.count), price: 0)
+            }
+        }
+    }
+
+    /// The whole conversation: operations or stores, and what the questions find in what they leave.
+    private func stores(isAlpha: Bool) async throws -> [ManagerTask] {
+        let (memories, near, answers) = try await seen()
+        let places = Dictionary(uniqueKeysWithValues: memories.enumerated().map { ($1.id, $0) })
+        return [
+            ManagerTask { choose in
+                var (isKept, isCore) = (memories.map { _ in true }, memories.map { _ in false })
+                let operations =
+                    isAlpha
+                    ? MemAlpha.stores(of: memories, near: near, choose)
+                    : MemoryR1.decisions(on: memories, near: near, choose)
+                for operation in operations {
+                    switch operation {
+                    case .archive(let id), .merge(let id, into: _): isKept[places[id] ?? 0] = false
+                    case .update(let cube): isCore[places[cube.id] ?? 0] = cube.type == .core
+                    default: break
+                    }
+                }
+                let found = answers.reduce(0.0) { sum, answer in
+                    var ranked = answer.ranked
+                    if isAlpha { ranked.turns = answer.turns(withCore: isCore, kept: isKept, places) }
+                    return sum + ranked.found { isAlpha || isKept[places[answer.ids[$0]] ?? 0] }
+                }
+                return ManagerTask.Outcome(
+                    found: found / Double(max(1, answers.count)),
+                    price: Double(isKept.count { $0 }) / Double(max(1, memories.count)))
+            }
+        ]
+    }
+
+    // MARK: What is recorded
+
+    /// A question, what a plan saw of it, and what came back.
+    private struct Answer {
+        var query: RetrievalQuery
+        var hits: [RetrievalHit]
+        var ranked: RankedTurns
+        /// Of each memory that came back its conversation, and its id.
+        var sessions: [String]
+        var ids: [CubeID]
+
+        /// The turns of what is kept, with the two best of the core at the ninth and tenth place if they are not before.
+        func turns(withCore isCore: [Bool], kept isKept: [Bool], _ places: [CubeID: Int]) -> [Set<String>] {
+            var kept: [(turns: Set<String>, isCore: Bool)] = []
+            for (id, turns) in zip(ids, ranked.turns) {
+                guard let place = places[id], isKept[place] else { continue }
+                kept.append((turns, isCore[place]))
+            }
+            let core = kept.indices.filter { kept[$0].isCore }.prefix(2)
+            let missing = core.filter { $0 >= 10 }
+            return (kept.prefix(10 - missing.count).map(\.turns)) + missing.map { kept[$0].turns }
+        }
+    }
+
+    /// What a maintainer sees of the conversation: memories and their nearest; and what all questions find, all of it.
+    private func seen() async throws -> (memories: [MemCube], near: [CubeID: [Neighbour]], answers: [Answer]) {
+        let recorder = RecordingMaintainer()
+        var recipe = standard
+        recipe.maintainer = recorder
+        let answers = try await recall(through: RecordingPlan(standard.retrieval), limit: 1_000, by: recipe)
+        let (memories, near) = recorder.seen.withLockedValue { $0 }
+        return (memories, near, answers)
+    }
+
+    /// Stores the conversation, has it maintained, and asks its questions through a plan that records.
+    private func recall(through plan: RecordingPlan, limit: Int, by recipe: Recipe? = nil) async throws -> [Answer] {
+        var recipe = recipe ?? standard
+        recipe.retrieval = plan
+        let folder = NSTemporaryDirectory() + "mneme-train-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
+        let memory = MemoryOS(store: store, embedder: embedder, recipe: recipe)
+        let evaluation = RecipeEvaluation([conversation], embedder: nil)
+        _ = try await evaluation.write(conversation, to: memory)
+        try await memory.embedPending()
+        _ = try await evaluation.maintain(conversation, memory)
+        var answers: [Answer] = []
+        for question in RecipeEvaluation.questions(of: conversation) {
+            var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: limit)
+            request.now = conversation.turns.last?.time ?? Date()
+            let result = try await memory.recall(request)
+            guard let seen = plan.seen.withLockedValue({ $0 }) else { continue }
+            let cubes = result.memories.map(\.memory)
+            let ranked = RankedTurns(turns: cubes.map(RecipeEvaluation.turns), evidence: question.evidence)
+            answers.append(
+                Answer(
+                    query: seen.query, hits: seen.hits, ranked: ranked, sessions: cubes.map { $0.scope.session ?? "" },
+                    ids: cubes.map(\.id)))
+        }
+        await memory.close()
+        return answers
+    }
+}
+
+/// Finds everything, in the ranker's order.
+private struct EverythingPlan: RetrievalPlan {
+    let roundLimit = 2
+    let hitLimit = 10_000
+    func first(_ query: RetrievalQuery) -> [Probe] { [.everything] }
+    func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep { .answer }
+}
+
+/// Does what another plan does, and keeps the question and all that its first round found.
+private final class RecordingPlan: RetrievalPlan {
+    private let base: any RetrievalPlan
+    /// The last question, and what was found for it.
+    let seen = NIOLockedValueBox<(query: RetrievalQuery, hits: [RetrievalHit])?>(nil)
+
+    init(_ base: any RetrievalPlan) { self.base = base }
+
+    var roundLimit: Int { max(2, base.roundLimit) }
+    let hitLimit = 10_000
+
+    func first(_ query: RetrievalQuery) -> [Probe] {
+        seen.withLockedValue { $0 = (query, []) }
+        return base.first(query)
+    }
+
+    func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+        if query.round == 1 { seen.withLockedValue { $0 = ($0?.query ?? query, hits) } }
+        return query.round < base.roundLimit ? base.next(query, after: Array(hits.prefix(base.hitLimit))) : .answer
+    }
+}
+
+/// Changes nothing, and keeps what maintainers are given.
+private final class RecordingMaintainer: MemoryMaintainer {
+    let summary = "look at everything"
+    /// Memories, the oldest first, and of each the nearest.
+    let seen = NIOLockedValueBox<(memories: [MemCube], near: [CubeID: [Neighbour]])>(([], [:]))
+
+    func operations(on memories: [MemCube], in context: MaintenanceContext) async throws -> [MemoryOperation] {
+        var near: [CubeID: [Neighbour]] = [:]
+        for cube in memories { near[cube.id] = try await context.neighbours(of: cube.id, limit: 8) }
+        seen.withLockedValue { [near] in $0 = (memories, near) }
+        return []
+    }
+}
