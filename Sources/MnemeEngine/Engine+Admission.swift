@@ -26,7 +26,7 @@ extension Engine {
         try check(
             prompt: request.prompt, alternatives: request.alternatives,
             isStream: compression?.policy.movesTogether ?? false)
-        let most = try maximumCompletionTokens(request, compression)
+        var most = try maximumCompletionTokens(request, compression)
         // Texts are ranges of the prompt, in order, without overlap.
         var end = 0
         for text in request.texts {
@@ -46,11 +46,19 @@ extension Engine {
             }
         // Read here as well, if it is not in memory.
         let adapter = try adapter(request.adapter)
+        if let procedures = adapter?.weights.procedures {
+            guard compression == nil else {
+                throw EngineError(
+                    .invalidRequest,
+                    "Adapters of procedures are used with all keys and values. Leave the KV policy out.")
+            }
+            most = room(for: procedures, behind: request.prompt.count, most)
+        }
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
         let now = ContinuousClock().now
         // Counted and put in line under one lock, so that the limit holds whoever comes at the same
         // time.
-        try shared.withLockedValue { shared in
+        try shared.withLockedValue { [most] shared in
             guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
             guard shared.statistics.waiting < limits.waiting else {
                 throw EngineError(.overloaded, "Too many requests wait already. Try again later.")
@@ -71,7 +79,7 @@ extension Engine {
                     sampler: Sampler(request.sampling, prompt: request.prompt),
                     constraint: constraint,
                     // Drafts that do not hold would have to be taken back from compressed rows.
-                    drafts: limits.draftTokens > 0 && compression == nil
+                    drafts: limits.draftTokens > 0 && compression == nil && adapter?.weights.procedures == nil
                         ? Drafts(request.prompt) : nil, compression: compression))
         }
         wake.signal()

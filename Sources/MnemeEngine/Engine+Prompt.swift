@@ -29,7 +29,8 @@ extension Engine {
     ///   - prompt: token ids, ``maximumScoredTokens`` at most.
     ///   - first: the token to begin with; those before it are read and not told.
     ///   - alternatives: how many of the likeliest tokens are told at each place, 0 to 20.
-    ///   - adapter: the adapter that they are computed with; nil for the model as it is.
+    ///   - adapter: the adapter that they are computed with; nil for the model as it is. Tokens of the procedure
+    ///     that an answer would follow stand before `first`, unless that is one of the first two.
     /// - Returns: the tokens from `first` on.
     /// - Throws: ``EngineError`` for prompts that the model cannot take, and if too many wait;
     ///   `KVError` if there is no memory; `CancellationError`.
@@ -74,9 +75,10 @@ extension Engine {
     ///
     /// - Parameter isCancelled: asked before each step.
     private func score(
-        _ prompt: [Int32], _ first: Int, _ alternatives: Int, _ adapter: LoadedAdapter?,
+        _ text: [Int32], _ from: Int, _ alternatives: Int, _ adapter: LoadedAdapter?,
         isCancelled: () -> Bool
     ) throws -> [PromptToken] {
+        var (prompt, first) = (text, from)
         let size = decoder.configuration.vocabularySize
         let batch = min(decoder.stepTokens, decoder.stepLogits)
         var result: [PromptToken] = []
@@ -84,7 +86,11 @@ extension Engine {
         if first == 0 {
             result.append(PromptToken(id: prompt[0], logProbability: nil, alternatives: []))
         }
-        let buffer = try KVBuffer(decoder.configuration, positions: prompt.count)
+        let procedures = first < 2 ? nil : adapter?.weights.procedures
+        let scores = procedures.map { _ in ScoreRoom(tokens: decoder.stepLogits) }
+        defer { scores?.deallocate() }
+        let buffer = try KVBuffer(
+            decoder.configuration, positions: prompt.count + (procedures?.tokensEach ?? 0))
         defer { withExtendedLifetime(buffer) {} }
         let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: batch * size)
         defer { logits.deallocate() }
@@ -94,13 +100,26 @@ extension Engine {
             guard !shared.withLockedValue({ $0.closed }) else {
                 throw EngineError(.closed, "The engine is shut down.")
             }
-            compute(prompt[range], at: range.lowerBound, rows: rows, buffer.view, adapter, logits)
+            compute(
+                prompt[range], at: range.lowerBound, rows: rows, buffer.view, adapter, logits, scores?.scores)
+        }
+        func steps(_ range: Range<Int>) throws {
+            for start in stride(from: range.lowerBound, to: range.upperBound, by: decoder.stepTokens) {
+                try step(start..<min(start + decoder.stepTokens, range.upperBound), rows: 0)
+            }
+        }
+        var computed = 0
+        if let scores, let procedures {
+            try steps(0..<first - 1)
+            try step(first - 1..<first, rows: 1)
+            let run = scores.scores.best(row: 0, of: procedures).map { procedures.tokens(of: $0.procedure) } ?? []
+            prompt.insert(contentsOf: run, at: first)
+            computed = run.isEmpty ? first - 1 : first
+            first += run.count
         }
         // The token before the first tells how likely that is.
         let begin = max(first, 1) - 1
-        for start in stride(from: 0, to: begin, by: decoder.stepTokens) {
-            try step(start..<min(start + decoder.stepTokens, begin), rows: 0)
-        }
+        try steps(computed..<begin)
         // Behind the last token nothing is asked.
         for start in stride(from: begin, to: prompt.count - 1, by: batch) {
             let end = min(start + batch, prompt.count - 1)
@@ -120,7 +139,7 @@ extension Engine {
     /// One step, with logits for its last `rows` tokens.
     private func compute(
         _ tokens: ArraySlice<Int32>, at position: Int, rows: Int, _ view: KVView,
-        _ adapter: LoadedAdapter?, _ logits: UnsafeMutableBufferPointer<Float>
+        _ adapter: LoadedAdapter?, _ logits: UnsafeMutableBufferPointer<Float>, _ scores: ProcedureScores?
     ) {
         guard let base = logits.baseAddress else { return }
         tokens.withUnsafeBufferPointer { tokens in
@@ -129,7 +148,8 @@ extension Engine {
             segment.adapter = adapter?.weights
             withUnsafePointer(to: segment) {
                 decoder.step(
-                    tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: base)
+                    tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: base,
+                    scores: scores)
             }
         }
     }

@@ -56,6 +56,8 @@ extension Engine {
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
+        let scores = procedureScores(queue.running)
+        defer { scores?.deallocate() }
         var count = 0
         var parts = 0
         var samples: [SampledSequence] = []
@@ -124,7 +126,8 @@ extension Engine {
         let start = clock.now
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
-            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!
+            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!,
+            scores: scores?.scores
         )
         let size = decoder.configuration.vocabularySize
         let now = clock.now
@@ -151,6 +154,8 @@ extension Engine {
             let first = row
             row += 1 + sample.draft.count
             guard !done.contains(queue.running[i].id) else { continue }
+            let own = UnsafeMutableBufferPointer(rebasing: logits[first * size..<(first + 1) * size])
+            guard !beginProcedure(&queue.running[i], scores?.scores, row: first, own) else { continue }
             do {
                 guard let reason = try self.sample(sample, logits, size, first, &queue.running[i], now)
                 else {

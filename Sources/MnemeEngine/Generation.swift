@@ -69,6 +69,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var droppedMessages = 0
     /// The rows that the answer was given from; nil if all were.
     public var kept: KeptRows?
+    /// Procedures of the adapter that the answer followed, in order; each took some of its tokens.
+    public var procedures: [String] = []
 
     /// Figures that are all zero.
     public init() {}

@@ -98,6 +98,51 @@ import Testing
         }
     }
 
+    /// Attempts of `scripts/make_golden_rollout.py`, and what torch makes of them.
+    private struct Golden: Decodable {
+        struct Attempt: Decodable {
+            var tokens: [Int32]
+            var written: [Bool]
+            var before: [Float]
+            var advantage: Double
+        }
+        var clip: Float
+        var rewards: [[Double]]
+        var attempts: [Attempt]
+        var clipped: Int
+    }
+
+    @Test func `advantages and the clipped objective's gradient are those of torch`() throws {
+        let file = URL(fileURLWithPath: TrainingFixture.path("rollout/golden.json"))
+        let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
+        let advantages = golden.rewards.flatMap(ClippedObjective.advantages)
+        for (found, attempt) in zip(advantages, golden.attempts) {
+            #expect(abs(Double(found) - attempt.advantage) < 1e-6)
+        }
+        let model = try TrainingFixture.model()
+        var batch = TrainingBatch()
+        for attempt in golden.attempts { batch.add(attempt.tokens, learned: attempt.written) }
+        let old = zip(golden.attempts, advantages).flatMap { attempt, advantage in
+            attempt.before.map { ($0, advantage) }
+        }
+        let objective = ClippedObjective(clip: golden.clip)
+        var clipped = 0
+        model.addPolicyGradient(batch) { token, logProbability in
+            let slope = objective.slope(logProbability, before: old[token].0, advantage: old[token].1)
+            if slope == nil { clipped += 1 }
+            return (slope ?? 0) / Float(old.count)
+        }
+        #expect(clipped == golden.clipped && clipped > 0 && clipped < old.count)
+        let expected = try TrainingFixture.factors("rollout/gradients.safetensors", model)
+        let found = TrainingFixture.gradients(model)
+        for slot in model.parameters.slots {
+            for range in [slot.a..<slot.b, slot.b..<slot.end] {
+                let distance = TrainingFixture.distance(Array(found[range]), Array(expected[range]))
+                #expect(distance < 2e-5, "\(slot.linear) of layer \(slot.layer)")
+            }
+        }
+    }
+
     @Test func `the policy's gradient is that of differences of its objective`() throws {
         try TrainingFixture.withFolder { folder in
             let model = try TrainingFixture.model()

@@ -65,7 +65,8 @@ public struct AdapterTraining: Sendable {
                 "The rules find nothing to learn from in \(memories.count) memories: statements such as \"Ana lives in Bergen.\" are."
             )
         }
-        let examples = try plan.files.flatMap { try TrainingExample.read($0) } + learned
+        var examples = try plan.files.flatMap { try TrainingExample.read($0) } + learned
+        for i in examples.indices where examples[i].procedure == nil { examples[i].procedure = name }
         let trainer = try AdapterTrainer(
             base.source, base: base.hash, examples: examples,
             settings: plan.settings ?? TrainingSettings(), checkpoint: folder + "/checkpoint",

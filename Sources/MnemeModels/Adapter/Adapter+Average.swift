@@ -7,8 +7,8 @@ extension Adapter {
     /// gather them (averaging without a server, after LIFL, Qi et al. 2024) [165].
     ///
     /// - Parameter parts: adapters of one base with weights above 0, which need not sum up to 1.
-    /// - Throws: ``AdapterError`` if there is none, one scales rows (DoRA), a weight is none, the ranks come to more than
-    ///   ``maximumRank``, or their matrices are of different sizes.
+    /// - Throws: ``AdapterError`` if there is none, one scales rows (DoRA) or has no terms, a weight is none, the
+    ///   ranks come to more than ``maximumRank``, or their matrices are of different sizes.
     /// - Complexity: linear in the values of all.
     public static func mean(of parts: [(adapter: Adapter, weight: Double)]) throws -> Adapter {
         let total = parts.reduce(0) { $0 + $1.weight }
@@ -16,6 +16,7 @@ extension Adapter {
             throw AdapterError(
                 .unsupported, "A mean needs at least one adapter, and weights above 0 for all.")
         }
+        for part in parts { try part.adapter.requireTerms("A mean") }
         guard !parts.contains(where: { $0.adapter.hasMagnitudes }) else {
             throw AdapterError(
                 .unsupported,

@@ -51,15 +51,39 @@ public struct Adapter: Sendable, Equatable {
 
     /// The terms; maps that are not named here have none.
     public var terms: [Place: Term]
+    /// Procedures as learned tokens, in place of terms; nil in adapters of other kinds.
+    public var procedures: ProcedureTokens?
 
     /// An adapter of these terms.
     public init(_ terms: [Place: Term]) { self.terms = terms }
+
+    /// An adapter of procedures.
+    public init(_ procedures: ProcedureTokens) { (terms, self.procedures) = ([:], procedures) }
+
+    /// What it has in place of terms; nil for low-rank adapters.
+    var contents: (any AdapterContents)? {
+        get { procedures }
+        set { procedures = newValue as? ProcedureTokens }
+    }
+
+    /// - Throws: ``AdapterError`` where it has no low-rank terms, which `what` needs.
+    func requireTerms(_ what: String) throws {
+        guard contents == nil else {
+            throw AdapterError(.unsupported, "\(what) takes adapters of low-rank terms; this one is of another kind.")
+        }
+    }
 
     /// Checks that it fits a model of this shape.
     ///
     /// - Throws: ``AdapterError`` that names the first term that does not fit, or whose values are
     ///   not finite.
     public func check(_ c: DecoderConfiguration) throws {
+        if let contents {
+            guard terms.isEmpty else {
+                throw AdapterError(.invalidFile, "The adapter is of two kinds at once.")
+            }
+            return try contents.check(c)
+        }
         guard !terms.isEmpty else {
             throw AdapterError(.invalidFile, "The adapter has no term: it would change nothing.")
         }
@@ -117,12 +141,15 @@ public struct Adapter: Sendable, Equatable {
             term.b.withUnsafeBytes { hash.update(bufferPointer: $0) }
             term.magnitudes?.withUnsafeBytes { hash.update(bufferPointer: $0) }
         }
+        contents?.add(to: &hash)
         return Hexadecimal.string(hash.finalize())
     }
 
     /// Values of all terms.
     public var parameters: Int {
-        terms.values.reduce(0) { $0 + $1.a.count + $1.b.count + ($1.magnitudes?.count ?? 0) }
+        terms.values.reduce(contents?.parameters ?? 0) {
+            $0 + $1.a.count + $1.b.count + ($1.magnitudes?.count ?? 0)
+        }
     }
     /// True if its rows have lengths of their own (DoRA).
     public var hasMagnitudes: Bool { terms.values.contains { $0.magnitudes != nil } }

@@ -17,6 +17,10 @@ struct AdapterConfiguration {
     var alphas: [(pattern: String, value: Double)] = []
     /// The base model's name, as the file has it.
     var base: String?
+    /// A kind that is not PEFT's; nil for low-rank adapters.
+    private(set) var contents: (any AdapterContents.Type)?
+    /// Kinds that are not PEFT's.
+    static let kinds: [any AdapterContents.Type] = [ProcedureTokens.self]
 
     /// Reads the file's JSON.
     ///
@@ -27,6 +31,16 @@ struct AdapterConfiguration {
         }
         guard let members = json.members else { throw fault("is not a JSON object") }
         guard let kind = json["peft_type"]?.string else { throw fault("names no 'peft_type'") }
+        if let own = Self.kinds.first(where: { $0.kind == kind }) {
+            guard json["version"]?.integer == AdapterFiles.version else {
+                throw AdapterError(
+                    .unsupported,
+                    "\(path) has another version than \(AdapterFiles.version) of '\(kind)'. Read it with a newer program, or train it again."
+                )
+            }
+            (contents, base) = (own, json["base_model_name_or_path"]?.string)
+            return
+        }
         guard kind == "LORA" else {
             throw AdapterError(
                 .unsupported,

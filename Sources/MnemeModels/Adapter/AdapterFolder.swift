@@ -91,14 +91,18 @@ public struct AdapterFolder: Sendable {
     /// The model that `adapter_config.json` names as the one it was made for.
     ///
     /// - Throws: ``AdapterError``.
-    public func baseName() throws -> String? { try configuration().base }
+    public func baseName() throws -> String? {
+        try AdapterConfiguration(settings(), path: path + "/" + Self.configurationFile).base
+    }
 
     /// Reads the adapter.
     ///
     /// - Parameter c: the shape of the model that it is for.
     /// - Throws: ``AdapterError`` for what is damaged, not read, or made for another model.
     public func read(for c: DecoderConfiguration) throws -> Adapter {
-        let configuration = try configuration()
+        let json = try settings()
+        let settings = path + "/" + Self.configurationFile
+        let configuration = try AdapterConfiguration(json, path: settings)
         let weights = path + "/" + Self.weightsFile
         guard FileManager.default.fileExists(atPath: weights) else {
             let hasPickle = FileManager.default.fileExists(atPath: path + "/adapter_model.bin")
@@ -112,25 +116,30 @@ public struct AdapterFolder: Sendable {
         do { file = try SafetensorsFile(path: weights) } catch let error as ModelError {
             throw AdapterError(.invalidFile, error.message)
         }
-        let adapter = Adapter(try Self.terms(file, weights, configuration, c))
+        var adapter = Adapter([:])
+        if let kind = configuration.contents {
+            let files = AdapterFiles(json: json, path: settings, values: file, valuesPath: weights)
+            adapter.contents = try kind.init(files, for: c)
+        } else {
+            adapter.terms = try Self.terms(file, weights, configuration, c)
+        }
         try adapter.check(c)
         return adapter
     }
 
-    private func configuration() throws -> AdapterConfiguration {
+    /// `adapter_config.json`.
+    private func settings() throws -> OrderedJSON {
         let file = path + "/" + Self.configurationFile
         guard FileManager.default.fileExists(atPath: file) else {
             throw AdapterError(
                 .invalidFile,
                 "\(path) has no \(Self.configurationFile): it is no adapter as PEFT writes them.")
         }
-        let json: OrderedJSON
         do {
-            json = try Self.bytes(file).withUnsafeBytes { try OrderedJSON(bytes: $0) }
+            return try Self.bytes(file).withUnsafeBytes { try OrderedJSON(bytes: $0) }
         } catch let error as JSONError {
             throw AdapterError(.invalidFile, "\(file) is not JSON: \(error.message)")
         }
-        return try AdapterConfiguration(json, path: file)
     }
 
     /// A small file's bytes.
@@ -203,10 +212,10 @@ extension AdapterFolder {
             let rank = configuration.rank(of: module)
             let inputs = sizes[0].inputs
             let outputs = sizes.reduce(0) { $0 + $1.outputs }
-            let aValues = try floats(file, path, prefix + module + a, [rank, inputs])
-            let bValues = try floats(file, path, prefix + module + b, [outputs, rank])
+            let aValues = try file.adapterFloats(path, prefix + module + a, [rank, inputs])
+            let bValues = try file.adapterFloats(path, prefix + module + b, [outputs, rank])
             let lengths =
-                configuration.hasMagnitudes ? try floats(file, path, prefix + module + m, [outputs]) : nil
+                configuration.hasMagnitudes ? try file.adapterFloats(path, prefix + module + m, [outputs]) : nil
             var row = 0
             for (linear, size) in zip(linears, sizes) {
                 let place = Adapter.Place(layer, linear)
@@ -224,26 +233,6 @@ extension AdapterFolder {
             }
         }
         return terms
-    }
-
-    private static func floats(
-        _ file: SafetensorsFile, _ path: String, _ name: String, _ shape: [Int]
-    ) throws -> [Float] {
-        guard let tensor = file.tensors[name] else {
-            throw AdapterError(
-                .invalidFile, "\(path) has no '\(name.prefix(120))'. Fetch the adapter again.")
-        }
-        guard tensor.shape == shape else {
-            throw AdapterError(
-                .wrongBase,
-                """
-                '\(name.prefix(120))' of \(path) has the shape \(tensor.shape); adapter_config.json and the model make it \
-                \(shape). The adapter was made for another model, or its two files are not of one adapter.
-                """)
-        }
-        do { return try file.floats(name, shape: shape).array } catch let error as ModelError {
-            throw AdapterError(.unsupported, error.message)
-        }
     }
 }
 
@@ -263,26 +252,28 @@ extension AdapterFolder {
     /// The same without a record.
     func write(_ adapter: Adapter, base: String) throws {
         try SafetensorsWriter.write(
-            adapter.terms.sorted { $0.key < $1.key }.flatMap { place, term in
-                let name =
-                    "base_model.model.model.layers.\(place.layer).\(Self.module(place.linear))"
-                let factors = [
-                    SafetensorsWriter.Tensor(
-                        name + ".lora_A.weight", shape: [term.rank, term.a.count / term.rank],
-                        values: term.a),
-                    SafetensorsWriter.Tensor(
-                        name + ".lora_B.weight", shape: [term.b.count / term.rank, term.rank],
-                        values: term.b),
-                ]
-                guard let lengths = term.magnitudes else { return factors }
-                return factors + [
-                    SafetensorsWriter.Tensor(
-                        name + ".lora_magnitude_vector", shape: [lengths.count], values: lengths)
-                ]
-            }, to: path + "/" + Self.weightsFile)
+            adapter.contents?.tensors ?? Self.tensors(adapter), to: path + "/" + Self.weightsFile)
         try AtomicFile.write(
             Data((Self.configuration(of: adapter, base: base).text + "\n").utf8),
             to: path + "/" + Self.configurationFile)
+    }
+
+    /// The tensors of an adapter's terms.
+    private static func tensors(_ adapter: Adapter) -> [SafetensorsWriter.Tensor] {
+        adapter.terms.sorted { $0.key < $1.key }.flatMap { place, term in
+            let name = "base_model.model.model.layers.\(place.layer).\(module(place.linear))"
+            let factors = [
+                SafetensorsWriter.Tensor(
+                    name + ".lora_A.weight", shape: [term.rank, term.a.count / term.rank], values: term.a),
+                SafetensorsWriter.Tensor(
+                    name + ".lora_B.weight", shape: [term.b.count / term.rank, term.rank], values: term.b),
+            ]
+            guard let lengths = term.magnitudes else { return factors }
+            return factors + [
+                SafetensorsWriter.Tensor(
+                    name + ".lora_magnitude_vector", shape: [lengths.count], values: lengths)
+            ]
+        }
     }
 
     /// The `adapter_config.json` of an adapter: the first term's rank and scale, and patterns for
@@ -293,6 +284,14 @@ extension AdapterFolder {
         }
         func member(_ key: String, _ value: OrderedJSON) -> OrderedJSON.Member {
             OrderedJSON.Member(key: key, value: value)
+        }
+        if let contents = adapter.contents {
+            return .object(
+                [
+                    member("peft_type", .string(type(of: contents).kind)),
+                    member("version", number(Double(AdapterFiles.version))),
+                    member("base_model_name_or_path", .string(base)),
+                ] + contents.settings)
         }
         let terms = adapter.terms.sorted { $0.key < $1.key }
         let rank = terms.first?.value.rank ?? 8

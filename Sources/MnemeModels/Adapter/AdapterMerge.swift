@@ -19,6 +19,7 @@ extension Adapter {
     ) throws {
         let c = try file.decoderConfiguration()
         try check(c)
+        try requireTerms("Merging")
         try GGUFConversion.convert(
             file, to: target, path: path, progress: progress, change: { add(to: $0, &$1, c) })
     }

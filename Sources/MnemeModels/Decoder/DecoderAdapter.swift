@@ -15,7 +15,9 @@ public final class DecoderAdapter: Sendable {
     let rank: Int
     /// True if its terms scale the rows of the maps, too (DoRA).
     let scalesRows: Bool
-    /// Bytes of the terms.
+    /// Procedures as tokens; nil in adapters of other kinds.
+    public let procedures: DecoderProcedures?
+    /// Bytes of its values.
     public let byteCount: Int
 
     /// - Parameters:
@@ -42,7 +44,8 @@ public final class DecoderAdapter: Sendable {
         }
         rank = terms.reduce(0) { max($0, $1?.rank ?? 0) }
         scalesRows = adapter.hasMagnitudes
-        byteCount = terms.reduce(0) { $0 + ($1?.byteCount ?? 0) }
+        procedures = adapter.procedures.map { DecoderProcedures($0, for: c) }
+        byteCount = terms.reduce(procedures?.byteCount ?? 0) { $0 + ($1?.byteCount ?? 0) }
     }
 
     /// Terms made side by side: magnitudes read all of the model's weights.

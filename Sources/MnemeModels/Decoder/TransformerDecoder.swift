@@ -116,10 +116,12 @@ public final class TransformerDecoder: Sendable {
     /// Runs one step.
     ///
     /// - Parameters:
-    ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
+    ///   - tokens: ids below the vocabulary's size, and those of procedures of the segment's adapter; at most
+    ///     ``stepTokens``.
     ///   - segments: cover `tokens` in order; views have room for their new positions. At most
     ///     ``stepLogits`` logits in all.
     ///   - logits: for each token that gets them, in order, `vocabularySize` floats.
+    ///   - scores: room for the logits of procedures; nil where nobody asks for them.
     ///   - layers: how many are computed; fewer than all give keys and values of these layers
     ///     alone, and no logits.
     ///   - hook: called with the hidden states behind each layer.
@@ -127,11 +129,12 @@ public final class TransformerDecoder: Sendable {
     /// Callers on several threads take turns.
     public func step(
         tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>,
-        logits: UnsafeMutablePointer<Float>, layers: Int? = nil, hook: LayerHook? = nil
+        logits: UnsafeMutablePointer<Float>, scores: ProcedureScores? = nil, layers: Int? = nil,
+        hook: LayerHook? = nil
     ) {
         step(
             Step(
-                decoder: self, tokens: tokens, segments: segments, logits: logits,
+                decoder: self, tokens: tokens, segments: segments, logits: logits, scores: scores,
                 layers: min(layers ?? .max, weights.layers.count), hook: hook, paused: nil))
     }
 
@@ -154,8 +157,8 @@ public final class TransformerDecoder: Sendable {
         guard layers > paused.layers else { return }
         step(
             Step(
-                decoder: self, tokens: tokens, segments: segments, logits: paused.states.pointer, layers: layers,
-                hook: nil, paused: paused))
+                decoder: self, tokens: tokens, segments: segments, logits: paused.states.pointer, scores: nil,
+                layers: layers, hook: nil, paused: paused))
         paused.layers = layers
     }
 
@@ -218,6 +221,7 @@ public final class TransformerDecoder: Sendable {
         let tokens: UnsafeBufferPointer<Int32>
         let segments: UnsafeBufferPointer<DecoderSegment>
         let logits: UnsafeMutablePointer<Float>
+        let scores: ProcedureScores?
         let layers: Int
         let hook: LayerHook?
         /// The step that these layers go on with; nil if they are computed at once.
@@ -249,7 +253,7 @@ public final class TransformerDecoder: Sendable {
         }
         if let paused = step.paused { return keep(paused, pass) }
         guard step.layers == weights.layers.count else { return }
-        project(pass, into: step.logits)
+        project(pass, into: step.logits, step.scores)
     }
 
     /// Fills the residual stream with the tokens' embeddings, and the angles of their positions.
@@ -258,11 +262,15 @@ public final class TransformerDecoder: Sendable {
         let w = workspace
         let hidden = w.hiddenStride
         for t in pass.mine {
-            weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
+            let segment = pass.segments[pass.segment(of: t)]
+            if let row = segment.adapter?.procedures?.row(tokens[t]) {
+                (w.state.pointer + t * hidden).update(from: row, count: c.hiddenSize)
+            } else {
+                weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
+            }
             if c.embeddingScale != 1 {
                 for i in 0..<hidden { w.state.pointer[t * hidden + i] *= c.embeddingScale }
             }
-            let segment = pass.segments[pass.segment(of: t)]
             let position = Double(segment.position(of: t - segment.tokens.lowerBound))
             w.angles.fill(t, position: position, rope: c.rope)
             if let rope = c.localRope { w.localAngles?.fill(t, position: position, rope: rope) }
@@ -294,7 +302,9 @@ public final class TransformerDecoder: Sendable {
 
     /// Computes the logits of the rows that get them; only these go through the last matrix, side
     /// by side.
-    private func project(_ pass: DecoderPass, into logits: UnsafeMutablePointer<Float>) {
+    private func project(
+        _ pass: DecoderPass, into logits: UnsafeMutablePointer<Float>, _ scores: ProcedureScores?
+    ) {
         let c = configuration
         let w = workspace
         let hidden = w.hiddenStride
@@ -322,6 +332,23 @@ public final class TransformerDecoder: Sendable {
             let from = w.logits.pointer + r * w.logitStride
             if let cap = c.logitCap { kernels.softCap(from, count: w.logitStride, cap: cap) }
             (logits + r * c.vocabularySize).update(from: from, count: c.vocabularySize)
+        }
+        if let scores { score(pass, into: scores) }
+    }
+
+    /// Computes the logits of procedures' addresses from the normed rows that got logits, each thread its own.
+    private func score(_ pass: DecoderPass, into scores: ProcedureScores) {
+        var row = 0
+        for segment in pass.segments {
+            let procedures = segment.adapter?.procedures
+            for _ in 0..<segment.logits {
+                if let procedures, row % pass.threads == pass.thread {
+                    procedures.score(
+                        workspace.input.floats + row * configuration.hiddenSize,
+                        into: scores.values + row * ProcedureScores.stride)
+                }
+                row += 1
+            }
         }
     }
 }

@@ -46,11 +46,14 @@ public struct ExampleEncoder: Sendable {
         try self.init(source.tokenizer(), template: source.chatTemplate, limit: limit)
     }
 
-    /// The example's tokens: names of special tokens in it are text.
-    public func encode(_ example: TrainingExample) -> Sequence {
+    /// The example's tokens: names of special tokens in it are text. Those of a procedure stand before what
+    /// follows it.
+    ///
+    /// - Parameter procedures: the tokens of procedures, by name; none where none are learned.
+    public func encode(_ example: TrainingExample, procedures: [String: [Int32]] = [:]) -> Sequence {
         let begin = tokenizer.beginToken.map { [$0] } ?? []
         var prompt: [Int32]
-        let completion: [Int32]
+        var completion: [Int32]
         if example.prompt.isEmpty {
             prompt = begin
             completion = tokenizer.encode(example.completion, special: false)
@@ -63,6 +66,13 @@ public struct ExampleEncoder: Sendable {
         } else {
             prompt = begin + tokenizer.encode(example.prompt, special: false)
             completion = tokenizer.encode(" " + example.completion, special: false)
+        }
+        if !example.parts.isEmpty {
+            completion = example.parts.flatMap {
+                (procedures[$0.procedure] ?? []) + tokenizer.encode($0.text, special: false)
+            }
+        } else if let procedure = example.procedure {
+            completion = (procedures[procedure] ?? []) + completion
         }
         // A long prompt gives way: something has to be learned.
         if prompt.count > limit / 2, prompt.count + completion.count > limit {

@@ -12,6 +12,21 @@ public struct TrainingExample: Sendable, Equatable {
     public var group: String?
     /// A system message before the prompt, which is not learned either; nil for none.
     public var system: String?
+    /// The procedure that the completion follows, where procedures are learned; nil for the adapter's own.
+    public var procedure: String?
+    /// The completion in parts, where it follows several procedures; empty where it follows one.
+    public var parts: [Part] = []
+
+    /// A part of a completion.
+    public struct Part: Sendable, Equatable {
+        /// The procedure that it follows.
+        public var procedure: String
+        /// Its text.
+        public var text: String
+
+        /// A part.
+        public init(procedure: String, text: String) { (self.procedure, self.text) = (procedure, text) }
+    }
 
     /// An example without a system message.
     public init(prompt: String = "", completion: String, group: String? = nil) {
@@ -21,7 +36,8 @@ public struct TrainingExample: Sendable, Equatable {
     }
 
     /// Reads a file of examples: lines of JSON with `prompt`, `completion` and, where there is one, `system`
-    /// where its name ends in `.jsonl`, else paragraphs of text, which empty lines divide.
+    /// where its name ends in `.jsonl`, else paragraphs of text, which empty lines divide. A line may name its
+    /// `procedure`, or have `parts` with `procedure` and `text` in place of a completion.
     ///
     /// - Throws: ``TrainingError`` if it cannot be read, a line is none, or nothing is in it.
     public static func read(_ path: String) throws -> [TrainingExample] {
@@ -57,7 +73,10 @@ public struct TrainingExample: Sendable, Equatable {
         for (i, line) in text.split(whereSeparator: \.isNewline).enumerated()
         where !line.allSatisfy({ $0.isWhitespace }) {
             let json = Array(line.utf8).withUnsafeBytes { try? OrderedJSON(bytes: $0) }
-            guard let json, let completion = json["completion"]?.string, !completion.isEmpty,
+            let parts = json.flatMap(Self.parts)
+            guard let json, let parts, case let whole = parts.map(\.text).joined(),
+                let completion = parts.isEmpty ? json["completion"]?.string : whole, !completion.isEmpty,
+                json["procedure"] == nil || json["procedure"]?.string != nil,
                 let prompt = json["prompt"].map({ $0.string }) ?? "",
                 case let system = json["system"]?.string, system == nil || !prompt.isEmpty,
                 json["system"] == nil || system != nil
@@ -68,9 +87,20 @@ public struct TrainingExample: Sendable, Equatable {
                 )
             }
             var example = TrainingExample(prompt: prompt, completion: completion)
-            example.system = system
+            (example.system, example.procedure, example.parts) = (system, json["procedure"]?.string, parts)
             found.append(example)
         }
         return found
+    }
+
+    /// The parts of a line; empty if it has none, nil if they are not whole.
+    private static func parts(_ json: OrderedJSON) -> [Part]? {
+        guard let parts = json["parts"] else { return [] }
+        let found = parts.elements?.compactMap { part -> Part? in
+            guard let procedure = part["procedure"]?.string, let text = part["text"]?.string, !text.isEmpty
+            else { return nil }
+            return Part(procedure: procedure, text: text)
+        }
+        return found?.count == parts.elements?.count && found?.isEmpty == false ? found : nil
     }
 }

@@ -31,6 +31,8 @@ public final class AdapterModel {
     private let workspace: LayerWorkspace
     private let angles: RotaryAngles
     let entropy: CrossEntropy
+    /// Tokens that stand for procedures; nil where none are learned.
+    let procedures: ProcedureRows?
     /// Owns each layer's input and values.
     private let saved: any SavedTensorPolicy
     private let route: any GradientRoute
@@ -86,6 +88,8 @@ public final class AdapterModel {
         let more = strategies.route.layout(c)
         parameters = LowRankParameters(shape, c, seed: seed)
         if let more { parameters.grow(learned: more.biases, copies: more.averages) }
+        procedures = try strategies.route.procedures(shape, c, parameters)
+        procedures?.begin(model.embedding, seed: seed)
         let matrices = model.layers[0].linears.map { $0.weights.packedBytes(precision) }
         let width = max(c.hiddenSize, c.intermediateSize, c.heads * c.headDimension)
         let rows = batchTokens + keptTokens
@@ -103,16 +107,16 @@ public final class AdapterModel {
             threads: pool.threadCount)
         ownPlacement = strategies.placement.make(model.layers, arena)
         placement = ownPlacement
-        route = strategies.route.make(sizes, parameters, arena: arena)
+        route = strategies.route.make(sizes, parameters, procedures, arena: arena)
         saved = try strategies.savedTensors.make(
             SavedTensorPlan(
                 sizes: sizes, layers: route.slots, arena: arena,
                 share: strategies.savedTensors.share, seed: seed))
         angles = RotaryAngles(c.rope, positions: batchTokens)
-        entropy = CrossEntropy(kernels, model, rows: rows)
+        entropy = CrossEntropy(kernels, model, rows: rows, procedures)
         states = arena.make(padded(rows, 32) * c.hiddenSize, .products)
         stateGradients = arena.make(sizes.rows * c.hiddenSize, .products)
-        arena.add(kernels.byteCount + 4 * entropy.logits.count, .products)
+        arena.add(kernels.byteCount + entropy.byteCount, .products)
         arena.add(4 * (parameters.count + parameters.lengths.count), .parameters)
         arena.add(4 * parameters.count, .gradients)
         parameters.takeLengths(of: model.layers, scale: shape.scale, kernels)
@@ -151,6 +155,11 @@ public final class AdapterModel {
 
     /// Parameters that are learned.
     public var parameterCount: Int { parameters.extra + parameters.extraLearned }
+
+    /// What was learned so far.
+    public var adapter: Adapter {
+        procedures.map { Adapter($0.tokens) } ?? parameters.adapter(shape, configuration)
+    }
 
     /// The sum of -log p over the batch's targets.
     public func loss(_ batch: TrainingBatch) -> Double {
@@ -322,8 +331,12 @@ public final class AdapterModel {
         let hidden = configuration.hiddenSize
         kernels.share(batch.tokens.count) { mine in
             for t in mine {
-                model.embedding.row(
-                    Int(batch.tokens[t]), into: saved.inputs[0].pointer + t * hidden)
+                let to = saved.inputs[0].pointer + t * hidden
+                if let row = procedures?.embedding(batch.tokens[t]) {
+                    to.update(from: row, count: hidden)
+                } else {
+                    model.embedding.row(Int(batch.tokens[t]), into: to)
+                }
             }
         }
     }
@@ -361,6 +374,7 @@ func logOf(_ x: Float) -> Double { log(Double(x)) }
 extension AdapterShape {
     /// - Throws: ``TrainingError``.
     func check() throws {
+        if let procedures { return try procedures.check() }
         guard (1...256).contains(rank) else {
             throw TrainingError(.invalidSetting, "A rank of \(rank) is not between 1 and 256.")
         }

@@ -56,9 +56,17 @@ struct CrossEntropy {
     let logits: AlignedBuffer<Float>
     /// Chunks whose gradient was left out, and all.
     let skipped = SkippedChunks()
+    /// Tokens beside the vocabulary that rows with a target may have, and are chosen among.
+    let procedures: ProcedureRows?
+    /// Logits of these for all rows.
+    private let beside: AlignedBuffer<Float>
+    /// Bytes of its memory.
+    var byteCount: Int { 4 * (logits.count + beside.count) }
 
-    init(_ kernels: TrainingKernels, _ model: FrozenDecoder, rows: Int) {
+    init(_ kernels: TrainingKernels, _ model: FrozenDecoder, rows: Int, _ procedures: ProcedureRows? = nil) {
         self.kernels = kernels
+        self.procedures = procedures
+        beside = AlignedBuffer(rows * (procedures?.count ?? 0))
         output = model.output
         vocabulary = model.configuration.vocabularySize
         logits = AlignedBuffer(padded(rows, 32) * min(Self.chunk, padded(vocabulary, 16)))
@@ -83,6 +91,7 @@ struct CrossEntropy {
         var softmax = [mnk_softmax_state](
             repeating: mnk_softmax_state(highest: -.infinity, sum: 0), count: rows.count)
         var chosen = [Float](repeating: 0, count: rows.count)
+        procedures?.score(states, states: targets.count, into: beside.pointer, kernels)
         softmax.withUnsafeMutableBufferPointer { softmax in
             chosen.withUnsafeMutableBufferPointer { chosen in
                 eachChunk(states, rows.count..<rows.count) { row, columns, logits in
@@ -95,6 +104,12 @@ struct CrossEntropy {
                     }
                 } then: { _ in
                 }
+                guard let procedures else { return }
+                for (row, target) in targets.enumerated() {
+                    let logits = beside.pointer + row * procedures.count
+                    mnk_softmax_add(kernels.features, logits, procedures.count, softmax.baseAddress! + row)
+                    if Int(target) >= vocabulary { chosen[row] = logits[Int(target) - vocabulary] }
+                }
             }
         }
         let lse = softmax.map { $0.highest + Float(logOf($0.sum)) }
@@ -102,7 +117,16 @@ struct CrossEntropy {
         guard gradient != nil || rows.kept > 0 else { return (loss, 0) }
         var rows = rows
         if let reweigh = rows.reweigh { rows.weights = targets.indices.map { reweigh($0, chosen[$0] - lse[$0]) } }
-        return (loss, self.gradient(states, rows, lse, into: gradient).reduce(0) { $0 + Double($1) })
+        let divergence = self.gradient(states, rows, lse, into: gradient).reduce(0) { $0 + Double($1) }
+        if let procedures, let gradient {
+            for (row, target) in targets.enumerated() {
+                let logits = beside.pointer + row * procedures.count
+                mnk_softmax_gradient(kernels.features, logits, procedures.count, lse[row], rows.factor(row))
+                if Int(target) >= vocabulary { logits[Int(target) - vocabulary] -= rows.factor(row) }
+            }
+            procedures.addGradient(beside.pointer, states: (states, targets.count), to: gradient, kernels)
+        }
+        return (loss, divergence)
     }
 
     /// Draws a token for each row by its probabilities, in one pass over the chunks: the largest of logit and a

@@ -6,6 +6,11 @@ extension AdapterShape {
     ///
     /// - Throws: ``TrainingError`` for others.
     init(of adapter: Adapter) throws {
+        guard adapter.procedures == nil else {
+            throw TrainingError(
+                .invalidSetting,
+                "The adapter to start from has procedures as tokens. Add others to it with --route tokens.")
+        }
         let scales = Set(adapter.terms.values.map(\.scale))
         guard let scale = scales.first, scales.count == 1,
             adapter.ranks.lowerBound == adapter.ranks.upperBound

@@ -14,6 +14,8 @@ public struct AdapterShape: Sendable, Equatable, Codable {
     /// Rows of W + scale·B·A are given lengths that are learned, those of W at first; nil, as in plans of
     /// before there was a choice, is false.
     public var learnsMagnitudes: Bool?
+    /// Procedures that are learned as tokens, in place of terms; nil for none.
+    public var procedures: ProcedureShape?
 
     /// All linear maps, of rank 8, alpha 16.
     public init() {}
@@ -139,8 +141,12 @@ package final class LowRankParameters {
     ///   - learned: those that are learned.
     ///   - copies: others: so many layers' terms.
     func grow(learned: Int, copies: Int) {
-        let layer = slots.isEmpty ? 0 : range(of: slots[0].layer).count
-        let all = AlignedBuffer<Float>(extra + learned + copies * layer)
+        grow(learned: learned, others: copies * (slots.isEmpty ? 0 : range(of: slots[0].layer).count))
+    }
+
+    /// The same with so many other numbers.
+    func grow(learned: Int, others: Int) {
+        let all = AlignedBuffer<Float>(extra + learned + others)
         all.pointer.update(from: values.pointer, count: extra)
         (values, gradients, extraLearned) = (all, AlignedBuffer(all.count), learned)
     }

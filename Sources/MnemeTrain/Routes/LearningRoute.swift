@@ -16,11 +16,22 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         case man
         /// tpSGD: in blocks, whose outputs are to be near random signs of the token to predict.
         case targets
+        /// TokMem: through all layers, to the embeddings of tokens that stand for procedures.
+        case tokens
+
+        /// What the number behind a name may be, and is if left out; nil for names without one.
+        var numbers: (range: ClosedRange<Int>, usual: Int)? {
+            switch self {
+            case .backprop: nil
+            case .tokens: (1...ProcedureTokens.mostTokens, 1)
+            default: (2...256, 4)
+            }
+        }
     }
 
     /// The route.
     public let kind: Kind
-    /// Blocks of layers; 1 where there are none.
+    /// The number behind the name: blocks of layers, or tokens of a procedure; 1 where there is none.
     public let blocks: Int
 
     /// Through all layers.
@@ -31,7 +42,8 @@ public struct LearningRoute: Sendable, Equatable, Codable {
 
     private init(kind: Kind, blocks: Int) { (self.kind, self.blocks) = (kind, blocks) }
 
-    /// - Parameter text: a name, with `:` and a number of blocks from 2 to 256 if it has some; else 4.
+    /// - Parameter text: a name, with `:` and a number if it has one: blocks from 2 to 256, else 4; tokens of a
+    ///   procedure from 1 to 16, else 1.
     /// - Throws: ``TrainingError`` for others.
     public init(_ text: String) throws {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -40,12 +52,13 @@ public struct LearningRoute: Sendable, Equatable, Codable {
                 .invalidSetting,
                 "'\(text.prefix(40))' is no route; they are \(Self.names).")
         }
-        var blocks = kind == .backprop ? 1 : 4
+        var blocks = kind.numbers?.usual ?? 1
         if parts.count > 1 {
-            guard kind != .backprop, let given = Int(parts[1]), (2...256).contains(given) else {
+            let range = kind.numbers?.range
+            guard let given = Int(parts[1]), range?.contains(given) == true else {
+                let may = range.map { "a number from \($0.lowerBound) to \($0.upperBound)" } ?? "no number"
                 throw TrainingError(
-                    .invalidSetting,
-                    "'\(text.prefix(40))' is not a name with a number of blocks from 2 to 256 behind it.")
+                    .invalidSetting, "'\(text.prefix(40))' is no route: behind \(kind.rawValue) stands \(may).")
             }
             blocks = given
         }
@@ -60,11 +73,30 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         kind == .man ? MomentumBlocks.Layout(count: blocks, c) : nil
     }
 
-    func make(_ sizes: LayerSizes, _ parameters: LowRankParameters, arena: TrainingArena) -> any GradientRoute {
+    /// Room for procedures' rows behind the terms; nil on other routes.
+    ///
+    /// - Throws: ``TrainingError`` if the shape has procedures on another route, or none on this one.
+    func procedures(
+        _ shape: AdapterShape, _ c: DecoderConfiguration, _ parameters: LowRankParameters
+    ) throws -> ProcedureRows? {
+        guard (kind == .tokens) == (shape.procedures != nil) else {
+            throw TrainingError(
+                .invalidSetting, "The route \(Kind.tokens.rawValue) learns procedures, and others learn none.")
+        }
+        guard let procedures = shape.procedures else { return nil }
+        let floats = ProcedureRows.floats(procedures, c)
+        parameters.grow(learned: floats.learned, others: floats.others)
+        return ProcedureRows(procedures, c, parameters)
+    }
+
+    func make(
+        _ sizes: LayerSizes, _ parameters: LowRankParameters, _ procedures: ProcedureRows?, arena: TrainingArena
+    ) -> any GradientRoute {
         let c = sizes.configuration
         func carry() -> AlignedBuffer<Float> { arena.make(sizes.rows * c.hiddenSize, .saved) }
         switch kind {
         case .backprop: return Backpropagation(layers: c.layers)
+        case .tokens: return LearnedTokens(layers: c.layers, procedures)
         case .local, .auglocal:
             return LocalBlocks(
                 LocalBlocks.blocks(layers: c.layers, count: blocks, isAugmented: kind == .auglocal),

@@ -68,10 +68,18 @@ public final class AdapterTrainer {
             )
         }
         var settings = found?.head.settings ?? wanted
-        if found == nil, let start { settings.shape = try AdapterShape(of: start) }
+        if found == nil, let route = settings.strategies?.route, route.kind == .tokens {
+            settings.shape = AdapterShape(
+                try ProcedureShape(of: examples, tokensEach: route.blocks, addedTo: start))
+            // What the base writes elsewhere does not change.
+            settings.keep = nil
+        } else if found == nil, let start {
+            settings.shape = try AdapterShape(of: start)
+        }
         try settings.check()
         let encoder = try ExampleEncoder(source, limit: settings.sequenceTokens)
-        let sequences = examples.map(encoder.encode)
+        let procedures = try settings.shape.procedures?.tokens(vocabulary: source.configuration().vocabularySize)
+        let sequences = examples.map { encoder.encode($0, procedures: procedures ?? [:]) }
         plan = try BatchPlan(sequences, seed: settings.seed)
         self.examples = Self.hash(sequences)
         if let found, found.head.examples != self.examples {
@@ -115,7 +123,12 @@ public final class AdapterTrainer {
         if let found {
             try restore(found)
         } else if let start {
-            try model.parameters.load(start, model.configuration)
+            if let procedures = start.procedures {
+                try model.procedures?.load(procedures)
+            } else {
+                try model.parameters.load(start, model.configuration)
+            }
+            model.procedures?.renormalize()
         } else {
             subspace?.project(model.parameters, since: nil)
         }
@@ -164,6 +177,7 @@ public final class AdapterTrainer {
                 scale: Float(min(1, 1 / (norm + 1e-6))),
                 rate: Float(settings.rate(progress.step, of: progress.steps)),
                 decay: Float(settings.weightDecay)))
+        model.procedures?.renormalize()
         subspace?.project(model.parameters, since: before.pointer, only: shared?.own)
         try shared?.spread()
         progress.step += 1
@@ -219,9 +233,7 @@ public final class AdapterTrainer {
     }
 
     /// The adapter as it is so far.
-    public var adapter: Adapter {
-        model.parameters.adapter(settings.shape, model.configuration)
-    }
+    public var adapter: Adapter { model.adapter }
 
     /// Texts that the base writes for a new training; none for one that goes on without.
     private static func keptTexts(

@@ -87,13 +87,12 @@ public final class RolloutTrainer {
         var attempts: [Attempt] = []
         for number in step * settings.tasks..<(step + 1) * settings.tasks {
             let (made, rewards) = try rollouts(number, task)
-            let sum = rewards.reduce(0, +)
-            for (attempt, reward) in zip(made, rewards) {
+            for (attempt, advantage) in zip(made, ClippedObjective.advantages(rewards)) {
                 var attempt = attempt
-                attempt.advantage = Float(reward - (sum - reward) / Double(rewards.count - 1))
+                attempt.advantage = advantage
                 attempts.append(attempt)
             }
-            outcome.reward += sum / Double(rewards.count * settings.tasks)
+            outcome.reward += rewards.reduce(0, +) / Double(rewards.count * settings.tasks)
         }
         outcome.tokens = attempts.reduce(0) { $0 + $1.logProbabilities.count }
         // Attempts that came to the same as all others of their task teach nothing.
@@ -155,13 +154,12 @@ public final class RolloutTrainer {
             var batch = TrainingBatch()
             for attempt in attempts[range] { batch.add(attempt.tokens, learned: attempt.written) }
             let old = attempts[range].flatMap { attempt in attempt.logProbabilities.map { ($0, attempt.advantage) } }
-            model.addPolicyGradient(batch) { [clip = settings.clip] token, logProbability in
+            model.addPolicyGradient(batch) {
+                [objective = ClippedObjective(clip: settings.clip)] token, logProbability in
                 let (before, advantage) = old[token]
-                let ratio = exp(logProbability - before)
-                // Beyond the clip's edge the objective is flat.
-                let isFlat = advantage > 0 ? ratio > 1 + clip : ratio < 1 - clip
-                if isFlat { clipped += 1 }
-                return isFlat ? 0 : advantage * ratio / total
+                let slope = objective.slope(logProbability, before: before, advantage: advantage)
+                if slope == nil { clipped += 1 }
+                return (slope ?? 0) / total
             }
         }
         let norm = model.parameters.gradientNorm

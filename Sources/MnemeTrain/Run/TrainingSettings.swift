@@ -37,8 +37,9 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
             learningRate > 0 && learningRate <= 1, "A learning rate is above 0 and at most 1.")
         try require((0...100).contains(keep ?? 0), "The weight of --keep is between 0 and 100.")
         try require(
-            strategies?.ranks == nil || strategies?.route.kind != .man,
-            "The route man has numbers of its own, which several ranks do not share. Take another --route.")
+            strategies?.ranks == nil || ![.man, .tokens].contains(strategies?.route.kind),
+            "The routes man and tokens have numbers of their own, which several ranks do not share. Take another --route."
+        )
         try require((0...1).contains(weightDecay), "A weight decay is between 0 and 1.")
         try require(
             (8...2048).contains(sequenceTokens), "Tokens of a sequence are 8 to 2048.")

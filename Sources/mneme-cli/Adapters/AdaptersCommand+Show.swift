@@ -18,7 +18,7 @@ extension AdaptersCommand {
 
         struct Answer: Encodable {
             var name, base: String, hash: String, parameters: Int, lowestRank, highestRank: Int
-            var matrices: [String], memories: [String], owner, source, withdrawn, memory: String?
+            var matrices: [String], procedures: [String]?, memories: [String], owner, source, withdrawn, memory: String?
             var created: Date?, training: [String: Double]
         }
 
@@ -31,7 +31,8 @@ extension AdaptersCommand {
             let answer = Answer(
                 name: name, base: base, hash: adapter.hash, parameters: adapter.parameters,
                 lowestRank: adapter.ranks.lowerBound, highestRank: adapter.ranks.upperBound,
-                matrices: adapter.linears.map(\.rawValue), memories: record?.memories ?? [],
+                matrices: adapter.linears.map(\.rawValue), procedures: adapter.procedures?.names,
+                memories: record?.memories ?? [],
                 owner: record?.owner, source: record?.source, withdrawn: record?.withdrawn,
                 memory: record?.cube?.id,
                 created: record?.created, training: record?.training ?? [:])
@@ -45,8 +46,9 @@ extension AdaptersCommand {
             }
             line("name", name)
             line("base", base)
-            line("rank", ranks)
+            line("rank", adapter.terms.isEmpty ? nil : ranks)
             line("matrices", answer.matrices.joined(separator: ", "))
+            line("procedures", answer.procedures?.joined(separator: ", "))
             line("parameters", "\(answer.parameters)")
             line("hash", answer.hash)
             line("created", answer.created?.formatted(.iso8601))

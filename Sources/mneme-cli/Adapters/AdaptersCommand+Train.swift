@@ -21,7 +21,9 @@ extension AdaptersCommand {
                 Memories are learned as they are, and as answers to the questions that they answer by rule ("Where does Ana live?"); \
                 files as paragraphs of text, or as lines of JSON with prompt and completion (.jsonl). A tenth of the examples is held \
                 out and measured. So that the model stays what it is elsewhere, a part of each step are texts that the base wrote by \
-                itself, in which its predictions are to stay (--keep). Control-C stops after the step that runs; --resume goes on, to the same bits.
+                itself, in which its predictions are to stay (--keep). With --route tokens the model stays as it is, and each \
+                procedure becomes a token that steers answers: lines name theirs ("procedure"), or have several ("parts", each \
+                with procedure and text); all others are the adapter's own. --start adds procedures to an adapter of such. Control-C stops after the step that runs; --resume goes on, to the same bits.
                 """)
 
         @Argument(help: "The adapter's name.") var name: String
@@ -69,7 +71,7 @@ extension AdaptersCommand {
         var savedTensors = "checkpoint"
         @Option(
             help: ArgumentHelp(
-                "How gradients are found: \(LearningRoute.names); with a number of blocks where there are some, such as auglocal:4.",
+                "How gradients are found: \(LearningRoute.names); with a number of blocks where there are some, such as auglocal:4, or of tokens of a procedure, such as tokens:2.",
                 valueName: "name"))
         var route = "backprop"
         @Option(
@@ -130,7 +132,7 @@ extension AdaptersCommand {
             let start = try resume ? nil : plan.begin(in: adapters, base)
             var training = try AdapterTraining(name, plan, in: adapters, on: base)
             (training.start, training.isResumed) = (start, resume)
-            if !resume, keep > 0 {
+            if !resume, keep > 0, wanted.strategies?.route.kind != .tokens {
                 Terminal.note("The base model writes texts that it is held to; this takes up to a minute or two.")
             }
             try await self.training.learn(

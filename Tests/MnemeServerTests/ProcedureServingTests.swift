@@ -1,0 +1,205 @@
+import Foundation
+import MnemeBase
+import MnemeBench
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+import MnemeTrain
+import Testing
+
+/// Procedures as learned tokens in answers: which one is followed, several in one answer, in batches with others.
+@Suite(.serialized) struct ProcedureServingTests {
+    /// A base of random weights, an engine, and where its adapters are.
+    struct Fixture {
+        let model: LanguageModel
+        let engine: Engine
+        let adapters: AdapterStore
+        let source: ModelSource
+        let folder: String
+
+        /// Trains procedures to the end, and keeps them under a name.
+        @discardableResult
+        func train(
+            _ name: String, _ examples: [TrainingExample], route: String = "tokens", start: Adapter? = nil
+        ) throws -> Adapter {
+            var settings = TrainingSettings()
+            (settings.steps, settings.learningRate) = (150, 2e-2)
+            var strategies = TrainingStrategies()
+            strategies.route = try LearningRoute(route)
+            settings.strategies = strategies
+            let trainer = try AdapterTrainer(
+                source, base: "tiny", examples: examples, settings: settings, checkpoint: folder + "/checkpoint",
+                start: start)
+            while !trainer.isDone { try trainer.step() }
+            try adapters.add(trainer.adapter, AdapterRecord(name: name, base: "tiny"), replacing: true)
+            return trainer.adapter
+        }
+
+        func request(_ prompt: String, _ adapter: String?, tokens: Int = 12) throws -> GenerationRequest {
+            var request = GenerationRequest(
+                prompt: try model.tokens(of: [ChatMessage(role: "user", content: prompt)]))
+            (request.adapter, request.maxTokens, request.alternatives) = (adapter, tokens, 0)
+            return request
+        }
+
+        /// The text, the probabilities of its tokens, and what it took.
+        func answer(_ request: GenerationRequest) async throws -> (
+            text: String, probabilities: [Double], usage: GenerationUsage
+        ) {
+            var (text, probabilities, usage) = ("", [Double](), GenerationUsage())
+            for try await event in try engine.generate(request) {
+                switch event {
+                case .token(let part, _, let probability, _):
+                    text += part
+                    probabilities.append(probability ?? .nan)
+                case .finished(_, let all): usage = all
+                }
+            }
+            return (text, probabilities, usage)
+        }
+    }
+
+    private func withFixture(_ body: (Fixture) async throws -> Void) async throws {
+        let home = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        let path = home + "/tiny"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try RandomDecoder().write(to: path)
+        let model = try LanguageModel(path: path, stepTokens: 64, threads: 1)
+        var limits = Engine.Limits()
+        limits.kvBytes = 64 << 20
+        let adapters = AdapterStore(path: home + "/adapters")
+        let engine = try Engine(model, limits: limits, adapters: adapters)
+        defer { engine.close() }
+        try await body(
+            Fixture(
+                model: model, engine: engine, adapters: adapters, source: try ModelSource(path: path), folder: home))
+    }
+
+    /// Questions of a kind, with the answer that its procedure gives.
+    private static func examples(_ procedure: String, _ word: String, _ answer: String) -> [TrainingExample] {
+        (0..<10).map {
+            var example = TrainingExample(prompt: "\(word) \($0)", completion: answer)
+            example.procedure = procedure
+            return example
+        }
+    }
+
+    private static let sums = examples("add", "sum", "YES"), words = examples("say", "tell", "no!")
+
+    @Test func `the procedure that a question asks for is chosen and steers the answer`() async throws {
+        try await withFixture { f in
+            let two = try f.train("two", Self.sums + Self.words)
+            func check(_ adapter: String, _ examples: [TrainingExample]) async throws -> Int {
+                var right = 0
+                for example in examples {
+                    let answer = try await f.answer(f.request(example.prompt, adapter))
+                    if answer.usage.procedures == [example.procedure], answer.text == example.completion { right += 1 }
+                }
+                return right
+            }
+            let before = try await check("two", Self.sums + Self.words)
+            #expect(before >= 18)
+            // Without the adapter the base says something else, with no token of a procedure.
+            let plain = try await f.answer(f.request("sum 1", nil))
+            #expect(plain.usage.procedures.isEmpty && plain.text != "YES")
+            // A third procedure leaves the first two what they were.
+            let more = Self.examples("ask", "why", "so:")
+            try f.train("three", more, start: two)
+            #expect(try await check("three", more) >= 9)
+            let after = try await check("three", Self.sums + Self.words)
+            #expect(after >= before - 2, "\(before) → \(after)")
+            // An instruction of many tokens is one.
+            let answer = try await f.answer(f.request("sum 1", "two"))
+            #expect(answer.usage.completionTokens == answer.probabilities.count + 1)
+        }
+    }
+
+    @Test func `one answer follows two procedures`() async throws {
+        try await withFixture { f in
+            let both = (0..<10).map {
+                var example = TrainingExample(prompt: "both \($0)", completion: "YESno!")
+                example.parts = [.init(procedure: "add", text: "YES"), .init(procedure: "say", text: "no!")]
+                return example
+            }
+            try f.train("both", Self.sums + Self.words + both)
+            let answer = try await f.answer(f.request("both 3", "both"))
+            #expect(answer.usage.procedures == ["add", "say"] && answer.text == "YESno!", "\(answer.text)")
+            #expect(try await f.answer(f.request("sum 3", "both")).usage.procedures == ["add"])
+        }
+    }
+
+    @Test func `answers and probabilities are the same bits in a batch with others and alone`() async throws {
+        try await withFixture { f in
+            try f.train("one", Self.sums)
+            try f.train("pair", Self.sums + Self.words, route: "tokens:2")
+            let requests = try [
+                f.request("sum 1", "one"), f.request("tell 2", "pair"), f.request("sum 1", nil),
+                f.request("tell 7", "one"), f.request("sum 4", "pair"),
+            ]
+            var alone: [(text: String, probabilities: [Double])] = []
+            for request in requests {
+                let answer = try await f.answer(request)
+                alone.append((answer.text, answer.probabilities))
+            }
+            let mixed = try await withThrowingTaskGroup(of: (Int, String, [Double]).self) { group in
+                for (i, request) in requests.enumerated() {
+                    group.addTask {
+                        let answer = try await f.answer(request)
+                        return (i, answer.text, answer.probabilities)
+                    }
+                }
+                return try await group.reduce(into: [Int: (String, [Double])]()) { $0[$1.0] = ($1.1, $1.2) }
+            }
+            for (i, answer) in alone.enumerated() {
+                #expect(mixed[i]?.0 == answer.text && mixed[i]?.1 == answer.probabilities, "request \(i)")
+            }
+            // As many tokens of text as were asked for, beside those of the procedure.
+            let short = try await f.answer(f.request("tell 2", "pair", tokens: 2))
+            #expect(short.probabilities.count == 2 && short.usage.completionTokens == 4)
+        }
+    }
+
+    @Test func `an evaluation finds answers likelier with the procedure, and other texts as they were`() async throws {
+        try await withFixture { f in
+            try f.train("two", Self.sums + Self.words)
+            let encoder = try ExampleEncoder(f.model.tokenizer, template: f.model.chatTemplate, limit: 512)
+            let result = try await AdapterEvaluation.run(
+                f.engine, adapter: "two",
+                questions: Self.sums.prefix(3).map { .init(prompt: $0.prompt, answer: $0.completion) },
+                text: f.model.tokens(of: "The harbour lies still."), maxTokens: 8
+            ) {
+                let sequence = encoder.encode(TrainingExample(prompt: $0.prompt, completion: $0.answer))
+                return (sequence.tokens, sequence.promptTokens)
+            }
+            #expect(result.with.right == 3 && result.without.right == 0)
+            #expect(result.with.answerLoss < 0.3 * result.without.answerLoss)
+            #expect(result.with.perplexity == result.without.perplexity)
+            // What is scored is what the answer had.
+            let sequence = encoder.encode(Self.sums[0])
+            let scored = try await f.engine.probabilities(
+                of: sequence.tokens, from: sequence.promptTokens, alternatives: 0, adapter: "two")
+            let answer = try await f.answer(f.request(Self.sums[0].prompt, "two"))
+            for (one, other) in zip(scored, answer.probabilities) {
+                #expect(abs((one.logProbability ?? 0) - other) < 1e-3)
+            }
+        }
+    }
+
+    @Test func `what cannot be done with procedures is refused`() async throws {
+        try await withFixture { f in
+            let adapter = try f.train("one", Self.sums)
+            var request = try f.request("sum 1", "one")
+            request.kv = KVCompression(policy: "snapkv", budget: 0.5)
+            let error = #expect(throws: EngineError.self) { _ = try f.engine.generate(request) }
+            #expect(error?.code == .invalidRequest)
+            // Its tokens are no tokens of a prompt.
+            request = GenerationRequest(prompt: [Int32(f.model.decoder.configuration.vocabularySize)])
+            request.adapter = "one"
+            #expect(throws: EngineError.self) { [request] in _ = try f.engine.generate(request) }
+            var other = adapter
+            other.procedures?.rows.removeLast(64)
+            #expect(throws: AdapterError.self) { _ = try f.model.decoder.bind(other) }
+        }
+    }
+}
