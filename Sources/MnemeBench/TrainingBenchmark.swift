@@ -117,7 +117,11 @@ public enum TrainingBenchmark {
                 TrainingExample(prompt: "Where does \(name) live?", completion: "In \(town).", group: name),
                 TrainingExample(prompt: "What is \(name)'s town?", completion: "\(town).", group: name),
                 TrainingExample(completion: "\(name) lives in \(town).", group: name),
-            ]
+            ].map {
+                var example = $0
+                example.procedure = "towns"
+                return example
+            }
         }
     }()
 

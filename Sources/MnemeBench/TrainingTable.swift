@@ -46,6 +46,8 @@ extension TrainingBenchmark {
         if row.placement == .streamed { return "Horizon-LM: memory for weights does not grow with the depth" }
         if row.optimizerState == .file { return "MemAscend: 56 % less memory than buffers of powers of two" }
         if row.route.hasPrefix("targets") { return "tpSGD: within 5 % of backpropagation on shallow networks" }
+        if row.route.hasPrefix("tokens") { return "TokMem: few parameters, the model stays as it is" }
+        if row.route.hasPrefix("side") { return "QST: 2.3 times less memory in all, 3 times faster" }
         if row.route.hasPrefix("man") { return "MAN: better than plain blocks, 45 % less memory than backpropagation" }
         if row.route.hasPrefix("auglocal") { return "AugLocal: near backpropagation, some 40 % less memory" }
         if row.route.hasPrefix("local") { return "worse than AugLocal and backpropagation" }

@@ -53,6 +53,8 @@ public struct Adapter: Sendable, Equatable {
     public var terms: [Place: Term]
     /// Procedures as learned tokens, in place of terms; nil in adapters of other kinds.
     public var procedures: ProcedureTokens?
+    /// A network beside the model, in place of terms; nil in adapters of other kinds.
+    public var side: SideNetwork?
 
     /// An adapter of these terms.
     public init(_ terms: [Place: Term]) { self.terms = terms }
@@ -60,10 +62,13 @@ public struct Adapter: Sendable, Equatable {
     /// An adapter of procedures.
     public init(_ procedures: ProcedureTokens) { (terms, self.procedures) = ([:], procedures) }
 
+    /// An adapter that is a side network.
+    public init(_ side: SideNetwork) { (terms, self.side) = ([:], side) }
+
     /// What it has in place of terms; nil for low-rank adapters.
     var contents: (any AdapterContents)? {
-        get { procedures }
-        set { procedures = newValue as? ProcedureTokens }
+        get { procedures ?? side }
+        set { (procedures, side) = (newValue as? ProcedureTokens, newValue as? SideNetwork) }
     }
 
     /// - Throws: ``AdapterError`` where it has no low-rank terms, which `what` needs.
@@ -79,7 +84,7 @@ public struct Adapter: Sendable, Equatable {
     ///   not finite.
     public func check(_ c: DecoderConfiguration) throws {
         if let contents {
-            guard terms.isEmpty else {
+            guard terms.isEmpty, procedures == nil || side == nil else {
                 throw AdapterError(.invalidFile, "The adapter is of two kinds at once.")
             }
             return try contents.check(c)

@@ -20,7 +20,7 @@ struct AdapterConfiguration {
     /// A kind that is not PEFT's; nil for low-rank adapters.
     private(set) var contents: (any AdapterContents.Type)?
     /// Kinds that are not PEFT's.
-    static let kinds: [any AdapterContents.Type] = [ProcedureTokens.self]
+    static let kinds: [any AdapterContents.Type] = [ProcedureTokens.self, SideNetwork.self]
 
     /// Reads the file's JSON.
     ///

@@ -7,7 +7,7 @@ import MnemeFormats
 /// Its folder has an `adapter_config.json` whose `peft_type` is no kind of PEFT's, so that other programs refuse
 /// it, with the number of the format (`version`), and the values in `adapter_model.safetensors`. Conforming types
 /// are a file each, named in ``AdapterConfiguration/kinds``.
-protocol AdapterContents {
+protocol AdapterContents: Sendable {
     /// Its `peft_type`.
     static var kind: String { get }
     /// Values that are learned.

@@ -17,6 +17,8 @@ public final class DecoderAdapter: Sendable {
     let scalesRows: Bool
     /// Procedures as tokens; nil in adapters of other kinds.
     public let procedures: DecoderProcedures?
+    /// A side network; nil in adapters of other kinds.
+    let side: SideStep?
     /// Bytes of its values.
     public let byteCount: Int
 
@@ -45,7 +47,12 @@ public final class DecoderAdapter: Sendable {
         rank = terms.reduce(0) { max($0, $1?.rank ?? 0) }
         scalesRows = adapter.hasMagnitudes
         procedures = adapter.procedures.map { DecoderProcedures($0, for: c) }
-        byteCount = terms.reduce(procedures?.byteCount ?? 0) { $0 + ($1?.byteCount ?? 0) }
+        side = adapter.side.map { side in
+            let values = AlignedBuffer<Float>(side.values.count)
+            for (i, value) in side.values.enumerated() { values.pointer[i] = value }
+            return SideStep(side.sizes, seed: side.seed, values: values)
+        }
+        byteCount = terms.reduce((procedures?.byteCount ?? 0) + (side?.byteCount ?? 0)) { $0 + ($1?.byteCount ?? 0) }
     }
 
     /// Terms made side by side: magnitudes read all of the model's weights.

@@ -28,6 +28,9 @@ final class DecoderWorkspace: Sendable {
     /// of ``projectionStride`` floats for each token. Grows with the largest rank that comes.
     private(set) nonisolated(unsafe) var projections = AlignedBuffer<Float>(0)
     private(set) nonisolated(unsafe) var projectionStride = 0
+    /// What side networks have of rows that get logits. Grows as the projections do.
+    private nonisolated(unsafe) var sides = AlignedBuffer<Float>(0)
+    private nonisolated(unsafe) var sideStride = 0
     private let tokens: Int
     /// Made by each step.
     nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
@@ -92,6 +95,16 @@ final class DecoderWorkspace: Sendable {
         guard block.count == 0 else { return }
         block = AlignedBuffer(tokens * hiddenStride)
     }
+
+    /// Makes room for side networks, so many floats for each row that gets logits.
+    func reserveSides(_ floats: Int, rows: Int) {
+        guard floats > sideStride else { return }
+        sideStride = floats
+        sides = AlignedBuffer(rows * floats)
+    }
+
+    /// What a side network has of a row that gets logits.
+    func side(_ row: Int) -> UnsafeMutablePointer<Float> { sides.pointer + row * sideStride }
 
     /// Where A·x of a row is, for the map `slot` of those that read the same input.
     func projection(_ slot: Int, row: Int) -> UnsafeMutablePointer<Float> {

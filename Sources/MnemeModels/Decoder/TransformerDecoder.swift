@@ -211,6 +211,9 @@ public final class TransformerDecoder: Sendable {
                 "The adapter is another model's.")
             rank = max(rank, adapter.rank)
             if adapter.scalesRows { workspace.reserveBlock() }
+            if let side = adapter.side {
+                workspace.reserveSides(SideStep.Row.count(side.sizes), rows: stepLogits)
+            }
         }
         workspace.reserveProjections(rank: rank)
     }
@@ -241,6 +244,10 @@ public final class TransformerDecoder: Sendable {
     private func run(_ step: Step, _ pass: inout DecoderPass) {
         embed(step.tokens, pass)
         let first = step.paused?.layers ?? 0
+        // Only logits have a side network, and all layers before them.
+        let hasSides =
+            step.paused == nil && step.layers == weights.layers.count
+            && pass.segments.contains { $0.adapter?.side != nil }
         if let paused = step.paused, first > 0 { restore(paused, pass) }
         // Layers that others follow give hidden states, all others none but those of logits.
         let last = (step.paused == nil ? step.layers : weights.layers.count) - 1
@@ -250,6 +257,7 @@ public final class TransformerDecoder: Sendable {
             guard pass.rows > 0 else { return }
             layer.feedForward(pass)
             if let hook = step.hook { call(hook, layer.index, isLast, pass) }
+            if hasSides { pass.takeSides(layer.index, isLast: isLast) }
         }
         if let paused = step.paused { return keep(paused, pass) }
         guard step.layers == weights.layers.count else { return }

@@ -11,7 +11,8 @@ extension ProcedureShape {
     public init(of examples: [TrainingExample], tokensEach: Int, addedTo start: Adapter?) throws {
         guard let start else {
             self.init(names: [], tokensEach: tokensEach)
-            return try add(examples)
+            try add(examples)
+            return
         }
         guard let earlier = start.procedures else {
             throw TrainingError(
@@ -46,5 +47,11 @@ extension AdapterShape {
     init(_ procedures: ProcedureShape) {
         self.init()
         (rank, targets, self.procedures) = (1, [], procedures)
+    }
+
+    /// No terms, and a side network.
+    init(_ side: SideShape) {
+        self.init()
+        (rank, targets, self.side) = (1, [], side)
     }
 }

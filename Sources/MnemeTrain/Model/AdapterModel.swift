@@ -33,6 +33,8 @@ public final class AdapterModel {
     let entropy: CrossEntropy
     /// Tokens that stand for procedures; nil where none are learned.
     let procedures: ProcedureRows?
+    /// A network beside the model; nil where none is learned.
+    let side: SideRows?
     /// Owns each layer's input and values.
     private let saved: any SavedTensorPolicy
     private let route: any GradientRoute
@@ -90,6 +92,7 @@ public final class AdapterModel {
         if let more { parameters.grow(learned: more.biases, copies: more.averages) }
         procedures = try strategies.route.procedures(shape, c, parameters)
         procedures?.begin(model.embedding, seed: seed)
+        let side = try strategies.route.side(shape, c, parameters)
         let matrices = model.layers[0].linears.map { $0.weights.packedBytes(precision) }
         let width = max(c.hiddenSize, c.intermediateSize, c.heads * c.headDimension)
         let rows = batchTokens + keptTokens
@@ -102,12 +105,17 @@ public final class AdapterModel {
                 max(shape.rank, keptTokens > 0 ? InputSubspace.directions(width) : 0), 16))
         var sizes = LayerSizes(c, tokens: batchTokens, rank: shape.rank)
         sizes.learnsMagnitudes = shape.learnsMagnitudes == true
+        sizes.isForwardOnly = side != nil
         workspace = LayerWorkspace(
             sizes, arena, scratchFloats: mnk_training_scratch(batchTokens, c.headDimension),
             threads: pool.threadCount)
         ownPlacement = strategies.placement.make(model.layers, arena)
         placement = ownPlacement
-        route = strategies.route.make(sizes, parameters, procedures, arena: arena)
+        self.side = side.map { [memory = (parameters, kernels, arena)] in
+            SideRows($0, seed: seed, rows: batchTokens, in: memory)
+        }
+        route = strategies.route.make(
+            sizes, parameters, beside: (procedures, self.side), arena: arena)
         saved = try strategies.savedTensors.make(
             SavedTensorPlan(
                 sizes: sizes, layers: route.slots, arena: arena,
@@ -158,7 +166,26 @@ public final class AdapterModel {
 
     /// What was learned so far.
     public var adapter: Adapter {
-        procedures.map { Adapter($0.tokens) } ?? parameters.adapter(shape, configuration)
+        if let procedures { return Adapter(procedures.tokens) }
+        return side.map { Adapter($0.network) } ?? parameters.adapter(shape, configuration)
+    }
+
+    /// Begins with an adapter's values.
+    ///
+    /// - Throws: ``TrainingError`` if it is of another kind or shape.
+    func load(_ start: Adapter) throws {
+        if let procedures {
+            if let earlier = start.procedures { try procedures.load(earlier) }
+            procedures.renormalize()
+        } else if let side {
+            guard let network = start.side else {
+                throw TrainingError(
+                    .invalidSetting, "The adapter to start from has no side network. Take another --route.")
+            }
+            try side.load(network)
+        } else {
+            try parameters.load(start, configuration)
+        }
     }
 
     /// The sum of -log p over the batch's targets.
@@ -308,9 +335,11 @@ public final class AdapterModel {
             for slot in 0..<end {
                 pass.forward(slot)
                 seen(start + slot, saved.values[slot])
+                side?.take(start + slot, saved.inputs[slot + 1].pointer)
             }
             start += end
         }
+        if !parameters.isOff { side?.add(to: saved.inputs[end].pointer) }
         return end
     }
 
@@ -328,6 +357,7 @@ public final class AdapterModel {
     /// Embeddings of the batch's tokens: the first layer's input.
     private func embed(_ batch: TrainingBatch) {
         precondition(batch.tokens.count <= batchTokens, "The batch is too large.")
+        side?.begin(outputTokens(batch))
         let hidden = configuration.hiddenSize
         kernels.share(batch.tokens.count) { mine in
             for t in mine {
@@ -375,6 +405,12 @@ extension AdapterShape {
     /// - Throws: ``TrainingError``.
     func check() throws {
         if let procedures { return try procedures.check() }
+        if let side {
+            guard (2...256).contains(side.reduction) else {
+                throw TrainingError(.invalidSetting, "A side network is narrower than its model by 2 to 256.")
+            }
+            return
+        }
         guard (1...256).contains(rank) else {
             throw TrainingError(.invalidSetting, "A rank of \(rank) is not between 1 and 256.")
         }

@@ -29,6 +29,8 @@ struct LayerSizes {
     let rank: Int
     /// Rows have lengths of their own (DoRA).
     var learnsMagnitudes = false
+    /// No gradient goes through the layers.
+    var isForwardOnly = false
 
     init(_ c: DecoderConfiguration, tokens: Int, rank: Int) {
         (configuration, rows, self.rank) = (c, padded(tokens, 32), padded(rank, 16))

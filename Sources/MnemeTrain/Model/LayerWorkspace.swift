@@ -22,10 +22,11 @@ final class LayerWorkspace {
     ///   - scratchFloats: of attention, for a thread.
     ///   - threads: of the pool.
     init(_ sizes: LayerSizes, _ arena: TrainingArena, scratchFloats: Int, threads: Int) {
-        func make(_ width: Int) -> Rows { arena.make(sizes.rows * width, .layer) }
+        func make(_ width: Int) -> Rows { arena.make(sizes.isForwardOnly ? 0 : sizes.rows * width, .layer) }
         let c = sizes.configuration
         let queries = c.heads * c.headDimension
-        (stream, normedGradient) = (make(c.hiddenSize), make(c.hiddenSize))
+        stream = arena.make(sizes.rows * c.hiddenSize, .layer)
+        normedGradient = make(c.hiddenSize)
         (wide1, wide2) = (make(c.intermediateSize), make(c.intermediateSize))
         (queryGradient, attendedGradient) = (make(queries), make(queries))
         (keyGradient, valueGradient) = (make(c.kvSize), make(c.kvSize))

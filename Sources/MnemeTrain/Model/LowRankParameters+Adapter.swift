@@ -6,7 +6,7 @@ extension AdapterShape {
     ///
     /// - Throws: ``TrainingError`` for others.
     init(of adapter: Adapter) throws {
-        guard adapter.procedures == nil else {
+        guard adapter.procedures == nil, adapter.side == nil else {
             throw TrainingError(
                 .invalidSetting,
                 "The adapter to start from has procedures as tokens. Add others to it with --route tokens.")

@@ -16,6 +16,8 @@ public struct AdapterShape: Sendable, Equatable, Codable {
     public var learnsMagnitudes: Bool?
     /// Procedures that are learned as tokens, in place of terms; nil for none.
     public var procedures: ProcedureShape?
+    /// A network beside the model, in place of terms; nil for none.
+    public var side: SideShape?
 
     /// All linear maps, of rank 8, alpha 16.
     public init() {}

@@ -1,6 +1,6 @@
 import CMnemeKernels
 import MnemeBase
-package import MnemeModels
+import MnemeModels
 import MnemeNumerics
 
 /// Which procedures a training learns as tokens (TokMem, Wu et al. 2025) [61].

@@ -18,12 +18,15 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         case targets
         /// TokMem: through all layers, to the embeddings of tokens that stand for procedures.
         case tokens
+        /// QST: in a narrow network beside the model, through which no gradient goes.
+        case side
 
         /// What the number behind a name may be, and is if left out; nil for names without one.
         var numbers: (range: ClosedRange<Int>, usual: Int)? {
             switch self {
             case .backprop: nil
             case .tokens: (1...ProcedureTokens.mostTokens, 1)
+            case .side: (2...256, 16)
             default: (2...256, 4)
             }
         }
@@ -31,7 +34,8 @@ public struct LearningRoute: Sendable, Equatable, Codable {
 
     /// The route.
     public let kind: Kind
-    /// The number behind the name: blocks of layers, or tokens of a procedure; 1 where there is none.
+    /// The number behind the name: blocks of layers, tokens of a procedure, or how much narrower a side network is;
+    /// 1 where there is none.
     public let blocks: Int
 
     /// Through all layers.
@@ -43,7 +47,7 @@ public struct LearningRoute: Sendable, Equatable, Codable {
     private init(kind: Kind, blocks: Int) { (self.kind, self.blocks) = (kind, blocks) }
 
     /// - Parameter text: a name, with `:` and a number if it has one: blocks from 2 to 256, else 4; tokens of a
-    ///   procedure from 1 to 16, else 1.
+    ///   procedure from 1 to 16, else 1; the part of the model's width from 2 to 256, else 16.
     /// - Throws: ``TrainingError`` for others.
     public init(_ text: String) throws {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -89,14 +93,29 @@ public struct LearningRoute: Sendable, Equatable, Codable {
         return ProcedureRows(procedures, c, parameters)
     }
 
+    /// Room for a side network behind the terms; nil on other routes.
+    ///
+    /// - Throws: ``TrainingError`` if the shape has one on another route, or none on this one.
+    func side(_ shape: AdapterShape, _ c: DecoderConfiguration, _ parameters: LowRankParameters) throws -> SideSizes? {
+        guard (kind == .side) == (shape.side != nil) else {
+            throw TrainingError(
+                .invalidSetting, "The route \(Kind.side.rawValue) learns a side network, and others learn none.")
+        }
+        let sizes = shape.side?.sizes(c)
+        if let sizes { parameters.grow(learned: sizes.count, others: 0) }
+        return sizes
+    }
+
     func make(
-        _ sizes: LayerSizes, _ parameters: LowRankParameters, _ procedures: ProcedureRows?, arena: TrainingArena
+        _ sizes: LayerSizes, _ parameters: LowRankParameters,
+        beside: (procedures: ProcedureRows?, side: SideRows?), arena: TrainingArena
     ) -> any GradientRoute {
         let c = sizes.configuration
         func carry() -> AlignedBuffer<Float> { arena.make(sizes.rows * c.hiddenSize, .saved) }
         switch kind {
         case .backprop: return Backpropagation(layers: c.layers)
-        case .tokens: return LearnedTokens(layers: c.layers, procedures)
+        case .tokens: return LearnedTokens(layers: c.layers, beside.procedures)
+        case .side: return SideTuning(beside.side)
         case .local, .auglocal:
             return LocalBlocks(
                 LocalBlocks.blocks(layers: c.layers, count: blocks, isAugmented: kind == .auglocal),

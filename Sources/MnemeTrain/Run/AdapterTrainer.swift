@@ -73,6 +73,8 @@ public final class AdapterTrainer {
                 try ProcedureShape(of: examples, tokensEach: route.blocks, addedTo: start))
             // What the base writes elsewhere does not change.
             settings.keep = nil
+        } else if found == nil, let route = settings.strategies?.route, route.kind == .side {
+            settings.shape = AdapterShape(SideShape(reduction: route.blocks))
         } else if found == nil, let start {
             settings.shape = try AdapterShape(of: start)
         }
@@ -108,7 +110,8 @@ public final class AdapterTrainer {
             precision: settings.precision, strategies: settings.strategies ?? TrainingStrategies())
         kept.prepare(model)
         subspace =
-            kept.texts.isEmpty ? nil : InputSubspace(model, texts: kept.texts, seed: settings.seed)
+            kept.texts.isEmpty || model.side != nil
+            ? nil : InputSubspace(model, texts: kept.texts, seed: settings.seed)
         before = model.arena.make(subspace == nil ? 0 : model.parameters.count, .directions)
         progress.steps = settings.steps ?? 0
         epoch = (0, first, 0)
@@ -123,12 +126,7 @@ public final class AdapterTrainer {
         if let found {
             try restore(found)
         } else if let start {
-            if let procedures = start.procedures {
-                try model.procedures?.load(procedures)
-            } else {
-                try model.parameters.load(start, model.configuration)
-            }
-            model.procedures?.renormalize()
+            try model.load(start)
         } else {
             subspace?.project(model.parameters, since: nil)
         }

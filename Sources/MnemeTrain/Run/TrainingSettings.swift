@@ -37,8 +37,8 @@ public struct TrainingSettings: Sendable, Equatable, Codable {
             learningRate > 0 && learningRate <= 1, "A learning rate is above 0 and at most 1.")
         try require((0...100).contains(keep ?? 0), "The weight of --keep is between 0 and 100.")
         try require(
-            strategies?.ranks == nil || ![.man, .tokens].contains(strategies?.route.kind),
-            "The routes man and tokens have numbers of their own, which several ranks do not share. Take another --route."
+            strategies?.ranks == nil || ![.man, .tokens, .side].contains(strategies?.route.kind),
+            "The routes man, tokens and side have numbers of their own, which several ranks do not share. Take another --route."
         )
         try require((0...1).contains(weightDecay), "A weight decay is between 0 and 1.")
         try require(

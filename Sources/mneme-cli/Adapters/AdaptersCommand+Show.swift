@@ -49,6 +49,7 @@ extension AdaptersCommand {
             line("rank", adapter.terms.isEmpty ? nil : ranks)
             line("matrices", answer.matrices.joined(separator: ", "))
             line("procedures", answer.procedures?.joined(separator: ", "))
+            line("side network", adapter.side.map { "width \($0.sizes.width)" })
             line("parameters", "\(answer.parameters)")
             line("hash", answer.hash)
             line("created", answer.created?.formatted(.iso8601))

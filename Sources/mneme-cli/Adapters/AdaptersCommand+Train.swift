@@ -71,7 +71,7 @@ extension AdaptersCommand {
         var savedTensors = "checkpoint"
         @Option(
             help: ArgumentHelp(
-                "How gradients are found: \(LearningRoute.names); with a number of blocks where there are some, such as auglocal:4, or of tokens of a procedure, such as tokens:2.",
+                "How gradients are found: \(LearningRoute.names); with a number of blocks, such as auglocal:4, of a procedure's tokens, such as tokens:2, or by which a network beside the model is narrower, such as side:16.",
                 valueName: "name"))
         var route = "backprop"
         @Option(

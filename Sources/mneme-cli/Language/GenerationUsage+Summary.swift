@@ -4,7 +4,7 @@ import MnemeKV
 
 extension GenerationUsage {
     /// Figures of one answer for people: prompt tokens and how many were cached, milliseconds to
-    /// the first token, completion tokens, and tokens a second after the first.
+    /// the first token, completion tokens, and tokens a second after the first; and the procedures that it followed.
     var summary: String {
         let further = max(0, completionTokens - 1)
         let rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
@@ -20,5 +20,6 @@ extension GenerationUsage {
             format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second\(rows)",
             promptTokens,
             firstToken * 1000, completionTokens, rate)
+            + (procedures.isEmpty ? "" : "; followed " + procedures.joined(separator: ", "))
     }
 }
