@@ -51,6 +51,41 @@ import Testing
         #expect(try first(weights, words: 6) == [.everything])
     }
 
+    @Test func `budgetmem's weights choose how much is handed on, by what was found`() throws {
+        let hits = (0..<20).map { place in
+            // One far before the rest.
+            RetrievalHit(number: place, score: place == 0 ? 9 : 1, features: RecallFeatures())
+        }
+        let query = RetrievalQuery(request: RecallRequest("When?", limit: 10), memories: 100, round: 1)
+        func handedOn(_ weights: [String: Double], _ hits: [RetrievalHit]) throws -> Int {
+            let weights = weights.merging(["low": 9]) { first, _ in first }
+            let plan = try ManagedRecipes.recipe(policy("budgetmem", weights), over: .standard).retrieval
+            guard case .ranked(let kept) = plan.next(query, after: hits) else { return -1 }
+            return kept.count
+        }
+        let weights = ["small": -1.0, "small.lead": 1]
+        #expect(try handedOn(weights, hits) == 3 && handedOn(weights, Array(hits.dropFirst())) == 6)
+        #expect(try handedOn(["large": 1], hits) == 10)
+    }
+
+    @Test func `memory-r1's weights choose which of the five best comes first`() throws {
+        let start = Self.start
+        let hits = (0..<8).map { place in
+            var hit = RetrievalHit(number: place, score: 1 - Float(place) / 100, features: RecallFeatures())
+            hit.eventTime = start.addingTimeInterval(place == 3 ? 60 : 0)
+            return hit
+        }
+        let query = RetrievalQuery(request: RecallRequest("What?", limit: 10), memories: 8, round: 2)
+        func order(_ weights: [String: Double]) throws -> [Int] {
+            let plan = try ManagedRecipes.recipe(policy("memory-r1", weights), over: .standard).retrieval
+            guard case .ranked(let ranked) = plan.next(query, after: hits) else { return [] }
+            return ranked.sorted { $0.score > $1.score }.map(\.number)
+        }
+        #expect(try order([:]) == Array(0..<8))
+        #expect(try order(["first.late": 1]) == [3, 0, 1, 2, 4, 5, 6, 7])
+        #expect(try order(["first.late": 1, "first.score": 500]) == Array(0..<8))
+    }
+
     @Test func `memsifter's weights choose the conversations`() throws {
         let hits = (0..<24).map { place -> RetrievalHit in
             let session = place / 4
@@ -92,6 +127,25 @@ import Testing
         let context = MaintenanceContext(now: Self.start, oracle: nil, nearest: { _, _ in [] })
         let done = try await maintainer.operations(on: many, in: context)
         #expect(done.count == 50)
+    }
+
+    /// The claim at toy size: several things are asked at the end, however long it goes on.
+    @Test func `mem1's peak of tokens is flat while a conversation grows`() throws {
+        let made = try ManagerSample.conversations(12, seed: 9)
+        let all = made.enumerated().flatMap { number, conversation in
+            conversation.turns.enumerated().map { cube($1.text, number * 1_000 + $0) }
+        }
+        let untrained = try ManagedRecipes.untrained("mem1")
+        func peak(_ count: Int) -> Int {
+            stride(from: 20, through: count, by: 10).map { turn in
+                let gone = Set(Mem1.leaving(Array(all.prefix(turn)), bound: 20) { untrained.best(of: $0) })
+                return all.prefix(turn).reduce(0) { $0 + (gone.contains($1.id) ? 0 : $1.text.utf8.count / 4 + 1) }
+            }.max() ?? 0
+        }
+        let peaks = (peak(60), peak(480))
+        #expect(Double(peaks.1) < 1.35 * Double(peaks.0), "\(peaks)")
+        let whole = all.prefix(480).reduce(0) { $0 + $1.text.utf8.count / 4 + 1 }
+        #expect(whole > 10 * peaks.1, "\(whole) for \(peaks)")
     }
 
     @Test func `memory-r1's weights choose add, update, delete and noop`() async throws {
@@ -191,6 +245,8 @@ import Testing
         #expect(made.map(\.turns.count) == again.map(\.turns.count))
         #expect(zip(made, again).allSatisfy { $0.turns.map(\.text) == $1.turns.map(\.text) })
         #expect(try ManagerSample.conversations(4, seed: 6)[0].turns.map(\.text) != made[0].turns.map(\.text))
+        let persons = try LocomoConversation.read(ManagerSample.file(4, seed: 5, isOfPersons: true))
+        #expect(persons.allSatisfy { $0.questions.count == 4 && $0.questions.allSatisfy { $0.evidence.count == 1 } })
         let texts = made.map { Set($0.turns.map(\.text)) }
         #expect(texts[0].isDisjoint(with: texts[1]) && !texts[0].isDisjoint(with: texts[2]))
         for conversation in made {

@@ -26,7 +26,7 @@ import Testing
     func `training raises the reward on conversations that it did not see`(_ name: String) async throws {
         let (policy, outcome) = try await outcome(name, 8, passes: 12)
         #expect(outcome.folds == 2 && outcome.tasks > 7)
-        #expect(outcome.rows.map(\.recipe) == ["standard", name + " by rule", name + " trained"])
+        #expect(outcome.rows.map(\.recipe) == [StructureGrid.flat, "standard", name + " by rule", name + " trained"])
         #expect(outcome.rows.allSatisfy { $0.questions == 112 })
         #expect(outcome.weights.count == policy.features.count && outcome.weights.values.contains { $0 != 0 })
         let (trained, untrained) = try (reward("trained", outcome), reward("untrained", outcome))
@@ -39,7 +39,9 @@ import Testing
         let prices = try (reward("trained", cheap).price, reward("trained", dear).price)
         #expect(prices.0 < prices.1, "\(prices)")
         // Tiers cost what they look at.
-        #expect(try reward("low", cheap).price < reward("high", cheap).price)
+        #expect(try reward("low of 10", cheap).price < reward("high of 10", cheap).price)
+        #expect(try reward("low of 3", cheap).price < reward("low of 10", cheap).price)
+        #expect(try reward("low of 3", cheap).found <= reward("low of 10", cheap).found)
     }
 
     @Test func `what learns nothing, and a single conversation, are refused`() throws {

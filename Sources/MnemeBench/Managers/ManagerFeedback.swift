@@ -29,30 +29,26 @@ struct ManagerFeedback {
 
     // MARK: Questions
 
-    /// A question in three tiers: what each finds, and the share of the memories that it looks at.
+    /// A question in three tiers of search, with three sizes of an answer: what each finds, and its price: the mean of the
+    /// share of the memories that it looks at and the share of ten that it hands on.
     private func tiers() async throws -> [ManagerTask] {
-        var outcomes: [[ManagerTask.Outcome]] = []
-        var options: [[[Double]]] = []
+        var answers: [[Answer]] = []
         for tier in BudgetMem.Tier.allCases {
-            var policy = try ManagedRecipes.untrained("budgetmem")
-            // The first weight of low and of high alone.
-            for i in policy.features.indices where policy.features[i] == "low" || policy.features[i] == "high" {
-                policy.weights[i] = (tier == .low) == (policy.features[i] == "low") && tier != .middle ? 100 : -100
-            }
-            let recorder = RecordingPlan(try ManagedRecipes.recipe(policy, over: standard).retrieval)
-            let found = try await recall(through: recorder, limit: 10)
-            options = found.map { BudgetMem.options(for: $0.query) }
-            let part = found.map { answer in
-                ManagerTask.Outcome(
-                    found: answer.ranked.found { _ in true },
-                    price: min(1, Double(answer.hits.count) / Double(max(1, answer.query.memories))))
-            }
-            outcomes.append(part)
+            let budget = FixedTier(router: BudgetMem.TierRouter(high: standard.retrieval), tier: tier)
+            answers.append(try await recall(through: RecordingPlan(budget), limit: 10))
         }
-        return options.indices.map { question in
-            let rows = options[question]
-            let ends = outcomes.map { $0[question] }
-            return ManagerTask { choose in ends[choose(rows)] }
+        return answers[0].indices.map { question in
+            let tiers = answers.map { $0[question] }
+            let rows = BudgetMem.options(for: tiers[0].query)
+            let sizes = tiers.map { BudgetMem.options(for: $0.query, after: $0.hits) }
+            return ManagerTask { choose in
+                let tier = choose(rows)
+                let answer = tiers[tier]
+                let size = BudgetMem.size(choose(sizes[tier]), of: 10)
+                let looked = Double(answer.looked) / Double(max(1, answer.query.memories))
+                return ManagerTask.Outcome(
+                    found: answer.ranked.found { $0 < size }, price: (min(1, looked) + Double(size) / 10) / 2)
+            }
         }
     }
 
@@ -100,6 +96,7 @@ struct ManagerFeedback {
     private func stores(isAlpha: Bool) async throws -> [ManagerTask] {
         let (memories, near, answers) = try await seen()
         let places = Dictionary(uniqueKeysWithValues: memories.enumerated().map { ($1.id, $0) })
+        let times = memories.map(\.eventTime)
         return [
             ManagerTask { choose in
                 var (isKept, isCore) = (memories.map { _ in true }, memories.map { _ in false })
@@ -116,8 +113,11 @@ struct ManagerFeedback {
                 }
                 let found = answers.reduce(0.0) { sum, answer in
                     var ranked = answer.ranked
-                    if isAlpha { ranked.turns = answer.turns(withCore: isCore, kept: isKept, places) }
-                    return sum + ranked.found { isAlpha || isKept[places[answer.ids[$0]] ?? 0] }
+                    ranked.turns =
+                        isAlpha
+                        ? answer.turns(withCore: isCore, kept: isKept, places)
+                        : answer.turns(kept: isKept, places, times: times, choose)
+                    return sum + ranked.found { _ in true }
                 }
                 return ManagerTask.Outcome(
                     found: found / Double(max(1, answers.count)),
@@ -132,10 +132,30 @@ struct ManagerFeedback {
     private struct Answer {
         var query: RetrievalQuery
         var hits: [RetrievalHit]
+        /// Memories that the first round looked at.
+        var looked: Int
         var ranked: RankedTurns
         /// Of each memory that came back its conversation, and its id.
         var sessions: [String]
         var ids: [CubeID]
+
+        /// The turns of what is kept, with the one first that a choice among the best five names.
+        ///
+        /// - Parameter times: of memories by place: no two of a conversation have one time.
+        func turns(
+            kept isKept: [Bool], _ places: [CubeID: Int], times: [Date], _ choose: PolicyTrainer.Choose
+        ) -> [Set<String>] {
+            let kept = ids.indices.filter { places[ids[$0]].map { isKept[$0] } ?? false }
+            let byTime = Dictionary(hits.map { ($0.eventTime, $0) }) { first, _ in first }
+            let best = kept.prefix(AnswerSelection.reach).compactMap { place -> (place: Int, hit: RetrievalHit)? in
+                places[ids[place]].flatMap { byTime[times[$0]] }.map { (place, $0) }
+            }
+            var turns = kept.map { ranked.turns[$0] }
+            guard best.count > 1 else { return turns }
+            let first = best[choose(AnswerSelection.options(for: query, best.map(\.hit)))].place
+            if let place = kept.firstIndex(of: first) { turns.insert(turns.remove(at: place), at: 0) }
+            return turns
+        }
 
         /// The turns of what is kept, with the two best of the core at the ninth and tenth place if they are not before.
         func turns(withCore isCore: [Bool], kept isKept: [Bool], _ places: [CubeID: Int]) -> [Set<String>] {
@@ -182,11 +202,24 @@ struct ManagerFeedback {
             let ranked = RankedTurns(turns: cubes.map(RecipeEvaluation.turns), evidence: question.evidence)
             answers.append(
                 Answer(
-                    query: seen.query, hits: seen.hits, ranked: ranked, sessions: cubes.map { $0.scope.session ?? "" },
+                    query: seen.query, hits: seen.hits, looked: seen.looked, ranked: ranked,
+                    sessions: cubes.map { $0.scope.session ?? "" },
                     ids: cubes.map(\.id)))
         }
         await memory.close()
         return answers
+    }
+}
+
+/// Searches in one tier, whatever the question.
+private struct FixedTier: RetrievalPlan {
+    var router: BudgetMem.TierRouter
+    var tier: BudgetMem.Tier
+    var roundLimit: Int { router.roundLimit }
+    var hitLimit: Int { router.hitLimit }
+    func first(_ query: RetrievalQuery) -> [Probe] { router.first(query, in: tier) }
+    func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+        tier == .high ? router.high.next(query, after: hits) : .answer
     }
 }
 
@@ -198,24 +231,24 @@ private struct EverythingPlan: RetrievalPlan {
     func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep { .answer }
 }
 
-/// Does what another plan does, and keeps the question and all that its first round found.
+/// Does what another plan does, and keeps the question, how much its first round looked at, and all that was found.
 private final class RecordingPlan: RetrievalPlan {
     private let base: any RetrievalPlan
     /// The last question, and what was found for it.
-    let seen = NIOLockedValueBox<(query: RetrievalQuery, hits: [RetrievalHit])?>(nil)
+    let seen = NIOLockedValueBox<(query: RetrievalQuery, looked: Int, hits: [RetrievalHit])?>(nil)
 
     init(_ base: any RetrievalPlan) { self.base = base }
 
-    var roundLimit: Int { max(2, base.roundLimit) }
+    var roundLimit: Int { base.roundLimit + 1 }
     let hitLimit = 10_000
 
     func first(_ query: RetrievalQuery) -> [Probe] {
-        seen.withLockedValue { $0 = (query, []) }
+        seen.withLockedValue { $0 = (query, 0, []) }
         return base.first(query)
     }
 
     func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
-        if query.round == 1 { seen.withLockedValue { $0 = ($0?.query ?? query, hits) } }
+        seen.withLockedValue { $0 = ($0?.query ?? query, query.round == 1 ? hits.count : $0?.looked ?? 0, hits) }
         return query.round < base.roundLimit ? base.next(query, after: Array(hits.prefix(base.hitLimit))) : .answer
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 public import Mneme
 import MnemeBase
 
@@ -92,15 +92,24 @@ public enum ManagerSample {
     ///
     /// - Complexity: O(count).
     public static func conversations(_ count: Int, seed: UInt64 = 1) throws -> [LocomoConversation] {
+        try LocomoConversation.read(try file(count, seed: seed))
+    }
+
+    /// The same as a file of LoCoMo's form.
+    ///
+    /// - Parameter isOfPersons: asks for what holds for long of a person alone, of which there is twice as much then.
+    public static func file(_ count: Int, seed: UInt64 = 1, isOfPersons: Bool = false) throws -> Data {
         let list = (0..<count).map { number -> [String: Any] in
             var random = SplitMix64(seed: SplitMix64.mixed(seed &* 1_000_003 &+ UInt64(number)))
-            return entry(number, wordings[number % wordings.count], &random)
+            return entry(number, wordings[number % wordings.count], isOfPersons, &random)
         }
-        return try LocomoConversation.read(try JSONSerialization.data(withJSONObject: list))
+        return try JSONSerialization.data(withJSONObject: list, options: .sortedKeys)
     }
 
     /// Six sessions: each matter has its lines in order, with talk between.
-    private static func entry(_ number: Int, _ wording: Wording, _ random: inout SplitMix64) -> [String: Any] {
+    private static func entry(
+        _ number: Int, _ wording: Wording, _ isOfPersons: Bool, _ random: inout SplitMix64
+    ) -> [String: Any] {
         var sessions = [[String]](repeating: [], count: 6)
         var questions: [(text: String, answers: [String])] = []
         func fill(_ form: String, _ name: String, _ value: String) -> String {
@@ -138,7 +147,8 @@ public enum ManagerSample {
                 questions.append(("Where is the \(which) \(pair.kind)?", [line]))
             }
         }
-        for item in wording.lasting.shuffled(using: &random).prefix(2) {
+        if isOfPersons { questions = [] }
+        for item in wording.lasting.shuffled(using: &random).prefix(isOfPersons ? 4 : 2) {
             sessions[Int.random(in: 0...2, using: &random)].append(item.said)
             questions.append((item.asked, [item.said]))
         }
@@ -148,7 +158,7 @@ public enum ManagerSample {
                     .replacingOccurrences(of: "%n", with: "\(5 + 3 * place + number % 3)")
             }
             sessions[place + 1].append(filled(wording.event))
-            questions.append((filled(wording.eventAsked), [filled(wording.event)]))
+            if !isOfPersons { questions.append((filled(wording.eventAsked), [filled(wording.event)])) }
         }
         for place in sessions.indices {
             sessions[place] = sessions[place].shuffled(using: &random)

@@ -23,6 +23,21 @@ struct ManagerTask {
         }
     }
 
+    /// The mean outcome of some tasks whose choices are given, one after the other.
+    static func mean(_ tasks: [ManagerTask], _ choices: [Int]) -> Outcome {
+        mean(
+            tasks.map { task in
+                ManagerTask { _ in
+                    var place = -1
+                    return task.play { _ in
+                        place += 1
+                        return choices[place]
+                    }
+                }
+            }
+        ) { _ in 0 }
+    }
+
     /// The mean outcome of some tasks.
     static func mean(_ tasks: [ManagerTask], _ choose: PolicyTrainer.Choose) -> Outcome {
         let sum = tasks.reduce(Outcome(found: 0, price: 0)) { sum, task in

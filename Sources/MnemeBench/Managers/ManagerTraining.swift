@@ -36,7 +36,7 @@ public struct ManagerTraining: Sendable {
         public var tasks: Int, folds: Int
         /// The outcomes of choices, on tasks kept aside.
         public var rewards: [Reward]
-        /// Whole recipes on conversations kept aside: the standard one, the one by rule, the trained one.
+        /// Whole recipes on conversations kept aside: flat memory, the standard one, the one by rule, the trained one.
         public var rows: [RecipeEvaluation.Row]
         /// The weights of the policy trained on all, by feature.
         public var weights: [String: Double]
@@ -74,7 +74,7 @@ public struct ManagerTraining: Sendable {
         over standard: Recipe, progress: @escaping @Sendable (_ done: Int, _ total: Int, _ what: String) -> Void
     ) async throws -> (policy: ManagerPolicy, outcome: Outcome) {
         let folds = min(plan.folds, conversations.count)
-        let steps = conversations.count + 2 * folds + 3
+        let steps = conversations.count + 2 * folds + 4
         var tasks: [[ManagerTask]] = []
         for (number, conversation) in conversations.enumerated() {
             progress(number, steps, "what recalls find")
@@ -98,7 +98,7 @@ public struct ManagerTraining: Sendable {
                     _, _ in
                 })
         }
-        progress(steps - 3, steps, "all")
+        progress(steps - 4, steps, "all")
         let all = tasks.flatMap(\.self)
         let policy = try trained(untrained, on: all)
         let parts = zip(found, weights)
@@ -107,13 +107,19 @@ public struct ManagerTraining: Sendable {
             price: parts.reduce(0) { $0 + $1.0.price * $1.1 } / weights.reduce(0, +))
         var rewards = [reward("trained", mean), reward("untrained", ManagerTask.mean(all) { untrained.best(of: $0) })]
         if name == "budgetmem" {
-            rewards += BudgetMem.Tier.allCases.map { tier in
-                reward("\(tier)", ManagerTask.mean(all) { _ in tier.rawValue })
+            // Each tier of search with each size of an answer.
+            rewards += BudgetMem.Tier.allCases.flatMap { tier in
+                (0..<3).map { size in
+                    // The first choice of a task is of the search.
+                    reward("\(tier) of \(BudgetMem.size(size, of: 10))", ManagerTask.mean(all, [tier.rawValue, size]))
+                }
             }
         }
         var compared: [RecipeEvaluation.Row] = []
-        for (recipe, title) in [(standard, standard.name), (try rule(over: standard), name + " by rule")] {
-            progress(steps - 2 + compared.count, steps, title)
+        let flat = StructureGrid.recipe(StructureGrid.flat, over: standard) ?? standard
+        let others = [(flat, flat.name), (standard, standard.name), (try rule(over: standard), name + " by rule")]
+        for (recipe, title) in others {
+            progress(steps - 3 + compared.count, steps, title)
             var row = try await evaluation(conversations).run(recipe) { _, _ in }
             row.recipe = title
             compared.append(row)

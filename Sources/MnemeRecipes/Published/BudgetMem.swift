@@ -9,7 +9,7 @@ package enum BudgetMem: ManagedRecipe {
         paper: "Learning Query-Aware Budget-Tier Routing for Runtime Agent Memory [8]",
         idea: "a router gives each question a low, middle or high budget of search",
         simplified: "the router is a rule on the question until one is trained (`mneme recipes train`), and that is "
-            + "linear; tiers are of search alone",
+            + "linear; two modules have tiers, the search and how much of what it found is handed on",
         claim: "better frontiers of accuracy and cost on LoCoMo, LongMemEval and HotpotQA; no one "
             + "figure")
 
@@ -21,57 +21,45 @@ package enum BudgetMem: ManagedRecipe {
 
     static func recipe(over standard: Recipe, by policy: ManagerPolicy) -> Recipe {
         var recipe = standard
-        recipe.retrieval = TierRouter(high: standard.retrieval, policy: policy)
+        recipe.retrieval = TrainedBudget(high: TierRouter(high: standard.retrieval), policy: policy)
         return recipe
     }
 
     /// A budget of search.
     package enum Tier: Int, Sendable, CaseIterable { case low, middle, high }
 
-    /// What is known of a question, for the low tier and for the high one; the middle one is what they are weighed against.
-    static let features = ["low", "high"].flatMap { tier in
-        [tier] + ["words", "time", "when", "speaker", "rarest"].map { "\(tier).\($0)" }
-    }
-
-    /// A row for each tier.
-    package static func options(for query: RetrievalQuery) -> [[Double]] {
-        let known: [Double] = [
-            1, Double(query.words.count) / 5, query.namesTime ? 1 : 0, query.asksWhen ? 1 : 0,
-            query.speaker == nil ? 0 : 1, Double(query.weights.max() ?? 0),
-        ]
-        let none = known.map { _ in 0.0 }
-        return [known + none, none + none, none + known]
-    }
-
     /// Routes each question to a tier.
-    struct TierRouter: RetrievalPlan {
+    package struct TierRouter: RetrievalPlan {
         /// The search of the high tier.
-        var high: any RetrievalPlan
-        /// Chooses tiers; nil has the rule choose.
-        var policy: ManagerPolicy?
+        package var high: any RetrievalPlan
 
-        var roundLimit: Int { high.roundLimit }
-        var hitLimit: Int { high.hitLimit }
+        /// A router over that search.
+        package init(high: any RetrievalPlan) { self.high = high }
+
+        package var roundLimit: Int { high.roundLimit }
+        package var hitLimit: Int { high.hitLimit }
 
         /// Questions of a few words are simple; times, and many words, make them hard.
-        func tier(of query: RetrievalQuery) -> Tier {
-            if let policy { return Tier(rawValue: policy.best(of: BudgetMem.options(for: query))) ?? .high }
+        static func tier(of query: RetrievalQuery) -> Tier {
             let effort =
                 query.words.count + (query.namesTime ? 2 : 0) + (query.asksWhen ? 1 : 0)
                 + (query.speaker == nil ? 2 : 0)
             return effort <= 3 ? .low : effort <= 5 ? .middle : .high
         }
 
-        func first(_ query: RetrievalQuery) -> [Probe] {
-            switch tier(of: query) {
+        package func first(_ query: RetrievalQuery) -> [Probe] { first(query, in: Self.tier(of: query)) }
+
+        package func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+            Self.tier(of: query) == .high ? high.next(query, after: hits) : .answer
+        }
+
+        /// The probes of a tier.
+        package func first(_ query: RetrievalQuery, in tier: Tier) -> [Probe] {
+            switch tier {
             case .low: [.words(limit: 20)] + (query.hasVector ? [.dense(limit: 5)] : [])
             case .middle: [.words(limit: 50), query.nearest(50, among: nil)]
             case .high: high.first(query)
             }
-        }
-
-        func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
-            tier(of: query) == .high ? high.next(query, after: hits) : .answer
         }
     }
 }

@@ -10,8 +10,8 @@ package enum MemoryR1: ManagedRecipe {
             + "Reinforcement Learning [227]",
         idea: "each new memory is added, takes another's place, or is not needed",
         simplified: "the manager is a rule on shared words until one is trained on outcomes (`mneme recipes train`): a "
-            + "linear policy instead of a language model, which decides in the job `maintain`; no memories are chosen when "
-            + "answering; what is replaced can be restored",
+            + "linear policy instead of a language model, which decides in the job `maintain`, and which of the five best "
+            + "memories comes first; what is replaced can be restored",
         claim: "trained with 152 questions; better than its baselines on LoCoMo")
 
     static func recipe(over standard: Recipe) -> Recipe {
@@ -23,6 +23,7 @@ package enum MemoryR1: ManagedRecipe {
     static func recipe(over standard: Recipe, by policy: ManagerPolicy) -> Recipe {
         var recipe = standard
         recipe.maintainer = TrainedManager(policy: policy)
+        recipe.retrieval = AnswerSelection(base: standard.retrieval, policy: policy)
         return recipe
     }
 
@@ -65,12 +66,14 @@ package enum MemoryR1: ManagedRecipe {
     package static let reach = 8
     static let least = 0.4
 
-    /// Of a memory and the nearest before it, for all operations but ADD, which they are weighed against.
-    static let features = ["update", "delete", "noop"].flatMap { operation in
-        [operation]
-            + ["near", "new", "lost", "head", "tail", "change", "retracts", "speaker", "claim"]
-            .map { "\(operation).\($0)" }
-    }
+    /// Of a memory and the nearest before it, for all operations but ADD, which they are weighed against; and of a memory
+    /// that may come first in an answer.
+    static let features =
+        ["update", "delete", "noop"].flatMap { operation in
+            [operation]
+                + ["near", "new", "lost", "head", "tail", "change", "retracts", "speaker", "claim"]
+                .map { "\(operation).\($0)" }
+        } + AnswerSelection.features
 
     /// What becomes of memories, the oldest first.
     ///
@@ -111,8 +114,9 @@ package enum MemoryR1: ManagedRecipe {
             1, similarity, pair.new, pair.lost, pair.head, pair.tail, words.isDisjoint(with: TextPair.change) ? 0 : 1,
             words.isDisjoint(with: TextPair.retraction) ? 0 : 1, pair.isSameSpeaker ? 1 : 0, pair.isSameClaim ? 1 : 0,
         ]
+        let rest = AnswerSelection.features.map { _ in 0.0 }
         return (-1..<3).map { place in
-            (0..<3).flatMap { $0 == place ? known : known.map { _ in 0.0 } }
+            (0..<3).flatMap { $0 == place ? known : known.map { _ in 0.0 } } + rest
         }
     }
 }

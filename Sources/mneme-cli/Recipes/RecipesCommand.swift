@@ -8,7 +8,7 @@ struct RecipesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "recipes",
         abstract: "The published memory systems that --recipe takes; `mneme eval` compares them.",
-        subcommands: [Show.self, Train.self], defaultSubcommand: Show.self)
+        subcommands: [Show.self, Train.self, Made.self], defaultSubcommand: Show.self)
 }
 
 extension RecipesCommand {
