@@ -42,10 +42,10 @@ MNK_INLINE void emulated_dot(emulated_tile *c, const emulated_tile *a, const emu
 /// the most steps of 64 in a group.
 enum { AMX_PANEL = 512, GROUP_STEPS = 4 };
 
-/// The words of a tile as high and low bytes, in AMX's layout, which is that of the codes.
+/// The words of a step of MNK_G4 as high and low bytes, in AMX's layout, which is that of the codes.
 ///
 /// With x = s·code + (t - 8·s) + 64 the high byte is x >> 7, and the low one (x & 127) - 64.
-MNK_INLINE void split_words(const uint8_t *t, int8_t *high, int8_t *low) {
+MNK_INLINE void split_g4(const uint8_t *t, int8_t *high, int8_t *low) {
     typedef uint16_t u16x32 __attribute__((vector_size(64)));
     typedef int16_t i16x32 __attribute__((vector_size(64)));
     for (size_t half = 0; half < 2; half++) {
@@ -72,17 +72,44 @@ MNK_INLINE void split_words(const uint8_t *t, int8_t *high, int8_t *low) {
     }
 }
 
-/// Scales a row's sums over a group in sixteen columns, by high bytes and then by low ones, and adds
-/// them up. Of two sums, 128·high + low is exact, and rounded as one.
-MNK_INLINE void add_group(int32_t sums[4][16][16], size_t row, const float scale[2], float *total) {
-    f32x16 x = load16(total);
-    for (size_t part = 0; part < 2; part++) {
-        i32x16 high, low;
-        memcpy(&high, sums[2 * part][row], sizeof high);
-        memcpy(&low, sums[2 * part + 1][row], sizeof low);
-        x = fma16(__builtin_convertvector((high << 7) + low, f32x16), splat16(scale[part]), x);
+/// The codes of a step of MNK_G12 as high and low bytes, in AMX's layout.
+MNK_INLINE void split_g12(const uint8_t *t, int8_t *high, int8_t *low) {
+    typedef uint16_t u16x32 __attribute__((vector_size(64)));
+    typedef int16_t i16x32 __attribute__((vector_size(64)));
+    for (size_t part = 0; part < 8; part++) {
+        u16x32 words[3], codes[4];
+        memcpy(words, t + part * 192, sizeof words);
+        for (size_t v = 0; v < 3; v++) codes[v] = (u16x32)((i16x32)words[v] >> 4);
+        codes[3] = (u16x32)((i16x32)((words[2] & 15) << 12 | (words[1] & 15) << 8 | (words[0] & 15) << 4) >> 4);
+        // Of a column, lanes of 32 bits: two codes each in two vectors become four bytes.
+        for (size_t pair = 0; pair < 2; pair++) {
+            u32x16 bytes[2] = {{0}};
+            for (size_t v = 0; v < 2; v++) {
+                u16x32 code = codes[2 * pair + v] + 64;
+                u32x16 highs = (u32x16)((u16x32)((i16x32)code >> 7) & 0xff), lows = (u32x16)((code & 127) - 64 & 0xff);
+                bytes[0] |= ((highs | highs >> 8) & 0xffff) << 16 * v;
+                bytes[1] |= ((lows | lows >> 8) & 0xffff) << 16 * v;
+            }
+            memcpy(high + (2 * part + pair) * 64, &bytes[0], 64);
+            memcpy(low + (2 * part + pair) * 64, &bytes[1], 64);
+        }
     }
-    store16(total, x);
+}
+
+/// The weights of a step as high and low bytes.
+MNK_INLINE void split_step(const mnk_tiles *g, const uint8_t *tiles, size_t step, int8_t planes[2][1024]) {
+    if (g->format == MNK_G12) split_g12(tiles + step * 2 * G12_TILE, planes[0], planes[1]);
+    else split_g4(tiles + step * GROUP_TILE, planes[0], planes[1]);
+}
+
+/// Adds what a row's group sums to in sixteen columns, of bytes by bytes, to what the groups before
+/// gave. `d` are the columns' for the group; NULL where all groups share them.
+MNK_INLINE void add_group(int32_t sums[4][16][16], size_t row, float scale, const float *d, float *total) {
+    i32x16 s[4];
+    for (size_t i = 0; i < 4; i++) memcpy(&s[i], sums[i][row], sizeof s[i]);
+    f32x16 by = splat16(scale);
+    if (d) by *= load16(d);
+    store16(total, add_whole((s[0] << 7) + s[1] + s[2] + (s[3] >> 7), by, load16(total)));
 }
 
 // Emulated operations on tiles[t].
@@ -194,3 +221,37 @@ T_AMX void mnk_amx_tiles(const mnk_tiles *g) {
 #include "amx_tiles_body.h"
 }
 #endif
+
+// MARK: Choice
+
+/// Rows that AMX takes at once, and of these the fewest with which it is the fastest.
+enum { AMX_GROUP = 16, AMX_ROWS = 12 };
+
+void mnk_gemm_by_amx(uint32_t features, const mnk_tiles *g, void (*others)(uint32_t, const mnk_tiles *)) {
+    int grouped = is_grouped(g->format);
+    mnk_tiles full = *g, rest = *g;
+    rest.m = g->m % AMX_GROUP < AMX_ROWS ? g->m % AMX_GROUP : 0;
+    full.m -= rest.m;
+    if (full.m > 0) {
+        if (features & MNK_AMX_EMULATED) grouped ? mnk_amx_groups_emulated(&full) : mnk_amx_tiles_emulated(&full);
+#if defined(__x86_64__)
+        else grouped ? mnk_amx_groups(&full) : mnk_amx_tiles(&full);
+#endif
+    }
+    if (rest.m == 0) return;
+    if (grouped) {
+        group_shape shape = group_shape_of(g->k);
+        rest.a = group_bytes(g, shape.steps, full.m, 0);
+        if (g->a_words) rest.a_words = group_words(g, shape.steps, full.m, 0);
+        rest.a_scale += full.m * shape.groups;
+        rest.a_total = group_totals(g, shape.steps, full.m, 0);
+    } else {
+        size_t blocks = full.m * (g->k / 32);
+        rest.a = (const char *)g->a + blocks * 64;
+        rest.a_scale += blocks;
+        rest.a_sum += blocks;
+        rest.a_total += blocks;
+    }
+    rest.c += full.m * g->ldc;
+    others(features & ~(uint32_t)(MNK_AMX_INT8 | MNK_AMX_EMULATED), &rest);
+}

@@ -3,7 +3,7 @@
 #ifndef MNK_AMX_H
 #define MNK_AMX_H
 #include "mneme_kernels.h"
-/// See mnk_gemm_int8 and mnk_gemm_tiles, without MNK_Q12. The emulated ones give the same bits,
+/// See mnk_gemm_int8 and mnk_gemm_tiles. The emulated ones give the same bits,
 /// slowly.
 void mnk_amx_gemm(const mnk_gemm *g);
 void mnk_amx_gemm_emulated(const mnk_gemm *g);

@@ -19,9 +19,11 @@
             memset(total, 0, panel * sizeof total[0]);
             for (size_t group = 0; group < shape.groups; group++) {
                 size_t begin = group * shape.per_group, steps = shape.steps - begin < shape.per_group ? shape.steps - begin : shape.per_group;
-                for (size_t c = 0; c < columns; c++)
-                    for (size_t i = 0; i < steps; i++)
-                        split_words(group_tiles(g, shape.steps, column + 16 * c) + (begin + i) * GROUP_TILE, planes[c][i][0], planes[c][i][1]);
+                const float *d[2] = {NULL, NULL};
+                for (size_t c = 0; c < columns; c++) {
+                    for (size_t i = 0; i < steps; i++) split_step(g, group_tiles(g, column + 16 * c), begin + i, planes[c][i]);
+                    if (g->format == MNK_G12) d[c] = g12_scales(g, shape, column + 16 * c, group);
+                }
                 for (size_t row = first; row < first + panel; row += 16) {
                     size_t rows = first + panel - row < 16 ? first + panel - row : 16;
                     if (rows < 16) TILE_CONFIGURE_GROUPS(rows);
@@ -43,13 +45,16 @@
                         TILE_STORE(2, &sums[2][0][0], 64);
                         TILE_STORE(3, &sums[3][0][0], 64);
                         for (size_t i = 0; i < rows; i++)
-                            add_group(sums, i, group_scales(g, shape.groups, row + i, group), total[row - first + i][c]);
+                            add_group(sums, i, group_scale(g, shape.groups, row + i, group), d[c], total[row - first + i][c]);
                     }
                     if (rows < 16) TILE_CONFIGURE_GROUPS(16);
                 }
             }
             for (size_t i = 0; i < panel; i++)
-                for (size_t c = 0; c < columns; c++) finish_group(g, shape.steps, first + i, column + 16 * c, total[i][c]);
+                for (size_t c = 0; c < columns; c++) {
+                    if (g->format == MNK_G12) finish_tile(g, first + i, column + 16 * c, total[i][c]);
+                    else finish_group(g, first + i, column + 16 * c, total[i][c]);
+                }
         }
     }
     TILE_END();

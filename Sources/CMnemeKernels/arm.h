@@ -20,8 +20,8 @@ double mnk_arm_peak(uint32_t features, int kind, size_t iterations);
 
 // The products, for features with MNK_NEON.
 void mnk_arm_gemm_tiles(uint32_t features, const mnk_tiles *g);
-void mnk_arm_gemm_groups(uint32_t features, const mnk_tiles *g);
-void mnk_arm_gemm_q12(const mnk_tiles *g);
+void mnk_arm_gemm_g4(uint32_t features, const mnk_tiles *g);
+void mnk_arm_gemm_g12(const mnk_tiles *g);
 void mnk_arm_gemm_int8(uint32_t features, const mnk_gemm *g);
 
 /// Adds the products of eight numbers of a row with the weights of sixteen columns: w[k] holds

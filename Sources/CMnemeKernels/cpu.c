@@ -104,12 +104,12 @@ static int amx_groups_agree(void) {
     enum { M = 21, N = 48, K = 320, STEPS = K / 64, GROUPS = 2 };
     static int8_t a[M * K * 2];
     static uint8_t b[N / 16 * (STEPS * GROUP_TILE + 64)];
-    static float scale[M * GROUPS * 2], c[M * N], reference[M * N];
+    static float scale[M * GROUPS], c[M * N], reference[M * N];
     for (size_t i = 0; i < sizeof a; i++) a[i] = (int8_t)(i * 29 % 127 - 63);
-    for (int i = 0; i < M * GROUPS * 2; i++) scale[i] = (float)(i + 1);
+    for (int i = 0; i < M * GROUPS; i++) scale[i] = (float)(i + 1);
     for (size_t i = 0; i < sizeof b; i++) b[i] = (uint8_t)(i * 37);
     for (size_t n = 0; n < N / 16; n++) {
-        uint8_t *tiles = b + n * group_panel(STEPS);
+        uint8_t *tiles = b + n * group_panel(MNK_G4, K);
         // Words of 16 bits would not fit in two bytes: the upper bytes of s and t are small.
         for (size_t i = 0; i < STEPS * 128; i += 2) tiles[i / 128 * GROUP_TILE + GROUP_SCALES + i % 128 + 1] = (uint8_t)(i % 3);
         for (size_t i = 0; i < 16; i++) memcpy(tiles + STEPS * GROUP_TILE + i * 4, &(float){0.5f}, 4);

@@ -19,11 +19,8 @@
 /// Of blocks that reach no further all codes are zero: 16191 over less could be infinite.
 #define LEAST 0x1p-100f
 
-/// Rows that AMX takes at once, and of these the fewest with which it is the fastest.
-enum { AMX_GROUP = 16, AMX_ROWS = 12 };
-
 size_t mnk_panel_bytes(int format, size_t k) {
-    if (format == MNK_G4) return group_panel(mnk_group_width(k) / 64);
+    if (is_grouped(format)) return group_panel(format, k);
     return k / 32 * tile_bytes(format);
 }
 
@@ -340,26 +337,9 @@ T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 /// for a block of rows.
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
-    if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
-    if (g->format == MNK_G4) { mnk_gemm_groups(features, g); return; }
-    if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) {
-        // Whole groups of rows, and a last one that nearly fills its tiles; vectors take fewer rows.
-        mnk_tiles full = *g, rest = *g;
-        rest.m = g->m % AMX_GROUP < AMX_ROWS ? g->m % AMX_GROUP : 0;
-        full.m -= rest.m;
-        if (features & MNK_AMX_EMULATED) mnk_amx_tiles_emulated(&full);
-#if defined(__x86_64__)
-        else mnk_amx_tiles(&full);
-#endif
-        size_t blocks = full.m * (g->k / 32);
-        rest.a = (const char *)g->a + blocks * 64;
-        rest.a_scale += blocks;
-        rest.a_sum += blocks;
-        rest.a_total += blocks;
-        rest.c += full.m * g->ldc;
-        mnk_gemm_tiles(features & ~(MNK_AMX_INT8 | MNK_AMX_EMULATED), &rest);
-        return;
-    }
+    if (g->format == MNK_G4) { mnk_gemm_g4(features, g); return; }
+    if (g->format == MNK_G12) { mnk_gemm_g12(features, g); return; }
+    if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) { mnk_gemm_by_amx(features, g, mnk_gemm_tiles); return; }
 #if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) {
         switch (g->format) {
@@ -379,10 +359,9 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
 
 /// Rounds to the nearest by adding 1.5·2^23, whose last bit is the unit. The low half is signed,
 /// too: high takes what makes it so.
-MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total) {
+MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum, int32_t *total) {
     (void)features;
     typedef int8_t i8x16 __attribute__((vector_size(16)));
-    typedef int16_t i16x16 __attribute__((vector_size(32)));
     const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
     for (size_t b = 0; b < count / 32; b++, x += 32) {
         f32x16 v[2] = {load16(x), load16(x + 16)};
@@ -391,11 +370,6 @@ MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size
         for (size_t half = 0; half < 2; half++) {
             i32x16 q = (i32x16)fma16(v[half], splat16(inverse), magic) - (i32x16)magic;
             all += q;
-            if (words) {
-                i16x16 w = __builtin_convertvector(q, i16x16);
-                memcpy(words + b * 32 + half * 16, &w, 32);
-            }
-            if (!codes) continue;
             i32x16 h = (q + 64) >> 7, l = q - (h << 7);
             i8x16 high = __builtin_convertvector(h, i8x16), low = __builtin_convertvector(l, i8x16);
             memcpy(codes + b * 64 + half * 16, &high, 16);
@@ -408,5 +382,5 @@ MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size
     }
 }
 MNK_DISPATCH(
-    mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total),
-    (features, x, count, codes, words, scale, sum, total))
+    mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum, int32_t *total),
+    (features, x, count, codes, scale, sum, total))

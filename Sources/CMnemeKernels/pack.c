@@ -2,8 +2,8 @@
 // of tiles is in the header.
 //
 // Types with an affine scale for each 32 weights keep their codes. Others (floats, and types whose
-// scales span 16 weights) are fitted: 12 bits signed for halves, 8 bits between the least and the
-// greatest weight for the rest.
+// scales span 16 weights) are fitted: 12 bits signed for halves (pack_groups.c), 8 bits between the
+// least and the greatest weight for the rest.
 #include "groups.h"
 #include "tiles.h"
 #include "weights.h"
@@ -27,46 +27,6 @@ static void affine_fit(const float *y, affine *a) {
     }
 }
 
-/// Twelve bits, signed, below the least half that is not lower than all 32: codes of −2047…2047 in
-/// 1/2047 of that half. What is no number becomes zero.
-static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
-    float highest = 0;
-    for (int i = 0; i < 32; i++) highest = fabsf(y[i]) > highest ? fabsf(y[i]) : highest;
-    *d = half_of(highest);
-    if (float_of_half(*d) < highest && *d < 0x7bff) *d += 1;
-    float inverse = *d ? 2047 / float_of_half(*d) : 0;
-    for (int i = 0; i < 32; i++) {
-        float code = y[i] * inverse;
-        // What is no number becomes zero.
-        q[i] = (int16_t)(code >= 2047 ? 2047 : code <= -2047 ? -2047 : code == code ? lrintf(code) : 0);
-    }
-}
-
-/// Packs rows as MNK_Q12 describes them: of eight codes along k, the last two are spread over the
-/// free bits of the other six.
-static void pack_q12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, uint8_t *packed) {
-    size_t blocks = k / 32, codes = code_bytes(MNK_Q12), panel = blocks * tile_bytes(MNK_Q12);
-    for (size_t row = row_begin; row < row_end; row++) {
-        uint8_t *t = packed + row / 16 * panel, *scales = t + blocks * codes;
-        for (size_t b = 0; b < blocks; b++) {
-            float y[32];
-            int16_t q[32];
-            uint16_t d;
-            mnk_dequantize(type, (const uint8_t *)source + (row * k + b * 32) * 2, 32, y);  // two bytes a weight
-            q12_fit(y, q, &d);
-            memcpy(scales + (b * 16 + row % 16) * 2, &d, 2);
-            // Eight codes along k a round: three words with two codes each, in their upper twelve
-            // bits, and the last two codes in the three words' lower four.
-            for (size_t j = 0; j < 4; j++)
-                for (size_t v = 0; v < 3; v++)
-                    for (size_t i = 0; i < 2; i++) {
-                        uint16_t word = (uint16_t)((uint16_t)q[8 * j + 2 * v + i] << 4 | ((uint16_t)q[8 * j + 6 + i] >> 4 * v & 15));
-                        memcpy(t + b * codes + (3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
-                    }
-        }
-    }
-}
-
 /// Writes the codes and scales of column `n` of a tile of 4 or 8 bits.
 static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
     size_t codes = code_bytes(format);
@@ -87,14 +47,8 @@ static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
     if (!w || w->tiles < 0) return;
-    if (w->tiles == MNK_G4) {
-        mnk_pack_groups(type, source, k, row_begin, row_end, packed);
-        return;
-    }
-    if (w->tiles == MNK_Q12) {
-        pack_q12(type, source, k, row_begin, row_end, packed);
-        return;
-    }
+    if (w->tiles == MNK_G4) { mnk_pack_g4(type, source, k, row_begin, row_end, packed); return; }
+    if (w->tiles == MNK_G12) { mnk_pack_g12(type, source, k, row_begin, row_end, packed); return; }
     size_t parts = w->weights / 32, tile = tile_bytes(w->tiles);
     for (size_t row = row_begin; row < row_end; row++) {
         const uint8_t *blocks = (const uint8_t *)source + row * (k / w->weights) * w->bytes;
@@ -115,18 +69,8 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
 
 /// For embeddings, and for tests of packing.
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
-    if (format == MNK_Q12) {
-        const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * tile_bytes(format), *scales = t + k / 32 * code_bytes(format);
-        for (size_t i = 0; i < k; i++) {
-            float d = half_at(scales + (i / 32 * 16 + row % 16) * 2);
-            y[i] = (float)mnk_q12_code(t + i / 32 * code_bytes(format), row % 16, i % 32) * d * (1.0f / 2047);
-        }
-        return;
-    }
-    if (format == MNK_G4) {
-        mnk_group_row(packed, k, row, y);
-        return;
-    }
+    if (format == MNK_G4) { mnk_g4_row(packed, k, row, y); return; }
+    if (format == MNK_G12) { mnk_g12_row(packed, k, row, y); return; }
     size_t tile = tile_bytes(format), codes = code_bytes(format), n = row % 16;
     for (size_t b = 0; b < k / 32; b++) {
         const uint8_t *t = (const uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;

@@ -1,4 +1,4 @@
-// Packs rows of GGUF blocks as MNK_G4, see groups.h, and reads rows back.
+// Packs rows of GGUF blocks as MNK_G4 and MNK_G12, see groups.h, and reads rows back.
 #include "groups.h"
 #include "weights.h"
 #include <math.h>
@@ -18,12 +18,14 @@ static void affine_of(const weight_type *w, const uint8_t *row, size_t b, affine
     a->m = counted(a->m);
 }
 
-void mnk_pack_groups(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
+// MARK: Four bits
+
+void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
     size_t steps = (k + 63) / 64;
     for (size_t row = row_begin; row < row_end; row++) {
         const uint8_t *blocks = (const uint8_t *)source + row * (k / w->weights) * w->bytes;
-        uint8_t *tiles = (uint8_t *)packed + row / 16 * group_panel(steps);
+        uint8_t *tiles = (uint8_t *)packed + row / 16 * group_panel(MNK_G4, k);
         size_t n = row % 16;
         float highest = 0;
         for (size_t b = 0; b < k / 32; b++) {
@@ -48,9 +50,9 @@ void mnk_pack_groups(int type, const void *source, size_t k, size_t row_begin, s
     }
 }
 
-void mnk_group_row(const void *packed, size_t k, size_t row, float *y) {
+void mnk_g4_row(const void *packed, size_t k, size_t row, float *y) {
     size_t steps = (k + 63) / 64, n = row % 16;
-    const uint8_t *tiles = (const uint8_t *)packed + row / 16 * group_panel(steps);
+    const uint8_t *tiles = (const uint8_t *)packed + row / 16 * group_panel(MNK_G4, k);
     float unit;
     memcpy(&unit, tiles + steps * GROUP_TILE + n * 4, 4);
     for (size_t b = 0; b < k / 32; b++) {
@@ -62,5 +64,57 @@ void mnk_group_row(const void *packed, size_t k, size_t row, float *y) {
             int code = t[b % 2 * 256 + i / 8 * 64 + n * 4 + i % 4] >> (i / 4 % 2 * 4) & 15;
             y[b * 32 + i] = unit * (float)(s * (code - 8) + offset);
         }
+    }
+}
+
+// MARK: Twelve bits
+
+/// Twelve bits, signed, below the highest of a group: codes of −2047…2047 in D. What is no number
+/// becomes zero.
+static float fit_g12(const float *y, size_t count, int16_t *q) {
+    float highest = 0;
+    for (size_t i = 0; i < count; i++) highest = fabsf(y[i]) > highest ? fabsf(y[i]) : highest;
+    // Products with what is higher could be infinite.
+    highest = fminf(highest, 0x1p120f);
+    // Of weights that reach no further all codes are zero: the inverse could be infinite.
+    float d = highest > 0x1p-100f ? highest / 2047 : 0, inverse = d > 0 ? 2047 / highest : 0;
+    for (size_t i = 0; i < count; i++) {
+        float code = y[i] * inverse;
+        q[i] = (int16_t)(code >= 2047 ? 2047 : code <= -2047 ? -2047 : code == code ? lrintf(code) : 0);
+    }
+    return d;
+}
+
+/// Of eight codes along k, the last two are spread over the free bits of the other six.
+void mnk_pack_g12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
+    group_shape shape = group_shape_of(k);
+    for (size_t row = row_begin; row < row_end; row++) {
+        uint8_t *tiles = (uint8_t *)packed + row / 16 * group_panel(MNK_G12, k), *scales = tiles + shape.steps * 2 * G12_TILE;
+        for (size_t group = 0; group < shape.groups; group++) {
+            float y[256];
+            int16_t q[256] = {0};
+            size_t begin = group * shape.per_group * 64, end = begin + shape.per_group * 64 < k ? begin + shape.per_group * 64 : k;
+            mnk_dequantize(type, (const uint8_t *)source + (row * k + begin) * 2, end - begin, y);  // two bytes a weight
+            float d = fit_g12(y, end - begin, q);
+            memcpy(scales + (group * 16 + row % 16) * 4, &d, 4);
+            // Eight codes along k a round: three words with two codes each, in their upper twelve
+            // bits, and the last two codes in the three words' lower four.
+            for (size_t j = 0; begin + j * 8 < (end + 63) / 64 * 64; j++)
+                for (size_t v = 0; v < 3; v++)
+                    for (size_t i = 0; i < 2; i++) {
+                        uint16_t word = (uint16_t)((uint16_t)q[8 * j + 2 * v + i] << 4 | ((uint16_t)q[8 * j + 6 + i] >> 4 * v & 15));
+                        memcpy(tiles + (begin / 8 * 3 + 3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
+                    }
+        }
+    }
+}
+
+void mnk_g12_row(const void *packed, size_t k, size_t row, float *y) {
+    group_shape shape = group_shape_of(k);
+    const uint8_t *tiles = (const uint8_t *)packed + row / 16 * group_panel(MNK_G12, k), *scales = tiles + shape.steps * 2 * G12_TILE;
+    for (size_t i = 0; i < k; i++) {
+        float d;
+        memcpy(&d, scales + (i / 64 / shape.per_group * 16 + row % 16) * 4, 4);
+        y[i] = d * (float)g12_code(tiles + i / 32 * G12_TILE, row % 16, i % 32);
     }
 }

@@ -14,10 +14,10 @@ static void f16_quantize(const float *x, size_t blocks, uint8_t *p) {
         memcpy(p + 2 * i, &h, 2);
     }
 }
-const weight_type mnk_weights_f16 = {1, 1, 2, MNK_Q12, NULL, f16_floats, f16_quantize};
+const weight_type mnk_weights_f16 = {1, 1, 2, MNK_G12, NULL, f16_floats, f16_quantize};
 
 /// The upper half of a float (bfloat16).
 static void bf16_floats(const uint8_t *p, size_t blocks, float *y) {
     for (size_t i = 0; i < blocks; i++) y[i] = float_of_bf16(u16_at(p + 2 * i));
 }
-const weight_type mnk_weights_bf16 = {30, 1, 2, MNK_Q12, NULL, bf16_floats, NULL};
+const weight_type mnk_weights_bf16 = {30, 1, 2, MNK_G12, NULL, bf16_floats, NULL};

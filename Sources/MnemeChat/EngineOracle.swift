@@ -11,8 +11,11 @@ public struct EngineOracle: Oracle {
 
     /// A model and the engine that runs it.
     ///
-    /// - Parameter adapter: answers in its place, such as one that has learned to extract
-    ///   (``TaughtOperation``); it is in the engine's store.
+    /// - Parameters:
+    ///   - model: whose template and tokenizer a prompt goes through.
+    ///   - engine: what runs it.
+    ///   - adapter: answers in its place, such as one that has learned to extract
+    ///     (``TaughtOperation``); it is in the engine's store.
     public init(_ model: LanguageModel, _ engine: Engine, adapter: String? = nil) {
         (self.model, self.engine, self.adapter) = (model, engine, adapter)
     }

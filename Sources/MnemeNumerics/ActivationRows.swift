@@ -11,7 +11,8 @@ package struct ActivationRows: Sendable {
         ///
         /// 15 bits, not 8 as usual: with 8, greedy answers soon leave those of the f32 model.
         package static let codes = Formats(rawValue: 1)
-        /// 15 bits in blocks of 32, as words, for weights of 12 bits.
+        /// 15 bits in groups of up to 256, as words, for weights of 12 bits; where there is AMX, which
+        /// multiplies bytes, as two bytes apart, too.
         package static let words = Formats(rawValue: 2)
         /// 8 bits with a scale and a zero for each row, for weights of 8 bits with a scale for each
         /// column. An encoder's vectors keep cosine 0.999 with them.
@@ -22,9 +23,8 @@ package struct ActivationRows: Sendable {
     }
 
     private let buffer: AlignedBuffer<Float>
-    /// Two bytes an element, and its words: 128·high + low.
+    /// Blocks of 32: two bytes an element, 128·high + low.
     package let codes: AlignedBuffer<Int8>
-    package let words: AlignedBuffer<Int16>
     /// For each block of 32: the scale, the sum of its values, and that of its words.
     package let scales: AlignedBuffer<Float>
     package let sums: AlignedBuffer<Float>
@@ -34,8 +34,9 @@ package struct ActivationRows: Sendable {
     package let rowScales: AlignedBuffer<Float>
     package let rowZeros: AlignedBuffer<Int32>
 
-    /// Groups: two bytes an element, 64 high ones and then as many low ones; two scales a group;
-    /// sums of the bytes, six numbers for each 64 elements. Rows are filled up to whole 64.
+    /// Groups: words; two bytes an element, 64 high ones and then as many low ones; the scale of a
+    /// group; sums of the bytes, six numbers for each 64 elements. Rows are filled up to whole 64.
+    package let words: AlignedBuffer<Int16>
     package let groupBytes: AlignedBuffer<Int8>
     package let groupScales: AlignedBuffer<Float>
     package let groupTotals: AlignedBuffer<Int32>
@@ -48,8 +49,7 @@ package struct ActivationRows: Sendable {
     package init(rows: Int, columns: Int, formats: Formats) {
         buffer = AlignedBuffer(rows * columns)
         codes = AlignedBuffer(formats.contains(.codes) ? 2 * rows * columns : 0)
-        words = AlignedBuffer(formats.contains(.words) ? rows * columns : 0)
-        let blocks = formats.isDisjoint(with: [.codes, .words]) ? 0 : rows * columns / 32 + 1
+        let blocks = formats.contains(.codes) ? rows * columns / 32 + 1 : 0
         scales = AlignedBuffer(blocks)
         sums = AlignedBuffer(blocks)
         totals = AlignedBuffer(blocks)
@@ -57,9 +57,10 @@ package struct ActivationRows: Sendable {
         rowScales = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
         rowZeros = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
         // A row never has more groups than pieces of 64.
-        let pieces = formats.contains(.groups) ? rows * mnk_group_width(columns) / 64 : 0
+        let pieces = formats.isDisjoint(with: [.groups, .words]) ? 0 : rows * mnk_group_width(columns) / 64
+        words = AlignedBuffer(formats.contains(.words) ? 64 * pieces : 0)
         groupBytes = AlignedBuffer(2 * 64 * pieces)
-        groupScales = AlignedBuffer(2 * pieces)
+        groupScales = AlignedBuffer(pieces)
         groupTotals = AlignedBuffer(6 * pieces)
     }
 
@@ -74,19 +75,19 @@ package struct ActivationRows: Sendable {
         inputScale: AlignedBuffer<Float>? = nil, features: ProcessorFeatures
     ) {
         let start = rows.lowerBound * columns
-        if !formats.isDisjoint(with: [.codes, .words]) {
+        if formats.contains(.codes) {
             mnk_quantize_blocks(
-                features.rawValue, floats + start, rows.count * columns,
-                formats.contains(.codes) ? codes.pointer + 2 * start : nil,
-                formats.contains(.words) ? words.pointer + start : nil,
+                features.rawValue, floats + start, rows.count * columns, codes.pointer + 2 * start,
                 scales.pointer + start / 32, sums.pointer + start / 32, totals.pointer + start / 32)
         }
-        if formats.contains(.groups) {
+        if !formats.isDisjoint(with: [.groups, .words]) {
             let width = rows.lowerBound * mnk_group_width(columns)
             let group = rows.lowerBound * mnk_group_count(columns)
+            let isApart = formats.contains(.groups) || Self.multipliesBytes(features)
             mnk_quantize_groups(
                 features.rawValue, floats + start, rows.count, columns,
-                groupBytes.pointer + 2 * width, groupScales.pointer + 2 * group,
+                isApart ? groupBytes.pointer + 2 * width : nil,
+                formats.contains(.words) ? words.pointer + width : nil, groupScales.pointer + group,
                 groupTotals.pointer + width / 64 * 6)
         }
         if formats.contains(.bytes) {
@@ -95,5 +96,10 @@ package struct ActivationRows: Sendable {
                 bytes.pointer + start, rowScales.pointer + rows.lowerBound,
                 rowZeros.pointer + rows.lowerBound)
         }
+    }
+
+    /// Whether products of words are done by bytes where there are rows enough.
+    package static func multipliesBytes(_ features: ProcessorFeatures) -> Bool {
+        !features.isDisjoint(with: [.amxInt8, .amxEmulated])
     }
 }

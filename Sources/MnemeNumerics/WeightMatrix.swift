@@ -24,7 +24,7 @@ package enum Epilogue {
 /// | 8 bits, one scale a column | 8 bits, one scale and zero a row | encoders |
 /// | codes of 4 bits in tiles, integer scales | 15 bits in groups of up to 256 | Q4_1, Q4_K |
 /// | codes of 4 or 8 bits in tiles | 15 bits in blocks of 32 | a file's other quantized types |
-/// | codes of 12 bits in tiles | 15 bits in blocks of 32 | F16, BF16 |
+/// | codes of 12 bits in tiles | 15 bits in groups of up to 256 | F16, BF16 |
 package final class WeightMatrix: Sendable {
     /// The packed weights, by format.
     private enum Storage {
@@ -77,7 +77,7 @@ package final class WeightMatrix: Sendable {
         reads =
             switch Int(format) {
             case ..<0: []
-            case MNK_Q12: .words
+            case MNK_G12: .words
             case MNK_G4: .groups
             default: .codes
             }
@@ -188,15 +188,16 @@ package final class WeightMatrix: Sendable {
                 case .accumulate: true
                 case .gelu, .residual: preconditionFailure("Tiles store or add their sums.")
                 }
-            let isGrouped = reads == .groups
-            let a =
+            let isGrouped = reads != .codes
+            let a: UnsafeRawPointer? =
                 switch reads {
-                case .words: UnsafeRawPointer(input.words.pointer)
-                case .groups: UnsafeRawPointer(input.groupBytes.pointer)
+                case .words where !ActivationRows.multipliesBytes(features): nil
+                case .words, .groups: UnsafeRawPointer(input.groupBytes.pointer)
                 default: UnsafeRawPointer(input.codes.pointer)
                 }
             var g = mnk_tiles(
-                a: a, a_scale: isGrouped ? input.groupScales.pointer : input.scales.pointer,
+                a: a, a_words: reads == .words ? UnsafePointer(input.words.pointer) : nil,
+                a_scale: isGrouped ? input.groupScales.pointer : input.scales.pointer,
                 a_sum: input.sums.pointer,
                 a_total: isGrouped ? input.groupTotals.pointer : input.totals.pointer,
                 b: packed.pointer, format: format, m: rows,

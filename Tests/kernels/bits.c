@@ -113,18 +113,16 @@ static void run_tiles(uint32_t features, const void *arguments, void *out) {
     const tiles_case *c = arguments;
     size_t blocks = MAX_ROWS * c->g.k / 32;
     int8_t *codes = malloc(blocks * 64);
-    int16_t *words = malloc(blocks * 64);
     float *scale = malloc(blocks * 4), *sum = malloc(blocks * 4), *y = out;
     int32_t *total = malloc(blocks * 4);
-    mnk_quantize_blocks(features, c->x, MAX_ROWS * c->g.k, codes, words, scale, sum, total);
+    mnk_quantize_blocks(features, c->x, MAX_ROWS * c->g.k, codes, scale, sum, total);
     mnk_tiles g = c->g;
-    g.a = g.format == MNK_Q12 ? (const void *)words : codes;
+    g.a = codes;
     g.a_scale = scale;
     g.a_sum = sum;
     g.a_total = total;
     all_row_counts(features, g, y);
     free(codes);
-    free(words);
     free(scale);
     free(sum);
     free(total);
@@ -135,20 +133,18 @@ static uint8_t *random_tiles(int format, size_t n, size_t k) {
     size_t tiles = n / 16 * (k / 32), bytes = tiles * tile_bytes(format), codes = code_bytes(format);
     uint8_t *b = malloc(bytes + 8192);  // some paths fetch ahead
     for (size_t i = 0; i < bytes; i++) b[i] = (uint8_t)(next_bits() >> 9);
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        size_t panel = bytes / (n / 16), at = i % panel;
-        int is_scale = format == MNK_Q12 ? at >= k / 32 * codes : i % tile_bytes(format) >= codes;
-        if (is_scale) b[i + 1] = (uint8_t)((b[i + 1] & 0x80) | (0x2c + b[i + 1] % 12));
-    }
+    for (size_t i = 0; i + 1 < bytes; i += 2)
+        if (i % tile_bytes(format) >= codes) b[i + 1] = (uint8_t)((b[i + 1] & 0x80) | (0x2c + b[i + 1] % 12));
     return b;
 }
 
 static void test_tiles(void) {
-    static const char *names[] = {"", "q8", "q12", "z4", "z8"};
+    static const struct { const char *name; int format; } formats[] = {{"q8", MNK_Q8}, {"z4", MNK_Z4}, {"z8", MNK_Z8}};
     static const size_t depths[] = {32, 96, 160};
     size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
-    for (int format = MNK_Q8; format <= MNK_Z8; format++)
+    for (size_t f = 0; f < 3; f++)
         for (size_t d = 0; d < 3; d++) {
+            int format = formats[f].format;
             size_t k = depths[d];
             tiles_case c = {.x = floats(MAX_ROWS * k, 3)};
             c.g = (mnk_tiles){.b = random_tiles(format, COLUMNS, k), .format = format, .n = COLUMNS, .k = k,
@@ -156,28 +152,25 @@ static void test_tiles(void) {
             if (d == 1) c.g.bias = floats(COLUMNS, 1);
             if (d == 1) c.g.n_begin = 16;
             c.g.accumulate = d == 2;
-            compare(named("gemm_tiles %s, 1 to %d rows, k %zu", names[format], MAX_ROWS, k), run_tiles, &c,
+            compare(named("gemm_tiles %s, 1 to %d rows, k %zu", formats[f].name, MAX_ROWS, k), run_tiles, &c,
                 outputs * sizeof(float));
             free((void *)c.x);
             free((void *)c.g.b);
             free((void *)c.g.bias);
         }
     // The highest sums there are: codes and inputs at their ends.
-    for (int format = MNK_Q8; format <= MNK_Z8; format++)
+    for (size_t f = 0; f < 3; f++)
         for (int sign = -1; sign <= 1; sign += 2) {
+            int format = formats[f].format;
             size_t k = 64;
             float *x = malloc(MAX_ROWS * k * sizeof *x);
             for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = (float)sign;
             uint8_t *b = random_tiles(format, COLUMNS, k);
-            for (size_t i = 0; i < COLUMNS / 16 * (k / 32) * tile_bytes(format); i++) {
-                size_t panel = k / 32 * tile_bytes(format);
-                int is_scale = format == MNK_Q12 ? i % panel >= k / 32 * code_bytes(format)
-                    : i % tile_bytes(format) >= code_bytes(format);
-                if (!is_scale) b[i] = format == MNK_Q12 ? (i % 2 ? 0x7f : 0xff) : 0xff;
-            }
+            for (size_t i = 0; i < COLUMNS / 16 * (k / 32) * tile_bytes(format); i++)
+                if (i % tile_bytes(format) < code_bytes(format)) b[i] = 0xff;
             tiles_case c = {.x = x};
             c.g = (mnk_tiles){.b = b, .format = format, .n = COLUMNS, .k = k, .n_end = COLUMNS, .ldc = COLUMNS};
-            compare(named("gemm_tiles %s, highest codes, inputs of %d", names[format], sign), run_tiles, &c,
+            compare(named("gemm_tiles %s, highest codes, inputs of %d", formats[f].name, sign), run_tiles, &c,
                 outputs * sizeof(float));
             free(x);
             free(b);
@@ -189,25 +182,27 @@ static void run_groups(uint32_t features, const void *arguments, void *out) {
     const tiles_case *c = arguments;
     size_t width = mnk_group_width(c->g.k), groups = mnk_group_count(c->g.k);
     int8_t *bytes = malloc(MAX_ROWS * 2 * width);
-    float *scale = malloc(MAX_ROWS * groups * 8), *y = out;
+    int16_t *words = malloc(MAX_ROWS * 2 * width);
+    float *scale = malloc(MAX_ROWS * groups * 4), *y = out;
     int32_t *totals = malloc(MAX_ROWS * width / 64 * GROUP_TOTALS * 4);
-    mnk_quantize_groups(features, c->x, MAX_ROWS, c->g.k, bytes, scale, totals);
+    mnk_quantize_groups(features, c->x, MAX_ROWS, c->g.k, bytes, words, scale, totals);
     mnk_tiles g = c->g;
     g.a = bytes;
+    g.a_words = words;
     g.a_scale = scale;
     g.a_total = totals;
     all_row_counts(features, g, y);
-    free(bytes), free(scale), free(totals);
+    free(bytes), free(words), free(scale), free(totals);
 }
 
 /// Codes of any value, scales and offsets whose words just fit; `ends`: all of them as large as can
 /// be, of one sign.
-static uint8_t *random_groups(size_t n, size_t k, int ends) {
-    size_t steps = mnk_group_width(k) / 64, bytes = n / 16 * group_panel(steps);
+static uint8_t *random_g4(size_t n, size_t k, int ends) {
+    size_t steps = mnk_group_width(k) / 64, bytes = n / 16 * group_panel(MNK_G4, k);
     uint8_t *b = malloc(bytes + 8192);  // some paths fetch ahead
     for (size_t i = 0; i < bytes; i++) b[i] = ends ? 0xff : (uint8_t)(next_bits() >> 9);
     for (size_t column = 0; column < n; column++) {
-        uint8_t *panel = b + column / 16 * group_panel(steps);
+        uint8_t *panel = b + column / 16 * group_panel(MNK_G4, k);
         float unit = ends ? 1e-4f : next_float(1e-4f);
         memcpy(panel + steps * GROUP_TILE + column % 16 * 4, &unit, 4);
         for (size_t half = 0; half < 2 * steps; half++) {
@@ -223,27 +218,46 @@ static uint8_t *random_groups(size_t n, size_t k, int ends) {
     return b;
 }
 
+/// Codes of -2047 to 2047; `ends`: all of them at one of these.
+static uint8_t *random_g12(size_t n, size_t k, int ends) {
+    size_t steps = mnk_group_width(k) / 64, panel = group_panel(MNK_G12, k), codes = steps * 2 * G12_TILE;
+    uint8_t *b = malloc(n / 16 * panel + 8192);  // some paths fetch ahead
+    for (size_t i = 0; i < n / 16 * panel; i += 2) {
+        uint16_t word = (uint16_t)(next_bits() >> 9);
+        // The lowest code there is, -2048, is none that weights are packed to.
+        if ((word & 0xfff0) == 0x8000) word |= 16;
+        if ((word & 15) == 8) word ^= 1;
+        if (ends) word = i / 64 % 3 == 2 ? 0x7ff7 : 0x7fff;
+        memcpy(b + i, &word, 2);
+        if (i % panel < codes || i % 4) continue;
+        float d = ends ? 1e-4f : next_float(1e-4f);
+        memcpy(b + i, &d, 4), i += 2;
+    }
+    return b;
+}
+
 static void test_groups(void) {
     static const size_t depths[] = {32, 96, 256, 320, 576};
     size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
-    for (size_t d = 0; d < 5; d++)
-        for (int ends = 0; ends < 2; ends++) {
-            size_t k = depths[d];
-            float *x = floats(MAX_ROWS * k, 3);
-            if (ends)
-                for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = i / k % 2 ? 1 : -1;
-            tiles_case c = {.x = x};
-            c.g = (mnk_tiles){.b = random_groups(COLUMNS, k, ends), .format = MNK_G4, .n = COLUMNS, .k = k,
-                .n_end = COLUMNS, .ldc = COLUMNS};
-            if (d == 1) c.g.bias = floats(COLUMNS, 1);
-            if (d == 1) c.g.n_begin = 16;
-            c.g.accumulate = d == 2;
-            compare(named("gemm_tiles g4%s, 1 to %d rows, k %zu", ends ? ", highest codes" : "", MAX_ROWS, k), run_groups, &c,
-                outputs * sizeof(float));
-            free(x);
-            free((void *)c.g.b);
-            free((void *)c.g.bias);
-        }
+    for (int wide = 0; wide < 2; wide++)
+        for (size_t d = 0; d < 5; d++)
+            for (int ends = 0; ends < 2; ends++) {
+                size_t k = depths[d];
+                float *x = floats(MAX_ROWS * k, 3);
+                if (ends)
+                    for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = i / k % 2 ? 1 : -1;
+                tiles_case c = {.x = x};
+                c.g = (mnk_tiles){.b = wide ? random_g12(COLUMNS, k, ends) : random_g4(COLUMNS, k, ends),
+                    .format = wide ? MNK_G12 : MNK_G4, .n = COLUMNS, .k = k, .n_end = COLUMNS, .ldc = COLUMNS};
+                if (d == 1) c.g.bias = floats(COLUMNS, 1);
+                if (d == 1) c.g.n_begin = 16;
+                c.g.accumulate = d == 2;
+                compare(named("gemm_tiles %s%s, 1 to %d rows, k %zu", wide ? "g12" : "g4", ends ? ", highest codes" : "",
+                            MAX_ROWS, k), run_groups, &c, outputs * sizeof(float));
+                free(x);
+                free((void *)c.g.b);
+                free((void *)c.g.bias);
+            }
 }
 
 static void run_int8(uint32_t features, const void *arguments, void *out) {
@@ -324,30 +338,28 @@ static float *mixed_floats(void) {
     return x;
 }
 
-typedef struct { const float *x; int codes, words; } blocks_case;
-typedef struct { const float *x; size_t columns; } layer_shape;
+typedef struct { const float *x; size_t columns; int bytes, words; } groups_case;
 typedef struct {
     int8_t codes[2 * VALUES];
-    int16_t words[VALUES];
     float scale[VALUES / 32], sum[VALUES / 32];
     int32_t total[VALUES / 32];
 } blocks_result;
 static void run_quantize_blocks(uint32_t features, const void *arguments, void *out) {
-    const blocks_case *c = arguments;
     blocks_result *r = out;
-    mnk_quantize_blocks(features, c->x, VALUES, c->codes ? r->codes : NULL, c->words ? r->words : NULL, r->scale,
-        r->sum, r->total);
+    mnk_quantize_blocks(features, arguments, VALUES, r->codes, r->scale, r->sum, r->total);
 }
 
 typedef struct {
     int8_t bytes[4 * VALUES];
+    int16_t words[2 * VALUES];
     float scale[VALUES];
     int32_t totals[VALUES];
 } groups_result;
 static void run_quantize_groups(uint32_t features, const void *arguments, void *out) {
-    const layer_shape *c = arguments;
+    const groups_case *c = arguments;
     groups_result *r = out;
-    mnk_quantize_groups(features, c->x, VALUES / c->columns, c->columns, r->bytes, r->scale, r->totals);
+    mnk_quantize_groups(features, c->x, VALUES / c->columns, c->columns, c->bytes ? r->bytes : NULL,
+        c->words ? r->words : NULL, r->scale, r->totals);
 }
 
 typedef struct { const float *x, *input_scale; size_t columns; } rows_case;
@@ -360,15 +372,13 @@ static void run_quantize_rows(uint32_t features, const void *arguments, void *ou
 
 static void test_quantize(void) {
     float *x = mixed_floats(), *scale = floats(256, 1);
-    for (int which = 0; which < 3; which++) {
-        blocks_case c = {x, which != 1, which != 2};
-        compare(named("quantize_blocks%s", which == 0 ? "" : which == 1 ? ", words alone" : ", codes alone"),
-            run_quantize_blocks, &c, sizeof(blocks_result));
-    }
-    for (size_t columns = 32; columns <= 512; columns *= 4) {
-        layer_shape c = {x, columns};
-        compare(named("quantize_groups of %zu", columns), run_quantize_groups, &c, sizeof(groups_result));
-    }
+    compare("quantize_blocks", run_quantize_blocks, x, sizeof(blocks_result));
+    for (size_t columns = 32; columns <= 512; columns *= 4)
+        for (int which = 0; which < 3; which++) {
+            groups_case c = {x, columns, which != 1, which != 2};
+            compare(named("quantize_groups of %zu%s", columns, which == 0 ? "" : which == 1 ? ", words alone" : ", bytes alone"),
+                run_quantize_groups, &c, sizeof(groups_result));
+        }
     for (size_t columns = 16; columns <= 256; columns *= 4)
         for (int scaled = 0; scaled < 2; scaled++) {
             rows_case c = {x, scaled ? scale : NULL, columns};

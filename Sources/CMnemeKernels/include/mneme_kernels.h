@@ -138,33 +138,35 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 // MARK: Quantised weights
 
 /// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
-/// 32 weights of a column, w = d·code + m, or signed ones of 12 bits with w = d/2047·code. A tile
-/// is 16 columns by 32 of k:
+/// 32 weights of a column, w = d·code + m. A tile is 16 columns by 32 of k:
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
 ///   MNK_Z8: likewise without m, which is -128·d
 ///   MNK_Z4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n; m is -8·d
-///   MNK_Q12: 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and 8j+4+i of column n in
-///     its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four
-/// and the f16 d[16] of all its tiles behind the codes of a column group.
-/// And in integers, where a float for each column is all that rounds: w = D·(s·(code − 8) + t), |s·(code − 8) + t| ≤ 16191.
-///   MNK_G4: a tile is 16 columns by 64 of k: codes as two tiles of MNK_Z4 have them, then s[16] of
-///     the first 32 and of the last 32, and t[16][2] of both, in 16 bits
-/// and the D[16] of all tiles behind a column group, in f32. k is filled up with zeros.
+/// And in integers, where a float for each column (for MNK_G12 for each group of k, too) is all that rounds; k is filled up
+/// with zeros to a multiple of 64:
+///   MNK_G4: w = D·(s·(code − 8) + t), |s·(code − 8) + t| ≤ 16191; a tile is 16 columns by 64 of k: codes as two tiles of
+///     MNK_Z4 have them, then s[16] of the first 32 and of the last 32, and t[16][2] of both, in 16 bits; the D[16] of all
+///     tiles stand behind a column group, in f32
+///   MNK_G12: w = D·code, signed; 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and
+///     8j+4+i of column n in its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four; the
+///     D[groups][16] stand behind the codes of a column group
 /// What the formats are for:
 ///   MNK_Q8: types of 5 bits with a minimum (Q5_1, Q5_K), and types that were fitted anew
 ///   MNK_Z4, MNK_Z8: symmetric types (Q4_0, Q5_0, Q8_0, IQ4_NL), which save the minimum's bytes and a multiply-add
 ///   MNK_G4: types of 4 bits with a minimum (Q4_1, Q4_K), whose sums over groups of k are integers
-///   MNK_Q12: F16 and BF16; 12 bits of the highest of 32 change greedy answers no more than the rounding of halves does
-enum { MNK_G4 = 0, MNK_Q8 = 1, MNK_Q12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
+///   MNK_G12: F16 and BF16; 12 bits of the highest of 256 change greedy answers no more than the rounding of halves does
+enum { MNK_G4 = 0, MNK_Q8 = 1, MNK_G12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
 /// Bytes of a group of 16 columns with their scales.
 size_t mnk_panel_bytes(int format, size_t k);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias with W in tiles. k is a multiple of 32, n of 16.
 typedef struct {
-    /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them: codes; for MNK_Q12 words.
-    /// For MNK_G4 this, a_scale and a_total are as mnk_quantize_groups writes them.
+    /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them. For MNK_G4 and MNK_G12
+    /// this, a_words, a_scale and a_total are as mnk_quantize_groups writes them.
     const void *a;
+    /// For MNK_G12 alone, where `a` may be NULL: AMX, which multiplies bytes, is not used then.
+    const int16_t *a_words;
     /// [m][k/32]: scales of the blocks of A, and for MNK_Q8 what their words stand for,
     /// summed (it meets the minima of the weights).
     const float *a_scale, *a_sum;
@@ -188,19 +190,19 @@ typedef struct {
 /// that all paths give the same bits. On the vector paths, W is read once for several rows.
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
 /// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then
-/// 32 low bytes, total is the sum of all words, sum that of what they stand for. codes or words may
-/// be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.)
+/// 32 low bytes, total is the sum of all words, sum that of what they stand for. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.)
 /// count is a multiple of 32.
-void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total);
+void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum, int32_t *total);
 
-/// As mnk_gemm_tiles sees MNK_G4: sums are exact over groups of k, at most 256 wide and as even as they can be.
-/// The group's high bytes and its low ones are each scaled and added once.
+/// As mnk_gemm_tiles sees MNK_G4 and MNK_G12: sums are exact over groups of k, at most 256 wide and as even as they can
+/// be, less their lowest seven bits; each is scaled and added once.
 ///
-/// Fifteen bits for each group of each row of x: `bytes` are, for each 64 of k, 64 high
-/// and then 64 low ones; `scale` is [rows][mnk_group_count(k)][2], for sums of either. For each 64 of k `totals` holds
-/// six numbers: -8 times the sums of the high bytes of the first and last 32, likewise of the low
-/// ones, and these four sums without the factor, two in a number. k is a multiple of 32.
-void mnk_quantize_groups(uint32_t features, const float *x, size_t rows, size_t k, int8_t *bytes, float *scale, int32_t *totals);
+/// Fifteen bits for each group of each row of x, word = 128·high + low. `words` are [rows][mnk_group_width(k)]; `bytes`
+/// are, for each 64 of k, 64 high and then 64 low ones; either may be NULL. `scale` is [rows][mnk_group_count(k)], what
+/// 128 of a word stand for. For each 64 of k `totals`, which come with bytes alone, hold six numbers: -8 times the sums
+/// of the high bytes of the first and last 32, likewise of the low ones, and these four sums without the factor, two in a
+/// number. k is a multiple of 32.
+void mnk_quantize_groups(uint32_t features, const float *x, size_t rows, size_t k, int8_t *bytes, int16_t *words, float *scale, int32_t *totals);
 /// k filled up to a multiple of 64, and the groups that it is cut into.
 size_t mnk_group_width(size_t k);
 size_t mnk_group_count(size_t k);
@@ -214,7 +216,7 @@ void mnk_dequantize(int type, const void *source, size_t count, float *y);
 void mnk_quantize(int type, const float *x, size_t count, void *target);
 /// The tile format for a type; -1 for F32, which is kept as it is. Q2_K, Q3_K and Q6_K, whose
 /// scales span 16 weights, are fitted to 8 bits anew, F16 and BF16 to 12 (to 1/4094 of the highest
-/// of 32); all others keep their codes.
+/// of a group of k); all others keep their codes.
 int mnk_tile_format(int type);
 /// Packs rows [row_begin, row_end) of W[n][k] from GGUF blocks into tiles. k is a multiple of the
 /// block.

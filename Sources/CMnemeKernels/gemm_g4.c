@@ -1,4 +1,4 @@
-// Products of weights of 4 bits with activations of 15, over groups of k: see groups.h.
+// Products of weights of 4 bits (MNK_G4) with activations of 15, over groups of k: see groups.h.
 //
 // Codes are unsigned and count from 8. What that takes from a sum is there before it begins, so that
 // a half's sum over 32 of k fits in 16 signed bits; its s multiplies it then, and t meets the sum of
@@ -10,8 +10,7 @@
 #include <immintrin.h>
 #endif
 
-/// Of groups that reach no further all codes are zero: 16191 over less could be infinite.
-#define LEAST 0x1p-100f
+
 
 /// Adds a step's products with a half of 32 of k for 16 columns, of which `t` is the tile, to a row's sums by high and by low
 /// bytes.
@@ -41,8 +40,8 @@ MNK_INLINE void half_portable(const uint8_t *t, size_t half, const int8_t *bytes
     for (int part = 0; part < 2; part++) sums[part] += s * (products[part] - 8 * total[part]) + offsets * total[part];
 }
 
-/// As mnk_tiles says it, for machines that have none of the others.
-static void gemm_groups_portable(const mnk_tiles *g) {
+/// The reference, number by number.
+static void gemm_portable(const mnk_tiles *g) {
     group_shape shape = group_shape_of(g->k);
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row++) {
@@ -50,15 +49,14 @@ static void gemm_groups_portable(const mnk_tiles *g) {
             for (size_t group = 0, step = 0; group < shape.groups; group++) {
                 i32x16 sums[2] = {{0}};
                 for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++) {
-                    const uint8_t *t = group_tiles(g, shape.steps, column) + step * GROUP_TILE;
+                    const uint8_t *t = group_tiles(g, column) + step * GROUP_TILE;
                     const int8_t *bytes = group_bytes(g, shape.steps, row, step);
                     half_portable(t, 0, bytes, sums);
                     half_portable(t, 1, bytes, sums);
                 }
-                const float *scale = group_scales(g, shape.groups, row, group);
-                for (int part = 0; part < 2; part++) total = fma16(__builtin_convertvector(sums[part], f32x16), splat16(scale[part]), total);
+                total = add_whole(whole_sums(sums[0], sums[1]), splat16(group_scale(g, shape.groups, row, group)), total);
             }
-            finish_group(g, shape.steps, row, column, &total);
+            finish_group(g, row, column, &total);
         }
 }
 
@@ -71,7 +69,7 @@ T_AVX2 MNK_INLINE __m256i half_start_avx2(const int32_t *start) { return _mm256_
 /// not fill.
 T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows) {
     group_shape shape = group_shape_of(g->k);
-    const uint8_t *t = group_tiles(g, shape.steps, column);
+    const uint8_t *t = group_tiles(g, column);
     const __m256i low4 = _mm256_set1_epi8(15);
     float total[4][16] = {{0}};
     for (size_t group = 0, step = 0; group < shape.groups; group++) {
@@ -116,20 +114,20 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
             }
         }
         for (size_t i = 0; i < rows; i++)
-            for (size_t part = 0; part < 2; part++)
-                for (size_t side = 0; side < 2; side++) {
-                    __m256 scale = _mm256_set1_ps(group_scales(g, shape.groups, row + i, group)[part]);
-                    float *x = total[i] + 8 * side;
-                    _mm256_storeu_ps(x, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[i][part][side]), scale, _mm256_loadu_ps(x)));
-                }
+            for (size_t side = 0; side < 2; side++) {
+                __m256i whole = _mm256_add_epi32(sums[i][0][side], _mm256_srai_epi32(sums[i][1][side], 7));
+                __m256 scale = _mm256_set1_ps(group_scale(g, shape.groups, row + i, group));
+                float *x = total[i] + 8 * side;
+                _mm256_storeu_ps(x, _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, _mm256_loadu_ps(x)));
+            }
     }
-    for (size_t i = 0; i < rows; i++) finish_group(g, shape.steps, row + i, column, total[i]);
+    for (size_t i = 0; i < rows; i++) finish_group(g, row + i, column, total[i]);
 }
 
 /// Rows that share one unpacking of the codes: as many as leave their sums in registers.
 enum { AVX2_ROWS = 4 };
 
-T_AVX2 static void gemm_groups_avx2(const mnk_tiles *g) {
+T_AVX2 static void gemm_avx2(const mnk_tiles *g) {
     size_t blocks = (g->m + AVX2_ROWS - 1) / AVX2_ROWS;
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t i = 0; i < blocks; i++) {
@@ -172,13 +170,15 @@ enum { BLOCK_ROWS = 8, BLOCK_TILES = 4 };
 /// then for the low ones; of 2: once for both. With `ahead` the next tiles are fetched.
 T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, size_t tiles, int parts, int ahead) {
     group_shape shape = group_shape_of(g->k);
-    size_t panel = group_panel(shape.steps);
-    const uint8_t *b = group_tiles(g, shape.steps, column);
+    size_t panel = group_panel(MNK_G4, g->k);
+    const uint8_t *b = group_tiles(g, column);
     __m512 total[BLOCK_ROWS][BLOCK_TILES];
     for (size_t i = 0; i < rows; i++)
         for (size_t c = 0; c < tiles; c++) total[i][c] = _mm512_setzero_ps();
     for (size_t group = 0; group < shape.groups; group++) {
         size_t begin = group * shape.per_group, end = begin + shape.per_group < shape.steps ? begin + shape.per_group : shape.steps;
+        // Of the high bytes, for the second time through the group.
+        __m512i high[BLOCK_ROWS][BLOCK_TILES];
         for (int first = 0; first < 2; first += parts) {
             __m512i sums[2][BLOCK_ROWS][BLOCK_TILES];
             for (int p = 0; p < parts; p++)
@@ -233,17 +233,25 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
                         }
                 }
             }
+            if (first + parts < 2) {
 #pragma clang loop unroll(full)
-            for (size_t i = 0; i < rows; i++)
-                for (int p = 0; p < parts; p++) {
-                    __m512 scale = _mm512_set1_ps(group_scales(g, shape.groups, row + i, group)[first + p]);
+                for (size_t i = 0; i < rows; i++)
+                    for (size_t c = 0; c < tiles; c++) high[i][c] = sums[0][i][c];
+                continue;
+            }
 #pragma clang loop unroll(full)
-                    for (size_t c = 0; c < tiles; c++) total[i][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[p][i][c]), scale, total[i][c]);
+            for (size_t i = 0; i < rows; i++) {
+                __m512 scale = _mm512_set1_ps(group_scale(g, shape.groups, row + i, group));
+#pragma clang loop unroll(full)
+                for (size_t c = 0; c < tiles; c++) {
+                    __m512i whole = _mm512_add_epi32(parts == 2 ? sums[0][i][c] : high[i][c], _mm512_srai_epi32(sums[parts - 1][i][c], 7));
+                    total[i][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), scale, total[i][c]);
                 }
+            }
         }
     }
     for (size_t i = 0; i < rows; i++)
-        for (size_t c = 0; c < tiles; c++) finish_group(g, shape.steps, row + i, column + 16 * c, &total[i][c]);
+        for (size_t c = 0; c < tiles; c++) finish_group(g, row + i, column + 16 * c, &total[i][c]);
 }
 
 /// `rows` rows of the columns from `column` on, by `tiles` column tiles as long as there are as many.
@@ -262,7 +270,7 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
 
 /// One row: four column tiles at a time, as four streams of memory. Few rows: both parts at once, so
 /// that enough sums grow side by side. More: pairs of column tiles, part by part.
-T_VNNI static void gemm_groups_vnni(const mnk_tiles *g) {
+T_VNNI static void gemm_vnni(const mnk_tiles *g) {
     size_t column = g->n_begin;
     switch (g->m) {
         case 1: COLUMNS(1, 4, 2, 1); COLUMNS(1, 1, 2, 1); return;
@@ -280,95 +288,16 @@ T_VNNI static void gemm_groups_vnni(const mnk_tiles *g) {
 #undef CASE
 #endif
 
-/// Rows that AMX takes at once, and of these the fewest with which it is the fastest.
-enum { AMX_GROUP = 16, AMX_ROWS = 12 };
-
 /// The best path of those allowed.
-void mnk_gemm_groups(uint32_t features, const mnk_tiles *g) {
-    if (g->m == 0) return;
-    if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) {
-        // Whole groups of rows, and a last one that nearly fills its tiles; vectors take fewer rows.
-        mnk_tiles full = *g, rest = *g;
-        group_shape shape = group_shape_of(g->k);
-        rest.m = g->m % AMX_GROUP < AMX_ROWS ? g->m % AMX_GROUP : 0;
-        full.m -= rest.m;
-        if (features & MNK_AMX_EMULATED) mnk_amx_groups_emulated(&full);
+void mnk_gemm_g4(uint32_t features, const mnk_tiles *g) {
+    if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) { mnk_gemm_by_amx(features, g, mnk_gemm_g4); return; }
 #if defined(__x86_64__)
-        else mnk_amx_groups(&full);
-#endif
-        rest.a = group_bytes(g, shape.steps, full.m, 0);
-        rest.a_scale = group_scales(g, shape.groups, full.m, 0);
-        rest.a_total = group_totals(g, shape.steps, full.m, 0);
-        rest.c += full.m * g->ldc;
-        mnk_gemm_groups(features & ~(MNK_AMX_INT8 | MNK_AMX_EMULATED), &rest);
-        return;
-    }
-#if defined(__x86_64__)
-    if (features & MNK_AVX512_VNNI) { gemm_groups_vnni(g); return; }
+    if (features & MNK_AVX512_VNNI) { gemm_vnni(g); return; }
     // AVX-512 without VNNI has nothing to add.
-    if (features & MNK_AVX2) { gemm_groups_avx2(g); return; }
+    if (features & MNK_AVX2) { gemm_avx2(g); return; }
 #elif defined(__aarch64__)
-    if (features & MNK_NEON) { mnk_arm_gemm_groups(features, g); return; }
+    if (features & MNK_NEON) { mnk_arm_gemm_g4(features, g); return; }
 #endif
     (void)features;
-    gemm_groups_portable(g);
+    gemm_portable(g);
 }
-
-// MARK: Activations
-
-size_t mnk_group_width(size_t k) { return (k + 63) / 64 * 64; }
-size_t mnk_group_count(size_t k) { return group_shape_of(k).groups; }
-
-/// Words of 16 elements, rounded to the nearest by adding 1.5·2^23, whose last bit is the unit.
-MNK_INLINE i32x16 words16(f32x16 x, float inverse) {
-    const f32x16 magic = splat16(12582912.0f);
-    return (i32x16)fma16(x, splat16(inverse), magic) - (i32x16)magic;
-}
-
-MNK_INLINE int32_t total16(i32x16 v) { return (int32_t)sum16(__builtin_convertvector(v, f32x16)); }
-
-/// Of 32 elements, or of none: their bytes, high ones and 64 further on low ones, and the two sums
-/// of these.
-MNK_INLINE void put_half(const float *x, float inverse, int8_t *bytes, int32_t sums[2]) {
-    typedef int8_t i8x16 __attribute__((vector_size(16)));
-    i32x16 highs = {0}, lows = {0};
-    for (size_t i = 0; i < 32; i += 16) {
-        i32x16 q = x ? words16(load16(x + i), inverse) : (i32x16){0}, h = (q + 64) >> 7, l = q - (h << 7);
-        i8x16 narrow_high = __builtin_convertvector(h, i8x16), narrow_low = __builtin_convertvector(l, i8x16);
-        memcpy(bytes + i, &narrow_high, 16);
-        memcpy(bytes + 64 + i, &narrow_low, 16);
-        highs += h;
-        lows += l;
-    }
-    sums[0] = total16(highs);
-    sums[1] = total16(lows);
-}
-
-MNK_INLINE void mnk_quantize_groups_body(uint32_t features, const float *x, size_t rows, size_t k, int8_t *bytes, float *scale, int32_t *totals) {
-    (void)features;
-    group_shape shape = group_shape_of(k);
-    for (size_t row = 0; row < rows; row++, x += k)
-        for (size_t group = 0; group < shape.groups; group++, scale += 2) {
-            size_t begin = group * shape.per_group, end = begin + shape.per_group < shape.steps ? begin + shape.per_group : shape.steps;
-            f32x16 most = splat16(0);
-            for (size_t i = begin * 64; i < end * 64 && i < k; i += 16) most = max16(most, max16(load16(x + i), -load16(x + i)));
-            float highest = highest16(most), inverse = highest > LEAST ? 16191 / highest : 0;
-            scale[1] = highest / 16191;
-            scale[0] = 128 * scale[1];
-            for (size_t step = begin; step < end; step++, totals += GROUP_TOTALS, bytes += 128) {
-                int32_t sums[2][2];
-                for (size_t half = 0; half < 2; half++) {
-                    size_t at = step * 64 + half * 32;
-                    put_half(at < k ? x + at : NULL, inverse, bytes + half * 32, sums[half]);
-                }
-                for (size_t part = 0; part < 2; part++) {
-                    totals[part * 2] = -8 * sums[0][part];
-                    totals[part * 2 + 1] = -8 * sums[1][part];
-                    totals[4 + part] = (int32_t)((uint32_t)sums[0][part] & 0xffff) | (int32_t)((uint32_t)sums[1][part] << 16);
-                }
-            }
-        }
-}
-MNK_DISPATCH(
-    mnk_quantize_groups, (uint32_t features, const float *x, size_t rows, size_t k, int8_t *bytes, float *scale, int32_t *totals),
-    (features, x, rows, k, bytes, scale, totals))

@@ -1,4 +1,4 @@
-// arm64's products over groups of k, see groups.h: by 8-bit multiply-adds, by dot products, and by
+// arm64's products with weights of 4 bits over groups of k, see groups.h: by 8-bit multiply-adds, by dot products, and by
 // matrix products.
 #include "arm.h"
 #include "groups.h"
@@ -139,7 +139,7 @@ T_I8MM MNK_INLINE void half_i8mm(const mnk_tiles *g, group_shape shape, const ui
         for (size_t column = g->n_begin; column < g->n_end; column += 16)                                           \
             for (size_t block = 0; block < (g->m + ROWS - 1) / ROWS; block++) {                                     \
                 size_t row, rows = block_rows(g->m, ROWS, block, &row);                                             \
-                const uint8_t *t = group_tiles(g, shape.steps, column);                                             \
+                const uint8_t *t = group_tiles(g, column);                                                          \
                 f32x16 total[ROWS] = {{0}};                                                                         \
                 for (size_t group = 0, step = 0; group < shape.groups; group++) {                                   \
                     group_sums sums = {0};                                                                          \
@@ -147,15 +147,15 @@ T_I8MM MNK_INLINE void half_i8mm(const mnk_tiles *g, group_shape shape, const ui
                         for (size_t at = step * 64; at < (step + 1) * 64; at += 32) half_##path(g, shape, t, row, rows, at, &sums); \
                         for (size_t i = 0; i < rows; i++) add_offsets(g, shape, t, row + i, step, sums.of[i]);      \
                     }                                                                                               \
-                    for (size_t i = 0; i < rows; i++)                                                               \
-                        for (size_t part = 0; part < 2; part++) {                                                   \
-                            i32x16 s;                                                                               \
-                            memcpy(&s, sums.of[i][part], sizeof s);                                                 \
-                            float scale = group_scales(g, shape.groups, row + i, group)[part];                      \
-                            total[i] = fma16(__builtin_convertvector(s, f32x16), splat16(scale), total[i]);         \
-                        }                                                                                           \
+                    for (size_t i = 0; i < rows; i++) {                                                             \
+                        i32x16 high, low;                                                                           \
+                        memcpy(&high, sums.of[i][0], sizeof high);                                                  \
+                        memcpy(&low, sums.of[i][1], sizeof low);                                                    \
+                        float scale = group_scale(g, shape.groups, row + i, group);                                 \
+                        total[i] = add_whole(whole_sums(high, low), splat16(scale), total[i]);                      \
+                    }                                                                                               \
                 }                                                                                                   \
-                for (size_t i = 0; i < rows; i++) finish_group(g, shape.steps, row + i, column, &total[i]);         \
+                for (size_t i = 0; i < rows; i++) finish_group(g, row + i, column, &total[i]);                      \
             }                                                                                                       \
     }
 INSTANCE(, neon)
@@ -163,7 +163,7 @@ INSTANCE(T_DOTPROD, dotprod)
 INSTANCE(T_I8MM, i8mm)
 
 /// The best path of those allowed.
-void mnk_arm_gemm_groups(uint32_t features, const mnk_tiles *g) {
+void mnk_arm_gemm_g4(uint32_t features, const mnk_tiles *g) {
     if (features & MNK_I8MM) gemm_i8mm(g);
     else if (features & MNK_DOTPROD) gemm_dotprod(g);
     else gemm_neon(g);
