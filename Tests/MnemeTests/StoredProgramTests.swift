@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeStore
 import Synchronization
 import Testing
@@ -116,6 +117,31 @@ import Testing
         }
         try await memory.erase(task, owner: Owner())
         #expect(try memory.store.cube(first, owner: Owner(), asOf: nil, by: .local)?.state ?? .erased == .erased)
+        await memory.close(deadline: .zero)
+    }
+
+    @Test func `the operation writes, lists and reads files`() async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        func run(_ arguments: [String: JSONValue]) async throws -> TaskView {
+            let output = try await TaskOperation.call(
+                arguments, OperationContext(memory: memory, principal: .local), surface: .http)
+            guard case .value(let value) = output, let view = value as? TaskView else {
+                throw InputError("no task")
+            }
+            return view
+        }
+        let begun = try await run(["text": "Write the report"])
+        #expect(begun.files == nil)
+        let id = JSONValue.string(begun.task.description)
+        let written = try await run(["id": id, "file": "a.md", "content": "Title\nBody"])
+        #expect(written.files?.map(\.text) == ["Title\nBody"])
+        let listed = try await run(["id": id])
+        #expect(listed.files?.map(\.outline) == ["Title"] && listed.files?.first?.text == nil)
+        for wrong in [["file": "a.md"], ["id": id, "file": "b.md"], ["id": id, "content": "x"]] as [[String: JSONValue]]
+        {
+            await #expect(throws: InputError.self) { try await run(wrong) }
+        }
         await memory.close(deadline: .zero)
     }
 }

@@ -12,7 +12,9 @@ public enum TaskOperation: Operation {
     public static let discussion = """
         Without an id a text begins a task. With the id of a step, 'add' puts a step below it; 'text', 'status', 'constraint', \
         'input', 'needs' and 'result' change it, 'before' and 'below' move it with all below it; nothing of these shows it. \
-        The prompt has the way from the task to the active step, all that must hold there, and the results that it needs.
+        The prompt has the way from the task to the active step, all that must hold there, and the results that it needs. \
+        A task has files as well: with an id, 'file' and 'content' write one, 'file' alone gives its text; without, all are \
+        listed by their first lines, so that whoever works on a step reads only what it needs.
         """
     /// `write`; the steps known so far are read, so that `read` is needed as well.
     public static let permission = Permission.write
@@ -32,9 +34,14 @@ public enum TaskOperation: Operation {
     static let before = Parameter<CubeID>("before", "The step that it is moved in front of.")
     static let below = Parameter<CubeID>("below", "The step that it is moved below, behind what is there.")
 
+    static let file = Parameter<String>(
+        "file", "A file of the task by its path, such as notes/plan.md; its text is given, or written.")
+    static let content = Parameter<String>("content", "What the file holds from now on.")
+
     /// What is to be done or the step that is meant, what is to be written of it, the scope.
     public static let parameters: [any AnyParameter] =
-        [text, id, add, status, constraint, given, needs, result, before, below, MemoryParameters.reason]
+        [text, id, add, status, constraint, given, needs, result, before, below, file, content]
+        + [MemoryParameters.reason]
         + ScopeParameters.all
 
     /// Begins, adds to, changes or shows a task.
@@ -45,6 +52,26 @@ public enum TaskOperation: Operation {
     {
         let scope = try ScopeParameters.scope(input, context)
         let caller = context.caller(self, reason: input[MemoryParameters.reason])
+        if input[file] != nil || input[content] != nil { try await writeFile(input, context, scope, by: caller) }
+        let view = try await step(input, context, scope, by: caller)
+        return .value(
+            try await context.memory.withFiles(view, text: input[file], owner: scope.owner, by: caller))
+    }
+
+    /// Writes a file if there is something to write.
+    private static func writeFile(
+        _ input: OperationInput, _ context: OperationContext, _ scope: Scope, by caller: Caller
+    ) async throws {
+        guard let path = input[file] else { throw InputError("'content' needs 'file': the path that it goes to.") }
+        guard let id = input[id] else { throw InputError("'file' needs 'id': the task, or a step of it.") }
+        guard let text = input[content] else { return }
+        try await context.memory.write(TaskFile(path: path, text: text), ofTask: id, scope: scope, by: caller)
+    }
+
+    /// Begins, adds to, changes or shows a task.
+    private static func step(
+        _ input: OperationInput, _ context: OperationContext, _ scope: Scope, by caller: Caller
+    ) async throws -> TaskView {
         var change = TaskChange(text: input[text])
         change.status = input[status]?.rawValue
         change.constraints = input[constraint]
@@ -57,21 +84,20 @@ public enum TaskOperation: Operation {
             guard change.place == nil else {
                 throw InputError("'before' and 'below' need 'id': the step that is moved.")
             }
-            return .value(try await context.memory.addStep(change, scope: scope, by: caller))
+            return try await context.memory.addStep(change, scope: scope, by: caller)
         }
         if let added = input[add] {
             guard change.text == nil else { throw InputError("'add' is the text of a new step: leave 'text' out.") }
             guard change.place == nil else { throw InputError("'add' puts a step below 'id': move it afterwards.") }
             change.text = added
-            return .value(try await context.memory.addStep(change, below: id, scope: scope, by: caller))
+            return try await context.memory.addStep(change, below: id, scope: scope, by: caller)
         }
         let isShown =
             change.text == nil && change.status == nil && change.constraints == nil && change.input == nil
             && change.needs == nil && change.result == nil && change.place == nil
-        return .value(
-            isShown
-                ? try await context.memory.task(of: id, owner: scope.owner, by: caller)
-                : try await context.memory.changeStep(id, change, owner: scope.owner, by: caller))
+        return isShown
+            ? try await context.memory.task(of: id, owner: scope.owner, by: caller)
+            : try await context.memory.changeStep(id, change, owner: scope.owner, by: caller)
     }
 
     private static func place(_ input: OperationInput) throws -> TaskChange.Place? {

@@ -57,6 +57,32 @@ extension MemoryOS {
         }
     }
 
+    /// A task as it stands with its files, and the text of one of them.
+    ///
+    /// - Parameters:
+    ///   - view: the task without its files.
+    ///   - path: the file whose text is wanted; nil wants none.
+    ///   - owner: whose task it is.
+    ///   - caller: needs to read.
+    /// - Throws: `InputError` if there is no such file, `StoreError`, `AccessError`.
+    func withFiles(_ view: TaskView, text path: String?, owner: Owner, by caller: Caller) async throws -> TaskView {
+        let files = try await keptFiles(of: view.task, owner, by: caller).map(\.file).sorted { $0.path < $1.path }
+        if let path, !files.contains(where: { $0.path == path }) {
+            throw InputError("The task has no file '\(path.prefix(60))': 'content' writes one.")
+        }
+        var view = view
+        view.files =
+            files.isEmpty
+            ? nil
+            : files.map { file in
+                TaskView.File(
+                    path: file.path, outline: file.outline,
+                    tokens: embedder?.tokenCount(file.text) ?? file.text.utf8.count / 4 + 1,
+                    text: file.path == path ? file.text : nil)
+            }
+        return view
+    }
+
     /// Files in use of one task, with the memories that they are.
     private func keptFiles(of root: CubeID, _ owner: Owner, by caller: Caller) async throws
         -> [(cube: MemCube, file: TaskFile)]

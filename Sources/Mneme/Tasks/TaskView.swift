@@ -16,6 +16,16 @@ public struct TaskView: Sendable, Codable {
         public var result: String?
     }
 
+    /// A file of it.
+    public struct File: Sendable, Codable {
+        /// Its path within the task, and its first line.
+        public var path: String, outline: String
+        /// Its size, counted as the prompt's.
+        public var tokens: Int
+        /// All that it holds; nil for one that was not asked for.
+        public var text: String?
+    }
+
     /// The task.
     public var task: CubeID
     /// The step that was begun or changed; the task if nothing was.
@@ -28,6 +38,8 @@ public struct TaskView: Sendable, Codable {
     public var tokens: Int
     /// All steps in the order in which they are done.
     public var steps: [Step]
+    /// Its files by their paths; nil where there are none, or nobody asked.
+    public var files: [File]?
 }
 
 /// What is to be written of a step; what is nil stays as it is.

@@ -81,8 +81,12 @@ enum MCPOutput {
                 required: ["memory", "changed"])
         case "task":
             .objectSchema(
-                properties: ["task": text, "step": text, "active": text, "prompt": text],
-                required: ["task", "step", "prompt"])
+                properties: [
+                    "task": text, "step": text, "active": text, "prompt": text,
+                    "files": .listSchema(
+                        of: .objectSchema(
+                            properties: ["path": text, "outline": text, "text": text], required: ["path", "outline"])),
+                ], required: ["task", "step", "prompt"])
         case "profile":
             .objectSchema(
                 properties: [

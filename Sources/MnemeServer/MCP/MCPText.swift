@@ -68,12 +68,18 @@ enum MCPText {
         return (lines + (found.isEmpty ? [] : [MemoryText.lines(found)])).joined(separator: "\n")
     }
 
-    /// The ids of a task, of the step that was meant and of the active one, and the prompt.
+    /// The ids of a task, of the step that was meant and of the active one, the prompt, and the task's files: a line each,
+    /// and the text of the one that was asked for.
     private static func task(_ value: JSONValue) -> String {
         let ids = ["task", "step", "active"].compactMap { name in
             value[name]?.string.map { "\(name) \($0)" }
         }
-        return ids.joined(separator: "; ") + "\n" + (value["prompt"]?.string ?? "")
+        let files = (value["files"]?.array ?? []).map { file in
+            let path = file["path"]?.string ?? ""
+            return file["text"]?.string.map { "File \(path):\n\($0)" }
+                ?? "File \(path): " + MemoryText.oneLine(file["outline"]?.string ?? "")
+        }
+        return ([ids.joined(separator: "; "), value["prompt"]?.string ?? ""] + files).joined(separator: "\n")
     }
 
     /// A line for each thing that is known, with its evidence: `home: berlin (7a470a34)`.

@@ -115,6 +115,7 @@ enum AnswerSchema {
                 "task": id, "step": id, "active?": id, "prompt": text, "tokens": count,
                 "steps": list(
                     shape(["id": id, "text": text, "status": text, "depth": count, "result?": text])),
+                "files?": list(shape(["path": text, "outline": text, "tokens": count, "text?": text])),
             ])
         case "profile":
             shape([
