@@ -59,10 +59,10 @@ struct EngineSequence {
     var lastToken: ContinuousClock.Instant?
     var usage = GenerationUsage()
 
-    /// The cache scope: an adapter's keys and values are its own. No other scope begins with NUL and
-    /// this word.
+    /// The cache scope: an adapter's keys and values are its own, where they are not the model's. No other
+    /// scope begins with NUL and this word.
     var scope: String {
-        guard let adapter else { return request.scope }
+        guard let adapter, !adapter.weights.leavesKeys else { return request.scope }
         return "\0adapter \(adapter.hash) \(request.scope)"
     }
 

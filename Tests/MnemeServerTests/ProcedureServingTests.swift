@@ -1,9 +1,12 @@
 import Foundation
+import Mneme
 import MnemeBase
 import MnemeBench
+import MnemeChat
 import MnemeEngine
 import MnemeKV
 import MnemeModels
+import MnemeStore
 import MnemeTrain
 import Testing
 
@@ -206,6 +209,35 @@ import Testing
             var other = adapter
             other.procedures?.rows.removeLast(64)
             #expect(throws: AdapterError.self) { _ = try f.model.decoder.bind(other) }
+        }
+    }
+
+    @Test func `procedures are learned from memories, and go out of use with one that is erased`() async throws {
+        try await AdapterTrainingTests().withFixture { f in
+            let made = try await f.memory.remember(
+                ["Ana lives in Bergen.", "Bo works at Novex."].map { MemoryInput($0) }, scope: Scope(user: "ana"))
+            var plan = f.plan
+            var strategies = TrainingStrategies()
+            strategies.route = try LearningRoute("tokens")
+            plan.settings?.strategies = strategies
+            let record = try f.train("notes", plan)
+            #expect(Set(record.memories) == Set(made.map(\.id.description)))
+            #expect(try f.read("notes").procedures?.names == ["notes"])
+            var limits = Engine.Limits()
+            limits.kvBytes = 64 << 20
+            let engine = try Engine(f.model, limits: limits, adapters: f.adapters)
+            defer { engine.close() }
+            var request = GenerationRequest(prompt: f.model.tokens(of: "Where does Ana live?"))
+            (request.adapter, request.maxTokens) = ("notes", 4)
+            for try await event in try engine.generate(request) {
+                if case .finished(_, let usage) = event { #expect(usage.procedures == ["notes"]) }
+            }
+            try await f.memory.erase(made[0].id, owner: f.owner)
+            let folder = try f.adapters.folder("notes")
+            #expect(try folder.record()?.withdrawn != nil)
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/adapter_model.safetensors"))
+            let after = request
+            #expect(throws: AdapterError.self) { _ = try engine.generate(after) }
         }
     }
 }

@@ -64,6 +64,11 @@ import Testing
                 return try await group.reduce(into: [Int: [Double]]()) { $0[$1.0] = $1.1 }
             }
             for (i, probabilities) in alone.enumerated() { #expect(mixed[i] == probabilities, "request \(i)") }
+            // Keys and values are the model's: what one has computed the other finds.
+            let long = "a question of so many words that its first block of keys and values is full"
+            let plain = try await f.answer(f.request(long, nil))
+            let after = try await f.answer(f.request(long, "side"))
+            #expect(plain.usage.cachedTokens == 0 && after.usage.cachedTokens >= 32)
             // The trainer's loss of an example, and the engine's.
             let c = f.model.decoder.configuration
             let network = try f.adapters.folder("side").read(for: c)

@@ -9,17 +9,7 @@ import Testing
 
 /// Procedures as learned tokens (TokMem), against torch: `scripts/make_golden_tokens.py`.
 @Suite struct ProcedureTests {
-    private static func golden() throws -> TrainingFixture.Golden {
-        try JSONDecoder().decode(
-            TrainingFixture.Golden.self,
-            from: Data(contentsOf: URL(fileURLWithPath: TrainingFixture.path("tokens/golden.json"))))
-    }
-
-    private static func batch() throws -> TrainingBatch {
-        var batch = TrainingBatch()
-        for sequence in try golden().sequences { batch.add(sequence.tokens, promptTokens: sequence.prompt) }
-        return batch
-    }
+    private static func batch() throws -> TrainingBatch { try TrainingFixture.batch("tokens") }
 
     /// Three procedures of two tokens, of which the first stays.
     private static var shape: AdapterShape {
@@ -52,13 +42,9 @@ import Testing
     }
 
     @Test func `loss and gradients of tokens are those of torch`() throws {
-        let (golden, batch, model) = (try Self.golden(), try Self.batch(), try Self.model())
+        let model = try Self.model()
         #expect(model.parameterCount == 4 * 64)
-        let count = batch.targetCount
-        let loss = model.addGradient(batch, weight: 1 / Float(count)) / Double(count)
-        #expect(abs(loss - golden.losses[0]) < 1e-5)
-        #expect(abs(model.loss(batch) / Double(count) - golden.losses[0]) < 1e-5)
-        #expect(abs(model.parameters.gradientNorm - golden.norm) < 1e-4)
+        try TrainingFixture.expectLoss(model, "tokens")
         let (expected, found) = (try Self.rows("gradients"), TrainingFixture.gradients(model))
         for row in 0..<4 {
             let range = row * 64..<(row + 1) * 64
@@ -67,19 +53,9 @@ import Testing
     }
 
     @Test func `ten steps of AdamW give the losses and tokens of torch, and leave earlier ones alone`() throws {
-        let (golden, batch, model) = (try Self.golden(), try Self.batch(), try Self.model())
-        let count = batch.targetCount
+        let model = try Self.model()
         let earlier = try #require(model.adapter.procedures).rows.prefix(2 * 64)
-        var optimizer = AdamW(count: model.parameterCount)
-        for expected in golden.losses {
-            model.parameters.clearGradients()
-            let loss = model.addGradient(batch, weight: 1 / Float(count)) / Double(count)
-            #expect(abs(loss - expected) < 1e-4)
-            optimizer.step(
-                model.parameters.values.pointer, gradients: model.parameters.gradients.pointer,
-                scale: Float(min(1, 1 / (model.parameters.gradientNorm + 1e-6))), rate: 5e-3, decay: 0.01)
-        }
-        #expect(abs(model.loss(batch) / Double(count) - golden.last) < 1e-4)
+        try TrainingFixture.expectSteps(model, "tokens")
         #expect(TrainingFixture.distance(TrainingFixture.values(model), try Self.rows("trained")) < 1e-3)
         #expect(try #require(model.adapter.procedures).rows.prefix(2 * 64) == earlier)
     }

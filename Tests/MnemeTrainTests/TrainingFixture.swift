@@ -3,6 +3,7 @@ import MnemeFormats
 import MnemeModels
 import MnemeNumerics
 import MnemeTrain
+import Testing
 
 /// The tiny Llama of `scripts/make_golden_train.py`, its adapter, and what torch and peft make of it.
 enum TrainingFixture {
@@ -29,17 +30,44 @@ enum TrainingFixture {
         return here.appendingPathComponent("Golden").appendingPathComponent(name).path
     }
 
-    static func golden() throws -> Golden {
+    /// What a script wrote into a folder of `Golden`; that of the low-rank adapter if none is named.
+    static func golden(_ folder: String = ".") throws -> Golden {
         try JSONDecoder().decode(
-            Golden.self, from: Data(contentsOf: URL(fileURLWithPath: path("golden.json"))))
+            Golden.self, from: Data(contentsOf: URL(fileURLWithPath: path("\(folder)/golden.json"))))
     }
 
-    static func batch() throws -> TrainingBatch {
+    static func batch(_ folder: String = ".") throws -> TrainingBatch {
         var batch = TrainingBatch()
-        for sequence in try golden().sequences {
+        for sequence in try golden(folder).sequences {
             batch.add(sequence.tokens, promptTokens: sequence.prompt)
         }
         return batch
+    }
+
+    /// Computes a model's loss and gradient of a folder's batch, and expects its loss and the gradient's length.
+    static func expectLoss(_ model: AdapterModel, _ folder: String = ".") throws {
+        let (golden, batch) = (try golden(folder), try batch(folder))
+        let count = batch.targetCount
+        let loss = model.addGradient(batch, weight: 1 / Float(count)) / Double(count)
+        #expect(abs(loss - golden.losses[0]) < 2e-5)
+        #expect(abs(model.loss(batch) / Double(count) - golden.losses[0]) < 2e-5)
+        #expect(abs(model.parameters.gradientNorm - golden.norm) < 1e-4)
+    }
+
+    /// Makes ten steps of AdamW, and expects the losses that a folder has.
+    static func expectSteps(_ model: AdapterModel, _ folder: String = ".") throws {
+        let (golden, batch) = (try golden(folder), try batch(folder))
+        let count = batch.targetCount
+        var optimizer = AdamW(count: model.parameterCount)
+        for expected in golden.losses {
+            model.parameters.clearGradients()
+            let loss = model.addGradient(batch, weight: 1 / Float(count)) / Double(count)
+            #expect(abs(loss - expected) < 1e-4)
+            optimizer.step(
+                model.parameters.values.pointer, gradients: model.parameters.gradients.pointer,
+                scale: Float(min(1, 1 / (model.parameters.gradientNorm + 1e-6))), rate: 5e-3, decay: 0.01)
+        }
+        #expect(abs(model.loss(batch) / Double(count) - golden.last) < 1e-4)
     }
 
     /// The model with the golden adapter.
