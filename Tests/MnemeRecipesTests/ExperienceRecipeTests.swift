@@ -241,7 +241,7 @@ import Testing
         let demoted = try await maintain("mem-alpha", core).compactMap {
             if case .update(let cube) = $0, cube.type == .semantic { cube.id } else { nil }
         }
-        #expect(demoted == core[..<6].map(\.id))
+        #expect(demoted == core[..<26].map(\.id))
     }
 
     @Test func `memlora has an expert for each operation`() throws {
