@@ -103,7 +103,7 @@ import Testing
         let next = TaskFile(path: "a/b.md", text: "\nTitle\n\nTwo\n")
         #expect(try await memory.write(next, ofTask: task, scope: Scope()) == first)
         #expect(try await memory.files(ofTask: task, owner: Owner()) == [next] && next.outline == "Title")
-        #expect(try memory.store.history(first, owner: Owner(), by: .local).count == 2)
+        #expect(try memory.store.cube(first, owner: Owner(), asOf: nil, by: .local)?.version == 2)
         #expect(try await memory.files(ofTask: other, owner: Owner()).isEmpty)
         for path in ["", "/etc/passwd", "a//b", "../a", "a/./b", "a\nb"] {
             await #expect(throws: InputError.self) {

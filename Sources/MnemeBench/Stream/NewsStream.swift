@@ -9,7 +9,7 @@ struct NewsStream: Sendable {
     struct Item: Sendable {
         /// The day, whom it is about, its kind, and whether it is good.
         var day: Int, company: String, form: Form, isGood: Bool
-        /// What is written.
+        /// What is written: it does not tell of which kind it is.
         var text: String
     }
 
@@ -52,7 +52,8 @@ struct NewsStream: Sendable {
                     items.append(
                         Item(
                             day: day, company: company, form: form, isGood: isGood,
-                            text: "\(company): a \(form) on \(matter) speaks for \(isGood ? "gains" : "losses")."))
+                            text: "\(company): item \(items.count) on \(matter) speaks for "
+                                + (isGood ? "gains." : "losses.")))
                 }
                 // Nothing is asked before all kinds of news had their time, nor where they balance.
                 let worth = items.reduce(0.0) { sum, item in

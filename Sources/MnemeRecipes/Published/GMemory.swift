@@ -74,7 +74,8 @@ enum GMemory: PublishedRecipe {
 
     /// Up along links from messages to insights, down again to what these were made of.
     struct UpAndDown: RetrievalPlan {
-        let roundLimit = 3
+        /// Nearest, up, down, and the order of what a team has.
+        let roundLimit = 4
         let hitLimit = 300
         /// The weight of what a link led to, and insights of a team that stand first.
         var linkWeight: Float = 0.1
@@ -84,9 +85,14 @@ enum GMemory: PublishedRecipe {
 
         func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
             let insights = hits.filter { $0.tags.contains(tag) || $0.tags.contains(teamTag) }
-            if query.round == 1 { return .probe([.linked(with: hits.prefix(10).map(\.number), limit: 20)]) }
+            if query.round == 1 { return .probe([.linked(with: hits.prefix(10).map(\.number), limit: 60)]) }
             if query.round == 2, !insights.isEmpty {
                 return .probe([.linked(with: insights.prefix(3).map(\.number), limit: 40)])
+            }
+            // Where insights led down and no team has worked, cosines alone decide.
+            if query.round == 3, !hits.contains(where: { $0.tags.contains(teamTag) || $0.tags.contains(trajectoryTag) })
+            {
+                return .answer
             }
             // What the team has learned about a word of the question, then how like tasks were worked on, then the rest:
             // cosines and what links add lie below 2.

@@ -27,7 +27,8 @@ enum LongNAP: PublishedRecipe {
 
     /// Like situations, and then what followed each.
     struct WhatFollowed: RetrievalPlan {
-        let roundLimit = 2
+        /// Situations, the logs around them, and the order: the plan is asked once more behind its last probes.
+        let roundLimit = 3
         let hitLimit = 4_000
         /// Situations that are looked for where one is described, and memories that follow each.
         var situations = 5, following = 1

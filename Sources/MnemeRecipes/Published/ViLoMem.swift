@@ -110,11 +110,11 @@ enum ViLoMem: PublishedRecipe {
     }
 
     /// Merges a mistake into a later one of its stream that is nearly the same: it grew a case, and the
-    /// stream no entry.
+    /// stream no entry. Sentences of one form about two things are two mistakes, however near.
     struct GrowAndRefine: MemoryMaintainer {
         let summary = "merge mistakes that are nearly the same, stream by stream"
-        /// The least cosine of the same mistake.
-        var least = 0.85
+        /// The least cosine of the same mistake, and the least share of their keywords that both have.
+        var least = 0.85, leastShared = 0.75
 
         func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
             -> [MemoryOperation]
@@ -126,7 +126,7 @@ enum ViLoMem: PublishedRecipe {
                 guard let stream = cube.tags.first(where: { $0 == perception || $0 == logic }) else { continue }
                 for near in try await context.neighbours(of: cube.id, limit: 5)
                 where near.similarity >= least && !gone.contains(near.id) {
-                    guard let other = byID[near.id], other.tags.contains(stream),
+                    guard let other = byID[near.id], other.tags.contains(stream), isSame(other, cube),
                         (other.eventTime, other.id) < (cube.eventTime, cube.id)
                     else { continue }
                     gone.insert(other.id)
@@ -134,6 +134,13 @@ enum ViLoMem: PublishedRecipe {
                 }
             }
             return operations
+        }
+
+        /// True if they are about the same things, as far as their keywords tell.
+        private func isSame(_ a: MemCube, _ b: MemCube) -> Bool {
+            let (first, second) = (Set(a.keywords), Set(b.keywords))
+            let all = first.union(second).count
+            return Double(first.intersection(second).count) >= leastShared * Double(all)
         }
     }
 }
