@@ -8,7 +8,7 @@ import Testing
 /// Side networks in answers.
 @Suite(.serialized) struct SideServingTests {
     private static let examples = (0..<12).map {
-        TrainingExample(prompt: "boat \($0)", completion: $0 % 2 == 0 ? "EVEN" : "odd")
+        TrainingExample(prompt: "\($0 % 2 == 0 ? "boat" : "tree") \($0 / 2)", completion: $0 % 2 == 0 ? "EVEN" : "odd")
     }
 
     /// A network that was learned, under the name `side`, and a low-rank adapter of random values, `low`.
@@ -33,7 +33,7 @@ import Testing
                 let answer = try await f.answer(f.request(example.prompt, "side"))
                 if answer.text == example.completion { right += 1 }
             }
-            #expect(right >= 11, "\(right)")
+            #expect(right >= 10, "\(right)")
             let encoder = try ExampleEncoder(f.model.tokenizer, template: f.model.chatTemplate, limit: 512)
             let result = try await AdapterEvaluation.run(
                 f.engine, adapter: "side",
