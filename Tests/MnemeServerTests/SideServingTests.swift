@@ -68,7 +68,7 @@ import Testing
             let long = "a question of so many words that its first block of keys and values is full"
             let plain = try await f.answer(f.request(long, nil))
             let after = try await f.answer(f.request(long, "side"))
-            #expect(plain.usage.cachedTokens == 0 && after.usage.cachedTokens >= 32)
+            #expect(plain.usage.cachedTokens < 32 && after.usage.cachedTokens >= 32)
             // The trainer's loss of an example, and the engine's.
             let c = f.model.decoder.configuration
             let network = try f.adapters.folder("side").read(for: c)
