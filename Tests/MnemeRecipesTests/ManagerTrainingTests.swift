@@ -32,6 +32,7 @@ import Testing
         let (trained, untrained) = try (reward("trained", outcome), reward("untrained", outcome))
         #expect(trained.reward >= untrained.reward - 0.02, "\(outcome.rewards)")
     }
+    }
 
     @Test func `a higher price buys cheaper tiers`() async throws {
         let cheap = try await outcome("budgetmem", 4, passes: 12, price: 2).outcome

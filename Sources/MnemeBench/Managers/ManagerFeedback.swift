@@ -23,7 +23,8 @@ struct ManagerFeedback {
         case "budgetmem": try await tiers()
         case "memsifter": try await sessions()
         case "mem1": try await states()
-        default: try await stores(isAlpha: name == "mem-alpha")
+        case "mem-alpha": try await alphaStores()
+        default: try await operations()
         }
     }
 
@@ -92,38 +93,83 @@ struct ManagerFeedback {
         }
     }
 
-    /// The whole conversation: operations or stores, and what the questions find in what they leave.
-    private func stores(isAlpha: Bool) async throws -> [ManagerTask] {
+    /// The whole conversation: what its questions find in what the stores leave.
+    private func alphaStores() async throws -> [ManagerTask] {
+        let (memories, near, answers) = try await seen()
+        let places = Dictionary(uniqueKeysWithValues: memories.enumerated().map { ($1.id, $0) })
+        return [
+            ManagerTask { choose in
+                let operations = MemAlpha.stores(of: memories, near: near, choose)
+                var isCore = memories.map { _ in false }
+                for case .update(let cube) in operations { isCore[places[cube.id] ?? 0] = cube.type == .core }
+                let isKept = Self.kept(memories.count, by: operations, places)
+                return outcome(of: answers, isKept) { $0.turns(withCore: isCore, kept: isKept, places) }
+            }
+        ]
+    }
+
+    /// The whole conversation: what its questions find in what the operations leave, with the choice of what comes first.
+    ///
+    /// It is learned from one operation at a time, while all other memories are added, and from one answer at a time: of
+    /// some forty choices with one outcome hardly one could be told from the others.
+    private func operations() async throws -> [ManagerTask] {
         let (memories, near, answers) = try await seen()
         let places = Dictionary(uniqueKeysWithValues: memories.enumerated().map { ($1.id, $0) })
         let times = memories.map(\.eventTime)
-        return [
-            ManagerTask { choose in
-                var (isKept, isCore) = (memories.map { _ in true }, memories.map { _ in false })
-                let operations =
-                    isAlpha
-                    ? MemAlpha.stores(of: memories, near: near, choose)
-                    : MemoryR1.decisions(on: memories, near: near, choose)
-                for operation in operations {
-                    switch operation {
-                    case .archive(let id), .merge(let id, into: _): isKept[places[id] ?? 0] = false
-                    case .update(let cube): isCore[places[cube.id] ?? 0] = cube.type == .core
-                    default: break
-                    }
-                }
-                let found = answers.reduce(0.0) { sum, answer in
-                    var ranked = answer.ranked
-                    ranked.turns =
-                        isAlpha
-                        ? answer.turns(withCore: isCore, kept: isKept, places)
-                        : answer.turns(kept: isKept, places, times: times, choose)
-                    return sum + ranked.found { _ in true }
-                }
-                return ManagerTask.Outcome(
-                    found: found / Double(max(1, answers.count)),
-                    price: Double(isKept.count { $0 }) / Double(max(1, memories.count)))
+        func play(_ operation: PolicyTrainer.Choose, _ first: PolicyTrainer.Choose) -> ManagerTask.Outcome {
+            let isKept = Self.kept(
+                memories.count, by: MemoryR1.decisions(on: memories, near: near, operation), places)
+            return outcome(of: answers, isKept) { $0.turns(kept: isKept, places, times: times, first) }
+        }
+        var options: [[[Double]]] = []
+        _ = play({ rows in (options.append(rows), 0).1 }, { _ in 0 })
+        var lessons = options.enumerated().map { number, rows in
+            let outcomes = rows.indices.map { choice in
+                var place = -1
+                let outcome = play(
+                    { _ in
+                        place += 1
+                        return place == number ? choice : 0
+                    }, { _ in 0 })
+                // As a number of questions: of a mean hardly anything would be left.
+                let count = Double(answers.count)
+                return ManagerTask.Outcome(found: outcome.found * count, price: outcome.price * count)
             }
-        ]
+            return ManagerTask(rows, outcomes)
+        }
+        let all = memories.map { _ in true }
+        lessons += answers.map { answer in
+            ManagerTask { choose in
+                var ranked = answer.ranked
+                ranked.turns = answer.turns(kept: all, places, times: times, choose)
+                return ManagerTask.Outcome(found: ranked.found { _ in true }, price: 0)
+            }
+        }
+        return [ManagerTask(lessons: lessons) { play($0, $0) }]
+    }
+
+    /// Which memories operations leave in use.
+    private static func kept(_ count: Int, by operations: [MemoryOperation], _ places: [CubeID: Int]) -> [Bool] {
+        var isKept = [Bool](repeating: true, count: count)
+        for operation in operations {
+            switch operation {
+            case .archive(let id), .merge(let id, into: _): isKept[places[id] ?? 0] = false
+            default: break
+            }
+        }
+        return isKept
+    }
+
+    /// What questions find in what is kept, and its share of all.
+    private func outcome(
+        of answers: [Answer], _ isKept: [Bool], turns: (Answer) -> [Set<String>]
+    ) -> ManagerTask.Outcome {
+        let found = answers.reduce(0.0) { sum, answer in
+            sum + RankedTurns(turns: turns(answer), evidence: answer.ranked.evidence).found { _ in true }
+        }
+        return ManagerTask.Outcome(
+            found: found / Double(max(1, answers.count)),
+            price: Double(isKept.count { $0 }) / Double(max(1, isKept.count)))
     }
 
     // MARK: What is recorded

@@ -12,6 +12,19 @@ struct ManagerTask {
 
     /// Plays it once.
     let play: (_ choose: PolicyTrainer.Choose) -> Outcome
+    /// Parts of it that are learned from in its place, where it has many choices that share one outcome: single choices, all
+    /// others being as they would be without a manager.
+    private(set) var lessons: [ManagerTask] = []
+
+    /// A task, and what is learned from in its place.
+    init(lessons: [ManagerTask] = [], play: @escaping (_ choose: PolicyTrainer.Choose) -> Outcome) {
+        (self.lessons, self.play) = (lessons, play)
+    }
+
+    /// A single choice whose outcomes are known.
+    init(_ options: [[Double]], _ outcomes: [Outcome]) {
+        self.init { choose in outcomes[choose(options)] }
+    }
 
     /// The task as a trainer attempts it.
     ///

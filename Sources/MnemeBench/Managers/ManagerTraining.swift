@@ -134,7 +134,8 @@ public struct ManagerTraining: Sendable {
     }
 
     private func trained(_ policy: ManagerPolicy, on tasks: [ManagerTask]) throws -> ManagerPolicy {
-        try PolicyTrainer(plan.trainer).train(policy, on: tasks.map { $0.attempt(price: plan.price) })
+        let learned = tasks.flatMap { $0.lessons.isEmpty ? [$0] : $0.lessons }
+        return try PolicyTrainer(plan.trainer).train(policy, on: learned.map { $0.attempt(price: plan.price) })
     }
 
     private func evaluation(_ some: [LocomoConversation]) -> RecipeEvaluation {

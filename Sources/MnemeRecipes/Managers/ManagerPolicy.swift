@@ -61,6 +61,10 @@ public struct ManagerPolicy: Sendable, Equatable {
 
 /// Files of policies: an object with `manager` and `weights` by feature; a feature that is left out weighs nothing.
 extension ManagerPolicy {
+    private struct File: Codable {
+        var manager: String, weights: [String: Double]
+    }
+
     /// Bytes of a file at most.
     private static let longest = 65_536
 
@@ -74,14 +78,11 @@ extension ManagerPolicy {
     /// - Parameter known: the features of a manager, by its name.
     /// - Throws: `InputError` that says what is wrong, and which features there are; what `known` throws.
     init(json: Data, known: (_ manager: String) throws -> [String]) throws {
-        guard json.count <= Self.longest,
-            let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any],
-            let manager = object["manager"] as? String, let weights = object["weights"] as? [String: Double]
-        else {
+        guard json.count <= Self.longest, let file = try? JSONDecoder().decode(File.self, from: json) else {
             throw InputError("A policy is a JSON object with a manager's name and weights as numbers by feature.")
         }
-        self.init(manager: manager, features: try known(manager))
-        for (name, weight) in weights {
+        self.init(manager: file.manager, features: try known(file.manager))
+        for (name, weight) in file.weights {
             guard let place = features.firstIndex(of: name), weight.isFinite, abs(weight) <= 1e6 else {
                 throw InputError(
                     "'\(name)' is no feature of '\(manager)' with a weight: \(features.joined(separator: ", ")).")
@@ -93,10 +94,10 @@ extension ManagerPolicy {
     /// The policy as a file, members in order.
     public var json: Data {
         get throws {
-            let object: [String: Any] = [
-                "manager": manager, "weights": Dictionary(uniqueKeysWithValues: zip(features, weights)),
-            ]
-            return try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            return try encoder.encode(
+                File(manager: manager, weights: Dictionary(uniqueKeysWithValues: zip(features, weights))))
         }
     }
 

@@ -57,7 +57,7 @@ package enum MemGAS: PublishedRecipe {
         /// Sharpness of the distributions that entropies are taken of.
         var temperature: Float = 0.1
         /// What a link from the best memories adds to the logarithm of a share.
-        var linkWeight: Float = 0.3
+        var linkWeight: Float = 0.05
         /// The features of each granularity, finest first.
         package var granularities = Self.all
 
@@ -74,12 +74,10 @@ package enum MemGAS: PublishedRecipe {
 
         package func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
             guard hits.count > 1 else { return .answer }
-            let ranked = weighed(hits)
             guard query.round > 1 else {
-                let best = ranked.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
-                return .probe([.linked(with: best.prefix(query.request.limit).map(\.number), limit: 50)])
+                return .probe([.linked(with: hits.prefix(query.request.limit).map(\.number), limit: 50)])
             }
-            return .ranked(ranked)
+            return .ranked(weighed(hits))
         }
 
         /// The hits by the accepted granularities' shares, and links.
@@ -101,9 +99,14 @@ package enum MemGAS: PublishedRecipe {
             }
         }
 
-        /// Which granularities have memories that stand out; all if none has.
+        /// Which granularities two Gaussians explain better than one: some of their memories are apart from the rest. All if
+        /// there is none.
         package static func accepted(_ values: [[Float]]) -> [Bool] {
-            let found = values.map { GaussianPair(fitting: $0.map(Double.init))?.standsOut ?? false }
+            let found = values.map { values -> Bool in
+                // Which of the two explains more is known long before the last digits are.
+                let pair = GaussianPair(fitting: values.map(Double.init), steps: 30, tolerance: 1e-3)
+                return pair.map { $0.criteria.pair < $0.criteria.single } ?? false
+            }
             return found.contains(true) ? found : found.map { _ in true }
         }
 

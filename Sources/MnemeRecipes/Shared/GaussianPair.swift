@@ -9,13 +9,19 @@ package struct GaussianPair: Sendable, Equatable {
     /// One of the two.
     package struct Component: Sendable, Equatable {
         /// Its share of the numbers.
-        package var weight: Double
-        package var mean, variance: Double
+        package let weight: Double
+        package let mean, variance: Double
+
+        /// What the logarithm of weight times density is at the mean.
+        private let peak: Double
+
+        init(weight: Double, mean: Double, variance: Double) {
+            (self.weight, self.mean, self.variance) = (weight, mean, variance)
+            peak = log(weight) - 0.5 * log(2 * .pi * variance)
+        }
 
         /// The logarithm of weight times density.
-        func logDensity(_ value: Double) -> Double {
-            log(weight) - 0.5 * (log(2 * .pi * variance) + (value - mean) * (value - mean) / variance)
-        }
+        func logDensity(_ value: Double) -> Double { peak - 0.5 * (value - mean) * (value - mean) / variance }
     }
 
     /// That of the lower mean, and that of the higher.
@@ -40,26 +46,26 @@ package struct GaussianPair: Sendable, Equatable {
     package init?(fitting values: [Double], steps: Int = 200, tolerance: Double = 1e-6) {
         guard values.count > 2, values.allSatisfy(\.isFinite) else { return nil }
         let sorted = values.sorted()
-        let (mean, variance) = Self.moments(values, weights: nil)
+        let variance = Self.moments(values, weights: nil).variance
         count = values.count
         single = -0.5 * (log(2 * .pi * (variance + Self.floor)) + variance / (variance + Self.floor))
         let start = variance + Self.floor
-        low = Component(weight: 0.5, mean: sorted[values.count / 4], variance: start)
-        high = Component(weight: 0.5, mean: sorted[values.count * 3 / 4], variance: start)
-        logLikelihood = -.infinity
+        var ends = (sorted[values.count / 4], sorted[values.count * 3 / 4])
         // Quartiles that are one number cannot be told apart: the ends can.
-        if low.mean == high.mean { (low.mean, high.mean) = (sorted[0], sorted[values.count - 1]) }
-        guard low.mean < high.mean else {
-            (low.mean, high.mean, logLikelihood) = (mean, mean, single)
-            return
-        }
+        if ends.0 == ends.1 { ends = (sorted[0], sorted[values.count - 1]) }
+        low = Component(weight: 0.5, mean: ends.0, variance: start)
+        high = Component(weight: 0.5, mean: ends.1, variance: start)
+        logLikelihood = single
+        guard ends.0 < ends.1 else { return }
+        logLikelihood = -.infinity
         for _ in 0..<steps {
             let before = logLikelihood
             var shares = [Double](repeating: 0, count: values.count)
             var sum = 0.0
             for (i, value) in values.enumerated() {
-                let all = Self.logSum(low.logDensity(value), high.logDensity(value))
-                shares[i] = exp(high.logDensity(value) - all)
+                let top = high.logDensity(value)
+                let all = Self.logSum(low.logDensity(value), top)
+                shares[i] = exp(top - all)
                 sum += all
             }
             logLikelihood = sum / Double(values.count)
