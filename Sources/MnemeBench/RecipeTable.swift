@@ -9,7 +9,7 @@ public struct RecipeTable: Sendable {
     /// A table of rows.
     public init(_ rows: [RecipeEvaluation.Row]) { self.rows = rows }
 
-    /// The row of flat memory, ``StructureGrid/flat`` of MnemeRecipes; nil if it was not measured.
+    /// The row of flat memory, `StructureGrid.flat` of MnemeRecipes; nil if it was not measured.
     private var flat: RecipeEvaluation.Row? { rows.first { $0.recipe == StructureGrid.flat } }
 
     /// A heading, and a line for each row. With flat memory among them each line says how many times its milliseconds

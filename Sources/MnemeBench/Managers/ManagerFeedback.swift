@@ -16,7 +16,7 @@ struct ManagerFeedback {
 
     /// The tasks of a manager.
     ///
-    /// - Parameter name: one of ``ManagedRecipes/names``.
+    /// - Parameter name: one of `ManagedRecipes.names`.
     /// - Throws: `StoreError`, `ModelError`.
     func tasks(of name: String) async throws -> [ManagerTask] {
         switch name {

@@ -97,7 +97,10 @@ public enum ManagerSample {
 
     /// The same as a file of LoCoMo's form.
     ///
-    /// - Parameter isOfPersons: asks for what holds for long of a person alone, of which there is twice as much then.
+    /// - Parameters:
+    ///   - count: conversations.
+    ///   - seed: the same one makes the same file.
+    ///   - isOfPersons: asks for what holds for long of a person alone, of which there is twice as much then.
     public static func file(_ count: Int, seed: UInt64 = 1, isOfPersons: Bool = false) throws -> Data {
         let list = (0..<count).map { number -> [String: Any] in
             var random = SplitMix64(seed: SplitMix64.mixed(seed &* 1_000_003 &+ UInt64(number)))

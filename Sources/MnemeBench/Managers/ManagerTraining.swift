@@ -50,9 +50,10 @@ public struct ManagerTraining: Sendable {
     /// A training of one recipe's manager.
     ///
     /// - Parameters:
-    ///   - name: one of ``ManagedRecipes/names`` of MnemeRecipes.
+    ///   - name: one of `ManagedRecipes.names` of MnemeRecipes.
     ///   - conversations: what it learns from, at least two.
     ///   - embedder: nil trains on recall by words; managers that compare memories by vectors then have nothing to do.
+    ///   - plan: how it is trained and judged.
     /// - Throws: `InputError` for another recipe, and for a single conversation.
     public init(
         _ name: String, on conversations: [LocomoConversation], embedder: (any TextEmbedder)?, plan: Plan = Plan()
@@ -68,7 +69,10 @@ public struct ManagerTraining: Sendable {
 
     /// Trains and judges.
     ///
-    /// - Parameter progress: is told what begins, and steps done and in all.
+    /// - Parameters:
+    ///   - standard: the recipe whose stages the trained one changes.
+    ///   - progress: is told what begins, and steps done and in all.
+    /// - Returns: the policy trained on all, and what was found without it and with others like it.
     /// - Throws: `StoreError`, `ModelError`, `CancellationError`.
     public func run(
         over standard: Recipe, progress: @escaping @Sendable (_ done: Int, _ total: Int, _ what: String) -> Void
