@@ -20,6 +20,8 @@ package struct ActivationRows: Sendable {
         /// 15 bits in groups of up to 256, as two bytes apart, for weights of 4 bits whose scales
         /// are integers.
         package static let groups = Formats(rawValue: 8)
+        /// Those with a scale for a group, not for a block of 32.
+        package static let inGroups: Formats = [.words, .groups]
     }
 
     private let buffer: AlignedBuffer<Float>
@@ -57,7 +59,7 @@ package struct ActivationRows: Sendable {
         rowScales = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
         rowZeros = AlignedBuffer(formats.contains(.bytes) ? rows : 0)
         // A row never has more groups than pieces of 64.
-        let pieces = formats.isDisjoint(with: [.groups, .words]) ? 0 : rows * mnk_group_width(columns) / 64
+        let pieces = formats.isDisjoint(with: .inGroups) ? 0 : rows * mnk_group_width(columns) / 64
         words = AlignedBuffer(formats.contains(.words) ? 64 * pieces : 0)
         groupBytes = AlignedBuffer(2 * 64 * pieces)
         groupScales = AlignedBuffer(pieces)
@@ -80,7 +82,7 @@ package struct ActivationRows: Sendable {
                 features.rawValue, floats + start, rows.count * columns, codes.pointer + 2 * start,
                 scales.pointer + start / 32, sums.pointer + start / 32, totals.pointer + start / 32)
         }
-        if !formats.isDisjoint(with: [.groups, .words]) {
+        if !formats.isDisjoint(with: .inGroups) {
             let width = rows.lowerBound * mnk_group_width(columns)
             let group = rows.lowerBound * mnk_group_count(columns)
             let isApart = formats.contains(.groups) || Self.multipliesBytes(features)

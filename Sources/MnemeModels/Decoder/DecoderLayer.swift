@@ -98,11 +98,11 @@ struct DecoderLayer: Sendable {
             w.gated.floats + start, w.up.pointer + start, count: blocks.count * 32,
             gelu: pass.configuration.activation == .gelu)
         pass.kernels.quantize(
-            w.gated, rows: blocks, columns: 32, formats: down.reads.subtracting(.groups))
+            w.gated, rows: blocks, columns: 32, formats: down.reads.subtracting(.inGroups))
         pass.pool.barrier()
-        if down.reads.contains(.groups) {
+        if !down.reads.isDisjoint(with: .inGroups) {
             // Groups are wider than blocks: they need whole rows.
-            pass.kernels.quantize(w.gated, rows: pass.mine, columns: stride, formats: .groups)
+            pass.kernels.quantize(w.gated, rows: pass.mine, columns: stride, formats: down.reads)
             pass.pool.barrier()
         }
         pass.addToResidual(down, w.gated, postNorm: feedForwardPostNorm)
