@@ -49,7 +49,9 @@ public struct ExampleEncoder: Sendable {
     /// The example's tokens: names of special tokens in it are text. Those of a procedure stand before what
     /// follows it.
     ///
-    /// - Parameter procedures: the tokens of procedures, by name; none where none are learned.
+    /// - Parameters:
+    ///   - example: what is learned.
+    ///   - procedures: the tokens of procedures, by name; none where none are learned.
     public func encode(_ example: TrainingExample, procedures: [String: [Int32]] = [:]) -> Sequence {
         let begin = tokenizer.beginToken.map { [$0] } ?? []
         var prompt: [Int32]

@@ -2,7 +2,7 @@ import MnemeBase
 import MnemeModels
 import MnemeNumerics
 
-/// Which side network a training learns (``SideNetwork``).
+/// Which side network a training learns (`SideNetwork`).
 public struct SideShape: Sendable, Equatable, Codable {
     /// The hidden size by the network's width.
     public var reduction: Int
