@@ -24,18 +24,37 @@ static void emulated_store(const emulated_tile *t, void *target, size_t stride) 
 }
 
 /// TDPBUSD, TDPBSUD and TDPBSSD: c[i][j] += Σ a[i][4k+q]·b[k][4j+q], of bytes with or without a sign.
-MNK_INLINE void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) {
-    for (size_t i = 0; i < c->rows; i++)
-        for (size_t j = 0; j < 16; j++) {
-            int32_t s;
-            memcpy(&s, &c->bytes[i][j * 4], 4);
-            for (size_t k = 0; k < a->width / 4; k++)
-                for (size_t q = 0; q < 4; q++) {
-                    uint8_t x = a->bytes[i][k * 4 + q], y = b->bytes[k][j * 4 + q];
-                    s += (signed_a ? (int8_t)x : x) * (signed_b ? (int8_t)y : y);
-                }
-            memcpy(&c->bytes[i][j * 4], &s, 4);
+MNK_INLINE void dot_body(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) {
+    size_t depth = a->width / 4;
+    i32x16 weights[16][4];
+    for (size_t k = 0; k < depth; k++) {
+        u32x16 four;
+        memcpy(&four, b->bytes[k], sizeof four);
+        for (int q = 0; q < 4; q++) {
+            u32x16 top = four << (24 - 8 * q);
+            weights[k][q] = signed_b ? (i32x16)top >> 24 : (i32x16)(top >> 24);
         }
+    }
+    for (size_t i = 0; i < c->rows; i++) {
+        i32x16 s;
+        memcpy(&s, c->bytes[i], sizeof s);
+        for (size_t k = 0; k < depth; k++)
+            for (size_t q = 0; q < 4; q++) {
+                uint8_t x = a->bytes[i][k * 4 + q];
+                s += (signed_a ? (int8_t)x : x) * weights[k][q];
+            }
+        memcpy(c->bytes[i], &s, sizeof s);
+    }
+}
+static void dot_portable(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) { dot_body(c, a, b, signed_a, signed_b); }
+#if defined(__x86_64__)
+T_AVX2 static void dot_avx2(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) { dot_body(c, a, b, signed_a, signed_b); }
+#endif
+static void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulated_tile *b, int signed_a, int signed_b) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) { dot_avx2(c, a, b, signed_a, signed_b); return; }
+#endif
+    dot_portable(c, a, b, signed_a, signed_b);
 }
 
 /// Rows whose sums over k stay at hand while a pair of column tiles is unpacked group by group, and
