@@ -5,7 +5,8 @@
     mneme recipes --json > cards.json
     scripts/recipes_table.py rows.json cards.json "two cores of …, N conversations" > docs/recipes.md
 
-What stands behind the cards (compositions, what works) is written by hand and taken over from the committed page.
+What stands behind the cards (structures, managers, compositions, streams, what works) is written by hand and taken over
+from the committed page.
 """
 import json, subprocess, sys
 
@@ -44,5 +45,6 @@ for card in cards:
         continue
     print(f"- **`{card['name']}`**: {card['idea']}.\n  {card['paper']}. The paper: {card['claim']}.\n  Simpler here: {card['simplified']}.")
 page = subprocess.run(["git", "show", "HEAD:docs/recipes.md"], capture_output=True, text=True, check=True).stdout
-if "\n## Compositions" in page:
-    print(page[page.index("\n## Compositions"):], end="")
+behind = page.find("\n## ", page.index("\n## What each is") + 1)
+if behind >= 0:
+    print(page[behind:], end="")
