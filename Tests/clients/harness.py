@@ -5,12 +5,15 @@
 A test is a function under @test. It fails by raising, and is skipped by returning why. Servers bind to loopback and are
 stopped by the test that started them.
 """
-import json, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback
+import json, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback, urllib.request
+
+from database import Database
 
 BINARY = os.path.abspath(sys.argv[1])
 ONLY = sys.argv[2:]
 HOME = os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme"))
 tests = []
+databases = []
 
 
 def test(function):
@@ -64,6 +67,41 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError("the server did not end within 20 s of SIGTERM")
+
+
+def with_database(function):
+    """Runs a test with a folder and a database, or says why it cannot."""
+    def run():
+        with Folder() as f:
+            if "without PostgreSQL" in f.run("stats", "--store", "postgres://127.0.0.1:1/x", "--no-embedder", check=False).stderr:
+                return "this mneme was built without libpq"
+            # One for all tests, as starting it takes longer than they do.
+            if not databases: databases.append(Database().start())
+            if databases[0] is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
+            return function(f, databases[0])
+    run.__name__ = function.__name__
+    return test(run)
+
+
+def post(server, path, body, key=None):
+    """What a server answers to JSON, which with a key counts once."""
+    headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+    with urllib.request.urlopen(urllib.request.Request(server.url + path, json.dumps(body).encode(), headers), timeout=60) as answer:
+        return json.load(answer)
+
+
+def metric(server, name):
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer: text = answer.read().decode()
+    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+def eventually(condition, seconds=20):
+    """Whether it holds before so many seconds have passed."""
+    end = time.time() + seconds
+    while time.time() < end:
+        if condition(): return True
+        time.sleep(0.1)
+    return False
 
 
 def run_tests():

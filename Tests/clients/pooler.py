@@ -6,15 +6,13 @@
 `pgbouncer` is looked for in PATH and /usr/sbin; without it, without PostgreSQL (`scripts/postgres.sh fetch`), or with a program
 that was built without libpq, all are skipped. Root may not run PgBouncer: then it runs as nobody.
 """
-import concurrent.futures, json, os, re, shutil, signal, socket, subprocess, time, urllib.error, urllib.request
+import concurrent.futures, json, os, re, shutil, socket, subprocess, time, urllib.error, urllib.request
 
-from database import Database
-from harness import Folder, Server, run_tests, test
+from harness import Folder, Server, eventually, metric, post, run_tests, with_database
 
 POOLER = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
 # Prepared statements and their removal are followed since 1.22.
 VERSION = tuple(map(int, re.search(r"(\d+)\.(\d+)", subprocess.run([POOLER, "--version"], capture_output=True, text=True).stdout).groups())) if POOLER else (0, 0)
-databases = []
 
 
 class Pooler:
@@ -54,37 +52,10 @@ class Pooler:
         return direct.replace(f":{self.database.port}/", f":{self.port}/")
 
 
-def with_database(function):
-    """Runs a test with a database and a folder, or says why it cannot."""
-    def run():
-        if not POOLER: return "there is no pgbouncer"
-        with Folder() as f:
-            if "without PostgreSQL" in f.run("stats", "--store", "postgres://127.0.0.1:1/x", "--no-embedder", check=False).stderr:
-                return "this mneme was built without libpq"
-            if not databases: databases.append(Database().start())
-            if databases[0] is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
-            return function(f, databases[0])
+def with_pooler(function):
+    def run(f, database): return function(f, database) if POOLER else "there is no pgbouncer"
     run.__name__ = function.__name__
-    return test(run)
-
-
-def post(server, path, body, key=None):
-    headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
-    with urllib.request.urlopen(urllib.request.Request(server.url + path, json.dumps(body).encode(), headers), timeout=60) as answer:
-        return json.load(answer)
-
-
-def metric(server, name):
-    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer: text = answer.read().decode()
-    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
-
-
-def eventually(condition, seconds=20):
-    end = time.time() + seconds
-    while time.time() < end:
-        if condition(): return True
-        time.sleep(0.1)
-    return False
+    return with_database(run)
 
 
 def served(f, urls, following):
@@ -153,13 +124,13 @@ def survives(pooler, pairs):
             assert texts == expected, (texts, expected)
 
 
-@with_database
+@with_pooler
 def connections_lent_for_a_session(f, database):
     with Pooler(f, database, "session", "default_pool_size = 60") as pooler:
         for pairs in served(f, [pooler.url(database.url())], 1): survives(pooler, pairs)
 
 
-@with_database
+@with_pooler
 def connections_lent_for_a_transaction(f, database):
     """Two stores share the pooler's connections, fewer than there are clients."""
     if VERSION < (1, 22): return f"pgbouncer {VERSION[0]}.{VERSION[1]} keeps no prepared statements"
@@ -167,7 +138,7 @@ def connections_lent_for_a_transaction(f, database):
         for pairs in served(f, [pooler.url(database.url()) for _ in range(2)], 0): survives(pooler, pairs)
 
 
-@with_database
+@with_pooler
 def poolers_that_lose_what_was_prepared_are_refused(f, database):
     """Before anything is written; and again by whoever comes next."""
     direct = database.url()
@@ -184,7 +155,7 @@ def poolers_that_lose_what_was_prepared_are_refused(f, database):
         assert not database.ask(f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'").strip()
 
 
-@with_database
+@with_pooler
 def a_pooler_that_is_full_is_told_of(f, database):
     direct = database.url()
     f.run("remember", "Tea.", "--store", direct, "--no-embedder")

@@ -8,29 +8,8 @@ built without libpq, all are skipped.
 """
 import concurrent.futures, hashlib, json, os, signal, time, urllib.error, urllib.request
 
-from database import Database
-from harness import Folder, Server, run_tests, test
+from harness import Folder, Server, eventually, metric, post, run_tests, with_database
 
-databases = []
-
-
-def with_database(function):
-    """Runs a test with a database and a folder, or says why it cannot."""
-    def run():
-        with Folder() as f:
-            if "without PostgreSQL" in f.run("stats", "--store", "postgres://127.0.0.1:1/x", "--no-embedder", check=False).stderr:
-                return "this mneme was built without libpq"
-            # One for all tests, as starting it takes longer than they do.
-            if not databases: databases.append(Database().start())
-            if databases[0] is None: return "there is no PostgreSQL: scripts/postgres.sh fetch"
-            return function(f, databases[0])
-    run.__name__ = function.__name__
-    return test(run)
-
-
-def post(server, path, body):
-    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer: return json.load(answer)
 
 
 def exported(f, store):
@@ -121,19 +100,6 @@ def servers_share_a_database(f, database):
 
 def get(server, path):
     with urllib.request.urlopen(server.url + path, timeout=60) as answer: return json.load(answer), answer.headers
-
-
-def metric(server, name):
-    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer: text = answer.read().decode()
-    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
-
-
-def eventually(condition, seconds=20):
-    end = time.time() + seconds
-    while time.time() < end:
-        if condition(): return True
-        time.sleep(0.1)
-    return False
 
 
 @with_database
