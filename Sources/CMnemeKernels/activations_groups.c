@@ -2,17 +2,8 @@
 // and as words.
 #include "groups.h"
 
-/// Of groups that reach no further all codes are zero: 16191 over less could be infinite.
-#define LEAST 0x1p-100f
-
 size_t mnk_group_width(size_t k) { return (k + 63) / 64 * 64; }
 size_t mnk_group_count(size_t k) { return group_shape_of(k).groups; }
-
-/// Words of 16 elements, rounded to the nearest by adding 1.5·2^23, whose last bit is the unit.
-MNK_INLINE i32x16 words16(f32x16 x, float inverse) {
-    const f32x16 magic = splat16(12582912.0f);
-    return (i32x16)fma16(x, splat16(inverse), magic) - (i32x16)magic;
-}
 
 MNK_INLINE int32_t total16(i32x16 v) { return (int32_t)sum16(__builtin_convertvector(v, f32x16)); }
 
@@ -49,7 +40,7 @@ MNK_INLINE void mnk_quantize_groups_body(
             size_t begin = group * shape.per_group, end = begin + shape.per_group < shape.steps ? begin + shape.per_group : shape.steps;
             f32x16 most = splat16(0);
             for (size_t i = begin * 64; i < end * 64 && i < k; i += 16) most = max16(most, max16(load16(x + i), -load16(x + i)));
-            float highest = highest16(most), inverse = highest > LEAST ? 16191 / highest : 0;
+            float highest = highest16(most), inverse = inverse_of(highest);
             *scale = 128 * (highest / 16191);
             for (size_t step = begin; step < end; step++) {
                 int32_t sums[2][2];

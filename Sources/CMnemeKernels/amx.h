@@ -12,4 +12,7 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g);
 /// See groups.h.
 void mnk_amx_groups(const mnk_tiles *g);
 void mnk_amx_groups_emulated(const mnk_tiles *g);
+/// AMX for whole groups of rows and for a last one that nearly fills its tiles, and `others` for the
+/// rest.
+void mnk_gemm_by_amx(uint32_t features, const mnk_tiles *g, void (*others)(uint32_t, const mnk_tiles *));
 #endif

@@ -10,8 +10,6 @@
 #include <immintrin.h>
 #endif
 
-
-
 /// Adds a step's products with a half of 32 of k for 16 columns, of which `t` is the tile, to a row's sums by high and by low
 /// bytes.
 MNK_INLINE void half_portable(const uint8_t *t, size_t half, const int8_t *bytes, i32x16 *sums) {

@@ -16,9 +16,6 @@
 #include <immintrin.h>
 #endif
 
-/// Of blocks that reach no further all codes are zero: 16191 over less could be infinite.
-#define LEAST 0x1p-100f
-
 size_t mnk_panel_bytes(int format, size_t k) {
     if (is_grouped(format)) return group_panel(format, k);
     return k / 32 * tile_bytes(format);
@@ -357,18 +354,16 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     gemm_tiles_portable(g);
 }
 
-/// Rounds to the nearest by adding 1.5·2^23, whose last bit is the unit. The low half is signed,
-/// too: high takes what makes it so.
+/// The low half is signed, too: high takes what makes it so.
 MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum, int32_t *total) {
     (void)features;
     typedef int8_t i8x16 __attribute__((vector_size(16)));
-    const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
     for (size_t b = 0; b < count / 32; b++, x += 32) {
         f32x16 v[2] = {load16(x), load16(x + 16)};
-        float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = highest > LEAST ? 16191 / highest : 0;
+        float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = inverse_of(highest);
         i32x16 all = {0};
         for (size_t half = 0; half < 2; half++) {
-            i32x16 q = (i32x16)fma16(v[half], splat16(inverse), magic) - (i32x16)magic;
+            i32x16 q = words16(v[half], inverse);
             all += q;
             i32x16 h = (q + 64) >> 7, l = q - (h << 7);
             i8x16 high = __builtin_convertvector(h, i8x16), low = __builtin_convertvector(l, i8x16);

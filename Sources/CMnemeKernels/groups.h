@@ -84,9 +84,6 @@ MNK_INLINE void add_step(i32x16 step, i32x16 *high, i32x16 *low) {
 /// The products of each format, and their packing.
 void mnk_gemm_g4(uint32_t features, const mnk_tiles *g);
 void mnk_gemm_g12(uint32_t features, const mnk_tiles *g);
-/// AMX for whole groups of rows and for a last one that nearly fills its tiles, and `others` for the
-/// rest.
-void mnk_gemm_by_amx(uint32_t features, const mnk_tiles *g, void (*others)(uint32_t, const mnk_tiles *));
 void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 void mnk_pack_g12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 /// One row of W from tiles.

@@ -24,6 +24,16 @@ MNK_INLINE int zero_of(int format) { return tile_formats[format].zero; }
 MNK_INLINE size_t code_bytes(int format) { return tile_formats[format].code_bytes; }
 MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + tile_formats[format].scale_bytes; }
 
+/// What activations below `highest` are multiplied by to become words. Of those that reach no further
+/// than this all words are zero: 16191 over less could be infinite.
+MNK_INLINE float inverse_of(float highest) { return highest > 0x1p-100f ? 16191 / highest : 0; }
+
+/// Words of 16 elements, rounded to the nearest by adding 1.5·2^23, whose last bit is the unit.
+MNK_INLINE i32x16 words16(f32x16 x, float inverse) {
+    const f32x16 magic = splat16(12582912.0f);
+    return (i32x16)fma16(x, splat16(inverse), magic) - (i32x16)magic;
+}
+
 /// Adds bias and what stands there, and stores sixteen columns of a row.
 MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
     f32x16 v;
