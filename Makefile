@@ -2,6 +2,8 @@
 # headers), libstemmer (Snowball), hiredis and Python 3 first. One build configuration serves run and test.
 SHELL := /bin/bash
 export MNEME_HOME ?= $(HOME)/.mneme
+# What a crash prints ends with the stack, so that the end of a log tells where it was.
+export SWIFT_BACKTRACE ?= enable=yes,color=no,registers=none,images=none
 
 SWIFT_BUILD := swift build -c release --build-tests
 BIN := .build/release/mneme
