@@ -154,7 +154,7 @@ let package = Package(
         .target(
             name: "MnemeStore",
             dependencies: [
-                "MnemeBase", "MnemeCube", "MnemeSeal", crypto, locks,
+                "MnemeBase", "MnemeCube", "MnemeSeal", "CMnemeSQLite", crypto, locks,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
@@ -175,6 +175,7 @@ let package = Package(
                 logging, tracing,
             ]),
         .target(name: "CMnemeMemory"),
+        .target(name: "CMnemeSQLite"),
         // The tables become bytes of the program, see `languages.c`.
         .target(name: "CMnemeLanguages", exclude: ["dates", "tables"]),
         // The files in `web` become bytes of the program, see `viewer.c`.

@@ -23,10 +23,20 @@ struct RowWriter {
     ///
     /// - Parameters:
     ///   - db: in a transaction.
-    ///   - sql: one statement that answers no rows, with a `?` for each value.
+    ///   - sql: one statement that answers no rows, or one of one text, with a `?` for each value.
     init(_ db: Database, _ sql: String) throws {
+        var statement: Statement?
+        try self.init(db, sql, keptIn: &statement)
+    }
+
+    /// As ``init(_:_:)``, of one statement for many rows: to look for it by its text takes as long as to
+    /// hand over some values.
+    ///
+    /// - Parameter kept: the statement, from the first row on.
+    init(_ db: Database, _ sql: String, keptIn kept: inout Statement?) throws {
         database = db
-        statement = try db.cachedStatement(sql: sql)
+        statement = try kept ?? db.cachedStatement(sql: sql)
+        kept = statement
         sqlite3_reset(statement.sqliteStatement)
     }
 
@@ -77,7 +87,13 @@ struct RowWriter {
     /// Writes the row.
     ///
     /// - Throws: GRDB's error with SQLite's code, as its own statements throw.
-    consuming func write() throws {
+    consuming func write() throws { _ = try text() }
+
+    /// Asks for a row instead, and reads its one column.
+    ///
+    /// - Returns: nil if there is none, or no text in it.
+    /// - Throws: as ``write()``.
+    consuming func text() throws -> String? {
         let handle = statement.sqliteStatement
         var code = failure
         if code == SQLITE_OK { code = sqlite3_step(handle) }
@@ -85,12 +101,14 @@ struct RowWriter {
             sqlite3_reset(handle)
             sqlite3_clear_bindings(handle)
         }
+        if code == SQLITE_ROW { return sqlite3_column_text(handle, 0).map { String(cString: $0) } }
         guard code == SQLITE_DONE else {
             let connection = database.sqliteConnection
             throw DatabaseError(
                 resultCode: ResultCode(rawValue: sqlite3_extended_errcode(connection)),
                 message: String(cString: sqlite3_errmsg(connection)))
         }
+        return nil
     }
 
     /// `SQLITE_TRANSIENT`: SQLite copies what it is handed.

@@ -13,6 +13,11 @@ final class SQLiteCommitRows: CommitRows {
     /// Sessions that cubes of the request came into: rows, next places, and whether these are further
     /// than what is written.
     private var sessions: [String: (id: Int64, next: Int64, isAhead: Bool)] = [:]
+    /// Statements that each memory asks for.
+    private var adding: (journal: Statement?, cube: Statement?, pending: Statement?, content: Statement?) =
+        (nil, nil, nil, nil)
+    /// What the request changes of counts, which ``finish()`` writes; nil where triggers do.
+    var tally: Tally.Changes?
 
     /// Rows of the request's owner.
     init(of request: WriteRequest, in store: SQLiteMemoryStore, _ chain: AuditLog.Chain, _ db: Database)
@@ -43,13 +48,16 @@ final class SQLiteCommitRows: CommitRows {
             guard let known = try number(of: session) else { return nil }
             row = known
         }
-        return try String.fetchOne(
-            db.cachedStatement(
-                sql: """
-                    SELECT id FROM cube WHERE owner = ? AND session IS ? AND content_hash = ?
-                        AND state NOT IN ('archived', 'merged') LIMIT 1
-                    """), arguments: [ownerID, row, Data(hash)]
-        ).map(CubeID.init(stored:))
+        var values = try RowWriter(
+            db,
+            """
+            SELECT id FROM cube WHERE owner = ? AND session IS ? AND content_hash = ?
+                AND state NOT IN ('archived', 'merged') LIMIT 1
+            """, keptIn: &adding.content)
+        values.add(ownerID)
+        values.add(row)
+        values.add(bytes: hash)
+        return try values.text().map(CubeID.init(stored:))
     }
 
     /// The row of a session; nil if there is none yet.
@@ -99,7 +107,7 @@ final class SQLiteCommitRows: CommitRows {
             """
             INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+            """, keptIn: &adding.journal)
         values.add(ownerID)
         values.add(row.time)
         values.add(row.operation.rawValue)
@@ -112,6 +120,7 @@ final class SQLiteCommitRows: CommitRows {
         values.add(bytes: row.digest)
         values.add(row.target?.description)
         try values.write()
+        tally?.add(1, "journal")
         return db.lastInsertedRowID
     }
 
@@ -125,7 +134,7 @@ final class SQLiteCommitRows: CommitRows {
                 updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
                 sensitivity, valid_until)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+            """, keptIn: &adding.cube)
         values.add(cube.id.description)
         values.add(ownerID)
         values.add(session)
@@ -150,10 +159,14 @@ final class SQLiteCommitRows: CommitRows {
         values.add(cube.sensitivity.rawValue)
         values.add(cube.validUntil)
         try values.write()
+        tally?.add(1, "state", part: cube.state.rawValue)
+        tally?.add(1, "type", part: cube.type.rawValue)
         guard cube.isPlaintext else { return }
-        var pending = try RowWriter(db, "INSERT INTO pending (cube) VALUES (?)")
+        var pending = try RowWriter(
+            db, "INSERT INTO pending (cube) VALUES (?)", keptIn: &adding.pending)
         pending.add(db.lastInsertedRowID)
         try pending.write()
+        tally?.add(1, "pending")
     }
 
     /// A session's row, made with its first cube, and the next place in it. What follows of the same
@@ -163,6 +176,7 @@ final class SQLiteCommitRows: CommitRows {
             sessions[session] = (known.id, known.next + 1, true)
             return (known.id, known.next)
         }
+        if tally != nil, try number(of: session) == nil { tally?.add(1, "session") }
         guard
             let row = try Row.fetchOne(
                 db.cachedStatement(
@@ -183,6 +197,7 @@ final class SQLiteCommitRows: CommitRows {
                 arguments: [session.next, session.id])
         }
         sessions = [:]
+        try tally?.write(of: ownerID, db)
     }
 
     func replace(by row: CubeRow, keepsVector: Bool) throws {
@@ -208,6 +223,10 @@ final class SQLiteCommitRows: CommitRows {
     }
 
     func update(_ cube: MemCube, header: String, position: Int64) throws {
+        if tally != nil, let former = try state(of: cube.id) {
+            tally?.add(-1, "state", part: former)
+            tally?.add(1, "state", part: cube.state.rawValue)
+        }
         try db.cachedStatement(
             sql: """
                 UPDATE cube SET state = ?, header = ?, version = ?, updated_time = ?, valid_until = ?, position = ?
@@ -220,6 +239,12 @@ final class SQLiteCommitRows: CommitRows {
         try keepVector(of: cube)
     }
 
+    /// The state that a cube has in the table.
+    private func state(of id: CubeID) throws -> String? {
+        try String.fetchOne(
+            db.cachedStatement(sql: "SELECT state FROM cube WHERE id = ?"), arguments: [id.description])
+    }
+
     /// The vector of a cube whose text is the same serves its new version.
     private func keepVector(of cube: MemCube) throws {
         try db.cachedStatement(
@@ -228,6 +253,7 @@ final class SQLiteCommitRows: CommitRows {
     }
 
     func insert(_ link: CubeLink) throws {
+        if tally != nil, try !holds(link) { tally?.add(1, "link") }
         try db.cachedStatement(
             sql: """
                 INSERT INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)
@@ -239,13 +265,22 @@ final class SQLiteCommitRows: CommitRows {
         ])
     }
 
+    /// True if there is an edge between the same ends, of the same kind.
+    private func holds(_ link: CubeLink) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT 1 FROM link WHERE source = ? AND target = ? AND kind = ?"),
+            arguments: [link.source.description, link.target.description, link.kind]) ?? false
+    }
+
     func remove(_ link: CubeLink) throws -> Bool {
         try db.cachedStatement(
             sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?"
         ).execute(arguments: [
             ownerID, link.source.description, link.target.description, link.kind,
         ])
-        return db.changesCount > 0
+        let isRemoved = db.changesCount > 0
+        if isRemoved { tally?.add(-1, "link") }
+        return isRemoved
     }
 
     /// Vector, terms and claims go with the row, by reference.

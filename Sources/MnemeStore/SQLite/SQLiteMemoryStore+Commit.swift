@@ -25,8 +25,9 @@ extension SQLiteMemoryStore {
         var refusal: (any Error)?
         do {
             return .success(
-                try audited { db, chain in
+                try counted([request]) { db, chain, tally in
                     let rows = try SQLiteCommitRows(of: request, in: self, chain, db)
+                    rows.tally = tally
                     do {
                         let cubes = try CommitPlanner(request, rows: rows).commit()
                         try rows.finish()
@@ -45,10 +46,11 @@ extension SQLiteMemoryStore {
 
     /// Several requests, each in a savepoint of the transaction.
     private func commitTogether(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>] {
-        try audited { db, chain in
+        try counted(requests) { db, chain, tally in
             try requests.map { request -> Result<[MemCube], any Error> in
                 do {
                     let rows = try SQLiteCommitRows(of: request, in: self, chain, db)
+                    rows.tally = tally
                     var cubes: [MemCube] = []
                     try db.inSavepoint {
                         cubes = try CommitPlanner(request, rows: rows).commit()
@@ -61,6 +63,25 @@ extension SQLiteMemoryStore {
                     return .failure(error)
                 }
             }
+        }
+    }
+
+    /// Additions from which a transaction counts its rows itself.
+    private static let countedAdditions = 8
+
+    /// A transaction of some requests, with its audit entries. Where it adds many memories and nothing
+    /// else is asked for, each request's rows count what they change, and triggers do not.
+    private func counted<T>(
+        _ requests: [WriteRequest],
+        _ body: (Database, inout AuditLog.Chain, Tally.Changes?) throws -> T
+    ) throws -> T {
+        let mutations = requests.lazy.flatMap(\.mutations)
+        let isCounting =
+            mutations.prefix(Self.countedAdditions).count == Self.countedAdditions
+            && mutations.allSatisfy(\.isAddition)
+        return try audited { db, chain in
+            guard isCounting else { return try body(db, &chain, nil) }
+            return try Tally.withoutTriggers(db) { try body(db, &chain, Tally.Changes()) }
         }
     }
 

@@ -1,3 +1,4 @@
+import CMnemeSQLite
 import GRDB
 
 /// Counts of rows for each owner, in the table `tally`: memories by state and by type, sessions,
@@ -5,7 +6,8 @@ import GRDB
 ///
 /// Triggers keep them, so that no writer can leave them out, and a transaction that is rolled back
 /// takes them back, too. Reading them costs a row for each count; counting anew passes over all of
-/// an owner's rows.
+/// an owner's rows. A transaction that writes many rows does without triggers and writes at its end
+/// what it has counted, see ``withoutTriggers(_:_:)``.
 enum Tally {
     /// All rows of `tally` as they should be, counted.
     static let counted = """
@@ -84,6 +86,49 @@ enum Tally {
         return counts
     }
 
+    // MARK: Many rows
+
+    /// What a request changes of its owner's counts.
+    struct Changes {
+        /// A count of an owner.
+        private struct Count: Hashable {
+            var name: String, part: String
+        }
+
+        private var values: [Count: Int] = [:]
+
+        /// Notes that there are so many more of something.
+        mutating func add(_ difference: Int, _ name: String, part: String = "") {
+            values[Count(name: name, part: part), default: 0] += difference
+        }
+
+        /// Adds what was noted to an owner's counts.
+        func write(of owner: Int64?, _ db: Database) throws {
+            for (count, difference) in values where difference != 0 {
+                try db.cachedStatement(sql: Tally.add("?", "?", "?", part: "?")).execute(
+                    arguments: [owner, count.name, count.part, difference])
+            }
+        }
+    }
+
+    /// Runs what writes many rows within a transaction, and counts them itself.
+    ///
+    /// With a trigger SQLite keeps a copy of each page that a statement changes, so as to be able to
+    /// take the statement back: of a memory's rows that was half of the time.
+    ///
+    /// - Throws: what `body` throws; triggers run again in any case.
+    static func withoutTriggers<T>(_ db: Database, _ body: () throws -> T) throws -> T {
+        try runTriggers(false, db)
+        let result = Result { try body() }
+        try runTriggers(true, db)
+        return try result.get()
+    }
+
+    private static func runTriggers(_ run: Bool, _ db: Database) throws {
+        let code = mns_run_triggers(db.sqliteConnection.map { UnsafeMutableRawPointer($0) }, run ? 1 : 0)
+        guard code == 0 else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+    }
+
     private static func trigger(
         _ db: Database, _ event: String, _ actions: [String], when: String = "AFTER",
         name: String? = nil
@@ -99,8 +144,13 @@ enum Tally {
     private static func add(_ count: Int, _ owner: String, _ name: String, part: String = "''")
         -> String
     {
+        add("\(count)", owner, "'\(name)'", part: part)
+    }
+
+    /// As above, of SQL's expressions.
+    fileprivate static func add(_ count: String, _ owner: String, _ name: String, part: String) -> String {
         """
-        INSERT INTO tally (owner, name, part, value) VALUES (\(owner), '\(name)', \(part), \(count))
+        INSERT INTO tally (owner, name, part, value) VALUES (\(owner), \(name), \(part), \(count))
         ON CONFLICT DO UPDATE SET value = value + excluded.value
         """
     }
