@@ -9,6 +9,7 @@
 #include "mneme_memory.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -58,5 +59,16 @@ int mnm_memory_move(void *from, void *to, size_t bytes) {
 #else
     (void)from, (void)to, (void)bytes;
     return -1;
+#endif
+}
+
+/// Linux asks for whole pages, of which the first may hold what lies before.
+void mnm_page_out(void *start, size_t bytes) {
+#if defined(__linux__) && defined(MADV_PAGEOUT)
+    uintptr_t page = (uintptr_t)getpagesize(), first = ((uintptr_t)start + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)start + bytes) / page * page;
+    if (end > first) madvise((void *)first, end - first, MADV_PAGEOUT);
+#else
+    (void)start, (void)bytes;
 #endif
 }

@@ -50,6 +50,48 @@ import Testing
         }
     }
 
+    /// A column comes into a file from four MiB on; no name of it is left in the folder.
+    @Test func `a column that comes into a file holds what one in memory does`() throws {
+        let folder = NSTemporaryDirectory() + "mneme-spill-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var random = Seeded(state: 7)
+        var (column, array) = (Column<Int32>(spillingTo: folder), [Int32]())
+        for _ in 0..<3_000 {
+            let part = (0..<1_000).map { _ in Int32.random(in: .min ... .max, using: &random) }
+            column.append(part)
+            column.append(part[0])
+            array += part + [part[0]]
+        }
+        for _ in 0..<1_000 {
+            let (place, value) = (Int.random(in: 0..<array.count, using: &random), Int32.random(in: 0..<9))
+            column[place] = value
+            array[place] = value
+        }
+        #expect(column.array == array)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        // A copy that is changed leaves the other as it was.
+        var copy = column
+        copy.append(1)
+        copy[0] = 5
+        #expect(column.array == array && copy.count == array.count + 1 && copy[0] == 5)
+
+        var writer = TableWriter(spillingTo: folder)
+        writer.add(column)
+        writer.addChanges(of: column, since: 0)
+        let file = folder + "/tables"
+        try writer.write(to: file, values: [1], dataKey: nil)
+        var reader = try TableReader(opening: file, dataKey: nil)
+        let read: Column<Int32> = try reader.column()
+        var changed = Column<Int32>()
+        try reader.change(&changed)
+        #expect(read.array == array && changed.array == array)
+        // Where there is no such folder, memory has to do.
+        var other = Column<Int32>(spillingTo: folder + "/none")
+        other.append(array)
+        #expect(other.array == array)
+    }
+
     /// Removes the files that a test has written.
     private static func remove(_ path: String) {
         for end in [""] + (0..<9).flatMap({ [".\($0)", ".\($0).checked"] }) { unlink(path + end) }

@@ -24,7 +24,7 @@ struct ImportRun: Sendable {
 
     /// Memories of an owner from one keeping of the index to the next: it takes them in all at once,
     /// and needs memory for each until it is kept.
-    private static let indexedEvery = 65_536
+    private static let indexedEvery = 16_384
 
     /// The memory system that is imported to.
     private let memory: MemoryOS

@@ -180,8 +180,10 @@ struct DocumentTable: Sendable {
             return writer.addChanges(of: records, since: segment)
         }
         let first = records.start(ofSegment: segment)
-        var (starts, records) = (Column<Int>(), Column<UInt8>())
-        if segment > 0 { records.append([UInt8](repeating: 0, count: self.records.count - first)) }
+        var (starts, records) = (
+            Column<Int>(spillingTo: writer.spillFolder), Column<UInt8>(spillingTo: writer.spillFolder)
+        )
+        if segment > 0 { records.append(repeatElement(0, count: self.records.count - first)) }
         for number in segment == 0 ? [] : self.starts.changes(since: segment) {
             copy(number, from: first, to: &records)
         }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MnemeBase
 import MnemeIndex
 import MnemeSeal
 import MnemeStore
@@ -171,6 +172,10 @@ extension OwnerIndex {
         }
     }
 
+    /// Where files lie that parts of a large segment come into while it is made. What is encrypted stays
+    /// in memory.
+    var spillFolder: String? { indexKey == nil ? tableFile.map { parent(of: $0) } : nil }
+
     /// Makes a segment of what some have, and what is in none.
     ///
     /// - Parameters:
@@ -182,7 +187,7 @@ extension OwnerIndex {
         since segment: Int, _ store: any MemoryStore, isCopying: Bool = false
     ) throws -> WrittenSegment? {
         guard let entry = try store.journalMark(at: position, owner: owner) else { return nil }
-        var writer = TableWriter(isCopying: isCopying)
+        var writer = TableWriter(isCopying: isCopying, spillingTo: spillFolder)
         try addTables(to: &writer, since: segment)
         let former = segment == 0 ? 0 : segmentMarks[segment - 1]
         return WrittenSegment(

@@ -59,9 +59,9 @@ struct OwnerIndex: Sendable {
     /// Numbers of documents by these names.
     private var numbers = KeyTable<Int>()
     /// The files that keep the vectors' index and the tables between runs; nil keeps none.
-    private let file: String?, tableFile: String?
+    let file: String?, tableFile: String?
     /// Bytes that vectors may take in memory and on disk, and the key that encrypts the file.
-    private let indexMemory: Int, indexDisk: Int, indexKey: DataKey?
+    let indexMemory: Int, indexDisk: Int, indexKey: DataKey?
     /// Conversations by a hash of their session's name, of 63 bits.
     private var sessions = KeyTable<Int>()
 

@@ -7,6 +7,17 @@ struct EdgeTable: Sendable {
     /// No nodes.
     init() {}
 
+    /// No nodes yet, of which there may be more than memory is to hold.
+    ///
+    /// - Parameter folder: where files lie that they come into, see ``Column/init(spillingTo:)``.
+    init(spillingTo folder: String?) {
+        starts = Column(spillingTo: folder)
+        starts.append(0)
+        targets = Column(spillingTo: folder)
+        kinds = Column(spillingTo: folder)
+        times = Column(spillingTo: folder)
+    }
+
     /// Nodes.
     var count: Int { starts.count - 1 }
 
@@ -52,6 +63,14 @@ struct EdgeTable: Sendable {
             throw IndexError(
                 .corrupt, "A table of links is damaged. Delete the file; it is made again.")
         }
+    }
+
+    /// Gives the pages of edges that were read back to the system, see ``Column/release()``.
+    func release() {
+        starts.release()
+        targets.release()
+        kinds.release()
+        times.release()
     }
 
     /// Writes beginnings, targets, kinds and times.

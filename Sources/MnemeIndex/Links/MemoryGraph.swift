@@ -203,7 +203,7 @@ public struct MemoryGraph: Sendable {
     /// - Parameter first: the first of these segments; 0 writes all edges.
     package func write(to writer: inout TableWriter, since first: Int = 0) {
         let start = first < segments.count ? segments[first].start : filedCount
-        var own = EdgeTable()
+        var own = EdgeTable(spillingTo: writer.spillFolder)
         for node in start..<max(start, nodeCount) { own.append(self[node]) }
         var (lists, more) = (EdgeSegment.NodeEdges(), EdgeSegment.NodeEdges())
         let merged = segments.dropFirst(first)
@@ -218,6 +218,7 @@ public struct MemoryGraph: Sendable {
             }
             more.append(node, edges + (appended[node] ?? []))
         }
+        if writer.spillFolder != nil { for segment in merged { segment.own.release() } }
         EdgeSegment.write(to: &writer, own: own, changed: lists, appended: more)
     }
 

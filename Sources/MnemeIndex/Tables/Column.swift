@@ -1,3 +1,5 @@
+import CMnemeMemory
+
 /// An array whose elements may lie in mapped files (``TableFile``): their pages are read when they
 /// are touched, and the system copies those that are changed. Files never change. Behind the files'
 /// elements there is address space for more, so that adding some copies nothing.
@@ -17,6 +19,8 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     @usableFromInline var changed: Set<Int> = []
     /// What each file has, in the order in which they were read.
     private var segments: [Segment] = []
+    /// Where the file lies that its elements come into when they are many; nil keeps them in memory.
+    private var spillFolder: String?
 
     /// The part of a column that one file has.
     private struct Segment {
@@ -30,20 +34,26 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     @usableFromInline final class Storage: @unchecked Sendable {
         // Sendable: changed only by who holds the one reference.
         @usableFromInline let base: UnsafeMutablePointer<Element>
-        @usableFromInline let capacity: Int
-        /// Holds the memory; nil if it is this one's own.
+        @usableFromInline fileprivate(set) var capacity: Int
+        /// Hold the memory; nil if it is this one's own.
         fileprivate let region: Region<Element>?
+        fileprivate let spill: SpillFile?
 
         @usableFromInline init(capacity: Int) {
             base = .allocate(capacity: max(1, capacity))
-            (self.capacity, region) = (max(1, capacity), nil)
+            (self.capacity, region, spill) = (max(1, capacity), nil, nil)
         }
 
         init(_ region: Region<Element>) {
-            (base, capacity, self.region) = (region.base, region.capacity, region)
+            (base, capacity, self.region, spill) = (region.base, region.capacity, region, nil)
         }
 
-        deinit { if region == nil { base.deallocate() } }
+        fileprivate init(_ spill: SpillFile) {
+            base = spill.base.assumingMemoryBound(to: Element.self)
+            (capacity, region, self.spill) = (spill.byteCount / MemoryLayout<Element>.stride, nil, spill)
+        }
+
+        deinit { if region == nil, spill == nil { base.deallocate() } }
 
         /// A copy of the first elements with room for more.
         @usableFromInline func copy(_ count: Int, capacity: Int) -> Storage {
@@ -57,6 +67,15 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     @inlinable package init() {
         storage = Storage(capacity: 0)
         count = 0
+    }
+
+    /// An empty column that is written from its beginning to its end.
+    ///
+    /// - Parameter folder: where the file lies that its elements come into when they are many; nil keeps
+    ///   them in memory.
+    package init(spillingTo folder: String?) {
+        self.init()
+        spillFolder = folder
     }
 
     /// The elements of an array.
@@ -89,18 +108,17 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
             precondition(place >= 0 && place < count)
             return storage.base[place]
         }
-        set {
+        @inline(__always) set {
             precondition(place >= 0 && place < count)
-            if !isKnownUniquelyReferenced(&storage) {
-                storage = storage.copy(count, capacity: count)
-            }
+            reserve(count)
             storage.base[place] = newValue
             if place < filedCount { changed.insert(place) }
         }
     }
 
     /// Adds an element at the end.
-    @inlinable package mutating func append(_ element: Element) {
+    @inlinable @inline(__always)
+    package mutating func append(_ element: Element) {
         reserve(count + 1)
         storage.base[count] = element
         count += 1
@@ -172,11 +190,58 @@ package struct Column<Element: BitwiseCopyable & Sendable>: Sendable {
     }
 
     /// Makes room, and the memory this column's own.
-    @inlinable mutating func reserve(_ wanted: Int) {
+    @inlinable @inline(__always)
+    mutating func reserve(_ wanted: Int) {
+        if wanted > storage.capacity || !isKnownUniquelyReferenced(&storage) { makeRoom(wanted) }
+    }
+
+    /// As ``reserve(_:)``, where there is not room or another has the memory as well.
+    @usableFromInline mutating func makeRoom(_ wanted: Int) {
         if wanted > storage.capacity {
-            storage = storage.copy(count, capacity: max(16, wanted, storage.capacity * 2))
-        } else if !isKnownUniquelyReferenced(&storage) {
-            storage = storage.copy(count, capacity: storage.capacity)
+            grow(to: wanted)
+        } else {
+            storage = storage.copy(count, capacity: max(wanted, storage.capacity))
+        }
+    }
+
+    /// Bytes from which on a column comes into a file, if it has a folder.
+    private static var leastSpilled: Int { 4 << 20 }
+
+    /// Makes room for more elements than there is room for.
+    private mutating func grow(to wanted: Int) {
+        let capacity = max(16, wanted, storage.capacity * 2)
+        if let spillFolder, capacity * MemoryLayout<Element>.stride >= Self.leastSpilled,
+            spill(wanted, to: spillFolder)
+        {
+            return
+        }
+        storage = storage.copy(count, capacity: capacity)
+    }
+
+    /// Makes room in a file.
+    ///
+    /// - Returns: false if there is none.
+    private mutating func spill(_ wanted: Int, to folder: String) -> Bool {
+        let bytes = wanted * MemoryLayout<Element>.stride
+        if let spill = storage.spill, isKnownUniquelyReferenced(&storage) {
+            guard spill.grow(to: bytes) else { return false }
+            storage.capacity = spill.byteCount / MemoryLayout<Element>.stride
+            return true
+        }
+        guard let spill = SpillFile(in: folder), spill.grow(to: bytes) else { return false }
+        let new = Storage(spill)
+        new.base.update(from: storage.base, count: count)
+        storage = new
+        return true
+    }
+
+    /// Gives the pages of elements that were written to a file back to the system: they are read again
+    /// where they are touched.
+    func release() {
+        if let spill = storage.spill {
+            spill.release(0..<spill.byteCount)
+        } else if storage.region != nil {
+            mnm_page_out(storage.base, count * MemoryLayout<Element>.stride)
         }
     }
 

@@ -7,6 +7,11 @@ package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Se
 
         @usableFromInline init() {}
 
+        /// No keys yet, see ``Column/init(spillingTo:)``.
+        init(spillingTo folder: String?) {
+            (keys, numbers) = (Column(spillingTo: folder), Column(spillingTo: folder))
+        }
+
         /// The number of a key.
         @usableFromInline func number(of key: Key) -> Int? {
             let place = keys.lowerBound(of: key)
@@ -20,8 +25,8 @@ package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Se
         }
 
         /// Its keys and those of a newer one, whose numbers take the place of former ones.
-        func merged(with newer: Segment) -> Segment {
-            var merged = Segment()
+        func merged(with newer: Segment, spillingTo folder: String?) -> Segment {
+            var merged = Segment(spillingTo: folder)
             var next = 0
             for place in 0..<keys.count {
                 while next < newer.keys.count, newer.keys[next] < keys[place] {
@@ -84,10 +89,10 @@ package struct KeyTable<Key: FixedWidthInteger & BitwiseCopyable & Sendable>: Se
         // The last ones are small.
         var all = new
         for older in segments.dropFirst(segment).reversed() {
-            all = all.keys.count == 0 ? older : older.merged(with: all)
+            all = all.keys.count == 0 ? older : older.merged(with: all, spillingTo: writer.spillFolder)
         }
         if let isKept {
-            var kept = Segment()
+            var kept = Segment(spillingTo: writer.spillFolder)
             for place in 0..<all.keys.count where isKept(Int(all.numbers[place])) {
                 kept.append(all.keys[place], all.numbers[place])
             }

@@ -7,6 +7,9 @@ package struct TableWriter {
     private var sections: [Section] = []
     /// Whether bytes are copied when they are added.
     private let isCopying: Bool
+    /// Where files lie that columns which are made come into when they are large; nil keeps them in
+    /// memory.
+    package let spillFolder: String?
 
     /// A column's bytes as they go to the file.
     private struct Section {
@@ -15,13 +18,21 @@ package struct TableWriter {
         var bytes: UnsafeRawBufferPointer
         /// Bytes from a page's beginning at which they are put, see ``IndexFile/Part``.
         var phase = 0
+        /// Gives pages back when the bytes were read.
+        var release: (() -> Void)?
     }
 
     /// No columns.
     ///
-    /// - Parameter isCopying: whether what is added may be changed before it is written: for little,
-    ///   so that nobody waits for the disk.
-    package init(isCopying: Bool = false) { self.isCopying = isCopying }
+    /// - Parameters:
+    ///   - isCopying: whether what is added may be changed before it is written: for little, so that
+    ///     nobody waits for the disk.
+    ///   - folder: where files lie that columns which are made come into when they are large, so that
+    ///     the file needs little memory however large it becomes. Nobody else looks at the columns that
+    ///     are added then. What is in these files is not encrypted; nil keeps all in memory.
+    package init(isCopying: Bool = false, spillingTo folder: String? = nil) {
+        (self.isCopying, spillFolder) = (isCopying, folder)
+    }
 
     /// Adds a column.
     package mutating func add<Element>(_ column: Column<Element>) { addElements(of: column, from: 0) }
@@ -37,6 +48,9 @@ package struct TableWriter {
             (kept, bytes) = (copy, copy.withElements { UnsafeRawBufferPointer($0) })
         }
         sections.append(Section(column: kept, bytes: bytes, phase: phase))
+        if spillFolder != nil, !isCopying {
+            sections[sections.count - 1].release = { column.release() }
+        }
     }
 
     /// Adds what a segment of a column, and what is behind it, have: where it begins, how many of the
@@ -83,7 +97,7 @@ package struct TableWriter {
         try withExtendedLifetime(sections) {
             try IndexFile.write(
                 path, (.tables, values),
-                parts: sections.map { IndexFile.Part(bytes: $0.bytes, phase: $0.phase) },
+                parts: sections.map { IndexFile.Part(bytes: $0.bytes, phase: $0.phase, release: $0.release) },
                 dataKey: dataKey)
         }
     }

@@ -46,6 +46,8 @@ final class IndexFile: @unchecked Sendable {
         /// Where it begins behind a page's beginning: as far as in memory, where it continues an array
         /// of another file.
         var phase = 0
+        /// Gives its pages back when it was read; nil keeps them.
+        var release: (() -> Void)?
         /// What it takes in the file.
         var span: Int {
             (phase + bytes.count + IndexFile.alignment - 1) / IndexFile.alignment * IndexFile.alignment
@@ -286,6 +288,7 @@ final class IndexFile: @unchecked Sendable {
             set(at + 8, UInt64(part.bytes.count))
             let sums = part.bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(part.bytes)
             for (j, sum) in sums.enumerated() { set(at + 16 + 4 * j, sum) }
+            part.release?()
             offset += part.span
         }
         for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() {
@@ -305,6 +308,7 @@ final class IndexFile: @unchecked Sendable {
                 for part in parts {
                     file.skip(to: offset + part.phase)
                     try file.write(part.bytes)
+                    part.release?()
                     offset += part.span
                     file.skip(to: offset)
                 }

@@ -275,7 +275,9 @@ public struct LexicalIndex: Sendable {
     ) {
         writer.addChanges(of: lengths, since: first)
         writer.add(Column([totalLength, keptCount]))
-        parts(since: first).write(
+        let parts = parts(since: first, spillingTo: writer.spillFolder)
+        if writer.spillFolder != nil { for segment in segments.dropFirst(first) { segment.own.release() } }
+        parts.write(
             to: &writer,
             RangeMaxima.Documents(
                 numbers: lengths.start(ofSegment: first)..<lengths.count, lengths: lengths,
@@ -284,10 +286,12 @@ public struct LexicalIndex: Sendable {
     }
 
     /// What some segments have, and what is in none, in one.
-    private func parts(since first: Int) -> WordSegment.Parts {
+    ///
+    /// - Parameter folder: where files lie that it comes into, see ``Column/init(spillingTo:)``.
+    private func parts(since first: Int, spillingTo folder: String?) -> WordSegment.Parts {
         let start = lengths.start(ofSegment: first)
         let merged = segments.dropFirst(first)
-        var parts = WordSegment.Parts()
+        var parts = WordSegment.Parts(spillingTo: folder)
         parts.movedDocuments = homes.filter { $0.key < start && $0.value >= first }.map(\.key).sorted()
         var terms = Set(postings.keys)
         if first > 0 { terms.formUnion(newlyLost.keys) }

@@ -19,6 +19,17 @@ struct PostingTable<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Send
     /// No lists.
     init() {}
 
+    /// No lists yet, of which there may be more than memory is to hold.
+    ///
+    /// - Parameter folder: where files lie that they come into, see ``Column/init(spillingTo:)``.
+    init(spillingTo folder: String?) {
+        terms = Column(spillingTo: folder)
+        starts = Column(spillingTo: folder)
+        starts.append(0)
+        documents = Column(spillingTo: folder)
+        counts = Column(spillingTo: folder)
+    }
+
     /// Adds the list of the next term; documents come in rising order.
     mutating func append(_ term: TermCounts.Term, _ list: some Sequence<Posting<Count>>) {
         terms.append(term)
@@ -86,6 +97,14 @@ struct PostingTable<Count: FixedWidthInteger & BitwiseCopyable & Sendable>: Send
         else {
             throw IndexError(.corrupt, "A table of words is damaged. Delete the file; it is made again.")
         }
+    }
+
+    /// Gives the pages of lists that were read back to the system, see ``Column/release()``.
+    func release() {
+        terms.release()
+        starts.release()
+        documents.release()
+        counts.release()
     }
 
     /// Writes terms, beginnings, documents and counts.

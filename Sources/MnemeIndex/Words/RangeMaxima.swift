@@ -64,8 +64,11 @@ struct RangeMaxima: Sendable {
 
     /// Computes the maxima of postings' terms that are not rare.
     ///
+    /// - Parameter folder: where files lie that they come into, see ``Column/init(spillingTo:)``.
     /// - Complexity: five steps a posting of these terms.
-    init(of postings: PostingTable<UInt8>, _ of: Documents) {
+    init(of postings: PostingTable<UInt8>, _ of: Documents, spillingTo folder: String?) {
+        (documents, windows) = (Column(spillingTo: folder), Column(spillingTo: folder))
+        sparse = PostingTable(spillingTo: folder)
         let (lengths, sessions, mean) = (of.lengths, of.sessions, of.mean)
         first = of.numbers.lowerBound / Self.width
         rangeCount = Self.rangeCount(of.numbers.upperBound) - first

@@ -81,7 +81,7 @@ struct SessionWords: Sendable {
     func write(to writer: inout TableWriter, since segment: Int) {
         let former = segments.dropFirst(segment)
         if former.count == 1, changes.isEmpty { return former.first!.write(to: &writer) }
-        var all = PostingTable<Int32>()
+        var all = PostingTable<Int32>(spillingTo: writer.spillFolder)
         let terms = former.reduce(into: Set(changes.keys)) { $0.formUnion($1.terms.array) }
         for term in terms.sorted() {
             var list = changes[term] ?? []
@@ -93,6 +93,7 @@ struct SessionWords: Sendable {
             list.removeAll { segment == 0 ? $0.count <= 0 : $0.count == 0 }
             if !list.isEmpty { all.append(term, list) }
         }
+        if writer.spillFolder != nil { for table in former { table.release() } }
         all.write(to: &writer)
     }
 

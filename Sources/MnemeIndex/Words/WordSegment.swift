@@ -15,9 +15,16 @@ struct WordSegment: Sendable {
 
     /// The parts of a segment that is made.
     struct Parts {
-        var own = PostingTable<UInt8>(), moved = PostingTable<UInt8>()
+        var own: PostingTable<UInt8>, moved: PostingTable<UInt8>
         var movedDocuments: [Int32] = []
         var lostTerms = Column<TermCounts.Term>(), lostCounts = Column<Int>()
+
+        /// Nothing yet.
+        ///
+        /// - Parameter folder: where files lie that it comes into, see ``Column/init(spillingTo:)``.
+        init(spillingTo folder: String?) {
+            (own, moved) = (PostingTable(spillingTo: folder), PostingTable(spillingTo: folder))
+        }
 
         /// Writes all of it; ``WordSegment/init(from:documents:mean:)`` reads it.
         ///
@@ -28,7 +35,7 @@ struct WordSegment: Sendable {
             writer.add(Column(movedDocuments))
             writer.add(lostTerms)
             writer.add(lostCounts)
-            RangeMaxima(of: own, documents).write(to: &writer)
+            RangeMaxima(of: own, documents, spillingTo: writer.spillFolder).write(to: &writer)
         }
     }
 
