@@ -182,25 +182,31 @@ extension MemoryOS {
 
         /// - Parameter scope: gives session and agent where the input names none.
         init(_ input: MemoryInput, scope: Scope) {
-            for field in [
-                input.text, input.speaker ?? "", input.session ?? scope.session ?? "",
-                input.agent ?? scope.agent ?? "",
-                input.eventTime.map { String($0.timeIntervalSince1970) } ?? "",
-                input.reference ?? "",
-            ] { Self.add(field, to: &common) }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(input.text.utf8.count + 128)
+            Self.add(input.text, to: &bytes)
+            Self.add(input.speaker, to: &bytes)
+            Self.add(input.session ?? scope.session, to: &bytes)
+            Self.add(input.agent ?? scope.agent, to: &bytes)
+            Self.add(input.eventTime.map { String($0.timeIntervalSince1970) }, to: &bytes)
+            Self.add(input.reference, to: &bytes)
+            common.update(data: bytes)
         }
 
         /// The hash of one part, 16 bytes: enough that two texts of one store do not meet by
         /// chance.
         func of(part: Int) -> [UInt8] {
             var hash = common
-            Self.add(String(part), to: &hash)
+            var bytes: [UInt8] = []
+            Self.add(String(part), to: &bytes)
+            hash.update(data: bytes)
             return Array(hash.finalize().prefix(16))
         }
 
         /// Fields are told apart by a NUL, which none of them holds.
-        private static func add(_ field: String, to hash: inout SHA256) {
-            hash.update(data: Array(field.utf8) + [0])
+        private static func add(_ field: String?, to bytes: inout [UInt8]) {
+            if let field { bytes += field.utf8 }
+            bytes.append(0)
         }
     }
 

@@ -109,17 +109,20 @@ package enum InjectionGuard {
     ]
 
     /// Regular expressions of forged roles that need more than a fixed text, each with the fixed
-    /// text that it begins with: the expression runs only where that text occurs, as most memories
-    /// hold none.
+    /// text that it begins with, and words of which a match holds one: the expression runs only where
+    /// both occur, as most memories hold none.
     private static let expressions = [
-        ("\"role\"", #""role"\s*:\s*"(system|developer|assistant|tool)""#),
-        ("begin ", #"begin (system|admin|developer) (message|prompt|instructions?)"#),
+        ("\"role\"", [":"], #""role"\s*:\s*"(system|developer|assistant|tool)""#),
         (
-            "message from ",
+            "begin ", ["message", "prompt", "instruction"],
+            #"begin (system|admin|developer) (message|prompt|instructions?)"#
+        ),
+        (
+            "message from ", ["message from "],
             #"message from (anthropic|openai|google|the developers?|the system|meta|the operator)\b"#
         ),
         (
-            "as ",
+            "as ", ["administrator", "developer", "operator", "creator"],
             #"as (the|your) (system administrator|developer|operator|administrator|creator),? (i|we) (hereby )?(order|command|instruct|authori[sz]e|require)"#
         ),
     ]
@@ -133,7 +136,8 @@ package enum InjectionGuard {
         let bytes = ByteSearch(utf8)
         if tokens.contains(where: bytes.contains) { return .role }
         // Expressions are asked only where they begin.
-        for (start, expression) in expressions where bytes.contains(start) {
+        for (start, words, expression) in expressions
+        where bytes.contains(start) && words.contains(where: bytes.contains) {
             let text = String(decoding: utf8, as: UTF8.self)
             if text.range(of: expression, options: .regularExpression) != nil { return .role }
         }

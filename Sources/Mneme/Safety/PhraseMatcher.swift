@@ -1,3 +1,5 @@
+import MnemeBase
+
 /// Looks for patterns of words in sentences.
 ///
 /// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up
@@ -74,7 +76,8 @@ struct PhraseMatcher: Sendable {
         func words(_ text: Substring) -> Set<Int> {
             // Patterns name the same classes again and again.
             if let known = read[text] { return known }
-            let set: Set<Int> = text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" })
+            let pieces = text.utf8.split { $0 == UInt8(ascii: "|") || $0 == 32 || $0 == 10 }
+            let set: Set<Int> = pieces.lazy.map { Substring($0) }
                 .reduce(into: []) { set, word in
                     if word.hasPrefix("@") {
                         set.formUnion(words(Substring(classes[String(word.dropFirst())]!)))
@@ -93,22 +96,24 @@ struct PhraseMatcher: Sendable {
         self.verbs = words(Substring(verbs))
         var elements: [Element] = []
         var sets: [Set<Int>] = []
-        var setNumbers: [Set<Int>: Int] = [:]
+        // By the text of an alternative: two texts of the same words are two sets.
+        var setNumbers: [Substring: Int] = [:]
         var starts: [(signal: GuardSignals, start: Int, first: Int)] = []
         for (signal, lines) in patterns {
-            for line in lines.split(separator: "\n") {
+            for line in lines.parts(between: "\n") {
                 let start = elements.count
                 var first: Int?
-                for part in line.split(separator: " ") {
+                for part in line.parts(between: " ") {
                     if part == "^" {
                         elements.append(.command)
                     } else if part.hasPrefix("~"), let most = Int(part.dropFirst()) {
                         elements.append(.gap(most))
                     } else {
-                        let set = words(part)
-                        let number = setNumbers[set] ?? sets.count
-                        if number == sets.count { sets.append(set) }
-                        setNumbers[set] = number
+                        let number = setNumbers[part] ?? sets.count
+                        if number == sets.count {
+                            sets.append(words(part))
+                            setNumbers[part] = number
+                        }
                         elements.append(.word(set: number))
                         if first == nil { first = number }
                     }

@@ -2,7 +2,7 @@
 /// table each, and most text is ASCII.
 extension Unicode.Scalar {
     /// White space.
-    var isSpace: Bool {
+    @inline(__always) var isSpace: Bool {
         isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace
     }
     /// An end of a line, as `Character.isNewline`.
@@ -10,19 +10,19 @@ extension Unicode.Scalar {
         (0x0A...0x0D).contains(value) || value == 0x85 || value == 0x2028 || value == 0x2029
     }
     /// A capital letter.
-    var isUppercase: Bool { isASCII ? (65...90).contains(value) : properties.isUppercase }
+    @inline(__always) var isUppercase: Bool { isASCII ? (65...90).contains(value) : properties.isUppercase }
     /// A digit of ASCII.
-    var isDigit: Bool { (48...57).contains(value) }
+    @inline(__always) var isDigit: Bool { (48...57).contains(value) }
     /// A letter of any script.
-    var isLetter: Bool {
+    @inline(__always) var isLetter: Bool {
         isASCII ? (97...122).contains(value) || (65...90).contains(value) : properties.isAlphabetic
     }
     /// A letter, or a digit or number of any script.
-    var isLetterOrDigit: Bool {
+    @inline(__always) var isLetterOrDigit: Bool {
         isLetter || (isASCII ? isDigit : properties.numericType != nil)
     }
     /// A letter, a digit or a mark on one.
-    var isWordPart: Bool {
+    @inline(__always) var isWordPart: Bool {
         isLetterOrDigit || !isASCII && properties.generalCategory == .nonspacingMark
     }
     /// A mark that stands on or joins the letter before it.

@@ -302,7 +302,8 @@ package enum TextFacts {
     static func keywords(_ words: [String], limit: Int = 8) -> [String] {
         var indexes: [String: Int] = [:]
         var found: [(word: String, count: Int, length: Int)] = []
-        for word in words where word.utf8.count > 3 && !TextAnalyzer.stopWords.contains(word) {
+        let stopWords = TextAnalyzer.stopWords
+        for word in words where word.utf8.count > 3 && !stopWords.contains(word) {
             let length = word.unicodeScalars.count
             guard length > 3 else { continue }
             if let index = indexes[word] {

@@ -1,3 +1,5 @@
+import MnemeBase
+
 /// A language as the index knows it: a table in `Sources/CMnemeLanguages/tables`, one file each.
 ///
 /// Words in it are as ``TextAnalyzer/words(_:)`` gives them: in small letters, `ß` as `ss`.
@@ -38,7 +40,7 @@ public struct Language: Sendable {
     private init(_ table: (name: String, text: String)) {
         var values: [String: String] = [:]
         var key = ""
-        for line in table.text.split(separator: "\n") where !line.hasPrefix("#") {
+        for line in table.text.parts(between: "\n") where !line.hasPrefix("#") {
             if !line.hasPrefix(" "), let colon = line.firstIndex(of: ":") {
                 key = String(line[..<colon])
                 values[key] = String(line[line.index(after: colon)...])
@@ -47,11 +49,11 @@ public struct Language: Sendable {
             }
         }
         func words(_ key: String) -> [String] {
-            (values[key] ?? "").split(separator: " ").map(String.init)
+            (values[key] ?? "").parts(between: " ").map(String.init)
         }
         func phrases(_ key: String) -> [String] {
-            (values[key] ?? "").split(separator: ",").map {
-                $0.split(separator: " ").joined(separator: " ")
+            (values[key] ?? "").parts(between: ",").map {
+                $0.parts(between: " ").joined(separator: " ")
             }
         }
         name = table.name

@@ -15,9 +15,15 @@ public struct TermCounts: Sendable, Equatable {
 
     /// - Parameter terms: as ``TextAnalyzer/terms(_:)`` gives them.
     public init(_ terms: [String]) {
-        var counts: [Term: Int] = [:]
-        for term in terms { counts[Self.hash(term), default: 0] += 1 }
-        entries = counts.map { ($0.key, UInt8(min(255, $0.value))) }.sorted { $0.term < $1.term }
+        entries = []
+        entries.reserveCapacity(terms.count)
+        for term in terms.map(Self.hash).sorted() {
+            guard let last = entries.indices.last, entries[last].term == term else {
+                entries.append((term, 1))
+                continue
+            }
+            if entries[last].count < 255 { entries[last].count += 1 }
+        }
     }
 
     /// - Returns: nil if the bytes are not an encoding.

@@ -49,7 +49,8 @@ public final class TextAnalyzer: Sendable {
 
     /// As ``terms(_:)``, for what ``words(_:)`` gave.
     public func terms(ofWords words: [String]) -> [String] {
-        let words = words.filter { !Self.stopWords.contains($0) }
+        let stopWords = Self.stopWords
+        let words = words.filter { !stopWords.contains($0) }
         return english.withLockedValue { stemmer in words.map { stemmer.stem($0) } }
     }
 

@@ -119,11 +119,11 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Letters that are common and are NFKC by themselves.
+    /// Letters and marks of punctuation that are common and are NFKC by themselves.
     fileprivate var isNormal: Bool {
         switch value {
-        case ..<0x80, 0x0400...0x052F, 0x3041...0x3096, 0x30A1...0x30FA, 0x4E00...0x9FFF,
-            0xAC00...0xD7A3:
+        case ..<0x80, 0xC0...0xFF, 0x0400...0x052F, 0x2012...0x2016, 0x2018...0x2023,
+            0x3041...0x3096, 0x30A1...0x30FA, 0x4E00...0x9FFF, 0xAC00...0xD7A3:
             true
         default: false
         }

@@ -170,7 +170,7 @@ public struct CubeJSON: Sendable {
         /// A member with a number. JSON knows no infinities: they count as nothing.
         mutating func field(_ name: StaticString, _ value: Double) {
             key(name)
-            plain(value.isFinite ? "\(value)" : "0")
+            plain(value.isFinite ? value.description : "0")
         }
 
         /// A member with a time in seconds since 1970.

@@ -17,7 +17,7 @@ package enum JournalDigest {
         bytes.reserveCapacity(payload.utf8.count + 256)
         bytes += salt
         for text in [
-            "\(time.bitPattern)", operation, cube, String(version), principal, reason ?? "\u{1}",
+            String(time.bitPattern), operation, cube, String(version), principal, reason ?? "\u{1}",
             payload,
         ] {
             bytes += text.utf8

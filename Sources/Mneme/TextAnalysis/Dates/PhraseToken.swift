@@ -10,7 +10,7 @@ struct PhraseToken {
     var sentence: Int
 
     /// Scalars of a word that are looked at.
-    private static let longest = 64
+    static let longest = 64
 
     /// A text as its words are compared: composed, in lower case, digits of any width as ASCII's.
     static func readable(_ text: some StringProtocol) -> String {

@@ -65,6 +65,8 @@ public enum TimeExpressions {
     /// As ``find(in:reference:)``, with `TextAnalyzer.words(_:)` of the text.
     static func find(in text: String, words: [String], reference: Date) -> [TimeExpression] {
         let english = english(in: text, reference: reference)
+        // Most texts have no word of a table.
+        if TimePhrases.holdsNoWord(text, words: words) { return Array(english.prefix(limit)) }
         let lower = PhraseToken.readable(text)
         let reader = PhraseReader(text: lower, tokens: PhraseToken.tokens(of: lower), reference: reference)
         let likely = TimePhrases.tables(for: text, words: words)
@@ -87,7 +89,7 @@ public enum TimeExpressions {
     package static func english(in text: String, reference: Date) -> [TimeExpression] {
         let tokens = TimeToken.tokens(of: text)
         guard tokens.contains(where: { TimeMatcher.canOpen($0.text) }) else { return [] }
-        let matcher = TimeMatcher(tokens: tokens, today: calendar.startOfDay(for: reference))
+        let matcher = TimeMatcher(tokens: tokens, today: UTCCalendar.startOfDay(reference))
         var found: [TimeExpression] = []
         var i = 0
         while i < tokens.count, found.count < limit {

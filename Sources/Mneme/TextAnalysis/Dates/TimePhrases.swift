@@ -1,5 +1,6 @@
 internal import CMnemeLanguages
 import Foundation
+import MnemeBase
 import MnemeIndex
 
 /// The time phrases of a language other than English: what each says in English, whose grammar
@@ -84,6 +85,56 @@ package struct TimePhrases: Sendable {
     /// for them, and few texts for more of a table: its phrases are not read for this.
     private static let owners: [Substring: [Int]] = sources.enumerated().reduce(into: [:]) { owners, source in
         for word in ownWords(of: source.element.table) { owners[word, default: []].append(source.offset) }
+    }
+
+    /// The first letters of words of ``owners`` that are letters of ASCII, as hashes of all of them.
+    private static let plainOwners: Set<UInt64> = Set(
+        owners.keys.lazy.filter { $0.utf8.allSatisfy { $0 < 0x80 } }.map { word in
+            word.utf8.prefix(PhraseToken.longest).reduce(firstHash) { hash($0, $1) }
+        })
+
+    /// True for a text of no language of a table, and without a word that a table has as its own: found
+    /// without cutting it into words. False where that is not certain.
+    ///
+    /// - Parameter words: `TextAnalyzer.words(_:)` of the text.
+    static func holdsNoWord(_ text: String, words: [String]) -> Bool {
+        var text = text
+        let isPlain = text.withUTF8 { bytes in
+            var (i, word, length) = (0, firstHash, 0)
+            /// True if a word that ends here is no table's own.
+            func isFree() -> Bool { length == 0 || !plainOwners.contains(word) }
+            while i < bytes.count {
+                let byte = bytes[i] | (bytes[i] &- 65 < 26 ? 32 : 0)
+                if byte &- 97 < 26 {
+                    if length < PhraseToken.longest { word = hash(word, byte) }
+                    length += 1
+                    i += 1
+                    continue
+                }
+                guard isFree() else { return false }
+                (word, length) = (firstHash, 0)
+                if byte < 0x80 {
+                    i += 1
+                } else if i + 2 < bytes.count, byte == 0xE2, bytes[i + 1] == 0x80, bytes[i + 2] >= 0x92,
+                    bytes[i + 2] <= 0xA3, bytes[i + 2] != 0x97
+                {
+                    // Dashes, quotation marks and bullets, which are the same composed.
+                    i += 3
+                } else {
+                    return false
+                }
+            }
+            return isFree()
+        }
+        return isPlain && LanguageFinder.candidates(ofWords: words).isEmpty
+    }
+
+    /// FNV-1a.
+    private static let firstHash: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    @inline(__always)
+    private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
+        (hash ^ UInt64(byte)) &* 0x100_0000_01b3
     }
 
     /// The sentences in which a table has a word of its own, by the table's place among all.
@@ -200,13 +251,13 @@ extension TimePhrases {
     /// The lines of a table with their sections, in two parts each.
     private static func lines(of table: String) -> [(section: Substring, sides: [Substring])] {
         var section: Substring = ""
-        return table.split(separator: "\n").compactMap { line in
+        return table.parts(between: "\n").compactMap { line in
             guard !line.hasPrefix("#") else { return nil }
             if line.hasPrefix("[") {
                 section = line.dropFirst().dropLast()
                 return nil
             }
-            let sides = line.split(separator: "=", maxSplits: 1)
+            let sides = line.parts(between: "=", atMost: 1)
             return sides.count == 2 ? (section, sides) : nil
         }
     }
@@ -215,7 +266,7 @@ extension TimePhrases {
     private static func ownWords(of table: String) -> Set<Substring> {
         lines(of: table).reduce(into: []) { found, line in
             guard ["weekday", "month", "unit", "own"].contains(line.section) else { return }
-            for side in line.sides[0].split(separator: ",") {
+            for side in line.sides[0].parts(between: ",") {
                 let words = Self.words(side)
                 if words.count == 1, !TimeMatcher.canOpen(String(words[0])) { found.insert(words[0]) }
             }
@@ -235,7 +286,13 @@ extension TimePhrases {
 
     /// The words of a table's entry, as those of texts.
     private static func words(_ entry: some StringProtocol) -> [Substring] {
-        PhraseToken.tokens(of: PhraseToken.readable(entry)).map(\.text)
+        // Most are small letters of ASCII, which stand in words as they are.
+        if entry.utf8.allSatisfy({ $0 &- 97 < 26 || $0 == 32 }) {
+            return String(entry).parts(between: " ").map {
+                Substring($0.unicodeScalars.prefix(PhraseToken.longest))
+            }
+        }
+        return PhraseToken.tokens(of: PhraseToken.readable(entry)).map(\.text)
     }
 
     /// A phrase's words and places.
