@@ -311,26 +311,76 @@ package enum InjectionGuard {
                 variants.append(text.map { latin($0) ?? $0 })
             }
         }
+        let pieces = Pieces(of: folded)
         // Digits for letters.
-        let words = folded.split(separator: " ")
-        if words.count(where: {
-            $0.contains { letter($0) != nil } && $0.contains(where: \.isLetter)
-        }) > 1 {
+        if pieces.mixedWords > 1 {
             variants.append(folded.map { letter($0) ?? $0 })
             variants.append(folded.map { $0 == "1" ? "l" : letter($0) ?? $0 })
         }
         // Letters one by one.
-        let pieces = folded.split(whereSeparator: {
-            $0.isSpace || "\"'`()<>".unicodeScalars.contains($0)
-        })
-        if folded.split(whereSeparator: \.isSpace).count(where: { $0.count == 1 }) > 11 {
-            variants.append(joined(folded))
-        }
-        if words.count > 3 { variants.append(folded.reversedLetters()) }
-        for piece in pieces where piece.count >= 24 && piece.count <= 8192 {
+        if pieces.singles > 11 { variants.append(joined(folded)) }
+        if pieces.words > 3 { variants.append(folded.reversedLetters()) }
+        guard pieces.longest >= leastEncoded else { return variants }
+        for piece in folded.split(whereSeparator: endsEncoded)
+        where piece.count >= leastEncoded && piece.count <= 8192 {
             if let text = decoded(piece) { variants.append(Array(text.unicodeScalars)) }
         }
         return variants
+    }
+
+    /// Scalars of the shortest word that is decoded, and whether one ends such a word.
+    private static let leastEncoded = 24
+    private static func endsEncoded(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "\"", "'", "`", "(", ")", "<", ">": true
+        default: scalar.isSpace
+        }
+    }
+
+    /// What a text consists of, counted in one pass.
+    private struct Pieces {
+        /// Words between spaces, and those of them with letters and digits or signs that stand for some.
+        private(set) var words = 0, mixedWords = 0
+        /// Single scalars between white space.
+        private(set) var singles = 0
+        /// Scalars of the longest run that may be encoded, see ``endsEncoded(_:)``.
+        private(set) var longest = 0
+
+        init(of text: [Unicode.Scalar]) {
+            var (length, run, encoded) = (0, 0, 0)
+            var (hasLetter, hasDigit) = (false, false)
+            for scalar in text {
+                if scalar == " " {
+                    endWord(length, hasLetter && hasDigit)
+                    (length, hasLetter, hasDigit) = (0, false, false)
+                } else {
+                    length += 1
+                    if !hasLetter { hasLetter = scalar.isLetter }
+                    if !hasDigit { hasDigit = letter(scalar) != nil }
+                }
+                if scalar.isSpace {
+                    if run == 1 { singles += 1 }
+                    run = 0
+                } else {
+                    run += 1
+                }
+                if endsEncoded(scalar) {
+                    longest = max(longest, encoded)
+                    encoded = 0
+                } else {
+                    encoded += 1
+                }
+            }
+            endWord(length, hasLetter && hasDigit)
+            if run == 1 { singles += 1 }
+            longest = max(longest, encoded)
+        }
+
+        private mutating func endWord(_ length: Int, _ isMixed: Bool) {
+            guard length > 0 else { return }
+            words += 1
+            if isMixed { mixedWords += 1 }
+        }
     }
 
     /// Text that was spaced out letter by letter, closed up: a single space goes, wider gaps part
