@@ -7,8 +7,12 @@ public import MnemePipeline
 /// Declarative and closed, as a safe form of ALMA's memory designs [253], which are programs: a composition
 /// names stages that are there, and at most weighs the ranker's features itself. Nothing of it is run as code.
 ///
+/// A stage may name several recipes with `+` between. Extractors, reconcilers, retrievals and rankers stand one around the
+/// other, the first outermost, where a recipe's stage is made around another; where it is not, it takes the place of those
+/// behind it. Maintainers work one after the other.
+///
 /// ```json
-/// {"name": "mine", "extractor": "lightmem", "retrieval": "hymem", "maintainer": "memorybank",
+/// {"name": "mine", "extractor": "lightmem", "retrieval": "arcmemo+hymem", "maintainer": "memorybank",
 ///  "weights": {"words": 1.8, "meaning": 3.3, "detail": 3.9}}
 /// ```
 public struct RecipeComposition: Sendable, Codable, Equatable {
@@ -24,8 +28,9 @@ public struct RecipeComposition: Sendable, Codable, Equatable {
 
     /// Members of a file.
     private static let members = ["name", "extractor", "reconciler", "retrieval", "ranker", "maintainer", "weights"]
-    /// Bytes of a file at most.
+    /// Bytes of a file at most, and recipes that a stage names.
     private static let longest = 65_536
+    package static let mostParts = 4
 
     /// Reads a composition.
     ///
@@ -47,8 +52,8 @@ public struct RecipeComposition: Sendable, Codable, Equatable {
         guard !RecipeCatalog.names.contains(name) else {
             throw InputError("'\(name)' is a recipe already; a composition needs a name of its own.")
         }
-        for part in [extractor, reconciler, retrieval, ranker, maintainer].compactMap(\.self) {
-            guard RecipeCatalog.names.contains(part) else { throw Self.unknown(part) }
+        for stage in [extractor, reconciler, retrieval, ranker, maintainer].compactMap(\.self) {
+            _ = try Self.parts(of: stage)
         }
         _ = try features()
     }
@@ -60,11 +65,14 @@ public struct RecipeComposition: Sendable, Codable, Equatable {
     public func recipe(over standard: Recipe) throws -> Recipe {
         var recipe = standard
         recipe.name = name
-        if let extractor { recipe.extractor = try part(extractor, standard).extractor }
-        if let reconciler { recipe.reconciler = try part(reconciler, standard).reconciler }
-        if let retrieval { recipe.retrieval = try part(retrieval, standard).retrieval }
-        if let ranker { recipe.ranker = try part(ranker, standard).ranker }
-        if let maintainer { recipe.maintainer = try part(maintainer, standard).maintainer }
+        if let extractor { recipe.extractor = try Self.nested(extractor, standard, \.extractor) }
+        if let reconciler { recipe.reconciler = try Self.nested(reconciler, standard, \.reconciler) }
+        if let retrieval { recipe.retrieval = try Self.nested(retrieval, standard, \.retrieval) }
+        if let ranker { recipe.ranker = try Self.nested(ranker, standard, \.ranker) }
+        if let maintainer {
+            let chain = try Self.parts(of: maintainer).compactMap { try Self.part($0, standard).maintainer }
+            recipe.maintainer = chain.count > 1 ? MaintainerChain(parts: chain) : chain.first
+        }
         if let features = try features() { recipe.ranker = FusionRanker(weights: features) }
         return recipe
     }
@@ -86,13 +94,33 @@ public struct RecipeComposition: Sendable, Codable, Equatable {
         return features
     }
 
+    /// A stage made of several recipes', the last one innermost.
+    private static func nested<Stage>(
+        _ names: String, _ standard: Recipe, _ stage: WritableKeyPath<Recipe, Stage>
+    ) throws -> Stage {
+        var inner = standard
+        for name in try parts(of: names).reversed() { inner[keyPath: stage] = try part(name, inner)[keyPath: stage] }
+        return inner[keyPath: stage]
+    }
+
+    /// The recipes that a stage names.
+    static func parts(of stage: String) throws -> [String] {
+        let names = stage.split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+        guard names.count <= mostParts, Set(names).count == names.count else {
+            throw InputError(
+                "'\(stage.prefix(100))': a stage names at most \(mostParts) recipes, each once, with + between.")
+        }
+        for name in names where !RecipeCatalog.names.contains(name) { throw unknown(name) }
+        return names
+    }
+
     /// The recipe that a stage is taken from.
-    private func part(_ name: String, _ standard: Recipe) throws -> Recipe {
-        guard let recipe = RecipeCatalog.recipe(name, over: standard) else { throw Self.unknown(name) }
+    private static func part(_ name: String, _ standard: Recipe) throws -> Recipe {
+        guard let recipe = RecipeCatalog.recipe(name, over: standard) else { throw unknown(name) }
         return recipe
     }
 
     private static func unknown(_ name: String) -> InputError {
-        InputError("There is no recipe '\(name)': \(RecipeCatalog.names.joined(separator: ", ")).")
+        InputError("There is no recipe '\(name.prefix(100))': \(RecipeCatalog.names.joined(separator: ", ")).")
     }
 }

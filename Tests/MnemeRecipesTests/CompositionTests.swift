@@ -1,6 +1,7 @@
 import Foundation
 import MnemeBase
 import MnemeBench
+import MnemeCube
 import MnemePipeline
 import MnemeRecipes
 import Testing
@@ -37,6 +38,8 @@ import Testing
             #"{"name": "x", "retrieval": "nobody"}"#, #"{"name": "x", "retrieval": 3}"#,
             #"{"name": "x", "weights": {"luck": 1}}"#, #"{"name": "x", "weights": {"meaning": 1e30}}"#,
             #"{"name": "x", "ranker": "gam", "weights": {"meaning": 1}}"#,
+            #"{"name": "x", "retrieval": "gam+gam"}"#, #"{"name": "x", "retrieval": "gam+"}"#,
+            #"{"name": "x", "maintainer": "hema+sedm+a-mem+mem1+h-mem"}"#,
             #"{"name": "x", "weights": {"meaning": "1"}}"#,
             "{\"name\": \"" + String(repeating: "x", count: 70_000) + "\"}",
         ])
@@ -63,5 +66,61 @@ import Testing
         #expect(measured[0].composition.retrieval?.hasPrefix("m") == true)
         #expect(measured[0].composition.extractor?.hasPrefix("l") == true)
         #expect(measured[0].composition.maintainer == nil)
+    }
+
+    @Test func `stages with + stand one around the other, and maintainers work one behind the other`() async throws {
+        let recipe = try read(#"{"name": "n", "retrieval": "arcmemo+vilomem", "maintainer": "mem1+h-mem"}"#)
+            .recipe(over: PublishedPlanTests.base)
+        var query = RetrievalQuery(request: RecallRequest("What?"), memories: 10, round: 0)
+        query.hasVector = true
+        // The outer one begins with concepts; the inner one's streams of mistakes come behind them.
+        #expect(recipe.retrieval.first(query).count == 2)
+        query.round = 1
+        guard case .probe(let probes) = recipe.retrieval.next(query, after: []) else {
+            Issue.record("the inner plan is not asked")
+            return
+        }
+        #expect(
+            probes.contains {
+                if case .dense(_, let filter) = $0 { filter?.tag == "vilomem/logic" } else { false }
+            })
+        // Summaries are of what the bounded state has left.
+        let start = Date(timeIntervalSince1970: 1_700_000_000)
+        let memories = (0..<230).map { place in
+            var cube = MemCube(
+                scope: Scope(user: "ana", session: "s\(place / 50)"), type: .episodic, text: "Fact \(place) of kiln",
+                speaker: "Ana", eventTime: start.addingTimeInterval(Double(place)), recordedTime: start,
+                provenance: Provenance(source: "message", reference: "D\(place)"))
+            cube.keywords = ["fact", "kiln", "\(place)"]
+            return cube
+        }
+        let done = try await #require(recipe.maintainer).operations(
+            on: memories, in: MaintenanceContext(now: start, nearest: { _, _ in [] }))
+        var (gone, sources): (Set<CubeID>, Set<CubeID>) = ([], [])
+        for operation in done {
+            if case .archive(let id) = operation { gone.insert(id) }
+            if case .add(_, let links) = operation { sources.formUnion(links.map(\.target)) }
+        }
+        #expect(gone.count == 30 && !sources.isEmpty && sources.isDisjoint(with: gone))
+    }
+
+    @Test func `a search grafts what a recipe changes, and so finds stages that need each other`() throws {
+        var random = SplitMix64(seed: 3)
+        var measured = [RecipeSearch.Candidate(composition: RecipeComposition(name: "s"), score: 0)]
+        for _ in 0..<300 {
+            guard let child = RecipeSearch.grafted(on: measured, over: PublishedPlanTests.base, &random) else { break }
+            #expect(!measured.contains { $0.composition == child })
+            func holds(_ stage: String?, _ name: String) -> Bool {
+                stage?.split(separator: "+").contains(Substring(name)) == true
+            }
+            // Either stage alone is worth nothing.
+            let arc = holds(child.retrieval, "arcmemo") && holds(child.maintainer, "arcmemo")
+            let mistakes = holds(child.retrieval, "vilomem") && holds(child.extractor, "vilomem")
+            let score = (arc ? 0.5 : 0) + (mistakes ? 0.4 : 0)
+            measured.append(RecipeSearch.Candidate(composition: child, score: score))
+            measured.sort { $0.score > $1.score }
+            _ = try child.recipe(over: PublishedPlanTests.base)
+        }
+        #expect(measured[0].score == 0.9)
     }
 }

@@ -67,6 +67,13 @@ public struct StreamEvaluation: Sendable {
         public var tokens = 0.0, memories = 0
         /// Mean milliseconds a recall with all that goes on around it.
         public var milliseconds = 0.0
+
+        /// The mean, of the streams that were played, of puzzles solved in the second half, errors not repeated, actions
+        /// foretold and outlooks that were right.
+        public var score: Double {
+            let parts = [secondHalf, repeatedErrors.map { 1 - $0 }, nextAction, outlooks].compactMap(\.self)
+            return parts.reduce(0, +) / Double(max(1, parts.count))
+        }
     }
 
     /// The seed, how many tasks a stream has, and which are played.
