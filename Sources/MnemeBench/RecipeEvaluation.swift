@@ -38,6 +38,8 @@ public struct RecipeEvaluation: Sendable {
         public var bytes: Int
         /// Memories in use after maintenance.
         public var memories: Int
+        /// Mean number of memories' vectors that a question is compared with.
+        public var compared = 0.0
     }
 
     /// The conversations that are played.
@@ -86,7 +88,10 @@ public struct RecipeEvaluation: Sendable {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let store = try SQLiteMemoryStore(
             path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
-        let memory = MemoryOS(store: store, embedder: embedder, recipe: recipe)
+        let comparisons = ComparisonCounter(recipe.retrieval)
+        var counted = recipe
+        counted.retrieval = comparisons
+        let memory = MemoryOS(store: store, embedder: embedder, recipe: counted)
         let counting = oracle.map { MeteredOracle($0) }
         if let counting { memory.attach(oracle: counting) }
         var row = Row(
@@ -102,6 +107,7 @@ public struct RecipeEvaluation: Sendable {
             try await memory.embedPending()
             row.maintainMilliseconds += try await maintain(conversation, memory)
             try await memory.embedPending()
+            comparisons.begin(with: try store.inUse(of: Owner(user: conversation.id)))
             done += conversation.turns.count
             progress(done, total)
             for question in questions {
@@ -120,12 +126,13 @@ public struct RecipeEvaluation: Sendable {
                 done += 1
                 if done % 32 == 0 { progress(done, total) }
             }
-            row.memories += try store.count(inUseOf: Owner(user: conversation.id))
+            row.memories += try store.inUse(of: Owner(user: conversation.id)).count
         }
         await memory.close()
         let n = Double(max(1, row.questions))
         row.temporal10 /= Double(max(1, asked.joined().count { $0.isTemporal }))
-        for path in [\Row.any1, \.any5, \.any10, \.all10, \.tokens] { row[keyPath: path] /= n }
+        row.compared = Double(comparisons.count)
+        for path in [\Row.any1, \.any5, \.any10, \.all10, \.tokens, \.compared] { row[keyPath: path] /= n }
         row.writeMilliseconds /= Double(max(1, turns))
         row.maintainMilliseconds /= Double(max(1, turns))
         row.recallMilliseconds = times.sorted().percentile(50)
@@ -201,9 +208,9 @@ public struct RecipeEvaluation: Sendable {
 
 extension CubeStore {
     /// The memories of an owner that recall may show.
-    fileprivate func count(inUseOf owner: Owner) throws -> Int {
+    fileprivate func inUse(of owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: 1_000_000)
         filter.state = .activated
-        return try list(filter, by: .local).count
+        return try list(filter, by: .local)
     }
 }

@@ -18,7 +18,7 @@ public struct RecipeTable: Sendable {
         let width = max(18, (rows.map(\.recipe.count).max() ?? 0) + 1)
         let heading =
             Self.padded("recipe", width)
-            + " any@1  any@5 any@10 all@10 time@10 tokens calls  ms/write maintain ms/recall    MiB memories"
+            + " any@1  any@5 any@10 all@10 time@10 tokens calls  ms/write maintain ms/recall    MiB memories compared"
             + (flat == nil ? "" : "  build×  recall×")
         return [heading] + rows.map { line(of: $0, width) }
     }
@@ -27,9 +27,9 @@ public struct RecipeTable: Sendable {
         let found = [row.any1, row.any5, row.any10, row.all10].map { String(format: "%6.3f", $0) }
         var line = Self.padded(row.recipe, width) + found.joined(separator: " ")
         line += String(
-            format: " %7.3f %6.0f %5d %9.2f %8.2f %9.2f %6.1f %8d", row.temporal10, row.tokens, row.modelCalls,
+            format: " %7.3f %6.0f %5d %9.2f %8.2f %9.2f %6.1f %8d %8.0f", row.temporal10, row.tokens, row.modelCalls,
             row.writeMilliseconds, row.maintainMilliseconds, row.recallMilliseconds, Double(row.bytes) / 1_048_576,
-            row.memories)
+            row.memories, row.compared)
         guard let flat else { return line }
         return line
             + String(

@@ -151,11 +151,17 @@ import Testing
                 cube("The \(word) number \($0)", day: Double($0), session: word, keywords: [word])
             }
         }
+        func summaries(_ operations: [MemoryOperation]) -> [MemCube] {
+            added(operations).filter { $0.tags.contains("h-mem/session") }
+        }
         let asked = try await operations("h-mem", memories, oracle: Scripted())
-        #expect(added(asked).map(\.text) == ["Of kilns", "Of sails"])
-        #expect(added(asked).map(\.scope.session) == ["kiln", "sail"])
+        #expect(summaries(asked).map(\.text) == ["Of kilns", "Of sails"])
+        #expect(summaries(asked).map(\.scope.session) == ["kiln", "sail"])
+        // Below stands a trace of the three messages, with all that they say.
+        let traces = added(asked).filter { $0.tags.contains("h-mem/trace") }
+        #expect(traces.map(\.scope.session) == ["kiln", "sail"] && traces[0].text.contains("The kiln number 1"))
         let ruled = try await operations("h-mem", memories)
-        #expect(added(ruled).count == 2 && added(ruled)[0].text.contains("The kiln number 0"))
+        #expect(summaries(ruled).count == 2 && summaries(ruled)[0].text.contains("The kiln number 0"))
         // A conversation that did not go on is not asked about again.
         #expect(try await operations("h-mem", memories + added(asked), oracle: Scripted()).isEmpty)
     }

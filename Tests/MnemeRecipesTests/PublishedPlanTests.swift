@@ -128,18 +128,6 @@ import Testing
         #expect(try order(plan("memgas").next(query(round: 2), after: turned))?.first == 9)
     }
 
-    @Test func `memgas passes over a granularity in which nothing stands out`() {
-        // A bell of similarities, however wide, against a heap with three far from it.
-        let bell = (1..<200).map { place -> Float in
-            let share = Float(place) / 200
-            return 0.5 + 0.1 * log(share / (1 - share))
-        }
-        let apart = (0..<199).map { $0 < 3 ? Float(0.9) : 0.2 + Float($0 % 7) / 100 }
-        #expect(MemGAS.EntropyRouter.accepted([bell, apart, bell]) == [false, true, false])
-        // Where nothing does anywhere all count, as there is nothing better.
-        #expect(MemGAS.EntropyRouter.accepted([bell, bell]) == [true, true])
-    }
-
     @Test func `memgas follows links from what it found, and they count`() throws {
         let plan = try plan("memgas")
         let hits = [
@@ -178,7 +166,7 @@ import Testing
         #expect(try order(plan("tradinggpt").next(asked, after: hits)) == [3, 2, 1])
     }
 
-    @Test func `h-mem goes from summaries down, and only into their conversations`() throws {
+    @Test func `h-mem goes from summaries down to traces, and from these to what they point to`() throws {
         let plan = try plan("h-mem")
         let summaries = [
             hit(1, 0.5, session: "two", tags: ["h-mem/session"]),
@@ -188,15 +176,31 @@ import Testing
             Issue.record("the lower layer was not searched")
             return
         }
-        #expect(filter?.sessions == ["two", "five"] && filter?.withoutTag == "h-mem/session")
-        let all = summaries + [hit(3, 0.3, session: "two")]
-        #expect(order(plan.next(query(round: 2), after: all)) == [3])
+        #expect(filter?.sessions == ["two", "five"] && filter?.tag == "h-mem/trace")
+        func at(_ time: Double, _ hit: RetrievalHit) -> RetrievalHit {
+            var hit = hit
+            hit.eventTime = Date(timeIntervalSince1970: time)
+            return hit
+        }
+        let traces = [
+            at(20, hit(3, 0.9, session: "two", tags: ["h-mem/trace"])),
+            at(40, hit(4, 0.1, session: "two", tags: ["h-mem/trace"])),
+        ]
+        guard case .linked(let numbers, _)? = only(plan.next(query(round: 2), after: summaries + traces)) else {
+            Issue.record("no pointer was followed")
+            return
+        }
+        #expect(numbers == [3, 4])
+        // A message inherits of the trace that it stands in, and the layers above are no answers.
+        let messages = [at(30, hit(5, 0.5, session: "two")), at(10, hit(6, 0.3, session: "two"))]
+        #expect(order(plan.next(query(round: 3), after: summaries + traces + messages)) == [6, 5])
         // Before there are summaries, everything is searched.
         guard case .dense(_, let whole)? = only(plan.next(query(), after: [])) else {
             Issue.record("nothing was searched")
             return
         }
-        #expect(whole?.sessions == nil)
+        #expect(whole?.sessions == nil && whole?.tag == nil)
+        #expect(order(plan.next(query(round: 2), after: messages)) == [5, 6])
     }
 
     @Test func `licomemory puts a message of a conversation that matches before a lonely one`() throws {
@@ -205,6 +209,48 @@ import Testing
             hit(3, 0, [.meaning: 0.44], session: "b"), hit(4, 0, [.meaning: 0.44], session: "b"),
         ]
         #expect(try order(plan("licomemory").next(query(), after: hits))?.first == 2)
+    }
+
+    @Test func `licomemory lets a relation lead to its message, and answers with messages alone`() throws {
+        let plan = try plan("licomemory")
+        func at(_ time: Double, _ hit: RetrievalHit) -> RetrievalHit {
+            var hit = hit
+            hit.eventTime = Date(timeIntervalSince1970: time)
+            return hit
+        }
+        let hits = [
+            at(5, hit(1, 0, [.meaning: 0.9], session: "a", tags: ["licomemory/relation"])),
+            at(5, hit(2, 0, [.meaning: 0.4], session: "a")), at(9, hit(3, 0, [.meaning: 0.5], session: "a")),
+        ]
+        guard case .linked([1], _)? = only(plan.next(query(), after: hits)) else {
+            Issue.record("the relation was not followed")
+            return
+        }
+        #expect(order(plan.next(query(round: 2), after: hits)) == [2, 3])
+    }
+
+    @Test func `o-mem keeps places for what is known of a person`() throws {
+        let hits = (0..<20).map { hit($0, 1 - Float($0) / 100, tags: $0 > 16 ? ["o-mem/persona"] : []) }
+        let first = try #require(order(plan("o-mem").next(query(), after: hits)))
+        #expect(first.prefix(10) == [0, 1, 17, 2, 3, 18, 4, 5, 19, 6] && first.count == 20)
+        // Where they stand before, nothing moves.
+        let known = (0..<12).map { hit($0, 1 - Float($0) / 100, tags: $0 < 4 ? ["o-mem/persona"] : []) }
+        #expect(try order(plan("o-mem").next(query(), after: known)) == Array(0..<12))
+    }
+
+    @Test(
+        arguments: [
+            ("I am allergic to walnuts.", true), ("I’m vegetarian", true), ("My knee can't bend since March.", true),
+            ("Well, I never fly.", true), ("I was born in Graz.", true), ("I have two sisters!", true),
+            ("I'm so happy for you!", false), ("I ran six miles.", false), ("Am I late?", false),
+            ("I think that is a good plan.", false), ("I'm going to the shop.", false), ("You are kind.", false),
+            ("I have to go.", false), ("My tea went cold.", false), ("", false),
+        ])
+    func `o-mem tells what lasts from what passes`(text: String, lasts: Bool) throws {
+        let recipe = try #require(RecipeCatalog.recipe("o-mem", over: Self.base))
+        let context = ExtractionContext(scope: Scope(user: "ana"), time: Date(timeIntervalSince1970: 0))
+        let drafts = recipe.extractor.drafts(of: MemoryInput(text), in: context)
+        #expect(drafts.map { $0.cube.tags.contains("o-mem/persona") } == [lasts], "\(text)")
     }
 
     @Test func `o-mem goes by the rarest word and the right person besides meaning`() throws {
@@ -256,21 +302,15 @@ import Testing
         #expect(order(covered) == [2, 1])
     }
 
-    @Test func `comorag probes from other memories in each cycle of an impasse`() throws {
+    @Test func `comorag probes for what is open at an impasse, then for all, and ends where nothing is`() throws {
         let plan = try plan("comorag")
-        let hits = (0..<9).map { hit($0, 1 - Float($0) / 10) }
-        var seeds: [[Int]] = []
-        for round in 1...2 {
-            guard case .probe(let probes) = plan.next(query(round: round), after: hits) else {
-                Issue.record("an impasse ended the search")
-                return
-            }
-            seeds.append(
-                probes.flatMap { probe -> [Int] in
-                    if case .like(let numbers, _) = probe { numbers } else { [] }
-                })
-        }
-        #expect(seeds == [[0, 1, 2], [3, 4, 5]])
+        let hits = (0..<9).map { hit($0, 1 - Float($0) / 10, matches: 0b001) }
+        let words = ["kiln", "noon", "sunday"]
+        let probes = (1...2).map { only(plan.next(query(words, round: $0), after: hits)) }
+        #expect(probes == [.text("noon sunday", limit: 20), .text("kiln noon sunday", limit: 20)])
+        // The cycles are bounded, and what a probe found counts.
+        let found = hits + [hit(20, 0.9, matches: 0b110, probed: 1)]
+        #expect(order(plan.next(query(words, round: 3), after: found))?.first == 20)
         #expect(order(plan.next(query(), after: [hit(1, 1, matches: 0b11)])) == [1])
     }
 

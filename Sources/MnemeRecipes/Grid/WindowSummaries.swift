@@ -8,6 +8,8 @@ package struct WindowSummaries: MemoryMaintainer {
     package let summary = "sum up each few messages of a conversation"
     /// Messages of a window, and how many of them are quoted.
     var width = 6, quoted = 2
+    /// Their tag.
+    var tag = Self.tag
 
     /// The tag of summaries.
     package static let tag = "grid/summary"
@@ -27,7 +29,7 @@ package struct WindowSummaries: MemoryMaintainer {
         var operations: [MemoryOperation] = []
         for session in order {
             let cubes = windows[session] ?? []
-            let made = memories.filter { $0.tags.contains(Self.tag) && ($0.scope.session ?? "") == session }
+            let made = memories.filter { $0.tags.contains(tag) && ($0.scope.session ?? "") == session }
             var wanted: Set<String> = []
             for start in stride(from: 0, to: cubes.count, by: width) {
                 let window = Array(cubes[start...].prefix(width))
@@ -35,7 +37,7 @@ package struct WindowSummaries: MemoryMaintainer {
                 let text = Summaries.quoting(best)
                 // Two windows may say the same.
                 guard wanted.insert(text).inserted, !made.contains(where: { $0.text == text }),
-                    case .add(var cube, let links)? = context.derive(text, type: .semantic, from: window, tag: Self.tag)
+                    case .add(var cube, let links)? = context.derive(text, type: .semantic, from: window, tag: tag)
                 else { continue }
                 cube.metadata[Self.quotes] = best.compactMap(\.provenance.reference).joined(separator: " ")
                 operations.append(.add(cube, links: links))

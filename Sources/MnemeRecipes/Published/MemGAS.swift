@@ -2,16 +2,15 @@ import Foundation
 import MnemeCube
 package import MnemePipeline
 
-/// MemGAS [51]: a memory is matched as a message, with its neighbours, and as a conversation. A Gaussian mixture accepts
-/// the granularities in which some memories stand out; of these count most those whose matches are surest, measured by
-/// their entropy. A second mixture says with which earlier memories a new one is linked.
+/// MemGAS [51]: a memory is matched as a message, with its neighbours, and as a conversation; of these count most those
+/// whose matches are surest, measured by their entropy. A Gaussian mixture says with which earlier memories a new one is
+/// linked.
 package enum MemGAS: PublishedRecipe {
     static let card = RecipeCard(
         name: "memgas",
         paper: "Towards Multi-Granularity Memory Association and Selection for Long-Term "
             + "Conversational Agents [51]",
-        idea: "message, window and conversation, accepted by a Gaussian mixture and weighed by the entropy of their "
-            + "matches",
+        idea: "message, window and conversation, weighed by the entropy of their matches; links by a Gaussian mixture",
         simplified: "no summaries or filtering by a model: granularities are the means of neighbours' vectors; "
             + "mixtures are of one number each, the similarity",
         claim: "better than the best single granularity on four benchmarks; no one figure")
@@ -50,7 +49,8 @@ package enum MemGAS: PublishedRecipe {
         }
     }
 
-    /// Accepts and weighs granularities for each question.
+    /// Weighs granularities for each question. None is left out: a mixture that passed over those in which nothing stands
+    /// apart lost much, as the few that answer a question are no bell of their own.
     package struct EntropyRouter: RetrievalPlan {
         package let roundLimit = 3
         package let hitLimit = 3_000
@@ -80,15 +80,13 @@ package enum MemGAS: PublishedRecipe {
             return .ranked(weighed(hits))
         }
 
-        /// The hits by the accepted granularities' shares, and links.
+        /// The hits by all granularities' shares, and links.
         func weighed(_ hits: [RetrievalHit]) -> [RetrievalHit] {
             let values = granularities.map { features in
                 hits.map { hit in features.reduce(0) { $0 + hit.features[$1] } }
             }
             let shares = values.map(distribution)
-            let weights = zip(shares, Self.accepted(values)).map { share, isAccepted in
-                isAccepted ? Self.certainty(share) : 0
-            }
+            let weights = shares.map(Self.certainty)
             let total = max(weights.reduce(0, +), .leastNormalMagnitude)
             return hits.enumerated().map { place, hit in
                 var score = linkWeight * hit.probed
@@ -97,17 +95,6 @@ package enum MemGAS: PublishedRecipe {
                 }
                 return hit.scored(score)
             }
-        }
-
-        /// Which granularities two Gaussians explain better than one: some of their memories are apart from the rest. All if
-        /// there is none.
-        package static func accepted(_ values: [[Float]]) -> [Bool] {
-            let found = values.map { values -> Bool in
-                // Which of the two explains more is known long before the last digits are.
-                let pair = GaussianPair(fitting: values.map(Double.init), steps: 30, tolerance: 1e-3)
-                return pair.map { $0.criteria.pair < $0.criteria.single } ?? false
-            }
-            return found.contains(true) ? found : found.map { _ in true }
         }
 
         /// Similarities as probabilities.

@@ -47,7 +47,7 @@ extension RecipesCommand {
 
 /// Recipes by name, as commands take them.
 enum RecipeOption {
-    /// The recipe of a name, or of a file with a ``RecipeComposition`` or a trained ``ManagerPolicy``: a path has a `/` or
+    /// The recipe of a name, also of the grid's, or of a file with a ``RecipeComposition`` or a trained ``ManagerPolicy``: a path has a `/` or
     /// ends in `.json`.
     ///
     /// - Throws: `InputError` that names those there are, or says what is wrong with the file.
@@ -61,7 +61,8 @@ enum RecipeOption {
             }
             return try RecipeComposition(json: json).recipe(over: .standard)
         }
-        guard let recipe = RecipeCatalog.recipe(name, over: .standard) else { throw unknown(name) }
+        let known = RecipeCatalog.recipe(name, over: .standard) ?? StructureGrid.recipe(name, over: .standard)
+        guard let recipe = known else { throw unknown(name) }
         return recipe
     }
 
