@@ -13,6 +13,8 @@ struct ManagerFeedback {
     let conversation: LocomoConversation
     let embedder: (any TextEmbedder)?
     let standard: Recipe
+    /// Memories of MEM1's state; nil takes a third of each window.
+    var bound: Int?
 
     /// The tasks of a manager.
     ///
@@ -82,7 +84,7 @@ struct ManagerFeedback {
             let asked = questions.filter { $0.evidence.isSubset(of: turns) }
             guard !asked.isEmpty else { return nil }
             return ManagerTask { choose in
-                let gone = Set(Mem1.leaving(part, bound: part.count / 3, choose))
+                let gone = Set(Mem1.leaving(part, bound: bound ?? part.count / 3, choose))
                 let left = Set(part.lazy.filter { !gone.contains($0.id) }.compactMap(\.provenance.reference))
                 let found = asked.reduce(0.0) { sum, question in
                     sum + (question.evidence.isDisjoint(with: left) ? 0 : 0.5)

@@ -17,6 +17,8 @@ public struct ManagerTraining: Sendable {
         public var folds = 5
         /// The weight of the price beside what is found.
         public var price = 0.1
+        /// Memories of MEM1's state; nil learns from a third of each window, and is judged at the recipe's own bound.
+        public var bound: Int?
 
         /// The standard plan.
         public init() {}
@@ -82,10 +84,12 @@ public struct ManagerTraining: Sendable {
         var tasks: [[ManagerTask]] = []
         for (number, conversation) in conversations.enumerated() {
             progress(number, steps, "what recalls find")
-            let feedback = ManagerFeedback(conversation: conversation, embedder: embedder, standard: standard)
+            let feedback = ManagerFeedback(
+                conversation: conversation, embedder: embedder, standard: standard, bound: plan.bound)
             tasks.append(try await feedback.tasks(of: name))
         }
-        let untrained = try ManagedRecipes.untrained(name)
+        var untrained = try ManagedRecipes.untrained(name)
+        untrained.bound = plan.bound
         var (found, rows): ([ManagerTask.Outcome], [RecipeEvaluation.Row]) = ([], [])
         var weights: [Double] = []
         for fold in 0..<folds {
@@ -147,8 +151,9 @@ public struct ManagerTraining: Sendable {
     }
 
     private func rule(over standard: Recipe) throws -> Recipe {
+        let name = plan.bound.map { "\(self.name):\($0)" } ?? self.name
         guard let recipe = RecipeCatalog.recipe(name, over: standard) else {
-            throw InputError("There is no recipe '\(name)'.")
+            throw InputError("There is no recipe '\(name)': a bound is of mem1.")
         }
         return recipe
     }

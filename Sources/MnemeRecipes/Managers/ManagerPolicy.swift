@@ -17,6 +17,8 @@ public struct ManagerPolicy: Sendable, Equatable {
     public let features: [String]
     /// A weight for each feature.
     public var weights: [Double]
+    /// Memories of a bounded state, where the manager keeps one; nil takes the recipe's own bound.
+    public var bound: Int?
 
     /// A policy that takes every option as likely as any other: all weights are zero.
     package init(manager: String, features: [String]) {
@@ -62,7 +64,7 @@ public struct ManagerPolicy: Sendable, Equatable {
 /// Files of policies: an object with `manager` and `weights` by feature; a feature that is left out weighs nothing.
 extension ManagerPolicy {
     private struct File: Codable {
-        var manager: String, weights: [String: Double]
+        var manager: String, weights: [String: Double], bound: Int?
     }
 
     /// Bytes of a file at most.
@@ -82,6 +84,8 @@ extension ManagerPolicy {
             throw InputError("A policy is a JSON object with a manager's name and weights as numbers by feature.")
         }
         self.init(manager: file.manager, features: try known(file.manager))
+        guard file.bound ?? 1 > 0 else { throw InputError("A policy's bound is at least 1.") }
+        bound = file.bound
         for (name, weight) in file.weights {
             guard let place = features.firstIndex(of: name), weight.isFinite, abs(weight) <= 1e6 else {
                 throw InputError(
@@ -97,13 +101,14 @@ extension ManagerPolicy {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
             return try encoder.encode(
-                File(manager: manager, weights: Dictionary(uniqueKeysWithValues: zip(features, weights))))
+                File(
+                    manager: manager, weights: Dictionary(uniqueKeysWithValues: zip(features, weights)), bound: bound))
         }
     }
 
     /// The name of the recipe with these weights: the manager's, and a number that tells weights apart.
     public var name: String {
-        let mixed = weights.reduce(UInt64(0)) { SplitMix64.mixed($0 ^ $1.bitPattern) }
+        let mixed = weights.reduce(UInt64(bound ?? 0)) { SplitMix64.mixed($0 ^ $1.bitPattern) }
         return manager + "-" + String(mixed % 0x100_0000 | 0x100_0000, radix: 16).dropFirst()
     }
 }

@@ -31,13 +31,18 @@ struct TrainedBudget: RetrievalPlan {
 extension BudgetMem {
     /// What is known of a question, for the low tier of search and for the high one, and of what was found, for a small
     /// answer and for a large one; the middle ones are what they are weighed against.
-    static let features =
-        ["low", "high"].flatMap { tier in
-            [tier] + ["words", "time", "when", "speaker", "rarest"].map { "\(tier).\($0)" }
+    static let features: [String] = {
+        var names: [String] = []
+        for tier in ["low", "high"] {
+            names.append(tier)
+            for known in ["words", "time", "when", "speaker", "rarest"] { names.append("\(tier).\(known)") }
         }
-        + ["small", "large"].flatMap { size in
-            [size] + ["words", "when", "speaker", "lead", "fall", "covered"].map { "\(size).\($0)" }
+        for size in ["small", "large"] {
+            names.append(size)
+            for known in ["words", "when", "speaker", "lead", "fall", "covered"] { names.append("\(size).\(known)") }
         }
+        return names
+    }()
 
     /// A row for each tier of search.
     package static func options(for query: RetrievalQuery) -> [[Double]] {
@@ -45,8 +50,7 @@ extension BudgetMem {
             1, Double(query.words.count) / 5, query.namesTime ? 1 : 0, query.asksWhen ? 1 : 0,
             query.speaker == nil ? 0 : 1, Double(query.weights.max() ?? 0),
         ]
-        let (none, rest) = (known.map { _ in 0.0 }, [Double](repeating: 0, count: 14))
-        return [known + none + rest, none + none + rest, none + known + rest]
+        return rows(known, at: 0)
     }
 
     /// A row for each size of an answer: the lead of the best over the third, and its fall to the tenth.
@@ -58,8 +62,16 @@ extension BudgetMem {
             1, Double(query.words.count) / 5, query.asksWhen ? 1 : 0, query.speaker == nil ? 0 : 1,
             score(0) - score(2), score(2) - score(9), Double(query.coverage(of: hits.prefix(3))),
         ]
-        let (none, rest) = (known.map { _ in 0.0 }, [Double](repeating: 0, count: 12))
-        return [rest + known + none, rest + none + none, rest + none + known]
+        return rows(known, at: 12)
+    }
+
+    /// What is known at its place for the first option, nothing for the second, and behind it for the third.
+    private static func rows(_ known: [Double], at start: Int) -> [[Double]] {
+        [start, nil, start + known.count].map { place in
+            var row = [Double](repeating: 0, count: features.count)
+            if let place { row.replaceSubrange(place..<(place + known.count), with: known) }
+            return row
+        }
     }
 
     /// Memories of an answer: three tenths, six tenths, or all that are asked for.

@@ -13,17 +13,27 @@ package enum Mem1: ManagedRecipe {
             + "(`mneme recipes train`), instead of a text that a large model rewrites; what leaves is archived and can be restored",
         claim: "3.5 times the performance at 3.7 times less memory than a 14B model, 16 objectives")
 
-    static func recipe(over standard: Recipe) -> Recipe {
-        var recipe = standard
-        recipe.maintainer = BoundedState()
-        return recipe
+    static func recipe(over standard: Recipe) -> Recipe { recipe(over: standard, state: BoundedState()) }
+
+    /// Bounds of the state; any other number is one, too.
+    static let variants = ["15", "50", "100"]
+
+    static func recipe(over standard: Recipe, variant: String) -> Recipe? {
+        Int(variant).flatMap { $0 > 0 ? recipe(over: standard, state: BoundedState(bound: $0)) : nil }
     }
 
     static func recipe(over standard: Recipe, by policy: ManagerPolicy) -> Recipe {
+        recipe(over: standard, state: BoundedState(bound: policy.bound ?? defaultBound, policy: policy))
+    }
+
+    private static func recipe(over standard: Recipe, state: BoundedState) -> Recipe {
         var recipe = standard
-        recipe.maintainer = BoundedState(policy: policy)
+        recipe.maintainer = state
         return recipe
     }
+
+    /// Memories of the state where nobody says how many.
+    static let defaultBound = 200
 
     /// Of a memory of the state, as reasons to leave.
     static let features = ["new", "facts", "names", "dates", "claims", "asks", "length", "age"]
@@ -75,7 +85,7 @@ package enum Mem1: ManagedRecipe {
     struct BoundedState: MemoryMaintainer {
         let summary = "archive what says least beside the rest, down to a bound"
         /// Memories of the state.
-        var bound = 200
+        var bound = Mem1.defaultBound
         /// Says what leaves; nil has the rule say it.
         var policy: ManagerPolicy?
 

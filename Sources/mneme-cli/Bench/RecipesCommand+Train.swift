@@ -29,6 +29,7 @@ extension RecipesCommand {
         @Option(help: "Conversations of the file at most; without a file, how many are made.") var limit: Int?
         @Option(help: "Parts that conversations are dealt into.") var folds: Int?
         @Option(help: "Weight of the price (memories looked at, or kept) beside what is found.") var price = 0.1
+        @Option(help: "Of mem1: memories of its state, in training and when it is judged.") var bound: Int?
         @Option(help: "Passes over what is learned from.") var passes = 30
         @Option(help: "Attempts at each question, window or conversation in a pass.") var attempts = 8
         @Option(help: "The same seed gives the same weights.") var seed: UInt64 = 1
@@ -42,7 +43,11 @@ extension RecipesCommand {
             }
             guard limit ?? 2 > 1, folds ?? 2 > 1 else { throw InputError("--limit and --folds are at least 2.") }
             guard price.isFinite, price >= 0 else { throw InputError("--price is a number that is not negative.") }
+            guard bound ?? 1 > 0, bound == nil || name == "mem1" else {
+                throw InputError("--bound is of mem1, and at least 1.")
+            }
             var plan = ManagerTraining.Plan()
+            plan.bound = bound
             (plan.trainer.passes, plan.trainer.attempts, plan.trainer.seed) = (passes, attempts, seed)
             (plan.folds, plan.price) = (folds ?? (data == nil ? 2 : 5), price)
             let model = noEmbedder ? "none" : Settings.current.text(.embedder) ?? "minilm"
