@@ -84,6 +84,15 @@ public struct CacheEvaluation: Sendable {
         ]
     }
 
+    /// The cosine alone, at thresholds: what an embedding model by itself can do.
+    public static func cosineWays(_ thresholds: [Double]) -> [Way] {
+        thresholds.map { threshold in
+            var policy = CachePolicy.standard(.other)
+            (policy.threshold, policy.timeToLive) = (threshold, 365 * 86_400)
+            return Way("cosine " + String(format: "%.2f", threshold), .cosine, CachePolicies(uniform: policy))
+        }
+    }
+
     /// Reads a file of questions: a JSON object a line.
     ///
     /// - Throws: `InputError` that names the line.
