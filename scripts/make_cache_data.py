@@ -3,6 +3,8 @@
 
     python3 scripts/make_cache_data.py dev > dev.jsonl      500 questions that the cache may be tuned on
     python3 scripts/make_cache_data.py test > test.jsonl    500 that are kept aside: other templates, other topics
+    python3 scripts/make_cache_data.py pairs > pairs.jsonl  pairs of the first half that ask the same, each with near misses:
+                                                            what `mneme embedder train NAME --file pairs.jsonl` learns from
 
 A line is a question at a time: {"at": seconds, "question": …, "group": …, "version": …, "category": …, "answer": …}.
 Questions of one group have the same answer; its version says which one is right at that time (prices and weather change).
@@ -212,8 +214,28 @@ def stream(half):
                "answer": f"Answer {version} of {name}."}
 
 
+def training_pairs(most=3):
+    """Every two forms of a group, in both orders, with near misses: the other form of a neighbouring value, or what was written as
+    one."""
+    draw = random.Random("mneme cache pairs")
+    found = []
+    for number, (_, _, values, forms) in enumerate(DEV):
+        for value in values:
+            others = [other for other in values if other != value]
+            for first in forms:
+                for second in forms:
+                    if first != second:
+                        misses = [second.format(other) for other in draw.sample(others, min(most, len(others)))]
+                        found.append((f"{number}:{value}", first.format(value), second.format(value), misses))
+    for number, (_, forms, misses) in enumerate(DEV_PAIRS):
+        found += [(f"pair {number}", a, b, misses[:most]) for a in forms for b in forms if a != b]
+    draw.shuffle(found)
+    for group, prompt, completion, misses in found:
+        yield {"prompt": prompt, "completion": completion, "group": group, "negatives": misses}
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in ("dev", "test"):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("dev", "test", "pairs"):
         sys.exit(__doc__)
-    for line in stream(sys.argv[1]):
+    for line in training_pairs() if sys.argv[1] == "pairs" else stream(sys.argv[1]):
         print(json.dumps(line, ensure_ascii=False))

@@ -60,7 +60,8 @@ public struct EmbedderTraining: Sendable {
     public mutating func begin(_ memories: [MemCube]) throws -> EmbedderTrainer {
         let others = try plan.files.flatMap { file in
             try TrainingExample.read(file).filter { !$0.prompt.isEmpty }.map {
-                TextPair($0.prompt, $0.completion, sources: [$0.completion])
+                TextPair(
+                    $0.prompt, $0.completion, negatives: $0.negatives, sources: [$0.group ?? $0.completion])
             }
         }
         let pairs = try MemoryPairs(memories).pairs(mining: base.embedder, and: others)

@@ -34,7 +34,7 @@ public struct MemoryPairs {
     ///
     /// - Parameters:
     ///   - embedder: the base.
-    ///   - others: pairs that come from files; they get negatives, too.
+    ///   - others: pairs that come from files; those without negatives get them, too.
     /// - Throws: what the embedder throws.
     /// - Complexity: that of embedding all memories and questions once, and a search for each.
     public func pairs(mining embedder: any TextEmbedder, and others: [TextPair] = []) throws -> [TextPair] {
@@ -58,6 +58,7 @@ public struct MemoryPairs {
             let some = pairs[start..<min(start + 256, pairs.count)]
             let questions = try embedder.embed(some.map(\.question), as: .query)
             return try some.enumerated().map { i, pair in
+                guard pair.negatives.isEmpty else { return pair }
                 var pair = pair
                 let question = questions[i]
                 let own = places[pair.text].flatMap { index.vector($0) } ?? []

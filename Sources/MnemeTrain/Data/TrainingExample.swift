@@ -17,6 +17,9 @@ public struct TrainingExample: Sendable, Equatable {
     /// The completion in parts, where it follows several procedures; empty where it follows one.
     public var parts: [Part] = []
 
+    /// Texts that are near the prompt and not what it should find: what an embedder is told apart by.
+    public var negatives: [String] = []
+
     /// A part of a completion.
     public struct Part: Sendable, Equatable {
         /// The procedure that it follows.
@@ -37,7 +40,8 @@ public struct TrainingExample: Sendable, Equatable {
 
     /// Reads a file of examples: lines of JSON with `prompt`, `completion` and, where there is one, `system`
     /// where its name ends in `.jsonl`, else paragraphs of text, which empty lines divide. A line may name its
-    /// `procedure`, or have `parts` with `procedure` and `text` in place of a completion.
+    /// `procedure`, or have `parts` with `procedure` and `text` in place of a completion; a `group`, of which all lines say
+    /// the same; and `negatives`, for embedders.
     ///
     /// - Throws: ``TrainingError`` if it cannot be read, a line is none, or nothing is in it.
     public static func read(_ path: String) throws -> [TrainingExample] {
@@ -79,7 +83,8 @@ public struct TrainingExample: Sendable, Equatable {
                 json["procedure"] == nil || json["procedure"]?.string != nil,
                 let prompt = json["prompt"].map({ $0.string }) ?? "",
                 case let system = json["system"]?.string, system == nil || !prompt.isEmpty,
-                json["system"] == nil || system != nil
+                json["system"] == nil || system != nil,
+                json["group"] == nil || json["group"]?.string != nil, let negatives = Self.negatives(json)
             else {
                 throw TrainingError(
                     .invalidFile,
@@ -88,9 +93,17 @@ public struct TrainingExample: Sendable, Equatable {
             }
             var example = TrainingExample(prompt: prompt, completion: completion)
             (example.system, example.procedure, example.parts) = (system, json["procedure"]?.string, parts)
+            (example.group, example.negatives) = (json["group"]?.string, negatives)
             found.append(example)
         }
         return found
+    }
+
+    /// The negatives of a line; empty if it has none, nil if one is no text.
+    private static func negatives(_ json: OrderedJSON) -> [String]? {
+        guard let list = json["negatives"] else { return [] }
+        let texts = list.elements?.compactMap { $0.string.flatMap { $0.isEmpty ? nil : $0 } }
+        return texts?.count == list.elements?.count ? texts : nil
     }
 
     /// The parts of a line; empty if it has none, nil if they are not whole.
