@@ -260,7 +260,7 @@ let package = Package(
         .testTarget(
             name: "MnemeBenchTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeBench", "MnemePipeline",
+                "Mneme", "MnemeBase", "MnemeBench", "MnemeCache", "MnemeEngine", "MnemePipeline",
             ],
             resources: [.copy("Golden")]),
         .testTarget(

@@ -1,6 +1,8 @@
 import Foundation
 import MnemeBase
 import MnemeBench
+import MnemeCache
+import MnemeEngine
 import Testing
 
 /// Caches before several models, on questions whose answers are known.
