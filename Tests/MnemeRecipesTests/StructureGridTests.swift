@@ -100,7 +100,7 @@ import Testing
         let json = """
             {"recipe": "chunks-single", "questions": 2, "any1": 0.5, "any5": 1, "any10": 1, "all10": 1, "temporal10": 0.25,
              "tokens": 9, "modelCalls": 0, "writeMilliseconds": 0.5, "maintainMilliseconds": 0, "recallMilliseconds": 2,
-             "bytes": 1, "memories": 8}
+             "bytes": 1, "memories": 8, "compared": 8}
             """
         var flat = try JSONDecoder().decode(RecipeEvaluation.Row.self, from: Data(json.utf8))
         let alone = RecipeTable([flat]).lines
