@@ -69,9 +69,14 @@ public final class Engine: Sendable {
         package var loadsByLayers = true
         /// Told of each round of the loop, by tests.
         package var rounds: Rounds?
-        /// Bytes of adapters in memory: 1 GiB, but a sixteenth of the machine's memory at most.
+        /// Bytes of adapters in memory: 1 GiB, but a sixteenth of the machine's memory at most. They and
+        /// ``kvBytes`` are one memory: keys and values use what adapters leave of theirs, and idle ones of
+        /// either make room for the other.
         public var adapterBytes = min(
             1 << 30, Int(ProcessInfo.processInfo.physicalMemory / 16))
+
+        /// Blocks for ``adapterBytes``; the last one of each adapter that runs is not full.
+        func adapterBlocks(of bytes: Int) -> Int { adapterBytes / bytes + sequences }
 
         /// The defaults.
         public init() {}
@@ -129,15 +134,16 @@ public final class Engine: Sendable {
         let weights =
             isKept
             ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
+        let shape = KVShape(decoder.configuration)
         cache = try KVCache(
-            shape: KVShape(decoder.configuration),
-            model: .model(weights, decoder.configuration, codec: codec),
+            shape: shape, model: .model(weights, decoder.configuration, codec: codec),
             modelName: model.name, bytes: limits.kvBytes,
+            guestBlocks: adapters == nil ? 0 : limits.adapterBlocks(of: shape.blockBytes),
             localTier: folder, remoteTier: remote, codec: codec)
         reuse = limits.recomputeRatio.map { [cache] in TextReuse(cache, model.decoder, recomputeRatio: $0) }
         let identities = folder.map { $0.path + "/models" }
         self.adapters = adapters.map {
-            AdapterRegistry($0, model.decoder, budget: limits.adapterBytes) {
+            AdapterRegistry($0, model.decoder, in: (cache, limits.adapterBytes)) {
                 try isKept ? weights : ModelIdentity.hash(model.path, cache: identities)
             }
         }

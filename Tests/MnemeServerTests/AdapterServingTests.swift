@@ -32,7 +32,7 @@ import Testing
 
     /// The tiny model with adapters `one`, `two` and `three` in a store of their own.
     func withAdapters(
-        bytes: Int? = nil, disk: Bool = false,
+        bytes: Int? = nil, disk: Bool = false, limits given: ((LanguageModel) -> Engine.Limits)? = nil,
         _ body: (LanguageModel, Engine, AdapterStore) async throws -> Void
     ) async throws {
         let home = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -47,8 +47,8 @@ import Testing
                     Self.adapter(c, seed: UInt64(i + 1), rank: 2 + 3 * i),
                     AdapterRecord(name: name, base: "tiny"))
             }
-            var limits = Engine.Limits()
-            limits.kvBytes = 64 << 20
+            var limits = given?(model) ?? Engine.Limits()
+            if given == nil { limits.kvBytes = 64 << 20 }
             if let bytes { limits.adapterBytes = bytes }
             let engine = try Engine(
                 model, limits: limits, folder: disk ? KVFolder(path: home + "/kv") : nil,
@@ -237,6 +237,46 @@ import Testing
             }
             #expect(error?.code == .unavailable)
             _ = try await answer(engine, request(model, "a", "one"))
+        }
+    }
+
+    @Test func `adapters, keys and values share one memory, and idle ones of either make room`() async throws {
+        let (bytes, block) = try await {
+            var (bytes, block) = (0, 0)
+            try await withAdapters { model, engine, _ in
+                _ = try await answer(engine, request(model, "a", "three"))
+                bytes = engine.statistics.adapterBytes
+                block = KVShape(model.decoder.configuration).blockBytes
+            }
+            return (bytes, block)
+        }()
+        let text = String(repeating: "Boats lie in the harbour of Bergen. ", count: 12)
+        // Room for two prompts such as this, and for two adapters.
+        var limits = Engine.Limits()
+        (limits.adapterBytes, limits.sequences) = (2 * bytes, 2)
+        try await withAdapters(limits: { model in
+            limits.kvBytes = 2 * KVShape.blocks(model.tokens(of: text).count + 24) * block
+            return limits
+        }) { model, engine, _ in
+            let most = engine.statistics.kv.limit
+            #expect(most >= limits.kvBytes + 2 * bytes - block)
+            var first: [String: [Double]] = [:]
+            for round in 0..<3 {
+                for name in ["one", "two", "three", nil] as [String?] {
+                    let found = try await answer(engine, request(model, text, name))
+                    let statistics = engine.statistics
+                    #expect(statistics.kv.bytes + statistics.adapterBytes <= most, "\(round) \(name ?? "none")")
+                    let key = name ?? "none"
+                    #expect(first[key] == nil || first[key] == found.probabilities, "\(round) \(key)")
+                    first[key] = found.probabilities
+                }
+            }
+            #expect(Set(first.values.map(\.description)).count == 4)
+            // A prompt that needs all that sequences may have finds it, whatever adapters left behind.
+            var long = request(model, text, "three")
+            long.maxTokens = engine.roomTokens - long.prompt.count
+            long.ignoresEnd = true
+            #expect(try await answer(engine, long).tokens.count == long.maxTokens)
         }
     }
 

@@ -1,49 +1,51 @@
 import Foundation
+import MnemeKV
 import MnemeModels
 import NIOConcurrencyHelpers
 
-/// An adapter that requests use, and the name of its contents.
-final class LoadedAdapter: Sendable {
+/// An adapter that requests use, and the name of its contents. It stays in memory as long as somebody holds one.
+struct LoadedAdapter: Sendable {
     let weights: DecoderAdapter
     /// ``MnemeModels/Adapter/hash``: keys and values that were computed with it are found by it.
     let hash: String
+    /// Keeps it from being evicted.
+    private let guest: KVGuest
 
-    init(_ weights: DecoderAdapter, hash: String) { (self.weights, self.hash) = (weights, hash) }
+    fileprivate init(_ contents: Contents, _ guest: KVGuest) {
+        (weights, hash, self.guest) = (contents.weights, contents.hash, guest)
+    }
+
+    /// What lies in memory.
+    fileprivate struct Contents: Sendable {
+        let weights: DecoderAdapter
+        let hash: String
+        /// Tells whether the files are still those that were read.
+        let stamp: String
+    }
 }
 
-/// The adapters that an engine serves: read when a request names one, kept in memory up to a budget,
-/// and evicted by use (S-LoRA, Sheng et al. 2024).
+/// The adapters that an engine serves: read when a request names one, kept in the memory that keys and values are kept
+/// in, up to a budget, and evicted by use (S-LoRA, Sheng et al. 2024) [177].
 ///
 /// An adapter that is replaced or erased on disk is so for the next request; requests that run keep
 /// the one they began with.
 final class AdapterRegistry: Sendable {
     private let store: AdapterStore
     private let decoder: TransformerDecoder
+    private let cache: KVCache
     /// Bytes of adapters in memory.
     private let budget: Int
     /// SHA-256 of the model's files; computed when the first adapter that is bound to one comes.
     private let baseHash: @Sendable () throws -> String
-    private let state = NIOLockedValueBox(State())
-
-    private struct State: Sendable {
-        /// The one used least lately first.
-        var entries: [Entry] = []
-        var base: String?
-        var bytes: Int { entries.reduce(0) { $0 + $1.adapter.weights.byteCount } }
-    }
-
-    private struct Entry: Sendable {
-        var name: String
-        /// Tells whether the files are still those that were read.
-        var stamp: String
-        var adapter: LoadedAdapter
-    }
+    /// That hash, once it is known. Whoever reads files holds it, so that none is read twice.
+    private let base = NIOLockedValueBox<String?>(nil)
 
     init(
-        _ store: AdapterStore, _ decoder: TransformerDecoder, budget: Int,
+        _ store: AdapterStore, _ decoder: TransformerDecoder, in memory: (cache: KVCache, budget: Int),
         baseHash: @escaping @Sendable () throws -> String
     ) {
-        (self.store, self.decoder, self.budget, self.baseHash) = (store, decoder, budget, baseHash)
+        (self.store, self.decoder, self.baseHash) = (store, decoder, baseHash)
+        (cache, budget) = memory
     }
 
     /// Names of all that there are, for this model or another.
@@ -53,37 +55,34 @@ final class AdapterRegistry: Sendable {
     func record(_ name: String) throws -> AdapterRecord? { try store.folder(name).record() }
 
     /// Adapters in memory, and their bytes.
-    var loaded: (count: Int, bytes: Int) { state.withLockedValue { ($0.entries.count, $0.bytes) } }
+    var loaded: (count: Int, bytes: Int) { cache.guests }
 
     /// An adapter by its name, from memory or disk.
     ///
     /// - Throws: ``MnemeModels/AdapterError`` if there is none, or it cannot be used with this
     ///   model; ``EngineError`` if running requests use more than the budget allows.
     func adapter(_ name: String) throws -> LoadedAdapter {
-        let found = Result { () throws -> (AdapterFolder, String) in
-            let folder = try store.folder(name)
-            return (folder, folder.stamp)
-        }
-        return try state.withLockedValue { state in
-            // It goes to the end of the list, or is not there any more.
-            let known = state.entries.firstIndex { $0.name == name }.map {
-                state.entries.remove(at: $0)
+        try base.withLockedValue { base in
+            let folder: AdapterFolder
+            do { folder = try store.folder(name) } catch {
+                cache.dismiss(name)
+                throw error
             }
-            let (folder, stamp) = try found.get()
-            if let known, known.stamp == stamp {
-                state.entries.append(known)
-                return known.adapter
+            let stamp = folder.stamp
+            if let guest = cache.guest(name), let known = guest.contents as? LoadedAdapter.Contents,
+                known.stamp == stamp
+            {
+                return LoadedAdapter(known, guest)
             }
-            try checkRecord(folder, name, &state)
-            let adapter = try read(folder, name)
-            try makeRoom(adapter.weights.byteCount, name, &state)
-            state.entries.append(Entry(name: name, stamp: stamp, adapter: adapter))
-            return adapter
+            cache.dismiss(name)
+            try checkRecord(folder, name, &base)
+            let contents = try read(folder, stamp)
+            return LoadedAdapter(contents, try guest(contents, name))
         }
     }
 
     /// Refuses adapters that were withdrawn, or made for another model's files.
-    private func checkRecord(_ folder: AdapterFolder, _ name: String, _ state: inout State) throws {
+    private func checkRecord(_ folder: AdapterFolder, _ name: String, _ base: inout String?) throws {
         guard let record = try folder.record() else { return }
         if let why = record.withdrawn {
             throw AdapterError(
@@ -92,9 +91,9 @@ final class AdapterRegistry: Sendable {
             )
         }
         guard let bound = record.baseHash else { return }
-        let base = try state.base ?? baseHash()
-        state.base = base
-        guard bound == base else {
+        let own = try base ?? baseHash()
+        base = own
+        guard bound == own else {
             throw AdapterError(
                 .wrongBase,
                 "The adapter '\(name)' is bound to other files of a model ('\(record.base)') than those that run here. Import or train it for this model."
@@ -102,35 +101,31 @@ final class AdapterRegistry: Sendable {
         }
     }
 
-    private func read(_ folder: AdapterFolder, _ name: String) throws -> LoadedAdapter {
+    private func read(_ folder: AdapterFolder, _ stamp: String) throws -> LoadedAdapter.Contents {
         do {
             let adapter = try folder.read(for: decoder.configuration)
-            return LoadedAdapter(try decoder.bind(adapter), hash: adapter.hash)
+            return LoadedAdapter.Contents(weights: try decoder.bind(adapter), hash: adapter.hash, stamp: stamp)
         } catch let error as AdapterError where error.code == .invalidFile {
             // The request is right; the files that are kept here are not.
             throw AdapterError(.unavailable, error.message)
         }
     }
 
-    /// Evicts the adapters that were used least lately and by no running request.
-    private func makeRoom(_ bytes: Int, _ name: String, _ state: inout State) throws {
+    /// A place in memory; idle adapters, keys and values make room for it.
+    private func guest(_ contents: LoadedAdapter.Contents, _ name: String) throws -> KVGuest {
+        let bytes = contents.weights.byteCount
         guard bytes <= budget else {
             throw AdapterError(
                 .unavailable,
                 "The adapter '\(name)' takes \(bytes >> 20) MiB; there are \(budget >> 20) MiB for adapters."
             )
         }
-        while state.bytes + bytes > budget {
-            var idle: Int?
-            for i in state.entries.indices
-            where idle == nil && isKnownUniquelyReferenced(&state.entries[i].adapter) { idle = i }
-            guard let idle else {
-                throw EngineError(
-                    .overloaded,
-                    "Running requests use so many adapters that there is no memory for another. Try again later."
-                )
-            }
-            state.entries.remove(at: idle)
+        guard let guest = cache.admit(name, contents, bytes: bytes, most: budget) else {
+            throw EngineError(
+                .overloaded,
+                "Running requests use so many adapters, keys and values that there is no memory for another adapter. Try again later."
+            )
         }
+        return guest
     }
 }

@@ -140,6 +140,13 @@ package final class KVArena: @unchecked Sendable {
         isFullyMapped[block] = true
     }
 
+    /// Gives a block's memory back while it stays in use: it stands for memory elsewhere. No range may map it.
+    package func giveBack(_ block: Int) {
+        precondition(isUsed[block], "A block's memory was given back that is free.")
+        isFullyMapped[block] = false
+        _ = mnm_memory_file_release(file, block * shape.blockBytes, shape.blockBytes)
+    }
+
     /// Gives a block's memory back. No range may still map it.
     package func free(_ block: Int) {
         precondition(isUsed[block], "A block was freed twice.")

@@ -18,7 +18,9 @@ package final class KVCache: Sendable {
     let localTier: (any KVTier)?
     let remoteTier: (any KVTier)?
     let codec: KVCodec
-    private let evictor: any Evictor
+    let evictor: any Evictor
+    /// Blocks that guests may take, see ``KVGuest``.
+    let guestCapacity: Int
     /// Seconds, for the evictor: the system's clock, or a simulated one.
     let clock: @Sendable () -> Double
     let state: NIOLockedValueBox<State>
@@ -34,12 +36,15 @@ package final class KVCache: Sendable {
         var statistics = KVStatistics()
         /// What the tiers take, beside computing.
         var remoteMeter = FetchMeter(), localMeter = FetchMeter()
+        /// What else lies in the arena's memory.
+        var guests = KVGuests()
         /// Open sessions with memories in their texts.
         var sessionsWithMemories: [ObjectIdentifier: Session] = [:]
     }
 
     /// - Parameters:
-    ///   - bytes: the most memory that blocks take.
+    ///   - bytes: the most memory that blocks of sequences take.
+    ///   - guestBlocks: blocks beside those, which ``KVGuest``s may take; both use what the other leaves.
     ///   - localTier: where blocks are kept beyond the process, encoded by `codec`, on which `model`
     ///     depends. It answers at once.
     ///   - remoteTier: where other machines find them, too; asked on other threads.
@@ -48,7 +53,7 @@ package final class KVCache: Sendable {
     ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
     package init(
-        shape: KVShape, model: KVHash, modelName: String, bytes: Int, localTier: (any KVTier)?,
+        shape: KVShape, model: KVHash, modelName: String, bytes: Int, guestBlocks: Int = 0, localTier: (any KVTier)?,
         remoteTier: (any KVTier)? = nil,
         codec: KVCodec = .f16,
         evictor: any Evictor = CostAware(), addressing: KVArena.Addressing = .aliases,
@@ -63,7 +68,8 @@ package final class KVCache: Sendable {
         self.remoteTier = remoteTier
         self.codec = codec
         self.evictor = evictor
-        arena = try KVArena(shape, bytes: bytes, addressing: addressing, fails: fails)
+        guestCapacity = guestBlocks
+        arena = try KVArena(shape, bytes: bytes + guestBlocks * shape.blockBytes, addressing: addressing, fails: fails)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
         for queue in [readers, receivers, lookups] {
             queue.maxConcurrentOperationCount = 4
@@ -71,17 +77,18 @@ package final class KVCache: Sendable {
         }
     }
 
-    /// Blocks that there may be, and those that could be had now.
-    package var capacity: Int { arena.capacity }
+    /// Blocks that a sequence can be sure of, whatever guests are in use.
+    package var capacity: Int { max(1, arena.capacity - guestCapacity) }
+    /// Blocks that could be had now.
     package var available: Int {
-        state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned }
+        state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned + $0.guests.idleBlocks }
     }
 
     /// Figures of what it holds and did.
     package var statistics: KVStatistics {
         state.withLockedValue { state in
             var statistics = state.statistics
-            statistics.bytes = arena.used * shape.blockBytes
+            statistics.bytes = (arena.used - state.guests.blocks) * shape.blockBytes
             statistics.idleBytes = state.tree.unpinned * shape.blockBytes
             statistics.residentBytes = arena.residentBytes
             statistics.limit = arena.capacity * shape.blockBytes
@@ -125,65 +132,42 @@ package final class KVCache: Sendable {
         }
     }
 
-    /// Forgets all that was made with these memories in the text; sequences that run end
-    /// undisturbed, and nobody finds what they leave.
-    ///
-    /// - Parameter blocks: go, too, and all that follow them.
-    /// - Throws: ``KVError`` if something may be left in a tier beyond memory.
-    package func erase(sources: Set<String>, blocks: Set<KVHash> = []) throws {
-        state.withLockedValue { state in
-            var erased: [KVNode] = []
-            func isErasing(_ node: KVNode) -> Bool {
-                !node.sources.isDisjoint(with: sources) || blocks.contains(node.hash)
-            }
-            state.tree.visit {
-                if !$0.isDetached, isErasing($0), !($0.parent.map(isErasing) ?? false) {
-                    erased.append($0)
-                }
-            }
-            for node in erased { for block in state.tree.detach(node) { arena.free(block) } }
-            for session in state.sessionsWithMemories.values
-            where !session.sources.isDisjoint(with: sources) {
-                session.isErased = true
-            }
-        }
-        flush()
-        for tier in [localTier, remoteTier].compactMap({ $0 }) {
-            for block in blocks { try tier.remove(block) }
-            try tier.erase(sources: sources)
-        }
-    }
-
-    /// The blocks in memory of a text that no other text there begins with.
-    package func unsharedBlocks(_ hash: KVHash) -> [KVHash] {
-        state.withLockedValue { state in
-            var node: KVNode?
-            var blocks: [KVHash] = []
-            state.tree.visit { if $0.hash == hash { node = $0 } }
-            while let next = node, next.parent != nil, blocks.isEmpty || next.children.count == 1 {
-                blocks.append(next.hash)
-                node = next.parent
-            }
-            return blocks
-        }
+    /// Evicts the idle guest that keeping is worth least, if that is less than `limit`; false if there is none.
+    func evictGuest(_ state: inout State, below limit: Double) -> Bool {
+        guard let blocks = state.guests.evict(below: limit, by: evictor, blockBytes: shape.blockBytes, now: now)
+        else { return false }
+        for block in blocks { arena.free(block) }
+        return true
     }
 
     /// Empty blocks, as many as can be had: free ones, right behind `previous` if possible, and
-    /// those of what is least worth keeping.
+    /// those of what is least worth keeping, guests among it.
     ///
-    /// - Complexity: beyond what is free, one pass over all that is kept, however many are taken.
+    /// - Complexity: beyond what is free, one pass over all that is kept, however many are taken, and one more for
+    ///   each guest that goes.
     func allocate(_ state: inout State, _ count: Int, after previous: Int?) -> [Int] {
         var blocks: [Int] = []
-        while blocks.count < count, let block = arena.allocate(after: blocks.last ?? previous) {
-            blocks.append(block)
+        func takeFree() {
+            while blocks.count < count, let block = arena.allocate(after: blocks.last ?? previous) {
+                blocks.append(block)
+            }
         }
+        takeFree()
         guard blocks.count < count else { return blocks }
+        if state.guests.count > 0 {
+            let kept = state.tree.leastValue(by: evictor, bytes: shape.blockBytes, now: now) ?? .infinity
+            while blocks.count < count, evictGuest(&state, below: kept) { takeFree() }
+            guard blocks.count < count else { return blocks }
+        }
         let taken = state.tree.evict(
             count - blocks.count, by: evictor, bytes: shape.blockBytes, now: now
         ).sorted()
         for block in taken { arena.clear(block) }
         state.statistics.evicted += taken.count
-        return blocks + taken
+        blocks += taken
+        // All that was kept is gone: what is left are guests.
+        while blocks.count < count, evictGuest(&state, below: .infinity) { takeFree() }
+        return blocks
     }
 
     // MARK: Sequences

@@ -152,12 +152,7 @@ struct PrefixTree {
         while freed.count < blocks {
             var candidates: [(value: Double, node: KVNode, candidate: EvictionCandidate)] = []
             for node in leaves.values {
-                let candidate = EvictionCandidate(
-                    bytes: bytes, position: node.position, tokens: node.tokens.count,
-                    idle: now - node.lastUse,
-                    uses: node.uses, time: now,
-                    // What was found again once is thought to be found again.
-                    isExpected: node.uses > 0)
+                let candidate = self.candidate(node, bytes: bytes, now: now)
                 candidates.append((evictor.value(candidate), node, candidate))
             }
             if candidates.isEmpty { break }
@@ -170,6 +165,21 @@ struct PrefixTree {
             }
         }
         return freed
+    }
+
+    /// The value of the node that would be evicted next; nil if none can be.
+    ///
+    /// - Complexity: one visit of all leaves.
+    func leastValue(by evictor: any Evictor, bytes: Int, now: Double) -> Double? {
+        leaves.values.map { evictor.value(candidate($0, bytes: bytes, now: now)) }.min()
+    }
+
+    private func candidate(_ node: KVNode, bytes: Int, now: Double) -> EvictionCandidate {
+        EvictionCandidate(
+            bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse,
+            uses: node.uses, time: now,
+            // What was found again once is thought to be found again.
+            isExpected: node.uses > 0)
     }
 
     /// Removes a leaf that nobody reads; returns its block.
