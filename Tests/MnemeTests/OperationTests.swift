@@ -123,7 +123,7 @@ import Testing
             "feedback": ["id": .string(id), "verdict": "wrong"],
             "whoami": [:], "links": [:], "vaults": [:], "jobs": [:], "schedules": [:],
             "add-job": ["kind": "verify"], "retry-job": ["job": 1], "cancel-job": ["job": 1],
-            "audit": [:], "verify-audit": [:],
+            "audit": [:], "verify-audit": [:], "adapters": [:], "erase-adapter": ["name": "facts"],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]

@@ -18,6 +18,7 @@ extension OperationTable {
         PackageOperation.self,
         StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self,
         DoctorOperation.self, WhoamiOperation.self, LinksOperation.self, VaultsOperation.self,
+        AdaptersOperation.self, AdaptersOperation.Erase.self,
         JobsOperation.self, AddJobOperation.self, RetryJobOperation.self, CancelJobOperation.self,
         SchedulesOperation.self, AuditOperation.self, VerifyAuditOperation.self,
     ]

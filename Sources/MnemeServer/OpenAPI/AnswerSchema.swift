@@ -199,6 +199,16 @@ enum AnswerSchema {
                         "grants?": count, "shared": flag,
                     ])), "total": count,
             ])
+        case "adapters":
+            shape([
+                "adapters": list(
+                    shape([
+                        "name": text, "model": text, "kind?": text, "parameters": count, "sources": count,
+                        "uses": count, "serves": flag, "memory": id, "made": time,
+                        "figures": ["type": "object", "additionalProperties": text],
+                    ]))
+            ])
+        case "erase-adapter": shape(["erased": id])
         case "jobs": shape(["jobs": list(job), "counts": counts, "kinds": list(text)])
         case "add-job", "retry-job", "cancel-job": shape(["job": job])
         case "schedules": shape(["schedules": list(shape(["schedule": object, "next?": time]))])
