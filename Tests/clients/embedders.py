@@ -96,6 +96,30 @@ def vectors_are_made_anew_also_after_a_kill_and_recall_goes_on():
 
 
 @test
+def a_model_whose_memory_is_archived_serves_no_more_until_it_is_restored():
+    with Folder() as f:
+        install(f, "bert-cls")
+        with open(f.path + "/pairs.jsonl", "w") as out:
+            for i in range(64):
+                out.write(json.dumps({"prompt": f"Where is key {i}?", "completion": f"The key number {i} is in drawer {i // 7}."}) + "\n")
+        f.run("embedder", "train", "mine", "--model", "bert-cls", "--file", f.path + "/pairs.jsonl", "--steps", "2")
+        f.environment["MNEME_EMBEDDER"] = "mine"
+        f.run("remember", "The anchor lies in the shed.")
+        learned = f.json("embedder")["identifier"]
+        assert learned.startswith("mine@"), learned
+        memory = f.json("list", "--form", "adapter")["memories"][0]["id"]
+        f.run("forget", memory)
+        shown = f.run("embedder", "show", "--json")
+        assert json.loads(shown.stdout)["identifier"].startswith("bert-cls@") and "archived" in shown.stderr, shown
+        assert "out of use" in f.run("embedder", "list").stdout
+        found = f.run("recall", "Where is the anchor?", "--json")
+        assert "shed" in found.stdout and "those of mine" not in found.stderr, found
+        f.run("restore", memory)
+        assert f.json("embedder")["identifier"] == learned
+        assert "out of use" not in f.run("embedder", "list").stdout
+
+
+@test
 def a_server_makes_vectors_anew_in_the_background():
     with Folder() as f:
         install(f, "bert-cls", "table")

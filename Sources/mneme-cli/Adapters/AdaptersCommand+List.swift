@@ -20,11 +20,11 @@ extension AdaptersCommand {
 
         func run() async throws {
             let store = Home.adapters
-            let rows = store.names().map { name in
+            let rows = try store.names().map { name in
                 let record = (try? store.folder(name).record()) ?? nil
                 return Row(
                     name: name, base: record?.base, memories: record?.memories.count ?? 0,
-                    withdrawn: record?.withdrawn)
+                    withdrawn: try record.flatMap(Home.whyOutOfUse))
             }
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             if rows.isEmpty {

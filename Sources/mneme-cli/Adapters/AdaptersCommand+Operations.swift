@@ -41,8 +41,7 @@ extension AdaptersCommand {
                 "Memories to ask about: all, tag:NAME, type:NAME, session:NAME or agent:NAME.",
                 valueName: "selection"))
         var from = "all"
-        @Option(help: "Whose memories.") var user = "default"
-        @Option(help: "An organisation or deployment.") var tenant = "default"
+        @OptionGroup var whose: OwnerOptions
         @OptionGroup var store: StoreFileOptions
         @Option(help: "Questions of an operation at most.") var limit = 50
         @Flag(help: "Print JSON.") var json = false
@@ -58,7 +57,8 @@ extension AdaptersCommand {
             let folder = try Home.adapters.folder(first.adapter)
             let base = try model ?? folder.record()?.base ?? folder.baseName() ?? ""
             var plan = TrainingPlan(model: base)
-            (plan.from, plan.user, plan.tenant, plan.store) = (from, user, tenant, Home.remembered(store.path))
+            (plan.from, plan.user, plan.tenant) = (from, whose.user, whose.tenant)
+            plan.store = Home.remembered(store.path)
             let memories = try TrainingRun.memories(plan)
             let language = try Home.languageModel(base)
             let engine = try Engine(language, adapters: Home.adapters)

@@ -33,7 +33,7 @@ extension AdaptersCommand {
                 lowestRank: adapter.ranks.lowerBound, highestRank: adapter.ranks.upperBound,
                 matrices: adapter.linears.map(\.rawValue), procedures: adapter.procedures?.names,
                 memories: record?.memories ?? [],
-                owner: record?.owner, source: record?.source, withdrawn: record?.withdrawn,
+                owner: record?.owner, source: record?.source, withdrawn: try record.flatMap(Home.whyOutOfUse),
                 memory: record?.cube?.id,
                 created: record?.created, training: record?.training ?? [:])
             if json { return print(try OperationTable.encode(answer, pretty: true)) }

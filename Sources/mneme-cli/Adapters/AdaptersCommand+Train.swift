@@ -23,30 +23,19 @@ extension AdaptersCommand {
                 out and measured. So that the model stays what it is elsewhere, a part of each step are texts that the base wrote by \
                 itself, in which its predictions are to stay (--keep). With --route tokens the model stays as it is, and each \
                 procedure becomes a token that steers answers: lines name theirs ("procedure"), or have several ("parts", each \
-                with procedure and text); all others are the adapter's own. --start adds procedures to an adapter of such. Control-C stops after the step that runs; --resume goes on, to the same bits.
+                with procedure and text); all others are the adapter's own. --start adds procedures to an adapter of such. \
+                Control-C stops after the step that runs; --resume goes on, to the same bits.
                 """)
 
         @Argument(help: "The adapter's name.") var name: String
         @Option(help: "The base: a model's name, a GGUF file, or a folder as the hub has it.")
         var model: String?
-        @Option(
-            help: ArgumentHelp(
-                "Memories to learn: all, tag:NAME, type:NAME, session:NAME or agent:NAME.",
-                valueName: "selection"))
-        var from: String?
-        @Option(
-            help: ArgumentHelp(
-                "A file to learn: text, or .jsonl with prompt and completion. May be repeated.",
-                valueName: "file"))
-        var file: [String] = []
+        @OptionGroup var learned: LearnedOptions
         @Option(
             help: ArgumentHelp(
                 "Learn an operation on memories in place of their texts: \(TaughtOperation.names). `mneme adapters operations` measures them.",
                 valueName: "name"))
         var operation: String?
-        @Option(help: "Whose memories.") var user = "default"
-        @Option(help: "An organisation or deployment.") var tenant = "default"
-        @OptionGroup var store: StoreFileOptions
         @Option(help: "The rank of each low-rank term.") var rank = 8
         @Flag(
             help: "Learn rows' lengths beside the low-rank terms (DoRA): steps take about a third longer.")
@@ -71,7 +60,10 @@ extension AdaptersCommand {
         var savedTensors = "checkpoint"
         @Option(
             help: ArgumentHelp(
-                "How gradients are found: \(LearningRoute.names); with a number of blocks, such as auglocal:4, of a procedure's tokens, such as tokens:2, or by which a network beside the model is narrower, such as side:16.",
+                """
+                How gradients are found: \(LearningRoute.names); with a number of blocks, such as auglocal:4, of a \
+                procedure's tokens, such as tokens:2, or by which a network beside the model is narrower, such as side:16.
+                """,
                 valueName: "name"))
         var route = "backprop"
         @Option(
@@ -123,7 +115,7 @@ extension AdaptersCommand {
                     .exists,
                     "There is an adapter '\(name)' already. --replace trains it anew.")
             }
-            if replace, !resume { try Home.requireReplaceable(name, by: Owner(tenant: tenant, user: user)) }
+            if replace, !resume { try Home.requireReplaceable(name, by: learned.owner) }
             // What was asked for is checked before anything is read.
             let wanted = try settings()
             var plan = try plan(wanted)
@@ -142,15 +134,9 @@ extension AdaptersCommand {
         /// The plan of the command line, or the one that is resumed.
         private func plan(_ wanted: TrainingSettings) throws -> TrainingPlan {
             guard resume else {
-                guard from != nil || !file.isEmpty else {
-                    throw InputError(
-                        "Name what to learn: --from tag:NAME (or all), or --file FILE.")
-                }
-                var plan = TrainingPlan(model: model ?? Settings.current.text(.model) ?? "smollm2")
-                (plan.from, plan.files) = (from, file.map { URL(fileURLWithPath: $0).path })
-                (plan.user, plan.tenant, plan.store) = (user, tenant, Home.remembered(store.path))
+                var plan = try learned.plan(model ?? Settings.current.text(.model) ?? "smollm2")
                 plan.start = start.map { $0.contains("/") ? URL(fileURLWithPath: $0).path : $0 }
-                plan.operation = try operation.map { try AdaptersCommand.operation($0, from: from) }
+                plan.operation = try operation.map { try AdaptersCommand.operation($0, from: learned.from) }
                 plan.settings = wanted
                 return plan
             }

@@ -2,19 +2,24 @@ import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
 
-/// Control-C and SIGTERM while a training runs: noted, and asked for between its steps, so that it ends with a
+/// Control-C and SIGTERM while a training or jobs run: noted, and asked for between steps, so that they end with a
 /// checkpoint. Shells start programs in the background with Control-C ignored; here it is noted then, too.
 final class StopSignal {
     private let isStopped = NIOLockedValueBox(false)
     private let sources: [any DispatchSourceSignal]
 
     /// Notes signals from here on, for as long as this lives.
-    init() {
+    ///
+    /// - Parameter then: called at each signal, on another thread.
+    init(then: @escaping @Sendable () -> Void = {}) {
         sources = [SIGINT, SIGTERM].map { [isStopped] number in
             // The source sees it all the same.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { isStopped.withLockedValue { $0 = true } }
+            source.setEventHandler {
+                isStopped.withLockedValue { $0 = true }
+                then()
+            }
             source.resume()
             return source
         }

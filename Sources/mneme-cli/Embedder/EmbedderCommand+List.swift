@@ -34,7 +34,8 @@ extension EmbedderCommand {
             }
             let trained = Home.trainedEmbedders
             for name in trained.names() {
-                guard let why = try trained.folder(name).record()?.withdrawn else { continue }
+                guard let record = try trained.folder(name).record(), let why = try Home.whyOutOfUse(record)
+                else { continue }
                 print(Terminal.line("  \(name.padded(to: 28)) out of use: \(why)"))
             }
             if rows.isEmpty {

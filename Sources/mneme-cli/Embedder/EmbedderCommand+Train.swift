@@ -27,19 +27,7 @@ extension EmbedderCommand {
 
         @Argument(help: "The new embedding model's name.") var name: String
         @Option(help: "The base: an embedding model's name, or its folder.") var model = "minilm"
-        @Option(
-            help: ArgumentHelp(
-                "Memories to learn: all, tag:NAME, type:NAME, session:NAME or agent:NAME.",
-                valueName: "selection"))
-        var from: String?
-        @Option(
-            help: ArgumentHelp(
-                "A file of pairs to learn: .jsonl with prompt and completion. May be repeated.",
-                valueName: "file"))
-        var file: [String] = []
-        @Option(help: "Whose memories.") var user = "default"
-        @Option(help: "An organisation or deployment.") var tenant = "default"
-        @OptionGroup var store: StoreFileOptions
+        @OptionGroup var learned: LearnedOptions
         @Option(help: "The rank of each low-rank term.") var rank = EmbedderTrainer.defaults.shape.rank
         @Option(
             help: "Steps; once over the pairs, of which there have to be \(EmbedderTraining.fewestPairs), if left out.")
@@ -51,7 +39,7 @@ extension EmbedderCommand {
         @Flag(help: "Replace a trained embedding model of this name.") var replace = false
 
         func run() async throws {
-            try EmbedderTrainingRun.check(name, replace: replace || resume, by: Owner(tenant: tenant, user: user))
+            try EmbedderTrainingRun.check(name, replace: replace || resume, by: learned.owner)
             let plan = try plan()
             var run = try EmbedderTrainingRun(name, plan, training)
             run.training.isResumed = resume
@@ -67,9 +55,6 @@ extension EmbedderCommand {
                 }
                 return plan
             }
-            guard from != nil || !file.isEmpty else {
-                throw InputError("Name what to learn: --from all (or tag:NAME), or --file FILE.")
-            }
             // A path is meant from here, wherever a later command is started.
             let isFolder = model.contains("/") && FileManager.default.fileExists(atPath: model)
             var settings = EmbedderTrainer.defaults
@@ -77,9 +62,7 @@ extension EmbedderCommand {
             settings.shape.alpha = Double(2 * rank)
             (settings.steps, settings.learningRate, settings.seed) = (steps, learningRate, seed)
             try settings.check()
-            var plan = TrainingPlan(model: isFolder ? URL(fileURLWithPath: model).path : model)
-            (plan.from, plan.files) = (from, file.map { URL(fileURLWithPath: $0).path })
-            (plan.user, plan.tenant, plan.store) = (user, tenant, Home.remembered(store.path))
+            var plan = try learned.plan(isFolder ? URL(fileURLWithPath: model).path : model)
             plan.settings = settings
             return plan
         }

@@ -34,15 +34,27 @@ extension Home {
     ///
     /// - Throws: `AdapterError`; `StoreError` if the store that its record names cannot be read.
     static func requireInUse(_ adapter: String?) throws {
-        guard let adapter, let folder = try? adapters.folder(adapter), let record = try? folder.record(),
-            let place = record.cube
-        else { return }
+        guard let adapter, let folder = try? adapters.folder(adapter), let record = try? folder.record() else { return }
+        if let id = try archivedMemory(of: record) { throw AdapterError.archived(adapter, memory: id) }
+    }
+
+    /// The memory that stands for an adapter or an embedding model, if that was archived.
+    ///
+    /// - Throws: `StoreError` if the store that the record names cannot be read.
+    static func archivedMemory(of record: AdapterRecord) throws -> CubeID? {
+        guard let place = record.cube else { return nil }
         let path = place.store ?? store
         // A store that is not here any more has no memory of it, and is not made for the question.
-        guard isDatabase(path) || FileManager.default.fileExists(atPath: path) else { return }
-        if let id = try record.archivedMemory(in: memoryStore(path)) {
-            throw AdapterError.archived(adapter, memory: id)
-        }
+        guard isDatabase(path) || FileManager.default.fileExists(atPath: path) else { return nil }
+        return try record.archivedMemory(in: memoryStore(path))
+    }
+
+    /// Why an adapter or an embedding model that was learned here is out of use; nil if it serves.
+    ///
+    /// - Throws: `StoreError` if the store of the memory that stands for it cannot be read.
+    static func whyOutOfUse(_ record: AdapterRecord) throws -> String? {
+        try record.withdrawn
+            ?? archivedMemory(of: record).map { "Its memory is archived; `mneme restore \($0)` brings it back." }
     }
 
     /// Erases an adapter and the memory that stands for it.

@@ -19,7 +19,8 @@ extension Home {
 
     /// An embedder by its name: `minilm`, a folder's name in ``models`` or its path, or an
     /// endpoint's address with its model. Its weights are loaded when the first text is embedded. In
-    /// place of a trained one that is out of use comes its base, with a note.
+    /// place of a trained one that is out of use, as a memory that it was made from was erased, or the one that
+    /// stands for it is archived, comes its base, with a note.
     ///
     /// - Parameter known: embedders of the store, so that an endpoint need not be asked for the
     ///   length of its vectors.
@@ -40,9 +41,10 @@ extension Home {
         }
         // A model that was fetched has a record of another kind.
         let trained = AdapterFolder(path: folder)
-        if trained.holdsAdapter, let record = try trained.record(), let why = record.withdrawn {
+        if trained.holdsAdapter, let record = try trained.record(), let why = try whyOutOfUse(record) {
+            let way = record.withdrawn == nil ? "" : " `mneme embedder retrain \(record.name)` learns it anew."
             Terminal.note(
-                "The embedding model '\(record.name)' is out of use: \(why) Its base '\(record.base)' serves; `mneme embedder retrain \(record.name)` learns it anew, `mneme reembed` makes the base's vectors."
+                "The embedding model '\(record.name)' is out of use: \(why)\(way) Its base '\(record.base)' serves; `mneme reembed` makes the base's vectors."
             )
             return try embedder(record.base, known: known)
         }
@@ -95,10 +97,17 @@ extension Home {
     {
         known.lazy.filter { $0.identifier != present.identifier }.compactMap { other in
             let name = other.identifier.prefix { $0 != "@" }
+            let folder = models + "/" + name
             guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."),
-                let found = try? EmbeddingModel.open(folder: models + "/" + name),
-                found.identifier == other.identifier
+                let found = try? EmbeddingModel.open(folder: folder), found.identifier == other.identifier
             else { return nil }
+            // One that was learned here serves no more once the memory that stands for it is archived.
+            let trained = AdapterFolder(path: folder)
+            if trained.holdsAdapter, let record = try? trained.record(),
+                (try? whyOutOfUse(record)) != nil
+            {
+                return nil
+            }
             return found
         }.first
     }

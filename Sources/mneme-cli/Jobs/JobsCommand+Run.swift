@@ -9,7 +9,8 @@ extension JobsCommand {
     /// `mneme jobs run`: does all jobs that are due, those of schedules among them, and ends. For
     /// cron, where no server runs.
     ///
-    /// Exit code 1 if one of them failed; it is tried again later, as its line says.
+    /// Exit code 1 if one of them failed, which is tried again later, as its line says; or if Control-C or SIGTERM
+    /// stopped it: what runs then is put back, a training with its checkpoint.
     ///
     /// It prints a line for each job of this run. Several may run at once, beside a server too: a
     /// lease gives each job to one of them.
@@ -49,7 +50,10 @@ extension JobsCommand {
             // What ends from now on is what this run did.
             let runner = JobRunner(memory)
             let start = Date()
-            let count = try await runner.drain()
+            let work = Task { try await runner.drain() }
+            let stop = StopSignal { work.cancel() }
+            let count: Int?
+            do { count = try await work.value } catch is CancellationError { count = nil }
             await memory.close(deadline: .zero)
             let ended = try memory.store.jobs(
                 in: [.done, .dead, .waiting], limit: 1_000, by: .local
@@ -58,6 +62,10 @@ extension JobsCommand {
             }
             for job in ended.reversed() { print(JobsCommand.line(job)) }
             if count == 0 { print("Nothing is due.") }
+            if stop.isRaised {
+                Terminal.report("Stopped. What ran was put back; `mneme jobs run` goes on with it.")
+                throw ExitCode(1)
+            }
             if ended.contains(where: { $0.state != .done }) { throw ExitCode(1) }
         }
     }
