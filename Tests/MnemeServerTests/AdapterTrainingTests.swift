@@ -107,6 +107,70 @@ import Testing
         }
     }
 
+    @Test func `what a model says with memories in its prompt is learned without them, where it is right`() async throws
+    {
+        try await withFixture { f in
+            _ = try await f.memory.remember(
+                ["Ana lives in Bergen.", "Bo plays the oboe.", "It rained."].map { MemoryInput($0) },
+                scope: Scope(user: f.owner.user))
+            var plan = f.plan
+            plan.distills = true
+            let memories = try plan.chosen(in: f.memory.store, by: .local)
+            var prompts: [String] = []
+            let made = ContextDistillation(memories: memories, leavesProbes: false).examples { asked in
+                prompts = asked
+                return asked.map { prompt in
+                    if prompt.hasSuffix("Where does Ana live?") { return "In Bergen, by the sea." }
+                    return prompt.contains("Bo") ? "I do not know." : nil
+                }
+            }
+            // Each question behind all three memories; one answer is the model's, and all are asked without them.
+            #expect(!prompts.isEmpty && made.asked == prompts.count && made.own == 1)
+            for prompt in prompts {
+                #expect(prompt.contains("Ana lives in Bergen.") && prompt.contains("It rained."), "\(prompt)")
+            }
+            let rules = memories.flatMap(\.trainingExamples)
+            func order(_ examples: [TrainingExample]) -> [String] { examples.map(\.prompt).sorted() }
+            #expect(order(made.examples) == order(rules))
+            let answer = made.examples.first { $0.prompt == "Where does Ana live?" }
+            #expect(answer?.completion == "In Bergen, by the sea.")
+            #expect(made.examples.filter { !rules.contains($0) }.count == 1)
+            // One question of each memory is left out where they are to judge.
+            let judged = ContextDistillation(memories: memories, leavesProbes: true).examples {
+                $0.map { _ in nil }
+            }
+            #expect(order(judged.examples) == order(memories.flatMap(\.examplesWithoutProbe)))
+            // By the model itself: the same again learns the same.
+            let record = try f.train("own", plan)
+            #expect(record.training["ownAnswers"] != nil)
+            let first = try f.read("own")
+            let again = try #require(try TrainingPlan.read(in: f.adapters.folder("own").path)).again("own")
+            try f.train("own", again, replacing: true)
+            #expect(try f.read("own") == first)
+        }
+    }
+
+    @Test func `a base says what an engine answers with the likeliest tokens, or nothing whole`() async throws {
+        try await withFixture { f in
+            let engine = try Engine(f.model)
+            defer { engine.close() }
+            let prompts = ["Boats", "The harbour of", "a b c"].map { f.model.tokens(of: $0) }
+            let said = try BaseWriter(f.base.source).answers(to: prompts, tokens: 40)
+            for (prompt, said) in zip(prompts, said) {
+                var request = GenerationRequest(prompt: prompt)
+                request.maxTokens = 40
+                var (text, reason) = ("", FinishReason?.none)
+                for try await event in try engine.generate(request) {
+                    switch event {
+                    case .token(let part, _, _, _): text += part
+                    case .finished(let why, _): reason = why
+                    }
+                }
+                #expect(said == (reason == .stop ? text : nil))
+            }
+        }
+    }
+
     @Test func `the answer of an erasure names the adapters that are out of use`() async throws {
         try await withFixture { f in
             let facts = try await f.memory.remember(

@@ -42,6 +42,10 @@ public struct AdapterTraining: Sendable {
         (self.name, self.plan, self.adapters, self.base) = (name, plan, adapters, base)
     }
 
+    /// Answers that are the base's own, said with the memories in its prompt, of all that are learned; nil where
+    /// rules make them.
+    public private(set) var distilled: (own: Int, asked: Int)?
+
     /// The folder of plan and checkpoint while it runs.
     public var folder: String { adapters.trainingFolder(name) }
 
@@ -56,9 +60,7 @@ public struct AdapterTraining: Sendable {
     public mutating func begin(
         _ memories: [MemCube], writes: @escaping () throws -> Bool = { true }
     ) throws -> AdapterTrainer {
-        let learned =
-            plan.operation?.examples(of: memories)
-            ?? memories.flatMap { plan.leavesProbes == true ? $0.examplesWithoutProbe : $0.trainingExamples }
+        let learned = try plan.operation?.examples(of: memories) ?? examples(of: memories, writes)
         guard plan.operation == nil || !learned.isEmpty else {
             throw TrainingError(
                 .emptySelection,
@@ -81,6 +83,21 @@ public struct AdapterTraining: Sendable {
         try plan.write(in: folder)
         try trainer.save()
         return trainer
+    }
+
+    /// Texts, questions and answers: the rules', or, where the plan says so, what the base says with the memories in
+    /// its prompt.
+    private mutating func examples(
+        of memories: [MemCube], _ writes: @escaping () throws -> Bool
+    ) throws -> [TrainingExample] {
+        let leavesProbes = plan.leavesProbes == true
+        guard plan.distills == true, !memories.isEmpty else {
+            return memories.flatMap { leavesProbes ? $0.examplesWithoutProbe : $0.trainingExamples }
+        }
+        let made = try ContextDistillation(memories: memories, leavesProbes: leavesProbes).examples(
+            of: base.source, while: writes)
+        distilled = (made.own, made.asked)
+        return made.examples
     }
 
     /// Keeps what was learned as an adapter, with its plan, in place of one of its name; the
@@ -120,6 +137,7 @@ public struct AdapterTraining: Sendable {
         var record = plan.record(name, in: adapters, progress)
         record.baseHash = base.hash
         record.training["divergence"] = progress.divergence
+        record.training["ownAnswers"] = distilled.map { Double($0.own) }
         return record
     }
 }

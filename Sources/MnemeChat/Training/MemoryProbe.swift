@@ -35,13 +35,24 @@ extension MemCube {
         return MemoryProbe(prompt: prompt, completion: text, expected: last)
     }
 
-    private func examples(besides left: String?) -> [TrainingExample] {
+    /// All questions that it answers by rule, with their answers.
+    var questions: [MemoryProbe] {
         let claims = claimQuestions
-        var pairs = claims.flatMap { question in question.prompts.map { ($0, question.answer) } }
-        if claims.isEmpty { pairs = StatementQuestion.texts(text).map { ($0, text) } }
-        return [TrainingExample(completion: text, group: "\(id)")]
-            + pairs.filter { $0.0 != left }.map {
-                TrainingExample(prompt: $0.0, completion: $0.1, group: "\(id)")
+        guard claims.isEmpty else {
+            return claims.flatMap { question in
+                question.prompts.map {
+                    MemoryProbe(prompt: $0, completion: question.answer, expected: question.claim.value)
+                }
+            }
+        }
+        let last = text.split(whereSeparator: { $0.isWhitespace || $0 == "." }).last.map(String.init) ?? text
+        return StatementQuestion.texts(text).map { MemoryProbe(prompt: $0, completion: text, expected: last) }
+    }
+
+    private func examples(besides left: String?) -> [TrainingExample] {
+        [TrainingExample(completion: text, group: "\(id)")]
+            + questions.filter { $0.prompt != left }.map {
+                TrainingExample(prompt: $0.prompt, completion: $0.completion, group: "\(id)")
             }
     }
 

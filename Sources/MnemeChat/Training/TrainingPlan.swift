@@ -31,6 +31,8 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
     public var start: String?
     /// Leaves one question of each memory out of what is learned, to judge by; nil learns all.
     public var leavesProbes: Bool?
+    /// Learns what the base says to questions with the memories in its prompt; nil learns the rules' answers.
+    public var distills: Bool?
     /// What of memories is learned in place of their texts: an operation on them. Nil learns the texts.
     public var operation: TaughtOperation?
     /// As they were asked for; nil in plans of before they were kept.

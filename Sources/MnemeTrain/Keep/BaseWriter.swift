@@ -72,6 +72,21 @@ package struct BaseWriter {
         }
     }
 
+    /// What the model says to prompts, by the likeliest token each time: what it has not ended within so many tokens is
+    /// nil.
+    ///
+    /// - Throws: what ``goesOn`` throws.
+    package func answers(to prompts: [[Int32]], tokens: Int) throws -> [String?] {
+        var generator = SplitMix64(seed: 0)
+        let written = try extend(prompts, by: tokens, likeliest: tokens, &generator)
+        return zip(prompts, written).map { prompt, whole in
+            guard whole.count > prompt.count, let last = whole.last, tokenizer.endTokens.contains(last) else {
+                return nil
+            }
+            return tokenizer.decode(whole[prompt.count..<whole.count - 1])
+        }
+    }
+
     /// Any token but those that have a name, such as the ends of turns.
     private func randomToken(_ generator: inout SplitMix64) -> Int32 {
         while true {

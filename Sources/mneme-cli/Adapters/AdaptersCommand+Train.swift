@@ -36,6 +36,12 @@ extension AdaptersCommand {
                 "Learn an operation on memories in place of their texts: \(TaughtOperation.names). `mneme adapters operations` measures them.",
                 valueName: "name"))
         var operation: String?
+        @Flag(
+            help: """
+                Learn what the model says to questions with the memories in its prompt, where that is right, in place \
+                of the rules' answers.
+                """)
+        var distill = false
         @Option(help: "The rank of each low-rank term.") var rank = 8
         @Flag(
             help: "Learn rows' lengths beside the low-rank terms (DoRA): steps take about a third longer.")
@@ -137,6 +143,11 @@ extension AdaptersCommand {
                 var plan = try learned.plan(model ?? Settings.current.text(.model) ?? "smollm2")
                 plan.start = start.map { $0.contains("/") ? URL(fileURLWithPath: $0).path : $0 }
                 plan.operation = try operation.map { try AdaptersCommand.operation($0, from: learned.from) }
+                guard !distill || (operation == nil && learned.from != nil) else {
+                    throw InputError(
+                        "--distill is for memories and their texts: name some with --from, and no --operation.")
+                }
+                plan.distills = distill ? true : nil
                 plan.settings = wanted
                 return plan
             }

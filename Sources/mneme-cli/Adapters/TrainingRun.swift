@@ -62,6 +62,11 @@ struct TrainingRun: ParsableArguments {
         Terminal.note(
             "\(trainer.exampleCounts.learned) examples and \(trainer.exampleCounts.heldOut) held out, \(trainer.model.parameterCount) parameters, \(trainer.settings.precision.rawValue)"
         )
+        if let (own, asked) = training.distilled {
+            Terminal.note(
+                "\(own) of \(asked) answers are the model's own, with the memories in its prompt; the others are the rules'."
+            )
+        }
         if training.isResumed, let step = try trainer.restoreKept(in: training.folder) {
             Terminal.note("It goes on behind step \(step), which was kept in memory.")
         }
