@@ -148,7 +148,8 @@ import Testing
             return try AdapterEvaluation.Question.read(path)
         }
         let one = "{\"prompt\": \"Who?\", \"answer\": \" Ana \"}"
-        let found = try read("\(one)\n\n\(one)\n")
+        let found = try read("\(one)\n\n\(one.dropLast()), \"procedure\": \"add\"}\n")
+        #expect(found.map(\.procedure) == [nil, "add"])
         #expect(found.count == 2)
         #expect(found[0].isAnswered(by: "It is ANA.") && !found[0].isAnswered(by: "It is Bo."))
         for bad in ["{", "[]", "{\"prompt\": \"a\"}", "{\"prompt\": \"a\", \"answer\": \" \"}"] {

@@ -177,13 +177,18 @@ import Testing
             let encoder = try ExampleEncoder(f.model.tokenizer, template: f.model.chatTemplate, limit: 512)
             let result = try await AdapterEvaluation.run(
                 f.engine, adapter: "two",
-                questions: Self.sums.prefix(3).map { .init(prompt: $0.prompt, answer: $0.completion) },
+                questions: (Self.sums.prefix(3) + Self.words.prefix(1)).map {
+                    // The last one is of another procedure than it says.
+                    var question = AdapterEvaluation.Question(prompt: $0.prompt, answer: $0.completion)
+                    question.procedure = "add"
+                    return question
+                },
                 text: f.model.tokens(of: "The harbour lies still."), maxTokens: 8
             ) {
                 let sequence = encoder.encode(TrainingExample(prompt: $0.prompt, completion: $0.answer))
                 return (sequence.tokens, sequence.promptTokens)
             }
-            #expect(result.with.right == 3)
+            #expect(result.with.right == 4 && result.with.procedures == 3 && result.without.procedures == nil)
             #expect(result.with.answerLoss < 0.75 * result.without.answerLoss)
             #expect(result.with.perplexity == result.without.perplexity)
             // What is scored is what the answer had.

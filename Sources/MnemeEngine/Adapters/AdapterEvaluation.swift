@@ -8,12 +8,14 @@ package struct AdapterEvaluation: Sendable, Codable, Equatable {
     package struct Question: Sendable, Equatable {
         package var prompt: String
         package var answer: String
+        /// The procedure that the answer is to follow, of an adapter that has some; nil where that is not asked.
+        package var procedure: String?
 
         package init(prompt: String, answer: String) {
             (self.prompt, self.answer) = (prompt, answer)
         }
 
-        /// Reads lines of JSON with `prompt` and `answer`.
+        /// Reads lines of JSON with `prompt` and `answer`, and `procedure` where the adapter has some.
         ///
         /// - Throws: `InputError` that names the first line that is none; also if there is no line.
         package static func read(_ path: String) throws -> [Question] {
@@ -30,7 +32,9 @@ package struct AdapterEvaluation: Sendable, Codable, Equatable {
                     throw InputError(
                         "Line \(i + 1) of \(path) is not {\"prompt\": \"…\", \"answer\": \"…\"} with both.")
                 }
-                return Question(prompt: prompt, answer: answer)
+                var question = Question(prompt: prompt, answer: answer)
+                question.procedure = json?["procedure"]?.string
+                return question
             }
             guard !questions.isEmpty else { throw InputError("\(path) holds no question.") }
             return questions
@@ -49,6 +53,8 @@ package struct AdapterEvaluation: Sendable, Codable, Equatable {
         package var right = 0
         /// The mean -ln p of a token of the right answers.
         package var answerLoss = 0.0
+        /// Questions whose answer begins with the procedure that it is to follow; nil where none is asked for.
+        package var procedures: Int?
         /// exp of the mean -ln p of the text's tokens; nil if there is no text.
         package var perplexity: Double?
     }
@@ -88,8 +94,12 @@ package struct AdapterEvaluation: Sendable, Codable, Equatable {
             // Side by side in one batch.
             async let plain = answer(engine, prompt, nil, maxTokens)
             async let adapted = answer(engine, prompt, adapter, maxTokens)
-            if question.isAnswered(by: try await plain) { result.without.right += 1 }
-            if question.isAnswered(by: try await adapted) { result.with.right += 1 }
+            if question.isAnswered(by: try await plain.text) { result.without.right += 1 }
+            let (text, followed) = try await adapted
+            if question.isAnswered(by: text) { result.with.right += 1 }
+            if let procedure = question.procedure {
+                result.with.procedures = (result.with.procedures ?? 0) + (followed.first == procedure ? 1 : 0)
+            }
             result.without.answerLoss += try await loss(engine, tokens, promptTokens, nil)
             result.with.answerLoss += try await loss(engine, tokens, promptTokens, adapter)
             result.answerTokens += tokens.count - promptTokens
@@ -112,16 +122,20 @@ package struct AdapterEvaluation: Sendable, Codable, Equatable {
         return result
     }
 
+    /// The greedy answer, and the procedures that it followed.
     private static func answer(
         _ engine: Engine, _ prompt: [Int32], _ adapter: String?, _ maxTokens: Int
-    ) async throws -> String {
+    ) async throws -> (text: String, procedures: [String]) {
         var request = GenerationRequest(prompt: prompt)
         (request.adapter, request.maxTokens) = (adapter, maxTokens)
-        var text = ""
+        var (text, procedures) = ("", [String]())
         for try await event in try engine.generate(request) {
-            if case .token(let part, _, _, _) = event { text += part }
+            switch event {
+            case .token(let part, _, _, _): text += part
+            case .finished(_, let usage): procedures = usage.procedures
+            }
         }
-        return text
+        return (text, procedures)
     }
 
     /// The sum of -ln p of the tokens from `first` on.

@@ -118,7 +118,7 @@ struct MessagesForm: Sendable {
             "cache_creation_input_tokens": 0,
             "output_tokens": .number(Double(usage.completionTokens)),
         ]
-        if let kept = usage.keptMember { members["kv"] = kept }
+        members.merge(usage.ownMembers) { own, _ in own }
         return .object(members)
     }
 }

@@ -121,7 +121,7 @@ struct OllamaForm: Sendable {
             "eval_count": .number(Double(usage.completionTokens)),
             "eval_duration": nanoseconds(usage.total - usage.firstToken),
         ]
-        if let kept = usage.keptMember { members["kv"] = kept }
+        members.merge(usage.ownMembers) { own, _ in own }
         return members
     }
 }

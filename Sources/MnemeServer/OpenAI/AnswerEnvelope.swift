@@ -35,6 +35,7 @@ extension GenerationUsage {
     /// - Parameter withPrompt: whether its prompt is another one.
     mutating func add(_ other: GenerationUsage, withPrompt: Bool) {
         completionTokens += other.completionTokens
+        procedures += other.procedures
         kept = kept ?? other.kept
         guard withPrompt else { return }
         droppedMessages = max(droppedMessages, other.droppedMessages)
@@ -51,20 +52,23 @@ extension GenerationUsage {
             "total_tokens": .number(Double(promptTokens + completionTokens)),
             "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
         ]
-        if let keptMember { members["kv"] = keptMember }
+        members.merge(ownMembers) { own, _ in own }
         if droppedMessages > 0 { members["dropped_messages"] = .number(Double(droppedMessages)) }
         return .object(members)
     }
 
-    /// The member `kv` of an answer in any API: what was kept of its rows; nil if it was given from
-    /// all.
-    var keptMember: JSONValue? {
-        kept.map {
-            [
-                "policy": .string($0.policy), "type": .string($0.type.rawValue),
-                "kept_tokens": .number($0.tokens), "bytes": .number(Double($0.bytes)),
-                "read_bytes": .number(Double($0.readBytes)),
+    /// What answers in any API tell besides tokens: `kv`, what was kept of its rows, unless it was given from all;
+    /// `procedures`, those of its adapter that it followed, if it followed any.
+    var ownMembers: [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        if let kept {
+            members["kv"] = [
+                "policy": .string(kept.policy), "type": .string(kept.type.rawValue),
+                "kept_tokens": .number(kept.tokens), "bytes": .number(Double(kept.bytes)),
+                "read_bytes": .number(Double(kept.readBytes)),
             ]
         }
+        if !procedures.isEmpty { members["procedures"] = .array(procedures.map { .string($0) }) }
+        return members
     }
 }

@@ -28,7 +28,7 @@ extension AnswerSchema {
     private static let tokens = shape([
         "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
         "prompt_tokens_details": shape(["cached_tokens": count]),
-        "kv?": kept, "dropped_messages?": count,
+        "kv?": kept, "procedures?": list(text), "dropped_messages?": count,
     ])
     private static let model = shape([
         "id": text, "object": only("model"), "created": count, "owned_by": text,
@@ -56,6 +56,7 @@ extension AnswerSchema {
         "incomplete_details": orNull(shape(["reason": text])), "store": flag,
         "usage": shape([
             "input_tokens": count, "output_tokens": count, "total_tokens": count, "kv?": kept,
+            "procedures?": list(text),
         ]),
     ])
 
@@ -132,7 +133,7 @@ extension AnswerSchema {
                 "usage": shape([
                     "input_tokens": count, "output_tokens": count,
                     "cache_read_input_tokens": count, "cache_creation_input_tokens": count,
-                    "kv?": kept,
+                    "kv?": kept, "procedures?": list(text),
                 ]),
             ])
         case "count_tokens": shape(["input_tokens": count])
@@ -150,6 +151,7 @@ extension AnswerSchema {
         "model": text, "created_at": time, "done": flag, "done_reason?": text,
         "total_duration?": count, "load_duration?": count, "prompt_eval_count?": count,
         "prompt_eval_duration?": count, "eval_count?": count, "eval_duration?": count, "kv?": kept,
+        "procedures?": list(text),
     ]
 
     private static func ollama(_ name: String) -> JSONValue {

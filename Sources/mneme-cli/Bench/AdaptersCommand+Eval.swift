@@ -20,7 +20,10 @@ extension AdaptersCommand {
         @Argument(help: "The adapter's name.") var name: String
         @Option(
             help: ArgumentHelp(
-                "Lines of {\"prompt\": \"…\", \"answer\": \"…\"}: right is an answer that contains it.",
+                """
+                Lines of {\"prompt\": \"…\", \"answer\": \"…\"}: right is an answer that contains it. With "procedure" the \
+                line names the one that the answer is to follow.
+                """,
                 valueName: "questions.jsonl"))
         var file: String
         @Option(help: "A text that has nothing to do with them, whose perplexity is measured.")
@@ -73,6 +76,7 @@ extension AdaptersCommand {
             let (a, b) = (result.without, result.with)
             row("\(result.questions) questions", "without", "with \(name)")
             row("answered right", "\(a.right)", "\(b.right)")
+            if let procedures = b.procedures { row("procedure right", "", "\(procedures)") }
             row("loss of answers", number(a.answerLoss), number(b.answerLoss))
             guard let before = a.perplexity, let after = b.perplexity else { return }
             row(

@@ -219,7 +219,7 @@ struct ResponsesForm: Sendable {
                 "output_tokens_details": ["reasoning_tokens": 0],
                 "total_tokens": .number(Double(usage.promptTokens + usage.completionTokens)),
             ]
-            if let kept = usage.keptMember { members["kv"] = kept }
+            members.merge(usage.ownMembers) { own, _ in own }
             response["usage"] = .object(members)
         }
         return .object(response.merging(echo) { own, _ in own })
