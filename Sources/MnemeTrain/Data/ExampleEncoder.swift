@@ -87,6 +87,9 @@ public struct ExampleEncoder: Sendable {
             group: example.group)
     }
 
+    /// A word or a few as they stand in a text.
+    func tokens(of words: String) -> [Int32] { tokenizer.encode(" " + words, special: false) }
+
     /// A prompt with a system message; a template that takes none has it before the user's words.
     private func withSystem(_ system: String, _ prompt: String, _ begin: [Int32]) -> [Int32] {
         func tokens(_ text: String) -> [Int32] { tokenizer.encode(text, special: false) }

@@ -11,6 +11,8 @@ public struct ProcedureShape: Sendable, Equatable, Codable {
     public var earlier = 0
     /// Tokens of each.
     public var tokensEach = 1
+    /// The vocabulary's tokens of each one's name, which its rows begin at; nil begins all at the mean of all.
+    package var words: [[Int32]]?
 
     /// Procedures that are all learned.
     public init(names: [String], tokensEach: Int = 1) { (self.names, self.tokensEach) = (names, tokensEach) }
@@ -79,21 +81,32 @@ struct ProcedureRows {
         index < shape.earlierRows ? nil : parameters.gradients.pointer + offset(index)
     }
 
-    /// Begins at the mean of all embeddings, each row with a tenth of the way to a token's drawn by the seed: equal
-    /// rows would learn equal things.
+    /// Begins each procedure at the mean of its name's embeddings, or of all where it has no name's tokens; each row
+    /// with a tenth of the way to a token's drawn by the seed: equal rows would learn equal things.
     func begin(_ embedding: StoredRows, seed: UInt64) {
-        var (mean, one) = ([Float](repeating: 0, count: hidden), [Float](repeating: 0, count: hidden))
+        var one = [Float](repeating: 0, count: hidden)
         func read(_ token: Int) {
             one.withUnsafeMutableBufferPointer { embedding.row(token, into: $0.baseAddress!) }
         }
-        for token in 0..<vocabulary {
-            read(token)
-            for i in 0..<hidden { mean[i] += one[i] / Float(vocabulary) }
+        func mean(_ tokens: some Collection<Int>) -> [Float] {
+            var mean = [Float](repeating: 0, count: hidden)
+            for token in tokens {
+                read(token)
+                for i in 0..<hidden { mean[i] += one[i] / Float(tokens.count) }
+            }
+            return mean
         }
+        let words = shape.words ?? []
+        func known(_ place: Int) -> [Int] {
+            words.indices.contains(place) ? words[place].map(Int.init).filter { $0 < vocabulary } : []
+        }
+        let all = shape.names.indices.contains { known($0).isEmpty } ? mean(0..<vocabulary) : []
         var generator = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x70_726f_6365_64))
         for index in 0..<count {
+            let own = known(index / shape.tokensEach)
+            let start = own.isEmpty ? all : mean(own)
             read(Int(generator.unit() * Double(vocabulary)))
-            for i in 0..<hidden { row(index)[i] = mean[i] + 0.1 * (one[i] - mean[i]) }
+            for i in 0..<hidden { row(index)[i] = start[i] + 0.1 * (one[i] - start[i]) }
         }
     }
 

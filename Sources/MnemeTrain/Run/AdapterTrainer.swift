@@ -80,6 +80,9 @@ public final class AdapterTrainer {
         }
         try settings.check()
         let encoder = try ExampleEncoder(source, limit: settings.sequenceTokens)
+        if found == nil, let names = settings.shape.procedures?.names {
+            settings.shape.procedures?.words = names.map { encoder.tokens(of: $0) }
+        }
         let procedures = try settings.shape.procedures?.tokens(vocabulary: source.configuration().vocabularySize)
         let sequences = examples.map { encoder.encode($0, procedures: procedures ?? [:]) }
         plan = try BatchPlan(sequences, seed: settings.seed)
