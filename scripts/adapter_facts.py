@@ -7,12 +7,17 @@ The facts are remembered (`mneme remember`), learned (`mneme adapters train --fr
 texts in the prompt (`mneme adapters eval`), each in two wordings that no rule of the training makes. FILE is a text that
 has nothing to do with them: its perplexity is measured with and without the adapter. Then five facts are erased (which
 takes the adapter out of use), the adapter is trained anew, and both kinds are asked for again. Prints JSON.
+
+With --promote the job `promote` learns them instead: each fact is recalled once, the job finds what is in use, leaves a question of
+each out, learns, asks those questions, and keeps what is worth it; the JSON has the job's own line. Then the way back is gone: the
+adapter is erased, and its texts are recalled as before.
 """
 import argparse
 import json
 import os
 import subprocess
 import tempfile
+import time
 
 PEOPLE = """Brelka Oswin Tamsa Ilvard Quenby Merrick Sunniva Dorvin Apphia Leoric Nadira Corvin Yselle Bastian Marit Elowen
 Florian Ginevra Hadrian Isolde Jasko Kerensa Lubomir Mirela Nerys Orsolo Petra Radek Saskia Tiberio Ulrike Vasco Wilmet Xanthe
@@ -38,6 +43,8 @@ def main():
     parser.add_argument("--mneme", default=".build/release/mneme")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--text", required=True)
+    parser.add_argument("--promote", action="store_true", help="learn by the job `promote`, and take it back")
+    parser.add_argument("--job", default="", help='arguments of the job, such as "steps=240 minutes=60"')
     parser.add_argument("--train", default="", help='options of `mneme adapters train`, such as "--steps 240 --keep 0"')
     a = parser.parse_args()
     models = os.path.join(os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme")), "models")
@@ -69,6 +76,24 @@ def main():
                         file.write(json.dumps({"prompt": question, "answer": fact["value"]}) + "\n")
             return json.loads(mneme("adapters", "eval", "facts", "--file", path, "--text", a.text, "--max-tokens", "24", "--json"))
 
+        def recalled():
+            """Facts whose text is the first that recall finds."""
+            found = [json.loads(mneme("recall", fact["questions"][0], "--json"))["memories"] for fact in facts]
+            return sum(bool(m) and m[0]["memory"]["id"] == fact["id"] for m, fact in zip(found, facts))
+
+        if a.promote:
+            before, begin = recalled(), time.time()
+            given = [part for pair in ["adapter=facts", "uses=1", "days=0", *a.job.split()] for part in ("-a", pair)]
+            mneme("jobs", "add", "promote", "--user", "default", *given)
+            done = mneme("jobs", "run", "--model", a.model)
+            figures = {"job": done, "seconds": round(time.time() - begin), "recalled": before}
+            adapters = mneme("adapters", "list")
+            if "facts" in adapters:
+                figures["asked"] = ask(facts)
+                figures["memory"] = json.loads(mneme("list", "--form", "adapter", "--json"))["memories"][0]["metadata"]
+                mneme("adapters", "erase", "facts")
+                figures["recalledAfter"], figures["adaptersAfter"] = recalled(), mneme("adapters", "list")
+            return print(json.dumps(figures, indent=1))
         train()
         figures = {"learned": ask(facts)}
         erased = facts[::11]
