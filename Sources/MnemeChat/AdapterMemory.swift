@@ -24,6 +24,10 @@ public struct AdapterMemory: DerivedMemory {
         }
         for (folder, _) in try made(of: sources) {
             try folder.withdraw("A memory that it was made from was erased.")
+            // What a model asked about it tells of it, too. A plan that nobody can read learns nothing again.
+            if var plan = try? TrainingPlan.read(in: folder.path), plan.forget(sources) {
+                try plan.write(in: folder.path)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ import MnemeKV
 import MnemeModels
 import MnemeStore
 import MnemeTrain
+import NIOConcurrencyHelpers
 import Testing
 
 /// Trainings from a plan to an adapter, and anew after a memory was erased.
@@ -147,6 +148,53 @@ import Testing
             let again = try #require(try TrainingPlan.read(in: f.adapters.folder("own").path)).again("own")
             try f.train("own", again, replacing: true)
             #expect(try f.read("own") == first)
+        }
+    }
+
+    /// Answers in turn, and counts what it is asked.
+    private final class Scripted: Oracle {
+        let name = "scripted"
+        private let answers: NIOLockedValueBox<[String]>
+        init(_ answers: [String]) { self.answers = NIOLockedValueBox(answers) }
+        func answer(_ question: OracleQuestion) async throws -> String {
+            answers.withLockedValue { $0.isEmpty ? "" : $0.removeFirst() }
+        }
+    }
+
+    @Test func `questions of a model count where the memory bears them out, and go with it`() async throws {
+        try await withFixture { f in
+            let facts = try await f.memory.remember(
+                [MemoryInput("The lighthouse was painted by Ana in June."), MemoryInput("It rained.")],
+                scope: Scope(user: f.owner.user))
+            var plan = f.plan
+            let memories = try plan.chosen(in: f.memory.store, by: .local)
+            #expect(memories.map(\.id) == facts.map(\.id))
+            func item(_ question: String, _ answer: String) -> String {
+                "{\"question\":\"\(question)\",\"answer\":\"\(answer)\"}"
+            }
+            let good = [item("Who gave the tower its colour?", "Ana"), item("When was that?", "in june")]
+            let bad = [
+                item("Was it Ana?", "Ana"), item("Which colour was it?", "white"), item("Tell me more.", "June"),
+                item("Who gave the tower its colour?", "Ana"),
+            ]
+            let all = "{\"questions\":[" + (bad.prefix(3) + good + bad.suffix(1)).joined(separator: ",") + "]}"
+            // The second memory's answers cannot be read: it is asked about twice.
+            let asked = try await ModelQuestions(Scripted([all, "?", "{"])).ask(about: memories)
+            #expect(asked.map(\.prompt) == ["Who gave the tower its colour?", "When was that?"])
+            #expect(asked.allSatisfy { $0.memory == facts[0].id.description && $0.completion == memories[0].text })
+            plan.asked = asked
+            try f.train("plain", f.plan)
+            try f.train("asked", plan)
+            #expect(try f.read("plain") != f.read("asked"))
+            // The same again, and none of it once the memory is erased.
+            let folder = try f.adapters.folder("asked").path
+            #expect(try TrainingPlan.read(in: folder)?.again("asked").asked == asked)
+            try await f.memory.erase(facts[0].id, owner: f.owner)
+            #expect(try #require(try TrainingPlan.read(in: folder)).asked == [])
+            for file in try FileManager.default.contentsOfDirectory(atPath: folder) {
+                let data = FileManager.default.contents(atPath: folder + "/" + file) ?? Data()
+                #expect(data.range(of: Data("tower".utf8)) == nil, "\(file)")
+            }
         }
     }
 

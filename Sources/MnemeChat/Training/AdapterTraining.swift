@@ -60,7 +60,7 @@ public struct AdapterTraining: Sendable {
     public mutating func begin(
         _ memories: [MemCube], writes: @escaping () throws -> Bool = { true }
     ) throws -> AdapterTrainer {
-        let learned = try plan.operation?.examples(of: memories) ?? examples(of: memories, writes)
+        let learned = try plan.operation?.examples(of: memories) ?? examples(of: memories, writes) + asked(of: memories)
         guard plan.operation == nil || !learned.isEmpty else {
             throw TrainingError(
                 .emptySelection,
@@ -83,6 +83,15 @@ public struct AdapterTraining: Sendable {
         try plan.write(in: folder)
         try trainer.save()
         return trainer
+    }
+
+    /// Questions that a model thought of, about memories that are still learned.
+    private func asked(of memories: [MemCube]) -> [TrainingExample] {
+        let probes = plan.leavesProbes == true ? Set(memories.compactMap { $0.probe?.prompt }) : []
+        let learned = Set(memories.map(\.id.description))
+        return (plan.asked ?? []).filter { learned.contains($0.memory) && !probes.contains($0.prompt) }.map {
+            TrainingExample(prompt: $0.prompt, completion: $0.completion, group: $0.memory)
+        }
     }
 
     /// Texts, questions and answers: the rules', or, where the plan says so, what the base says with the memories in

@@ -33,6 +33,8 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
     public var leavesProbes: Bool?
     /// Learns what the base says to questions with the memories in its prompt; nil learns the rules' answers.
     public var distills: Bool?
+    /// Questions that a model thought of, see ``ModelQuestions``; nil if none was asked.
+    public var asked: [ModelQuestions.Asked]?
     /// What of memories is learned in place of their texts: an operation on them. Nil learns the texts.
     public var operation: TaughtOperation?
     /// As they were asked for; nil in plans of before they were kept.
@@ -61,6 +63,15 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try AtomicFile.write(try encoder.encode(self), to: folder + "/" + AdapterStore.trainingFile)
+    }
+
+    /// Takes out what a model made of memories that are erased.
+    ///
+    /// - Returns: whether there was something.
+    mutating func forget(_ sources: Set<String>) -> Bool {
+        guard let asked, asked.contains(where: { sources.contains($0.memory) }) else { return false }
+        self.asked = asked.filter { !sources.contains($0.memory) }
+        return true
     }
 
     /// Whose memories are learned.

@@ -38,6 +38,20 @@ public struct LearningRoute: Sendable, Equatable, Codable {
     /// 1 where there is none.
     public let blocks: Int
 
+    /// The highest learning rate where none is named: few numbers far from the loss take larger steps.
+    public var usualRate: Double {
+        switch kind {
+        case .tokens: 2e-2
+        case .side: 1e-2
+        default: TrainingSettings().learningRate
+        }
+    }
+
+    /// Steps where no number is named.
+    ///
+    /// - Parameter batches: of a pass over the examples.
+    func usualSteps(_ batches: Int) -> Int { kind == .tokens ? max(300, 20 * batches) : max(60, 5 * batches) }
+
     /// Through all layers.
     public static let backprop = LearningRoute(kind: .backprop, blocks: 1)
 

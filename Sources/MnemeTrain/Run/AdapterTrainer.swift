@@ -94,7 +94,7 @@ public final class AdapterTrainer {
             )
         }
         let first = plan.batches(epoch: 0)
-        settings.steps = settings.steps ?? max(60, 5 * first.count)
+        settings.steps = settings.steps ?? (settings.strategies?.route ?? .backprop).usualSteps(first.count)
         self.settings = settings
         self.checkpoint = checkpoint
         snapshots = Snapshotter(path: checkpoint)

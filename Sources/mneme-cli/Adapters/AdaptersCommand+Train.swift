@@ -3,6 +3,7 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeChat
+import MnemeEngine
 import MnemeModels
 import MnemeStore
 import MnemeTrain
@@ -42,13 +43,22 @@ extension AdaptersCommand {
                 of the rules' answers.
                 """)
         var distill = false
+        @Flag(
+            help: """
+                Have a model think of further questions about each memory: the one of --oracle, which is told the \
+                memories, or the base itself.
+                """)
+        var ask = false
+        @OptionGroup var oracle: OracleOptions
         @Option(help: "The rank of each low-rank term.") var rank = 8
         @Flag(
             help: "Learn rows' lengths beside the low-rank terms (DoRA): steps take about a third longer.")
         var dora = false
-        @Option(help: "Steps; five times over the examples, at least 60, if left out.")
+        @Option(
+            help: "Steps; five times over the examples, at least 60, if left out (procedures: twenty times, 300).")
         var steps: Int?
-        @Option(help: "The highest learning rate.") var learningRate = TrainingSettings().learningRate
+        @Option(help: "The highest learning rate; 0.002 if left out (procedures 0.02, side networks 0.01).")
+        var learningRate: Double?
         @Option(
             help: ArgumentHelp(
                 "How much staying near the base counts beside what is learned; 0 leaves it and the projection of steps out.",
@@ -128,6 +138,7 @@ extension AdaptersCommand {
             let base = try TrainingRun.base(plan.model)
             let memories = try TrainingRun.memories(plan)
             let start = try resume ? nil : plan.begin(in: adapters, base)
+            if ask, !resume { plan.asked = try await questions(about: memories, plan) }
             var training = try AdapterTraining(name, plan, in: adapters, on: base)
             (training.start, training.isResumed) = (start, resume)
             if !resume, keep > 0, wanted.strategies?.route.kind != .tokens {
@@ -135,6 +146,25 @@ extension AdaptersCommand {
             }
             try await self.training.learn(
                 training, memories, replacing: replace, operation: "adapters train")
+        }
+
+        /// What a model asks about the memories.
+        private func questions(about memories: [MemCube], _ plan: TrainingPlan) async throws -> [ModelQuestions.Asked] {
+            let line = ProgressLine()
+            defer { line.end() }
+            func ask(_ oracle: any Oracle) async throws -> [ModelQuestions.Asked] {
+                let asked = try await ModelQuestions(oracle).ask(about: memories) {
+                    line.show($0, memories.count, "memories that \(oracle.name) asks about")
+                }
+                line.end()
+                Terminal.note("\(oracle.name) thought of \(asked.count) questions about \(memories.count) memories.")
+                return asked
+            }
+            if let remote = try oracle.remote() { return try await ask(remote) }
+            let model = try Home.languageModel(plan.model)
+            let engine = try Engine(model, adapters: Home.adapters)
+            defer { engine.close() }
+            return try await ask(oracle.local(model, engine))
         }
 
         /// The plan of the command line, or the one that is resumed.
@@ -146,6 +176,9 @@ extension AdaptersCommand {
                 guard !distill || (operation == nil && learned.from != nil) else {
                     throw InputError(
                         "--distill is for memories and their texts: name some with --from, and no --operation.")
+                }
+                guard !ask || (operation == nil && learned.from != nil) else {
+                    throw InputError("--ask is for memories: name some with --from, and no --operation.")
                 }
                 plan.distills = distill ? true : nil
                 plan.settings = wanted
@@ -171,9 +204,10 @@ extension AdaptersCommand {
             settings.shape.rank = rank
             settings.shape.alpha = Double(2 * rank)
             if dora { settings.shape.learnsMagnitudes = true }
-            (settings.steps, settings.learningRate) = (steps, learningRate)
+            let strategies = try strategies()
+            (settings.steps, settings.learningRate) = (steps, learningRate ?? strategies.route.usualRate)
             (settings.optimizer, settings.seed, settings.keep) = (optimizer, seed, keep)
-            settings.strategies = try strategies()
+            settings.strategies = strategies
             try settings.check()
             return settings
         }
