@@ -141,7 +141,7 @@ extension Engine {
             if computed.contains(work.id) { queue.running[i].didCompute(work.tokens) }
             do {
                 let sequence = queue.running[i]
-                try sequence.session?.publish(sequence.token, computed: sequence.position)
+                try sequence.session?.publish(sequence.token, computed: sequence.shareable)
             } catch {
                 finish(queue.running[i], throwing: error)
                 done.insert(work.id)

@@ -62,9 +62,13 @@ struct EngineSequence {
     /// The cache scope: an adapter's keys and values are its own, where they are not the model's. No other
     /// scope begins with NUL and this word.
     var scope: String {
-        guard let adapter, !adapter.weights.leavesKeys else { return request.scope }
+        guard let adapter, !adapter.weights.leavesPrompts else { return request.scope }
         return "\0adapter \(adapter.hash) \(request.scope)"
     }
+
+    /// Tokens computed that others of the scope may find. Behind tokens of procedures nobody does: another adapter's
+    /// have the same numbers.
+    var shareable: Int { adapter?.weights.procedures == nil ? position : min(position, request.prompt.count) }
 
     /// Tokens of prompt and answer so far, and the most that there will be.
     var tokens: Int { request.prompt.count + answer.count }
@@ -115,7 +119,7 @@ struct EngineSequence {
     /// Keeps what was computed and gives the memory up.
     func release() {
         for part in parts { part.close() }
-        session?.close(token, computed: position)
+        session?.close(token, computed: shareable)
     }
 
     /// Goes on behind what was found, once it is there.

@@ -201,6 +201,32 @@ import Testing
         }
     }
 
+    @Test func `a prompt's keys and values are the model's, whatever procedures follow it, and no answer's are`()
+        async throws
+    {
+        try await withFixture { f in
+            try f.train("one", Self.sums + Self.words)
+            try f.train("other", Self.words + Self.sums)
+            let text = String(repeating: "tell me more of it ", count: 8)
+            func ask(_ adapter: String?) async throws -> (text: String, probabilities: [Double], usage: GenerationUsage)
+            {
+                var request = try f.request(text, adapter, tokens: 40)
+                request.ignoresEnd = true
+                return try await f.answer(request)
+            }
+            let first = try await ask(nil)
+            #expect(first.usage.cachedTokens == 0)
+            let one = try await ask("one")
+            let other = try await ask("other")
+            let again = try await ask("one")
+            let plain = try await ask(nil)
+            let prompt = first.usage.promptTokens
+            for usage in [one, other, again, plain].map(\.usage) { #expect(usage.cachedTokens == prompt - 1) }
+            #expect(again.probabilities == one.probabilities && again.text == one.text)
+            #expect(plain.probabilities == first.probabilities && other.probabilities != one.probabilities)
+        }
+    }
+
     @Test func `what cannot be done with procedures is refused`() async throws {
         try await withFixture { f in
             let adapter = try f.train("one", Self.sums)

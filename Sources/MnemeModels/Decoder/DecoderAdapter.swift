@@ -19,9 +19,9 @@ public final class DecoderAdapter: Sendable {
     public let procedures: DecoderProcedures?
     /// A side network; nil in adapters of other kinds.
     let side: SideStep?
-    /// True if keys and values are those of the model alone: a side network reads states and changes none before
-    /// the last layer's.
-    public var leavesKeys: Bool { side != nil }
+    /// True if keys and values of prompts are those of the model alone: a side network reads states and changes none
+    /// before the last layer's, and procedures' tokens stand in answers alone.
+    public var leavesPrompts: Bool { side != nil || procedures != nil }
     /// Bytes of its values.
     public let byteCount: Int
 
