@@ -258,6 +258,47 @@ import Testing
         }
     }
 
+    @Test func `the operations list what was learned of an owner's memories, and erase it by name`() async throws {
+        try await withFixture { f in
+            _ = try await f.memory.remember([MemoryInput("Ana lives in Bergen.")], scope: Scope(user: "ana"))
+            func call(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ user: String = "ana")
+                async throws -> JSONValue
+            {
+                let context = OperationContext(memory: f.memory, principal: .local)
+                let output = try await operation.call(
+                    arguments.merging(["user": .string(user)]) { own, _ in own }, context, surface: .http)
+                guard case .value(let value) = output else { return .null }
+                return try JSONValue(parsing: Array(try OperationTable.encode(value).utf8))
+            }
+            let caller = Caller(.local, operation: "adapters train", reason: "asked")
+            let record = try f.train("facts", f.plan)
+            let cube = try await f.adapters.remember(f.read("facts"), record, in: f.memory, by: caller)
+            var embedder = AdapterReference(name: "facts", model: "minilm", hash: "00", parameters: 8)
+            embedder.kind = .embedder
+            let other = try await f.memory.keep(embedder, figures: [:], scope: Scope(user: "ana"), by: caller)
+            let listed = try await call(AdaptersOperation.self, [:])["adapters"]?.array ?? []
+            #expect(Set(listed.compactMap { $0["memory"]?.string }) == ["\(cube.id)", "\(other.id)"])
+            let row = try #require(listed.first { $0["kind"] == nil })
+            #expect(row["name"] == "facts" && row["model"] == "tiny" && row["serves"] == true && row["sources"] == 1)
+            #expect(row["figures"]?["steps"] == "6")
+            #expect(try await call(AdaptersOperation.self, ["name": "none"])["adapters"] == [])
+            #expect(try await call(AdaptersOperation.self, [:], "bo")["adapters"] == [])
+            // Archived it does not serve.
+            _ = try await call(ForgetOperation.self, ["id": .string("\(cube.id)")])
+            let archived = try await call(AdaptersOperation.self, [:])["adapters"]?.array ?? []
+            #expect(archived.first { $0["kind"] == nil }?["serves"] == false)
+            // Erased by name, of the kind that is said; its files go with it.
+            await #expect(throws: StoreError.self) {
+                _ = try await call(AdaptersOperation.Erase.self, ["name": "facts"], "bo")
+            }
+            let gone = try await call(AdaptersOperation.Erase.self, ["name": "facts", "reason": "old"])
+            #expect(gone["erased"]?.string == "\(cube.id)" && f.adapters.names() == [])
+            #expect(try f.memory.adapters(of: f.owner).map(\.id) == [other.id])
+            _ = try await call(AdaptersOperation.Erase.self, ["name": "facts", "embedder": true])
+            #expect(try f.memory.adapters(of: f.owner) == [])
+        }
+    }
+
     @Test func `an adapter is a memory with an owner, a history and edges, and is not recalled`()
         async throws
     {
