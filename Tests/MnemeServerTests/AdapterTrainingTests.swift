@@ -120,7 +120,7 @@ import Testing
             var prompts: [String] = []
             let made = ContextDistillation(memories: memories, leavesProbes: false).examples { asked in
                 prompts = asked
-                return asked.map { prompt in
+                return asked.map { prompt -> String? in
                     if prompt.hasSuffix("Where does Ana live?") { return "In Bergen, by the sea." }
                     return prompt.contains("Bo") ? "I do not know." : nil
                 }
@@ -138,7 +138,7 @@ import Testing
             #expect(made.examples.filter { !rules.contains($0) }.count == 1)
             // One question of each memory is left out where they are to judge.
             let judged = ContextDistillation(memories: memories, leavesProbes: true).examples {
-                $0.map { _ in nil }
+                $0.map { _ -> String? in nil }
             }
             #expect(order(judged.examples) == order(memories.flatMap(\.examplesWithoutProbe)))
             // By the model itself: the same again learns the same.
