@@ -142,7 +142,7 @@ public final class Engine: Sendable {
             localTier: folder, remoteTier: remote, codec: codec)
         reuse = limits.recomputeRatio.map { [cache] in TextReuse(cache, model.decoder, recomputeRatio: $0) }
         let identities = folder.map { $0.path + "/models" }
-        self.adapters = adapters.map {
+        self.adapters = adapters.map { [cache] in
             AdapterRegistry($0, model.decoder, in: (cache, limits.adapterBytes)) {
                 try isKept ? weights : ModelIdentity.hash(model.path, cache: identities)
             }
