@@ -42,7 +42,7 @@ public enum AdaptersOperation: Operation {
             (name, model, kind) = (adapter.name, adapter.model, adapter.kind)
             (parameters, sources, uses) = (adapter.parameters, adapter.sources.count, cube.usage?.count ?? 0)
             (serves, memory) = (cube.state != .archived, cube.id)
-            (made, figures) = (cube.header.updatedTime, cube.metadata)
+            (made, figures) = (cube.updatedTime, cube.metadata)
         }
     }
 
