@@ -54,7 +54,7 @@ import Testing
         #expect(large.largeCalls == large.questions && large.offloaded == 0 && small.quality == 0)
         #expect(use.offloaded > 0.3, "\(rows)")
         #expect(use.quality > reuse.quality + 0.1 && use.quality > near.quality, "\(rows)")
-        #expect(use.quality > large.quality - 0.1 && use.largeCalls < large.largeCalls * 2 / 3, "\(rows)")
+        #expect(use.quality > large.quality - 0.1 && use.largeCalls < large.largeCalls * 3 / 4, "\(rows)")
         #expect(try await evaluation.run() == rows)
     }
 

@@ -91,6 +91,22 @@ import Testing
         }
     }
 
+    /// O-Mem's claim [151] at toy size: what somebody said of themselves answers questions that share no word with it.
+    @Test func `o-mem finds what holds of persons where flat memory and grouping do not, at the same tokens`()
+        async throws
+    {
+        let made = try LocomoConversation.read(ManagerSample.file(8, isOfPersons: true))
+        let evaluation = RecipeEvaluation(made, embedder: HashedWordsEmbedder())
+        func row(_ name: String) async throws -> RecipeEvaluation.Row {
+            let recipe = StructureGrid.recipe(name, over: .standard) ?? RecipeCatalog.recipe(name, over: .standard)
+            return try await evaluation.run(#require(recipe)) { _, _ in }
+        }
+        let (flat, grouped, persons) = try await (row(StructureGrid.flat), row("h-mem"), row("o-mem"))
+        #expect(persons.questions == 32)
+        #expect(persons.any10 > flat.any10 + 0.2 && persons.any10 > grouped.any10 + 0.2, "\([flat, grouped, persons])")
+        #expect(persons.tokens < 1.25 * flat.tokens, "\([flat, grouped, persons])")
+    }
+
     /// HEMA's claim [71] at its size: a dialogue of 300 turns, of which every tenth tells a fact.
     @Test func `hema finds in 300 turns what its summary alone does not hold, within a small prompt`() async throws {
         let things = ["kiln", "canoe", "loom", "piano", "telescope", "tractor", "drone", "tent", "organ", "sledge"]
