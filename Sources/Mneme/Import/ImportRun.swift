@@ -18,6 +18,15 @@ struct ImportRun: Sendable {
         var owner: Owner, text: String
     }
 
+    /// Entries of an owner that are being written.
+    private struct Batch {
+        var entries: [ImportEntry], owner: Owner, task: Task<[Remembered], any Error>
+    }
+
+    /// Batches that wait to be written at a time, so that the wait for the disk keeps nobody from
+    /// analysing.
+    private static let ahead = 2
+
     /// Memories of one transaction: enough to share the wait for the disk, few enough to be quickly
     /// there.
     private static let batch = 256
@@ -47,8 +56,8 @@ struct ImportRun: Sendable {
     private var entries: [ImportEntry] = [], times = TimeFiller()
     /// Memories of other stores, by the vault that they come from.
     private var merges: [(source: Owner, merge: VaultMerge)] = []
-    /// The batch that is being written while the next is read and analysed.
-    private var writing: (entries: [ImportEntry], owner: Owner, task: Task<[Remembered], any Error>)?
+    /// Batches that are being written, one after the other, while the next are read and analysed.
+    private var writing: [Batch] = []
     /// Memories by owner that no index was kept of, and the keeping that is under way.
     private var unindexed: [Owner: Int] = [:], indexing: Task<Void, Never>?
     /// Memories by what others call them, and links whose target may come later.
@@ -187,19 +196,27 @@ struct ImportRun: Sendable {
             scope.user = user
             let prepared = try await memory.prepare(
                 own.map(\.input), scope: scope, by: caller, isBulk: true)
-            // One after the other: conversations keep their order.
-            try await finishWriting()
-            writing = (own, scope.owner, Task { [memory] in try await memory.write(prepared) })
+            try await finishWriting(leaving: Self.ahead - 1)
+            // One after the other: conversations keep their order, and nothing is written behind what
+            // failed.
+            let task = Task { [memory, former = writing.last?.task] in
+                _ = try await former?.value
+                return try await memory.write(prepared)
+            }
+            writing.append(Batch(entries: own, owner: scope.owner, task: task))
         }
     }
 
-    /// Waits for the batch that is being written, and counts its outcome.
-    private mutating func finishWriting() async throws {
-        guard let (entries, owner, task) = writing else { return }
-        writing = nil
-        let remembered = try await task.value
+    /// Waits for batches that are being written, until so many are left, and counts their outcome.
+    private mutating func finishWriting(leaving left: Int = 0) async throws {
+        while writing.count > left { try await finish(writing.removeFirst()) }
+    }
+
+    /// Waits for a batch, and counts its outcome.
+    private mutating func finish(_ batch: Batch) async throws {
+        let (owner, remembered) = (batch.owner, try await batch.task.value)
         count(remembered, owner.user)
-        note(entries, remembered, owner)
+        note(batch.entries, remembered, owner)
         unindexed[owner, default: 0] += remembered.count
         guard unindexed[owner]! >= Self.indexedEvery else { return }
         unindexed[owner] = nil
