@@ -69,4 +69,10 @@ import Testing
         #expect(MeanInterval([]).count == 0)
         #expect(MeanInterval([[1, 1, 1]]).low == 1)
     }
+
+    @Test func `BLEU-1 counts words once, and a short answer for less`() {
+        #expect(TextScore.bleu1("The cat, the mat", "the cat sat on the mat") == exp(1 - 6.0 / 4))
+        #expect(TextScore.bleu1("cat cat cat cat cat cat", "the cat sat on the mat") == 1.0 / 6)
+        #expect(TextScore.bleu1("on 8 May", "8 may") == 2.0 / 3 && TextScore.bleu1("", "a") == 0)
+    }
 }

@@ -5,7 +5,7 @@ import MnemeBase
 extension BenchFormat {
     /// LoCoMo (Maharana et al. 2024): conversations of two people over months, and questions of five
     /// kinds. Answers are scored as its `evaluation.py` does: F1 of stems, of lists for multi-hop questions,
-    /// and for adversarial ones whether the answer says that there is none.
+    /// and for adversarial ones whether the answer says that there is none. Beside it stands BLEU-1, as others report it.
     public static let locomo: BenchFormat = {
         var format = BenchFormat(
             name: "locomo", title: "LoCoMo (Maharana et al. 2024, arXiv:2402.17753)",
@@ -41,7 +41,10 @@ extension BenchFormat {
                 reference = String(reference.prefix { $0 != ";" }).trimmingCharacters(in: .whitespaces)
             }
             let isList = question.category == kinds[1]
-            return ["F1": isList ? TextScore.listF1(answer, reference) : TextScore.stemF1(answer, reference)]
+            return [
+                "F1": isList ? TextScore.listF1(answer, reference) : TextScore.stemF1(answer, reference),
+                "BLEU-1": TextScore.bleu1(answer, reference),
+            ]
         }
         format.recognises = { $0["conversation"]?.object != nil && $0["qa"]?.array != nil }
         return format

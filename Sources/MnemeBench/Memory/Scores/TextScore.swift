@@ -1,3 +1,5 @@
+import Foundation
+
 /// Scores of an answer against a reference, as the authors of benchmarks define them. All lie between
 /// 0 and 1.
 ///
@@ -92,6 +94,22 @@ public enum TextScore {
         let expected = reference.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let best = expected.map { part in parts.map { stemF1($0, part) }.max() ?? 0 }
         return best.reduce(0, +) / Double(max(1, best.count))
+    }
+
+    /// BLEU of single words (Papineni et al. 2002), as MemoryOS [95] reports it for LoCoMo: the share of the answer's words
+    /// that the reference has, each as often as there at most, less where the answer is shorter.
+    public static func bleu1(_ answer: String, _ reference: String) -> Double {
+        let (said, expected) = (words(answer, without: []), words(reference, without: []))
+        guard !said.isEmpty, !expected.isEmpty else { return 0 }
+        var counts: [String: Int] = [:]
+        for word in expected { counts[word, default: 0] += 1 }
+        var common = 0
+        for word in said where counts[word, default: 0] > 0 {
+            counts[word, default: 0] -= 1
+            common += 1
+        }
+        let brevity = min(1, exp(1 - Double(expected.count) / Double(said.count)))
+        return brevity * Double(common) / Double(said.count)
     }
 
     /// The F-measure of the longest common subsequence of stems (ROUGE-L, Lin 2004), as the package
