@@ -50,7 +50,7 @@ public struct LearningRoute: Sendable, Equatable, Codable {
     /// Steps where no number is named.
     ///
     /// - Parameter batches: of a pass over the examples.
-    func usualSteps(_ batches: Int) -> Int { kind == .tokens ? max(300, 20 * batches) : max(60, 5 * batches) }
+    func usualSteps(_ batches: Int) -> Int { kind == .tokens ? max(120, 20 * batches) : max(60, 5 * batches) }
 
     /// Through all layers.
     public static let backprop = LearningRoute(kind: .backprop, blocks: 1)

@@ -2,7 +2,7 @@
 public struct TrainingSettings: Sendable, Equatable, Codable {
     /// Which terms are learned.
     public var shape = AdapterShape()
-    /// Steps in all; nil passes five times over the examples, at least 60 steps; twenty times and 300 for procedures.
+    /// Steps in all; nil passes five times over the examples, at least 60 steps; twenty times and 120 for procedures.
     public var steps: Int?
     /// The highest learning rate: reached after a twentieth of the steps, then falling to a tenth
     /// in a straight line.

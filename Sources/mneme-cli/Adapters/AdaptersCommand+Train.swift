@@ -55,7 +55,7 @@ extension AdaptersCommand {
             help: "Learn rows' lengths beside the low-rank terms (DoRA): steps take about a third longer.")
         var dora = false
         @Option(
-            help: "Steps; five times over the examples, at least 60, if left out (procedures: twenty times, 300).")
+            help: "Steps; five times over the examples, at least 60, if left out (procedures: twenty times, 120).")
         var steps: Int?
         @Option(help: "The highest learning rate; 0.002 if left out (procedures 0.02, side networks 0.01).")
         var learningRate: Double?
