@@ -48,6 +48,7 @@ import Testing
         #expect(try compute(cache, text(1, blocks: 6)))
         #expect(cache.guest("b") == nil && cache.guest("a") != nil && cache.guests.count == 1)
         #expect(try !compute(cache, text(2, blocks: 7)))
+        withExtendedLifetime(used) {}
         used = nil
         #expect(try compute(cache, text(3, blocks: 8)))
         #expect(cache.guests.count == 0 && cache.guests.bytes == 0)
