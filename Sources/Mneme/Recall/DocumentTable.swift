@@ -183,7 +183,13 @@ struct DocumentTable: Sendable {
         var (starts, records) = (
             Column<Int>(spillingTo: writer.spillFolder), Column<UInt8>(spillingTo: writer.spillFolder)
         )
-        if segment > 0 { records.append(repeatElement(0, count: self.records.count - first)) }
+        if segment > 0 {
+            // In pieces: what has no memory of its own is added byte by byte.
+            let zeros = [UInt8](repeating: 0, count: 1 << 20)
+            for place in stride(from: first, to: self.records.count, by: zeros.count) {
+                records.append(zeros.prefix(self.records.count - place))
+            }
+        }
         for number in segment == 0 ? [] : self.starts.changes(since: segment) {
             copy(number, from: first, to: &records)
         }
