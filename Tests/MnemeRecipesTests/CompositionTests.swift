@@ -104,6 +104,33 @@ import Testing
         #expect(gone.count == 30 && !sources.isEmpty && sources.isDisjoint(with: gone))
     }
 
+    @Test func `a plan around another one keeps the other's order`() throws {
+        var query = RetrievalQuery(request: RecallRequest("opened mail. read invoice."), memories: 10, round: 1)
+        (query.words, query.weights, query.hasVector) = (["open", "mail"], [0.5, 0.5], true)
+        let start = Date(timeIntervalSince1970: 0)
+        // A log: what was told, and what came next, which is the inner plan's answer.
+        let hits = (0..<4).map { place -> RetrievalHit in
+            var hit = RetrievalHit(number: place, score: place == 0 ? 0.9 : 0.1, features: RecallFeatures())
+            (hit.session, hit.matches) = ("day", place == 1 ? 0b11 : 0)
+            hit.eventTime = start.addingTimeInterval(Double(place))
+            return hit
+        }
+        func first(_ retrieval: String) throws -> Int? {
+            let recipe = try read(#"{"name": "n", "retrieval": "\#(retrieval)"}"#).recipe(over: PublishedPlanTests.base)
+            var query = query
+            for round in 1..<recipe.retrieval.roundLimit {
+                query.round = round
+                guard case .ranked(let ranked) = recipe.retrieval.next(query, after: hits) else { continue }
+                return ranked.max { $0.score < $1.score }?.number
+            }
+            return nil
+        }
+        #expect(try first("longnap") == 2)
+        for names in ["arcmemo+longnap", "vilomem+longnap", "arcmemo+vilomem+longnap"] {
+            #expect(try first(names) == 2, "\(names)")
+        }
+    }
+
     @Test func `a search grafts what a recipe changes, and so finds stages that need each other`() throws {
         var random = SplitMix64(seed: 3)
         var measured = [RecipeSearch.Candidate(composition: RecipeComposition(name: "s"), score: 0)]

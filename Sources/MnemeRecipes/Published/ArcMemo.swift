@@ -99,6 +99,8 @@ enum ArcMemo: PublishedRecipe {
             }
             let step = query.round > otherwise.roundLimit ? .answer : otherwise.next(inner, after: hits)
             if case .probe = step { return step }
+            // Where the search of everything has an order of its own, that is what concepts stand before.
+            let hits = step.hits(among: hits)
             // Concepts of keywords lead to memories and are no answers themselves; those of cases whose word the question has
             // stand first.
             let top = hits.map(\.score).max() ?? 0

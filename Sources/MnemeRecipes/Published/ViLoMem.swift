@@ -94,17 +94,19 @@ enum ViLoMem: PublishedRecipe {
         }
 
         func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+            var step = RetrievalStep.answer
             if query.round < otherwise.roundLimit {
-                let step = otherwise.next(query, after: Array(hits.prefix(otherwise.hitLimit)))
+                step = otherwise.next(query, after: Array(hits.prefix(otherwise.hitLimit)))
                 if case .probe = step { return step }
             }
+            let hits = step.hits(among: hits)
             let known = hits.filter { $0.tags.contains(schema) && $0.matches != 0 }
             let chosen = Set(
                 [perception, logic].flatMap { stream in
                     known.filter { $0.tags.contains(stream) }.sorted { $0.features[.meaning] > $1.features[.meaning] }
                         .prefix(places).map(\.number)
                 })
-            guard !chosen.isEmpty, let top = hits.first?.score else { return .answer }
+            guard !chosen.isEmpty, let top = hits.first?.score else { return step }
             return .ranked(hits.map { chosen.contains($0.number) ? $0.scored(abs(top) + 1 + $0.score) : $0 })
         }
     }

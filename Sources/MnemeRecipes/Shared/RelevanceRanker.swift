@@ -21,6 +21,14 @@ extension RetrievalHit {
     }
 }
 
+extension RetrievalStep {
+    /// The hits that a plan around another one goes on with: those that it chose, best first, or else all.
+    func hits(among all: [RetrievalHit]) -> [RetrievalHit] {
+        guard case .ranked(let chosen) = self else { return all }
+        return chosen.sorted { ($1.score, $1.number) < ($0.score, $0.number) }
+    }
+}
+
 extension RetrievalQuery {
     /// The share of the question's words, by weight, that some hits hold together.
     func coverage(of hits: some Sequence<RetrievalHit>) -> Float {
