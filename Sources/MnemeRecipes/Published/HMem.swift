@@ -63,12 +63,21 @@ enum HMem: PublishedRecipe {
                 let filter =
                     sessions.isEmpty ? ProbeFilter(withoutTag: tag) : ProbeFilter(sessions: sessions, tag: traceTag)
                 return .probe([query.nearest(sessions.isEmpty ? 100 : traces, among: filter)])
-            case 2 where hits.contains { $0.tags.contains(traceTag) }:
-                let found = hits.filter { $0.tags.contains(traceTag) }.map(\.number)
-                return .probe([.linked(with: found, limit: 150)])
+            case 2:
+                let found = above(hits)
+                return found.isEmpty ? .ranked(placed(hits)) : .probe([.linked(with: found, limit: 150)])
             default:
                 return .ranked(placed(hits))
             }
+        }
+
+        /// Whose messages are searched: traces, and the best summary where none of its conversation is among them, as a
+        /// trace that would say the same as the summary of a short conversation is not kept beside it.
+        private func above(_ hits: [RetrievalHit]) -> [Int] {
+            let traces = hits.filter { $0.tags.contains(traceTag) }
+            let best = hits.filter { $0.tags.contains(tag) }.max { ($0.score, $1.number) < ($1.score, $0.number) }
+            let summary = best.flatMap { best in traces.contains { $0.session == best.session } ? nil : best.number }
+            return traces.map(\.number) + [summary].compactMap(\.self)
         }
 
         /// Messages with a part of their traces' scores: a trace stands at its last message's time.
