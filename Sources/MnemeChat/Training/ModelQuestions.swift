@@ -30,7 +30,9 @@ public struct ModelQuestions: Sendable {
 
     /// The questions about memories, in their order; none about one of which the model says nothing that counts.
     ///
-    /// - Parameter progress: called with memories that were asked about.
+    /// - Parameters:
+    ///   - memories: those that questions are wanted about.
+    ///   - progress: called with the number of memories that were asked about.
     /// - Throws: what the oracle throws, `CancellationError`.
     public func ask(about memories: [MemCube], progress: (Int) -> Void = { _ in }) async throws -> [Asked] {
         var found: [Asked] = []
