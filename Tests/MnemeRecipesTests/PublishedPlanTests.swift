@@ -211,6 +211,17 @@ import Testing
         #expect(try order(plan("licomemory").next(query(), after: hits))?.first == 2)
     }
 
+    @Test(arguments: ["licomemory", "ret-llm"])
+    func `what a message tells is of its time, and has the tags that it was given`(_ name: String) throws {
+        let recipe = try #require(RecipeCatalog.recipe(name, over: .standard))
+        let context = ExtractionContext(scope: Scope(user: "ana"), time: Date(timeIntervalSince1970: 1_700_000_000))
+        var input = MemoryInput("I bought a canoe in Porto. I work at Kiln.", speaker: "Ana")
+        (input.tags, input.eventTime) = (["boats"], Date(timeIntervalSince1970: 1_600_000_000))
+        let drafts = recipe.extractor.drafts(of: input, in: context)
+        #expect(drafts.count > 1)
+        #expect(drafts.allSatisfy { $0.cube.tags.contains("boats") && $0.cube.eventTime == input.eventTime })
+    }
+
     @Test func `licomemory lets a relation lead to its message, and answers with messages alone`() throws {
         let plan = try plan("licomemory")
         func at(_ time: Double, _ hit: RetrievalHit) -> RetrievalHit {

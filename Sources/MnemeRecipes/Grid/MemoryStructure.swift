@@ -54,9 +54,7 @@ struct StructureExtractor: MemoryExtractor {
                 (parts.contains(.triples) ? Self.triples(of: draft.cube) : [])
                 + (parts.contains(.facts) ? Self.facts(in: draft.cube.text, speaker: input.speaker) : [])
             for text in texts where text != draft.cube.text {
-                var cube = context.cube(text, type: .semantic, of: input)
-                cube.eventTime = draft.cube.eventTime
-                cube.tags.append(Self.tag)
+                let cube = context.derived(text, from: draft.cube, of: input, tag: Self.tag)
                 made.append(keepsText ? Draft(cube, madeOf: number) : Draft(cube, words: nil))
             }
         }

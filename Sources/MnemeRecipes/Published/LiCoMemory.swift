@@ -31,16 +31,9 @@ enum LiCoMemory: PublishedRecipe {
         var base: any MemoryExtractor
 
         func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft] {
-            let drafts = base.drafts(of: input, in: context)
-            return drafts
-                + drafts.enumerated().flatMap { number, draft in
-                    StructureExtractor.triples(of: draft.cube).map { text in
-                        var cube = context.cube(text, type: .semantic, of: input)
-                        cube.eventTime = draft.cube.eventTime
-                        cube.tags = [LiCoMemory.tag]
-                        return Draft(cube, madeOf: number)
-                    }
-                }
+            context.adding(to: base.drafts(of: input, in: context), of: input, tag: LiCoMemory.tag) {
+                StructureExtractor.triples(of: $0)
+            }
         }
 
         func enrich(_ cube: inout MemCube, words: [String]) { base.enrich(&cube, words: words) }

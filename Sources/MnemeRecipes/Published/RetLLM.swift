@@ -25,15 +25,7 @@ struct TripletExtractor: MemoryExtractor {
     var base: any MemoryExtractor
 
     func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft] {
-        let drafts = base.drafts(of: input, in: context)
-        return drafts
-            + drafts.enumerated().flatMap { number, draft in
-                draft.cube.claims.map { claim in
-                    var cube = context.cube(Self.text(of: claim), type: .semantic, of: input)
-                    cube.eventTime = draft.cube.eventTime
-                    return Draft(cube, madeOf: number)
-                }
-            }
+        context.adding(to: base.drafts(of: input, in: context), of: input) { $0.claims.map(Self.text) }
     }
 
     func enrich(_ cube: inout MemCube, words: [String]) { base.enrich(&cube, words: words) }
