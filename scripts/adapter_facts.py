@@ -14,10 +14,9 @@ adapter is erased, and its texts are recalled as before.
 """
 import argparse
 import json
-import os
-import subprocess
-import tempfile
 import time
+
+from program import program
 
 PEOPLE = """Brelka Oswin Tamsa Ilvard Quenby Merrick Sunniva Dorvin Apphia Leoric Nadira Corvin Yselle Bastian Marit Elowen
 Florian Ginevra Hadrian Isolde Jasko Kerensa Lubomir Mirela Nerys Orsolo Petra Radek Saskia Tiberio Ulrike Vasco Wilmet Xanthe
@@ -47,17 +46,7 @@ def main():
     parser.add_argument("--job", default="", help='arguments of the job, such as "steps=240 minutes=60"')
     parser.add_argument("--train", default="", help='options of `mneme adapters train`, such as "--steps 240 --keep 0"')
     a = parser.parse_args()
-    models = os.path.join(os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme")), "models")
-    with tempfile.TemporaryDirectory() as home:
-        os.symlink(models, home + "/models")
-        environment = dict(os.environ, MNEME_HOME=home)
-
-        def mneme(*arguments):
-            done = subprocess.run([os.path.abspath(a.mneme), *arguments], env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"mneme {' '.join(arguments[:3])}: {done.stderr}")
-            return done.stdout
-
+    with program(a.mneme) as (mneme, home):
         facts = []
         for i, name in enumerate(PEOPLE):
             statement, *questions, values = KINDS[i % 5]

@@ -12,10 +12,9 @@ instruction in the prompt would take in place of a procedure.
 """
 import argparse
 import json
-import os
-import subprocess
-import tempfile
 import time
+
+from program import program
 
 THINGS = "printer heater window lamp projector scanner router monitor fridge blind door fan kettle screen shelf clock".split()
 FAULTS = ["is broken", "makes a noise", "does not start", "is too hot", "leaks", "is stuck", "smells burnt"]
@@ -49,17 +48,7 @@ def main():
     parser.add_argument("--train", default="--route tokens:4", help="options of `mneme adapters train`")
     parser.add_argument("--add", action="store_true", help="with tokens: add a third procedure")
     a = parser.parse_args()
-    models = os.path.join(os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme")), "models")
-    with tempfile.TemporaryDirectory() as home:
-        os.symlink(models, home + "/models")
-        environment = dict(os.environ, MNEME_HOME=home)
-
-        def mneme(*arguments):
-            done = subprocess.run([os.path.abspath(a.mneme), *arguments], env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"mneme {' '.join(arguments[:3])}: {done.stderr}")
-            return done.stdout.strip()
-
+    with program(a.mneme) as (mneme, home):
         def write(name, lines):
             with open(f"{home}/{name}.jsonl", "w") as file:
                 for kind, i, member in lines:
