@@ -1,4 +1,5 @@
 import Foundation
+import Mneme
 import MnemeCube
 import MnemePipeline
 import MnemeRecipes
