@@ -82,6 +82,27 @@ final class ScriptedUpstream: Sendable {
     }
 }
 
+/// Embeds as `ToyEmbedder` does, once it is let.
+final class HeldEmbedder: TextEmbedder {
+    private let toy = ToyEmbedder()
+    private let asked = NIOLockedValueBox(false)
+    private let held = DispatchSemaphore(value: 0)
+    /// True once a vector is waited for.
+    var isAsked: Bool { asked.withLockedValue { $0 } }
+    /// Lets one call end.
+    func answer() { held.signal() }
+
+    var identifier: String { toy.identifier }
+    var dimension: Int { toy.dimension }
+    var maximumTokens: Int { toy.maximumTokens }
+    func tokenCount(_ text: String) -> Int { toy.tokenCount(text) }
+    func embed(_ texts: [String]) throws -> Embeddings {
+        asked.withLockedValue { $0 = true }
+        held.wait()
+        return try toy.embed(texts)
+    }
+}
+
 /// Lets tasks wait until it is opened.
 actor AsyncGate {
     private var isOpen = false
@@ -100,7 +121,7 @@ actor AsyncGate {
 /// A proxy on loopback before a scripted upstream, with a cache of its own; stopped at the end.
 func withProxy(
     keys: [(String, String?)] = [], _ options: ProxyServer.Options = .init(),
-    maximumRequests: Int = 64,
+    maximumRequests: Int = 64, embedder: any TextEmbedder = ToyEmbedder(),
     _ body: (_ base: URL, _ upstream: ScriptedUpstream, _ cache: AnswerCache, _ secrets: [String]) async throws
         -> Void
 ) async throws {
@@ -108,7 +129,7 @@ func withProxy(
         "mneme-proxy-\(UUID().uuidString)"
     ).path
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let cache = try AnswerCache(path: folder + "/cache.db", embedder: ToyEmbedder())
+    let cache = try AnswerCache(path: folder + "/cache.db", embedder: embedder)
     let file = try KeyFile(path: folder + "/keys.json")
     let secrets = try keys.map {
         try file.create(name: $0.0, permissions: [.read], user: $0.1, tenant: nil, expires: nil).secret

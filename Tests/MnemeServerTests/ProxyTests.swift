@@ -72,6 +72,25 @@ import Testing
         }
     }
 
+    @Test func `a stream ends when its answer is kept`() async throws {
+        let embedder = HeldEmbedder()
+        try await withProxy(embedder: embedder) { base, upstream, cache, _ in
+            let connection = try RawConnection(port: UInt16(base.port ?? 0))
+            let body = #"{"model":"m","stream":true,"messages":[{"role":"user","content":"Who wrote Hamlet?"}]}"#
+            // Without a look into the cache the vector is made when the answer is kept.
+            connection.put(
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nCache-Control: no-cache\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+            )
+            while !embedder.isAsked { try await Task.sleep(for: .milliseconds(1)) }
+            let before = await connection.received(within: 0.3)
+            #expect(before.contains(#""content":"lar""#) && !before.contains("[DONE]"))
+            #expect(try cache.entries().isEmpty)
+            embedder.answer()
+            #expect(await connection.received(within: 30).contains("data: [DONE]"))
+            #expect(try cache.entries().count == 1)
+        }
+    }
+
     @Test func `errors are passed on and never kept`() async throws {
         try await withProxy { base, upstream, cache, _ in
             for status in [400, 401, 429, 500, 503] {

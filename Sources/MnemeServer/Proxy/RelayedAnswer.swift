@@ -23,7 +23,8 @@ struct RelayedAnswer: Sendable {
     /// Begins to read.
     ///
     /// - Parameter keep: is called once, with the status, type and bytes of an answer that came
-    ///   whole, or with nil; the answer's end waits for it.
+    ///   whole, or with nil. The answer's end waits for it, so that a client that has read an answer
+    ///   and asks again finds what was kept.
     init(
         _ upstream: Upstream, _ call: OutgoingHTTP.Call,
         keep: @escaping @Sendable ((status: Int, type: String, body: Data)?) async -> Void
@@ -37,7 +38,7 @@ struct RelayedAnswer: Sendable {
                 defer { withExtendedLifetime(opened.place) {} }
                 let headers = Upstream.headers(of: opened.answer)
                 continuation.yield(.head(status: opened.answer.status, headers: headers))
-                var body = Data()
+                var (body, ending) = (Data(), [UInt8]())
                 for try await piece in opened.answer.body {
                     body += piece
                     guard body.count <= Self.longest else {
@@ -45,15 +46,29 @@ struct RelayedAnswer: Sendable {
                             .tooLarge, code: "upstream_answer_too_large", status: 502,
                             "The upstream's answer is longer than \(Self.longest) bytes.")
                     }
-                    continuation.yield(.bytes(piece))
+                    // Clients read an event stream to its end mark, not to the end of its bytes.
+                    if ending.isEmpty, !Self.hasEndMark(body.suffix(piece.count + Self.endMark.count)) {
+                        continuation.yield(.bytes(piece))
+                    } else {
+                        ending += piece
+                    }
                 }
                 await keep((opened.answer.status, headers[.contentType] ?? "", body))
+                if !ending.isEmpty { continuation.yield(.bytes(ending)) }
                 continuation.finish()
             } catch {
                 await keep(nil)
                 continuation.finish(throwing: error)
             }
         }
+    }
+
+    /// What ends a stream of chat completions; no JSON text holds it, as it begins a line.
+    private static let endMark = Data("\ndata: [DONE]".utf8)
+
+    /// True if a stream's last bytes hold its end mark, with or without the blank behind the colon.
+    private static func hasEndMark(_ bytes: Data) -> Bool {
+        bytes.range(of: endMark) != nil || bytes.range(of: Data("\ndata:[DONE]".utf8)) != nil
     }
 
     /// The answer for the client, from its head on.
