@@ -2,8 +2,10 @@
 extension AskPlanReader {
     /// "Did … A before B?", "In what order … A, B and C?", "Which … first, A or B?".
     mutating func readComparison() -> AskPlan.Goal? {
-        if says("what order", "which order", "order did") || spaced.hasPrefix(" order ") {
-            let order = words.firstIndex { $0.lower == "order" } ?? 0
+        // Times and names that the question has are taken out by now, and so may be the words that it begins with.
+        if says("what order", "which order", "order did") || spaced.hasPrefix(" order "),
+            let order = words.firstIndex(where: { $0.lower == "order" })
+        {
             let start = words[(order + 1)...].firstIndex { Self.isAction($0) } ?? order
             let items = takeItems(from: start + 1)
             remove(["order"])
@@ -19,7 +21,7 @@ extension AskPlanReader {
             return .order(items, firstOnly: isFirst, lastOnly: !isFirst)
         }
         if spaced.hasPrefix(" did ") || spaced.hasPrefix(" was ") || spaced.hasPrefix(" has "),
-            let link = words.firstIndex(where: { ["before", "after"].contains($0.lower) })
+            let link = words.firstIndex(where: { ["before", "after"].contains($0.lower) }), link > 0
         {
             let verb = words[..<link].firstIndex(where: Self.isAction) ?? 0
             let first = Self.item(words[(verb + 1)..<link])

@@ -29,10 +29,10 @@ extension AskPlanReader {
         }
         plan.spans = spans.map { span, link in
             switch link {
-            case "after": span.upperBound..<Date.distantFuture
-            case "since": span.lowerBound..<Date.distantFuture
-            case "before": Date.distantPast..<span.lowerBound
-            case "until": Date.distantPast..<span.upperBound
+            case "after": span.upperBound..<max(span.upperBound, .distantFuture)
+            case "since": span.lowerBound..<max(span.lowerBound, .distantFuture)
+            case "before": min(span.lowerBound, .distantPast)..<span.lowerBound
+            case "until": min(span.upperBound, .distantPast)..<span.upperBound
             default: span
             }
         }

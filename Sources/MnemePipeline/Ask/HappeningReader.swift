@@ -109,7 +109,7 @@ struct Clause {
             || words.contains { ["twice", "times", "several", "both"].contains($0.lower) }
         let figures = Set(amounts.flatMap { Array($0.place) })
         // "My run this morning was 10 km."
-        if ["my", "our"].contains(words[start].lower) {
+        if start < words.count, ["my", "our"].contains(words[start].lower) {
             let head = words[(start + 1)...].prefix(3)
             guard let noun = head.compactMap({ ActionWords.nouns[$0.stem] }).first,
                 words.contains(where: { ["was", "were"].contains($0.lower) }), !amounts.isEmpty
