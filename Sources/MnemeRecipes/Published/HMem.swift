@@ -47,7 +47,7 @@ enum HMem: PublishedRecipe {
         let roundLimit = 4
         let hitLimit = 400
         /// Conversations whose traces are searched, and traces whose messages are.
-        var width = 10, traces = 12
+        var width = 14, traces = 24
         /// What a message inherits of its trace's score.
         var inherited: Float = 0.5
 
@@ -65,7 +65,7 @@ enum HMem: PublishedRecipe {
                 return .probe([query.nearest(sessions.isEmpty ? 100 : traces, among: filter)])
             case 2:
                 let found = above(hits)
-                return found.isEmpty ? .ranked(placed(hits)) : .probe([.linked(with: found, limit: 150)])
+                return found.isEmpty ? .ranked(placed(hits)) : .probe([.linked(with: found, limit: 200)])
             default:
                 return .ranked(placed(hits))
             }
