@@ -18,7 +18,8 @@
 //   SPAN   positions of a split
 //   SPANS  splits at most
 //   RUN    tokens of a unit at most
-enum { SPAN = MNK_SPAN, SPANS = 64, RUN = MNK_SHARING };
+//   BATCH  chunks that few rows score before they sum up values
+enum { SPAN = MNK_SPAN, SPANS = 64, RUN = MNK_SHARING, BATCH = 2 };
 
 /// KV splits of a context: 512 positions each, the last of at most 64 takes all the rest.
 MNK_INLINE size_t spans_of(size_t positions) {
@@ -46,7 +47,7 @@ size_t mnk_decoder_partials(const mnk_decoder_attention *a) {
 /// Keys and values of a chunk in floats, then what sums_in() lays out.
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim) {
     size_t rows = (heads / kv_heads * RUN + ROWS - 1) / ROWS * ROWS;
-    return 2 * CHUNK * dim + rows * (3 * dim + 6) + ROWS * CHUNK;
+    return 2 * CHUNK * dim + rows * (3 * dim + 6) + BATCH * ROWS * CHUNK;
 }
 
 /// A row that stands for many weighs as much as they did together (RazorAttention's compensation
@@ -143,9 +144,75 @@ MNK_INLINE kv_peak scaled_query(const float *q, float scale, size_t dim, float *
     return (kv_peak){peak, 1 / peak};
 }
 
+/// Caps and masks a row's scores of a chunk, of which `count` positions are there: what the row, whose query
+/// stands at `place`, may not see scores −∞, so that its weight is 0.
+MNK_INLINE void mask_scores(const mnk_decoder_attention *a, size_t place, size_t chunk, size_t count, float *s) {
+    if (a->cap > 0)
+        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+    weigh_many(a, chunk, s);
+    size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
+    if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
+        for (size_t j = 0; j < CHUNK; j++)
+            if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
+}
+
+/// What the scores of a row and chunk come to.
+typedef struct {
+    float top;     // the highest score up to this chunk
+    float factor;  // what all that was summed up before counts since: 1 if the highest is what it was
+} row_state;
+
+/// Scores of some chunks, of `rows` rows each, whose queries stand at `places`, become weights, relative to the
+/// highest score up to their chunk; they are added to the totals. Step by step for all of them, so that none waits
+/// for another.
+MNK_INLINE void weigh_scores(const mnk_decoder_attention *a, size_t first, size_t last, size_t chunks, size_t rows, const size_t *places,
+                             float *scores, row_state states[BATCH][ROWS], float *highest, float *total) {
+    for (size_t c = 0; c < chunks; c++)
+        for (size_t e = 0; e < rows; e++) {
+            size_t chunk = first + c * CHUNK, count = last - chunk < CHUNK ? last - chunk : CHUNK;
+            float *s = scores + (c * ROWS + e) * CHUNK;
+            mask_scores(a, places[e], chunk, count, s);
+            f32x16 m = load16(s);
+            for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
+            float before = highest[e], here = highest16(m), top = here > before ? here : before;
+            highest[e] = states[c][e].top = top;
+            // Whether it is a new one cannot be foreseen; e^0 is 1. Of nothing before there is nothing to count.
+            states[c][e].factor = before == -INFINITY ? 0 : before - top;
+        }
+    for (size_t c = 0; c < chunks; c++)
+        for (size_t e = 0; e < rows; e++) {
+            float *s = scores + (c * ROWS + e) * CHUNK, top = states[c][e].top;
+            // −∞ less −∞ is no number: where nothing of a chunk is seen, all weights are 0.
+            f32x16 sum = splat16(0), from = splat16(top == -INFINITY ? 0 : top);
+            for (size_t j = 0; j < CHUNK; j += 16) {
+                f32x16 x = load16(s + j), y = exp16(x - from);
+                i32x16 seen = x > splat16(-INFINITY);
+                y = (f32x16)((i32x16)y & seen);
+                sum += y;
+                store16(s + j, y);
+            }
+            float factor = states[c][e].factor = exp1(states[c][e].factor);
+            total[e] = total[e] * factor + sum16(sum);
+        }
+}
+
+/// Keys and values of a block that is fetched: of the one that begins at a position, or at the same of what
+/// follows behind the last.
+MNK_INLINE chunk_fetch fetch_block(const mnk_decoder_attention *a, size_t head, size_t first, size_t last, const mnk_decoder_attention *after,
+                                   const attention_unit *next, const kv_chunk *meanwhile) {
+    size_t chunk = first / CHUNK * CHUNK, b = first % CHUNK / MNK_KV_BLOCK;
+    kv_chunk c = {{NULL}, {NULL}, {{0}}};
+    if (chunk < last) {
+        c = chunk_of(a, head, chunk, last);
+    } else if (after) {
+        size_t beyond = next->first + (chunk - last) / CHUNK * CHUNK;
+        if (beyond < next->last) c = chunk_of(after, next->head, beyond, next->last);
+    }
+    return (chunk_fetch){{fetch_of(&c, b, 0, meanwhile, a->dim), fetch_of(&c, b, 1, meanwhile, a->dim)}};
+}
+
 /// Attention of `tokens` tokens, whose queries of one key-value head are at q[t] and which stand at
-/// places[t], over [first, last). The chunk behind the last that will be read next is at next_head,
-/// next_first, next_last of `after`.
+/// places[t], over [first, last). What will be read next is `next_unit` of `after`, if that is not NULL.
 MNK_INLINE void attend_rows(
     uint32_t features, const mnk_decoder_attention *a, size_t head, size_t tokens, const float *const *queries, const size_t *places, size_t first, size_t last,
     const mnk_decoder_attention *after, const attention_unit *next_unit, const attention_sums *sums) {
@@ -167,56 +234,36 @@ MNK_INLINE void attend_rows(
             total[r] = 0;
             memset(out + r * dim, 0, dim * sizeof *out);
         }
-        for (; chunk < end; chunk += CHUNK) {
-            size_t count = last - chunk < CHUNK ? last - chunk : CHUNK;
-            kv_chunk halves = chunk_of(a, head, chunk, last), next = {{NULL}, {NULL}, {{0}}};
-            if (chunk + CHUNK < last) next = chunk_of(a, head, chunk + CHUNK, last);
-            else if (after) next = chunk_of(after, next_unit->head, next_unit->first, next_unit->last);
-            // Few rows read halves as they lie; more of them would convert each half again.
-            int direct = padded == ROWS;
-            if (!direct) load_chunk(native, a, &halves, count, sums->keys, sums->values);
+        // Few rows read halves as they lie, and score some chunks before they sum up their values: none of these
+        // waits for another. More rows would convert each half again, and share a chunk in floats.
+        int direct = padded == ROWS;
+        for (size_t batch = direct ? BATCH : 1, here; chunk < end; chunk += here * CHUNK) {
+            here = (end - chunk + CHUNK - 1) / CHUNK < batch ? (end - chunk + CHUNK - 1) / CHUNK : batch;
+            kv_chunk chunks[BATCH];
+            for (size_t c = 0; c < here; c++) chunks[c] = chunk_of(a, head, chunk + c * CHUNK, last);
+            size_t there = last - chunk < CHUNK ? last - chunk : CHUNK;  // positions, if there is one chunk
+            if (!direct) load_chunk(native, a, chunks, there, sums->keys, sums->values);
             for (size_t r = 0; r < padded; r += ROWS) {
-                const kv_chunk *fetched = r == 0 ? &next : NULL;
                 kv_rows met = {q + r * dim, sums->peaks + r, rows - r < ROWS ? rows - r : ROWS};
-                score_rows(features, native, &met, direct ? NULL : sums->keys, &halves, fetched, dim, p);
-                for (size_t e = 0; e < met.count; e++) {
-                    float *s = p + e * CHUNK, top = highest[r + e];
-                    if (a->cap > 0)
-                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
-                    weigh_many(a, chunk, s);
-                    // Causal mask and window: what a row may not see scores −∞, and its weight is
-                    // 0.
-                    size_t place = places[(r + e) / group];  // of the query
-                    size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
-                    if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
-                        for (size_t j = 0; j < CHUNK; j++)
-                            if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
-                    f32x16 m = load16(s);
-                    for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
-                    float here = highest16(m);
-                    if (here > top) top = here;
-                    if (top == -INFINITY) {  // nothing of this chunk is seen
-                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, splat16(0));
-                        continue;
-                    }
-                    f32x16 sum = splat16(0);
-                    for (size_t j = 0; j < CHUNK; j += 16) {
-                        f32x16 x = load16(s + j), y = exp16(x - splat16(top));
-                        i32x16 seen = x > splat16(-INFINITY);
-                        y = (f32x16)((i32x16)y & seen);
-                        sum += y;
-                        store16(s + j, y);
-                    }
-                    // A new highest score: what was summed up counts less by as much.
-                    if (top != highest[r + e]) {
-                        float factor = highest[r + e] == -INFINITY ? 0 : exp1(highest[r + e] - top);
-                        total[r + e] *= factor;
-                        for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
-                        highest[r + e] = top;
-                    }
-                    total[r + e] += sum16(sum);
+                row_state states[BATCH][ROWS];
+                size_t queries_at[ROWS];
+                for (size_t e = 0; e < met.count; e++) queries_at[e] = places[(r + e) / group];
+                for (size_t c = 0; c < here; c++) {
+                    chunk_fetch fetch = {{{NULL, 0}}};
+                    if (r == 0) fetch = fetch_block(a, head, chunk + here * CHUNK + c * MNK_KV_BLOCK, last, after, next_unit, chunks + c);
+                    score_rows(features, native, &met, direct ? NULL : sums->keys, chunks + c, &fetch, dim, p + c * ROWS * CHUNK);
                 }
-                add_values(features, native, dim, p, met.count, direct ? NULL : sums->values, &halves, fetched, count, out + r * dim);
+                weigh_scores(a, chunk, last, here, met.count, queries_at, p, states, highest + r, total + r);
+                for (size_t c = 0; c < here; c++) {
+                    for (size_t e = 0; e < met.count; e++) {
+                        float factor = states[c][e].factor, *o = out + (r + e) * dim;
+                        for (size_t i = 0; i < dim; i += 16) store16(o + i, load16(o + i) * splat16(factor));
+                    }
+                    chunk_fetch fetch = {{{NULL, 0}}};
+                    if (r == 0) fetch = fetch_block(a, head, chunk + here * CHUNK + (here + c) * MNK_KV_BLOCK, last, after, next_unit, chunks + c);
+                    size_t count = last - chunk - c * CHUNK < CHUNK ? last - chunk - c * CHUNK : CHUNK;
+                    add_values(features, native, dim, p + c * ROWS * CHUNK, met.count, direct ? NULL : sums->values, chunks + c, &fetch, count, out + r * dim);
+                }
             }
         }
         for (size_t r = 0; r < rows; r++)
@@ -302,11 +349,12 @@ MNK_INLINE void mnk_attention_mass_body(
         }
         // Once for the highest scores and totals, once for the weights: so no row of scores is
         // kept.
+        chunk_fetch none = {{{NULL, 0}}};
         for (int pass = 0; pass < 2; pass++)
             for (size_t chunk = first / CHUNK * CHUNK; chunk < last; chunk += CHUNK) {
                 kv_chunk halves = chunk_of(a, head, chunk, last);
                 kv_rows met = {q, peaks, rows - row < ROWS ? rows - row : ROWS};
-                score_rows(features, native, &met, NULL, &halves, NULL, dim, scores);
+                score_rows(features, native, &met, NULL, &halves, &none, dim, scores);
                 for (size_t r = 0; r < ROWS; r++) {
                     float *s = scores + r * CHUNK;
                     if (a->cap > 0)

@@ -13,10 +13,17 @@ typedef struct {
     float most, inverse;
 } kv_peak;
 
-/// Scores of a page's 32 keys: of row r, which begins at q + r·dim, with peaks[r], at scores + r·lds. The page `next` is fetched meanwhile.
-void mnk_score_codes(uint32_t features, const kv_page *page, const float *q, const kv_peak *peaks, size_t rows, float *scores, size_t lds,
-                     const kv_page *next);
-/// out += weights · values of a page: weights of row r at p + r·ldp, none negative, its output at
+/// Neighbouring pages of one kind, and what is fetched while each is computed with.
+typedef struct {
+    size_t count;  // at most CODE_PAGES
+    const kv_page *pages;
+    const kv_fetch *fetched;
+} kv_code_run;
+enum { CODE_PAGES = 2 };
+
+/// Scores of pages' keys, 32 of each: of row r, which begins at q + r·dim, with peaks[r], from scores + r·lds on.
+void mnk_score_codes(uint32_t features, const kv_code_run *run, const float *q, const kv_peak *peaks, size_t rows, float *scores, size_t lds);
+/// out += weights · values of pages: weights of row r from p + r·ldp on, none negative, its output at
 /// out + r·dim.
-void mnk_add_codes(uint32_t features, const kv_page *page, const float *p, size_t ldp, size_t rows, float *out, const kv_page *next);
+void mnk_add_codes(uint32_t features, const kv_code_run *run, const float *p, size_t ldp, size_t rows, float *out);
 #endif

@@ -10,9 +10,9 @@
 //           codes: a matrix of dim rows and 32 columns
 //   values  scales, least values: a half for each position, group by group
 //           codes: a matrix of 32 rows and dim columns
-// Products add up over rows, so that two neighbours of a column lie side by side, as the
-// instructions for them want it: [rows/2][columns][2]. With 4 bits a byte holds two rows that are
-// two apart: [rows/4][columns][2], the first and second of four in low bits, the others in high.
+// Products add up over rows, so that four neighbours of a column lie side by side, as the
+// instructions for them want it: [rows/4][columns][4]. With 4 bits a byte holds two rows that are
+// four apart: [rows/8][columns][4], the first four of eight in low bits, the others in high.
 #ifndef MNK_KV_PAGE_H
 #define MNK_KV_PAGE_H
 #include "half.h"
@@ -28,6 +28,13 @@ typedef struct {
     size_t dim;
     kv_codes keys, values;
 } kv_page;
+
+/// What is fetched while something else is computed: a block's keys or values, as they lie; of no bytes if
+/// nothing is.
+typedef struct {
+    const uint8_t *start;
+    size_t bytes;
+} kv_fetch;
 
 /// Groups of a position's values.
 MNK_INLINE size_t value_groups(int bits, size_t dim) { return bits == 8 ? 1 : dim / MNK_KV_BLOCK; }
@@ -45,12 +52,21 @@ MNK_INLINE kv_page page_at(const uint8_t *start, int bits, size_t dim) {
     };
 }
 
+/// Rows whose codes of a column are four bytes.
+MNK_INLINE size_t code_rows(int bits) { return bits == 8 ? 4 : 8; }
+/// A page's keys or values, as they lie.
+MNK_INLINE kv_fetch fetch_of_codes(const kv_page *page, int values) {
+    const kv_codes *codes = values ? &page->values : &page->keys;
+    size_t scales = values ? MNK_KV_BLOCK * value_groups(page->bits, page->dim) : page->dim;
+    return (kv_fetch){(const uint8_t *)codes->scales, 4 * scales + code_bytes(page->bits, MNK_KV_BLOCK * page->dim)};
+}
+
 /// Where the code of a row and column lies, of a matrix with so many columns.
 MNK_INLINE size_t code_place(int bits, size_t columns, size_t row, size_t column) {
-    return (row * (size_t)bits / 16 * columns + column) * 2 + row % 2;
+    return (row / code_rows(bits) * columns + column) * 4 + row % 4;
 }
 /// How far its bits are up in the byte.
-MNK_INLINE int code_shift(int bits, size_t row) { return bits == 4 ? (int)(row / 2 % 2) * 4 : 0; }
+MNK_INLINE int code_shift(int bits, size_t row) { return bits == 4 ? (int)(row / 4 % 2) * 4 : 0; }
 
 /// Pairs in floats.
 MNK_INLINE void load_scales(int native, const kv_codes *codes, size_t count, float *scale, float *least) {

@@ -95,6 +95,22 @@ MNK_INLINE float highest16(f32x16 v) {
     return v[0];
 }
 
+/// The same of four vectors at once, by fewer steps: each result is in four lanes, 4i and those behind it for
+/// vector i.
+#define MNK_HALVES_OF_FOUR(a, b, c, d, STEP)                                                                             \
+    f32x16 ab_ = STEP(__builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),             \
+                      __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));      \
+    f32x16 cd_ = STEP(__builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),             \
+                      __builtin_shufflevector(c, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));      \
+    f32x16 all_ = STEP(__builtin_shufflevector(ab_, cd_, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),      \
+                       __builtin_shufflevector(ab_, cd_, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));   \
+    all_ = STEP(all_, __builtin_shufflevector(all_, all_, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));        \
+    return STEP(all_, __builtin_shufflevector(all_, all_, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+#define MNK_ADD(a, b) (a) + (b)
+MNK_INLINE f32x16 sum16_of_four(const f32x16 *v) { MNK_HALVES_OF_FOUR(v[0], v[1], v[2], v[3], MNK_ADD) }
+MNK_INLINE f32x16 highest16_of_four(const f32x16 *v) { MNK_HALVES_OF_FOUR(v[0], v[1], v[2], v[3], max16) }
+#undef MNK_ADD
+
 /// bfloat16 is the upper half of a float.
 MNK_INLINE float float_of_bf16(uint16_t h) {
     uint32_t u = (uint32_t)h << 16;

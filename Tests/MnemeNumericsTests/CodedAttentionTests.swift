@@ -134,4 +134,24 @@ private struct CodedSample {
         ) { _ in false }
         #expect(sample.attend(kernels, coded: true) == sample.attend(kernels, coded: false))
     }
+
+    /// Runs of neighbouring pages with codes and without, of one, two and more, and what of a chunk is not begun.
+    @Test(arguments: [8, 4])
+    func `codes beside rows without give the same bits on every path`(bits: Int) {
+        for (dimension, group, positions, tokens) in [
+            (64, 1, 95, 1), (64, 2, 160, 2), (64, 3, 1100, 1), (96, 4, 300, 1), (128, 5, 257, 1), (256, 4, 200, 3),
+        ] {
+            func run(_ features: ProcessorFeatures) -> [UInt32] {
+                let kernels = DecoderKernels(features: features)
+                return CodedSample(
+                    kernels, dimension: dimension, group: group, positions: positions, tokens: tokens, bits: bits
+                ) { $0 % 7 < 3 || $0 % 7 == 5 }
+                .attend(kernels, coded: true).map(\.bitPattern)
+            }
+            let portable = run(.portable)
+            for path in ProcessorFeatures.machinePaths {
+                #expect(run(path.features) == portable, "\(path), dimension \(dimension), group \(group)")
+            }
+        }
+    }
 }
