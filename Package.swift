@@ -266,7 +266,7 @@ let package = Package(
         .testTarget(
             name: "MnemeTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore",
+                "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemePipeline", "MnemeSeal", "MnemeStore",
                 crypto, locks,
             ],
             resources: [.copy("Dates"), .copy("Guard"), .copy("Languages")]),
