@@ -83,7 +83,7 @@ final class ScriptedUpstream: Sendable {
 }
 
 /// Embeds as `ToyEmbedder` does, once it is let.
-final class HeldEmbedder: TextEmbedder {
+final class VectorHoldingEmbedder: TextEmbedder {
     private let toy = ToyEmbedder()
     private let asked = NIOLockedValueBox(false)
     private let held = DispatchSemaphore(value: 0)

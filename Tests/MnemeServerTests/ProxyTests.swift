@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func `a stream ends when its answer is kept`() async throws {
-        let embedder = HeldEmbedder()
+        let embedder = VectorHoldingEmbedder()
         try await withProxy(embedder: embedder) { base, upstream, cache, _ in
             let connection = try RawConnection(port: UInt16(base.port ?? 0))
             let body = #"{"model":"m","stream":true,"messages":[{"role":"user","content":"Who wrote Hamlet?"}]}"#
