@@ -150,4 +150,36 @@ import Testing
         }
         #expect(measured[0].score == 0.9)
     }
+
+    @Test func `a search takes what is best at one thing, however low its mean`() throws {
+        // Each recipe is good at one measure alone; the standard has the best mean.
+        let names = ["arcmemo", "vilomem", "longnap", "hema"]
+        func measures(_ composition: RecipeComposition) -> [Double] {
+            let held = Set(
+                [composition.extractor, composition.retrieval, composition.maintainer].compactMap(\.self)
+                    .flatMap { $0.split(separator: "+").map(String.init) })
+            return names.map { held.contains($0) ? 1 : held.isEmpty ? 0.3 : 0 }
+        }
+        var random = SplitMix64(seed: 5)
+        var measured = [RecipeComposition(name: "searched")].map {
+            RecipeSearch.Candidate(composition: $0, measures: measures($0))
+        }
+        #expect(measured[0].score == 0.3)
+        for name in names {
+            let whole = try RecipeSearch.whole(name, over: PublishedPlanTests.base)
+            measured.append(RecipeSearch.Candidate(composition: whole, measures: measures(whole)))
+        }
+        for _ in 0..<60 {
+            guard let child = RecipeSearch.grafted(on: measured, over: PublishedPlanTests.base, &random) else { break }
+            measured.append(RecipeSearch.Candidate(composition: child, measures: measures(child)))
+            measured.sort { $0.score > $1.score }
+        }
+        #expect(measured[0].score == 1)
+    }
+
+    @Test func `a whole recipe as a composition names the stages that it changes`() throws {
+        let arcmemo = try RecipeSearch.whole("arcmemo", over: PublishedPlanTests.base)
+        #expect(arcmemo.retrieval == "arcmemo" && arcmemo.maintainer == "arcmemo" && arcmemo.extractor == nil)
+        #expect(throws: InputError.self) { try RecipeSearch.whole("nobody", over: PublishedPlanTests.base) }
+    }
 }

@@ -68,12 +68,14 @@ public struct StreamEvaluation: Sendable {
         /// Mean milliseconds a recall with all that goes on around it.
         public var milliseconds = 0.0
 
-        /// The mean, of the streams that were played, of puzzles solved in the second half, errors not repeated, actions
-        /// foretold and outlooks that were right.
-        public var score: Double {
-            let parts = [secondHalf, repeatedErrors.map { 1 - $0 }, nextAction, outlooks].compactMap(\.self)
-            return parts.reduce(0, +) / Double(max(1, parts.count))
+        /// Of the streams that were played: puzzles solved in the second half, errors not repeated, actions foretold, and
+        /// outlooks that were right.
+        public var measures: [Double] {
+            [secondHalf, repeatedErrors.map { 1 - $0 }, nextAction, outlooks].compactMap(\.self)
         }
+
+        /// The mean of ``measures``.
+        public var score: Double { measures.reduce(0, +) / Double(max(1, measures.count)) }
     }
 
     /// The seed, how many tasks a stream has, and which are played.

@@ -21,7 +21,8 @@ struct ComposeCommand: AsyncParsableCommand {
             "weights" of the ranker's features instead of a "ranker". With + between, stages stand one around the other.
 
             --stream searches on the made streams of mneme eval --stream, and compares on streams of other seeds; the score is \
-            the mean of puzzles solved, errors not repeated, actions foretold and outlooks that were right.
+            the mean of puzzles solved, errors not repeated, actions foretold and outlooks that were right. There the search \
+            begins with every recipe as a whole, and with conversations with the standard one; --from names others.
             """)
 
     @Option(help: ArgumentHelp("A LoCoMo file (locomo10.json or one of its shape).", valueName: "file"))
@@ -33,7 +34,11 @@ struct ComposeCommand: AsyncParsableCommand {
             "With --stream: recipes that the winner is compared with, with commas between, or all.", valueName: "names")
     )
     var against: String?
-    @Option(help: "Compositions that are measured.") var steps = 12
+    @Option(
+        help: ArgumentHelp(
+            "Recipes that are measured first and changed, with commas between, or all.", valueName: "names"))
+    var from: String?
+    @Option(help: "Compositions that are made and measured.") var steps = 12
     @Option(help: "Conversations of the file at most.") var limit: Int?
     @Option(help: "Another number gives another search.") var seed: UInt64 = 1
     @Option(name: .shortAndLong, help: ArgumentHelp("Write the winner here.", valueName: "file")) var output: String?
@@ -50,9 +55,9 @@ struct ComposeCommand: AsyncParsableCommand {
     /// Searches, and prints what was measured.
     func run() async throws {
         guard (1...10_000).contains(steps) else { throw InputError("--steps lies between 1 and 10000.") }
-        let search = try chosen()
-        let named = (against ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        let others = try (named == ["all"] ? RecipeCatalog.names : named).map { try RecipeOption.recipe($0) }
+        var search = try chosen()
+        let others = try Self.names(against ?? "").map { try RecipeOption.recipe($0) }
+        search.first = Self.names(from ?? (stream ? "all" : ""))
         let line = ProgressLine()
         let outcome = try await search.run(over: .standard, steps: steps, against: others) {
             line.show($0, $1, "compositions measured")
@@ -77,6 +82,12 @@ struct ComposeCommand: AsyncParsableCommand {
         for (name, score) in outcome.others.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             print(String(format: "%.3f ", score), name)
         }
+    }
+
+    /// Recipes by their names, with commas between, or all.
+    private static func names(_ text: String) -> [String] {
+        let named = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        return named == ["all"] ? RecipeCatalog.names : named
     }
 
     /// The search that the options ask for.
