@@ -23,6 +23,8 @@ public struct Recipe: Sendable {
     public var ranker: any RecallRanker
     /// Says what becomes of memories as time goes by; nil leaves them to the standard jobs.
     public var maintainer: (any MemoryMaintainer)?
+    /// Learns from how tasks ended.
+    public var outcomes: any OutcomeLearner = CaseLearning()
 
     /// A recipe of these stages.
     public init(

@@ -136,6 +136,34 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    /// Offers the latest cases, whatever they were worth, and learns nothing else.
+    private struct Latest: OutcomeLearner {
+        let leastProcedureValue = 0.0
+        func changes(_ outcome: TaskCase, among cases: [TaskCase]) -> OutcomeChanges {
+            OutcomeChanges(made: outcome)
+        }
+        func offers(for task: String, among cases: [TaskCase]) -> [CaseOffer] {
+            cases.indices.reversed().map { CaseOffer(place: $0, similarity: 1, value: 1) }
+        }
+        func offers(for task: String, among procedures: [(about: String, value: Double)]) -> [CaseOffer] { [] }
+    }
+
+    @Test func `a recipe may learn in its own way`() async throws {
+        let folder = try TemporaryFolder()
+        var recipe = Recipe.standard
+        recipe.outcomes = Latest()
+        let memory = MemoryOS(
+            store: try SQLiteMemoryStore(path: folder.path + "/own.db", analyzer: MemoryOS.analyzerVersion),
+            embedder: nil, recipe: recipe)
+        for (approach, reward) in [("push", 1.0), ("pull", 0)] {
+            let outcome = TaskOutcome(task: "open the gate", approach: approach, reward: reward)
+            try await memory.learn(outcome, scope: Scope())
+        }
+        let offers = try await memory.experience(.cases, for: RecallRequest("mend the fence", limit: 5)).memories
+        #expect(offers.map { $0.memory.metadata["approach"] } == ["pull", "push"])
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `wrong outcomes are refused, and cases of others are not seen`() async throws {
         let folder = try TemporaryFolder()
         let memory = try folder.open()

@@ -28,16 +28,16 @@ extension MemoryOS {
         else { throw InputError("A task has words, and \(MemoryLimits.questionBytes) bytes at most.") }
         let tag = kind == .cases ? CaseMemory.tag : CaseMemory.procedureTag
         let cubes = try await kept(tag, request.owner, agent: request.agent, by: caller)
-        let found: [(cube: MemCube, offer: CaseLearning.Offer)]
+        let found: [(cube: MemCube, offer: CaseOffer)]
         switch kind {
         case .cases:
             let known = cubes.compactMap { cube in CaseMemory.read(cube).map { (cube, $0) } }
-            found = CaseLearning.offers(for: request.query, among: known.map(\.1)).map {
+            found = recipe.outcomes.offers(for: request.query, among: known.map(\.1)).map {
                 (known[$0.place].0, $0)
             }
         case .procedures:
             let known = cubes.compactMap { cube in CaseMemory.readProcedure(cube).map { (cube, $0) } }
-            found = CaseLearning.offers(for: request.query, among: known.map { ($0.1.about, $0.1.value) }).map {
+            found = recipe.outcomes.offers(for: request.query, among: known.map { ($0.1.about, $0.1.value) }).map {
                 (known[$0.place].0, $0)
             }
         }

@@ -55,7 +55,7 @@ extension MemoryOS {
         }
         let cubes = try await kept(CaseMemory.tag, scope.owner, agent: scope.agent, by: caller)
         let cases = cubes.compactMap { cube in CaseMemory.read(cube).map { (cube: cube, known: $0) } }
-        let changes = CaseLearning.changes(
+        let changes = recipe.outcomes.changes(
             TaskCase(
                 task: outcome.task, approach: outcome.approach, value: outcome.reward, time: caller.time,
                 lesson: outcome.lesson), among: cases.map(\.known))
@@ -92,7 +92,7 @@ extension MemoryOS {
 
     /// Writes the case of an outcome: a new memory, or the next version of one.
     private func keep(
-        _ changes: CaseLearning.Changes, _ cubes: [MemCube], _ scope: Scope, by caller: Caller
+        _ changes: OutcomeChanges, _ cubes: [MemCube], _ scope: Scope, by caller: Caller
     ) async throws -> MemCube {
         if let known = changes.known, cubes[known].state != .frozen {
             return try await run { [self] in
@@ -121,7 +121,7 @@ extension MemoryOS {
 
     /// Writes what the cases of a kind have in common, or gives up what holds no more.
     private func generalise(
-        _ changes: CaseLearning.Changes, _ cubes: [MemCube], _ made: MemCube, by caller: Caller
+        _ changes: OutcomeChanges, _ cubes: [MemCube], _ made: MemCube, by caller: Caller
     ) async throws -> MemCube? {
         let owner = made.scope.owner
         let known = try await kept(CaseMemory.procedureTag, owner, agent: made.scope.agent, by: caller)
@@ -137,7 +137,7 @@ extension MemoryOS {
             }
             guard let procedure = changes.procedure else {
                 let values = changes.values.values + [changes.made.value]
-                if let same, values.reduce(0, +) / Double(values.count) < CaseLearning.leastProcedureValue {
+                if let same, values.reduce(0, +) / Double(values.count) < recipe.outcomes.leastProcedureValue {
                     try store.commit([.archive(same.id)], owner: owner, by: caller)
                 }
                 return nil

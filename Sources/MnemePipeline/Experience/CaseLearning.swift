@@ -6,7 +6,10 @@ import Foundation
 /// with the same approach, so that after a change one failure is felt by all, and admission is by outcome as SEDM's [127].
 /// Several like cases that end well become a procedure, after ArcMemo's concepts [68]. Failures stay as cases of low value,
 /// as the streams of mistakes of [129] do. Similarity is of words; there is no learned selector.
-package enum CaseLearning {
+public struct CaseLearning: OutcomeLearner {
+    /// The learner; it has no settings.
+    public init() {}
+
     /// How far an outcome moves a value, and how far one that contradicts it does: what held before may hold no more.
     static let rate = 0.5, surprisedRate = 0.8
     /// Cases from this similarity on are of one kind.
@@ -16,19 +19,7 @@ package enum CaseLearning {
     /// Cases from this value on count as done well, and a procedure needs so many.
     static let goodValue = 0.7, goodCases = 3
     /// Below this value a procedure is given up.
-    package static let leastProcedureValue = 0.5
-
-    /// What one outcome changes.
-    package struct Changes: Sendable {
-        /// The place of the case of the same task and approach; nil if it is a new one.
-        package var known: Int?
-        /// The case as it is now.
-        package var made: TaskCase
-        /// New values of other cases, by place.
-        package var values: [Int: Double]
-        /// What the cases of this kind have in common, if they end well; the new case's place is the count of those given.
-        package var procedure: TaskProcedure?
-    }
+    public let leastProcedureValue = 0.5
 
     /// What an outcome changes.
     ///
@@ -36,25 +27,25 @@ package enum CaseLearning {
     ///   - outcome: a case whose value is the reward, 0 to 1.
     ///   - cases: what was known before.
     /// - Complexity: linear in the cases.
-    package static func changes(_ outcome: TaskCase, among cases: [TaskCase]) -> Changes {
+    public func changes(_ outcome: TaskCase, among cases: [TaskCase]) -> OutcomeChanges {
         let words = TaskWords(outcome.task)
-        var changes = Changes(known: nil, made: outcome, values: [:], procedure: nil)
+        var changes = OutcomeChanges(made: outcome)
         var like: [(place: Int, value: Double)] = []
         for (place, other) in cases.enumerated() where TaskCase.isSame(other.approach, outcome.approach) {
             if TaskCase.isSame(other.task, outcome.task), changes.known == nil {
                 changes.known = place
-                changes.made.value = moved(other.value, to: outcome.value)
+                changes.made.value = Self.moved(other.value, to: outcome.value)
                 changes.made.tries = other.tries + 1
                 changes.made.lesson = outcome.lesson ?? other.lesson
                 continue
             }
             let similarity = words.similarity(to: TaskWords(other.task))
-            guard similarity >= leastSimilarity else { continue }
-            let value = moved(other.value, to: outcome.value, by: similarity)
+            guard similarity >= Self.leastSimilarity else { continue }
+            let value = Self.moved(other.value, to: outcome.value, by: similarity)
             changes.values[place] = value
             like.append((place, value))
         }
-        changes.procedure = procedure(of: changes.made, at: changes.known ?? cases.count, like, cases)
+        changes.procedure = Self.procedure(of: changes.made, at: changes.known ?? cases.count, like, cases)
         return changes
     }
 
@@ -82,21 +73,11 @@ package enum CaseLearning {
         for lesson in [made.lesson] + good.map({ cases[$0.place].lesson }) {
             if let lesson, !lessons.contains(lesson), lessons.count < 3 { lessons.append(lesson) }
         }
-        return TaskProcedure(
+        var procedure = TaskProcedure(
             about: about, approach: made.approach, value: values.reduce(0, +) / Double(values.count),
-            cases: [place] + good.map(\.place), lessons: lessons)
-    }
-
-    /// One thing to offer for a task.
-    package struct Offer: Sendable {
-        /// Its place among those given.
-        package var place: Int
-        /// How like the task is, 0 to 1.
-        package var similarity: Double
-        /// What its approach is expected to be worth for this task, 0 to 1.
-        package var value: Double
-        /// Similarity times value, by which offers are ordered.
-        package var score: Double
+            cases: [place] + good.map(\.place))
+        procedure.lessons = lessons
+        return procedure
     }
 
     /// Cases that are like a task, the best first: by similarity times the value that their approach has for such tasks, in
@@ -104,11 +85,11 @@ package enum CaseLearning {
     /// little like this one counts for less than that it failed for one that is very much so.
     ///
     /// - Complexity: linear in the cases, and quadratic in those that are like the task.
-    package static func offers(for task: String, among cases: [TaskCase]) -> [Offer] {
+    public func offers(for task: String, among cases: [TaskCase]) -> [CaseOffer] {
         let words = TaskWords(task)
         let like = cases.indices.compactMap { place -> (place: Int, similarity: Double)? in
             let similarity = words.similarity(to: TaskWords(cases[place].task))
-            return similarity >= offeredSimilarity ? (place, similarity) : nil
+            return similarity >= Self.offeredSimilarity ? (place, similarity) : nil
         }
         return like.map { item in
             var (sum, weights) = (0.0, 0.0)
@@ -117,18 +98,17 @@ package enum CaseLearning {
                 sum += weight * cases[other.place].value
                 weights += weight
             }
-            let value = sum / weights
-            return Offer(place: item.place, similarity: item.similarity, value: value, score: item.similarity * value)
+            return CaseOffer(place: item.place, similarity: item.similarity, value: sum / weights)
         }.sorted { ($0.score, cases[$0.place].time) > ($1.score, cases[$1.place].time) }
     }
 
     /// Procedures whose words a task has, the best first: by the share of their words times their value.
-    package static func offers(for task: String, among procedures: [(about: String, value: Double)]) -> [Offer] {
+    public func offers(for task: String, among procedures: [(about: String, value: Double)]) -> [CaseOffer] {
         let words = TaskWords(task)
         return procedures.enumerated().compactMap { place, known in
             let similarity = TaskWords(known.about).coverage(by: words)
-            guard similarity >= leastSimilarity else { return nil }
-            return Offer(place: place, similarity: similarity, value: known.value, score: similarity * known.value)
+            guard similarity >= Self.leastSimilarity else { return nil }
+            return CaseOffer(place: place, similarity: similarity, value: known.value)
         }.sorted { $0.score > $1.score }
     }
 }

@@ -33,5 +33,8 @@ extension Conformance where Subject == Recipe {
                     if let maintainer = recipe.maintainer { try await check.run(maintainer) }
                 }
             }
+            + OutcomeConformance.all.map { check in
+                Self("outcomes: \(check)") { try await check.run($0.outcomes) }
+            }
     }
 }
