@@ -14,6 +14,11 @@ public struct AskResult: Sendable, Codable {
         public var time: Date?
         /// Memories that tell of it.
         public var memories: [CubeID]
+
+        /// A part with the memories that tell of it.
+        init(label: String, amount: String? = nil, time: Date? = nil, memories: [CubeID]) {
+            (self.label, self.amount, self.time, self.memories) = (label, amount, time, memories)
+        }
     }
 
     /// The answer in words.
@@ -36,6 +41,8 @@ public struct AskResult: Sendable, Codable {
     public var memories: [MemCube]
     /// True if the memories are those that recall finds, and were not counted.
     public var recalled = false
+    /// The model that answered, from the memories that it cites; nil for an answer by rule.
+    public var model: String?
     /// Memories that were read.
     public var considered: Int
 

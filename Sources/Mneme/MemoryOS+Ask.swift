@@ -36,7 +36,8 @@ extension MemoryOS {
     /// Memories that recall adds where nothing could be counted.
     private static let recalledForAsk = 5
 
-    /// The answer to a question that puts many memories together: how many, how much, which most, in what order. By rule.
+    /// The answer to a question that puts many memories together: how many, how much, which most, in what order. By rule; where
+    /// no rule reads the question and a model is attached, by the model, from what recall finds.
     ///
     /// - Parameters:
     ///   - request: the question, whose memories it is asked of, and filters.
@@ -69,6 +70,7 @@ extension MemoryOS {
             (recall.from, recall.before, recall.now) = (request.from, request.before, request.now)
             result.memories = try await self.recall(recall, by: caller).memories.map(\.memory)
             result.recalled = !result.memories.isEmpty
+            try await answerByModel(&result, request)
         }
         return result
     }

@@ -11,7 +11,8 @@ public enum AskOperation: Operation {
     /// How the answer is made, and how sure it is.
     public static let discussion = """
         By rule, from English sentences about what somebody did, with the memories that were counted. 'certain' is false, with reasons, \
-        where it is a guess. Other questions are answered with what recall finds.
+        where it is a guess. Other questions are answered with what recall finds, or by a model that the server has, which \
+        cites memories.
         """
     /// `read`; memories that the caller may not see are not counted.
     public static let permission = Permission.read

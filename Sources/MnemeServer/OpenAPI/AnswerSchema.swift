@@ -106,7 +106,7 @@ enum AnswerSchema {
                 "unit?": text, "time?": time, "truth?": flag,
                 "items": list(
                     shape(["label": text, "amount?": text, "time?": time, "memories": list(id)])),
-                "memories": list(memory), "recalled": flag, "considered": count,
+                "memories": list(memory), "recalled": flag, "model?": text, "considered": count,
             ])
         case "learn":
             shape(["memory": memory, "changed": list(id), "procedure?": memory])

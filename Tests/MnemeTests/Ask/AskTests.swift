@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeStore
+import NIOConcurrencyHelpers
 import Testing
 
 @Suite struct AskTests {
@@ -182,6 +183,53 @@ import Testing
             clearance: .internal)
         let answer = try await memory.ask(AskRequest("How much did I spend?"), by: Caller(guest))
         #expect(answer.value == 10 && answer.memories.count == 1)
+        await memory.close(deadline: .zero)
+    }
+
+    /// Answers as it is told, and keeps what it was asked.
+    private final class Scripted: Oracle {
+        let name = "scripted"
+        private let reply: String
+        private let kept = NIOLockedValueBox<[OracleQuestion]>([])
+        var asked: [OracleQuestion] { kept.withLockedValue { $0 } }
+        init(_ reply: String) { self.reply = reply }
+        func answer(_ question: OracleQuestion) async throws -> String {
+            kept.withLockedValue { $0.append(question) }
+            if reply == "fail" { throw OracleError("away") }
+            return reply
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"answer":"She likes tea.","memories":[1, 1, 7]}"#, true, 1),
+        (#"{"answer":"She drank 12 cups.","memories":[1]}"#, true, 2),
+        (#"{"answer":"She likes tea.","memories":[]}"#, false, 1),
+        (#"{"answer":"","memories":[1]}"#, false, 1), ("no JSON", false, 1), ("fail", false, 1),
+    ])
+    func `a model answers what no rule reads, and counts with citations alone`(
+        reply: String, counts: Bool, reasons: Int
+    ) async throws {
+        let folder = try TemporaryFolder()
+        let memory = try folder.open()
+        let made = try await memory.remember(
+            [MemoryInput("Nora's cup smells of bergamot.", speaker: "Tom")], scope: Scope())
+        let before = try await ask("Why does Nora's cup smell?", memory)
+        #expect(before.recalled && before.model == nil)
+        let oracle = Scripted(reply)
+        memory.attach(oracle: oracle)
+        let answer = try await ask("Why does Nora's cup smell?", memory)
+        #expect(!answer.certain && (answer.model == "scripted") == counts)
+        #expect(answer.memories.map(\.id) == [made[0].id])
+        #expect(answer.items.map(\.memories) == (counts ? [[made[0].id]] : []))
+        #expect(answer.answer == before.answer || counts)
+        #expect(answer.reasons.count == (counts ? reasons : before.reasons.count + reasons))
+        let question = try #require(oracle.asked.first)
+        #expect(question.text.contains("[1] ") && question.text.contains("Tom: Nora's cup smells of bergamot."))
+        #expect(question.sources.contains(made[0].id.description))
+        // What a rule settles costs no call.
+        let calls = oracle.asked.count
+        try await memory.remember([MemoryInput("I bought a hat for 10 euros.")], scope: Scope())
+        #expect(try await ask("How much did I spend?", memory).value == 10 && oracle.asked.count == calls)
         await memory.close(deadline: .zero)
     }
 }

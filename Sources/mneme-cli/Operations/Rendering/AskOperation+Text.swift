@@ -12,7 +12,8 @@ extension AskOperation: TextRendering {
         let memories = value["memories"]?.array ?? []
         if !memories.isEmpty {
             let isRecalled = Answer.string(value, "recalled") == "true"
-            lines.append(isRecalled ? "Found, not counted:" : "Counted:")
+            let isCited = !Answer.string(value, "model").isEmpty
+            lines.append(isCited ? "Cited:" : isRecalled ? "Found, not counted:" : "Counted:")
         }
         lines += memories.map { memory in
             let speaker = Answer.string(memory, "speaker")
