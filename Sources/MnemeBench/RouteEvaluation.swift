@@ -1,4 +1,3 @@
-public import Foundation
 public import MnemeBase
 public import MnemeCache
 
@@ -18,22 +17,6 @@ public enum RouteEvaluation {
         public var good = 0
         /// What all answers cost, in answers of the large model.
         public var cost = 0.0
-    }
-
-    /// Reads a file of questions: a JSON object a line.
-    ///
-    /// - Throws: `InputError` that names the line.
-    public static func read(_ data: Data) throws -> [RoutedQuestion] {
-        let lines = data.split(separator: UInt8(ascii: "\n"))
-        let questions = try lines.enumerated().map { number, line in
-            do { return try JSONDecoder().decode(RoutedQuestion.self, from: Data(line)) } catch {
-                throw InputError(
-                    "Line \(number + 1) is no routed question: {\"question\": text, \"small\": true, \"large\": true, \"confidence\": 0.9, \"judged\": 0.8}."
-                )
-            }
-        }
-        guard questions.count >= 4 else { throw InputError("At least four questions are needed.") }
-        return questions
     }
 
     /// Learns from every other question and routes the rest.

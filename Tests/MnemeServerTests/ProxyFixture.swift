@@ -34,7 +34,8 @@ final class ScriptedUpstream: Sendable {
                     body: .init(byteBuffer: ByteBuffer(string: #"{"error":{"message":"scripted"}}"#)))
             }
             let isSmall = body.contains(#""model":"small""#)
-            let text = "\(isSmall ? "small" : "large") \(number)"
+            let isJudged = body.contains("Is this question easy?") && body.contains("Say yes")
+            let text = isJudged ? "Yes" : "\(isSmall ? "small" : "large") \(number)"
             guard body.contains(#""stream":true"#) else {
                 let sure = body.contains("sure")
                 let logprobs =

@@ -222,7 +222,79 @@ import Testing
         }
     }
 
+    @Test func `a router has the small model asked where it did well on like questions`() async throws {
+        /// Tells proofs from other questions.
+        struct ProofEmbedder: TextEmbedder {
+            let identifier = "proofs", dimension = 2, maximumTokens = 100
+            func tokenCount(_ text: String) -> Int { text.utf8.count }
+            func embed(_ texts: [String]) throws -> Embeddings {
+                Embeddings(dimension: 2, values: texts.flatMap { $0.contains("Prove") ? [0, 1] : [1, 0] })
+            }
+        }
+        let known = [
+            ("Who wrote Hamlet?", true), ("Who wrote Macbeth?", true), ("Who wrote Faust?", true),
+            ("Prove that pi is irrational.", false), ("Prove that e is irrational.", false),
+            ("Prove that the root of two is irrational.", false),
+        ]
+        let examples = try known.map { text, isGood in
+            var question = RoutedQuestion(text, small: isGood, large: true)
+            question.vector = Array(try ProofEmbedder().embed([text], as: .document)[0])
+            return question
+        }
+        for router in [SimilarityRouter(examples: examples) as any ModelRouter, ClassifierRouter(examples: examples)] {
+            var options = ProxyServer.Options()
+            (options.smallModel, options.router) = ("small", router)
+            try await withProxy(options, embedder: ProofEmbedder()) { base, upstream, _, _ in
+                let easy = try await ask(base, "Who wrote Ulysses?")
+                #expect(easy.text == "small 1" && easy.cache == "miss" && upstream.asked.count == 1)
+                #expect(try await ask(base, "Who wrote Ulysses?").cache == "hit")
+                let streamed = try await ask(base, "Who wrote Medea?", members: ["stream": true])
+                #expect(ChatAnswer(stream: streamed.data)?.text == "small 2")
+                #expect(try await ask(base, "Prove that the root of three is irrational.").text == "large 3")
+                #expect(upstream.asked.count == 3)
+                // A small model that fails costs a call, and no answer.
+                upstream.fail(with: 500)
+                #expect(try await ask(base, "Who wrote Emma?").status == 500)
+                #expect(upstream.asked.suffix(2).map { $0.body.contains(#""model":"small""#) } == [true, false])
+            }
+        }
+    }
+
+    @Test func `a judge is asked with one token whether the small model will do`() async throws {
+        var options = ProxyServer.Options()
+        (options.smallModel, options.router, options.threshold) = ("small", JudgeRouter(examples: []), 0.7)
+        try await withProxy(options) { base, upstream, _, _ in
+            // The scripted endpoint says neither yes nor no: the large model answers.
+            #expect(try await ask(base, "What is love?").text == "large 2")
+            let judging = try #require(upstream.asked.first?.body)
+            #expect(judging.contains("What is love?") && judging.contains(#""max_tokens":1"#))
+            #expect(judging.contains(#""model":"m""#))
+            // And one that says yes has the small one asked.
+            #expect(try await ask(base, "Say yes: what is 1 + 1?").text == "small 4")
+        }
+        func share(_ content: String, _ logprobs: String = "") -> Double? {
+            RouteJudgement.share(
+                in: Data(#"{"choices":[{"message":{"content":"\#(content)"}\#(logprobs)}]}"#.utf8))
+        }
+        #expect(share("Yes") == 1 && share("no.") == 0 && share("perhaps") == nil)
+        let top = #"[{"token":" yes","logprob":-1},{"token":"No","logprob":-1}]"#
+        let both = #","logprobs":{"content":[{"token":"Yes","logprob":-1,"top_logprobs":\#(top)}]}"#
+        #expect(share("Yes", both) == 0.5)
+        #expect(RouteJudgement.share(in: Data("nothing".utf8)) == nil)
+    }
+
     @Test func `wrong addresses and options are refused`() throws {
+        var options = ProxyServer.Options()
+        options.router = JudgeRouter(examples: [])
+        let cache = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: cache) }
+        #expect(throws: InputError.self) {
+            try ProxyServer(
+                cache: AnswerCache(path: cache + "/cache.db"),
+                upstream: Upstream(base: "http://127.0.0.1:1/v1", key: nil), options: options,
+                configuration: ServerConfiguration())
+        }
+        #expect(throws: InputError.self) { try RoutedQuestion.list(Data("{}".utf8)) }
         for address in ["", "ftp://h/v1", "https://ana:secret@h/v1", "https://h/v1?key=1", "/v1"] {
             #expect(throws: InputError.self) { try Upstream(base: address, key: nil) }
         }

@@ -10,9 +10,10 @@ extension ChatRequest {
     ///   - example: a kept question and its answer, put before the last question (Yu et al.,
     ///     IC-Cache, 2025).
     ///   - withConfidence: asks for the tokens' probabilities, in one piece.
+    ///   - inOnePiece: asks for no stream.
     public func sent(
         to model: String, example: (question: String, answer: String)? = nil,
-        withConfidence: Bool = false
+        withConfidence: Bool = false, inOnePiece: Bool = false
     ) -> Data {
         var members = body.members ?? []
         func set(_ name: String, _ value: OrderedJSON?) {
@@ -30,8 +31,8 @@ extension ChatRequest {
             }
             set("messages", .array(messages + [last]))
         }
-        if withConfidence {
-            set("logprobs", .bool(true))
+        if withConfidence { set("logprobs", .bool(true)) }
+        if withConfidence || inOnePiece {
             set("stream", nil)
             set("stream_options", nil)
         }

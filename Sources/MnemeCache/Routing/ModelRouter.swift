@@ -1,3 +1,6 @@
+public import Foundation
+import MnemeBase
+
 /// A question with what two models did with it, for choosing between them: the taxonomy of routing
 /// strategies is that of Varangot-Reille et al., *Doing More with Less* (2025).
 public struct RoutedQuestion: Sendable, Codable {
@@ -16,6 +19,22 @@ public struct RoutedQuestion: Sendable, Codable {
     public init(_ question: String, small: Bool, large: Bool, confidence: Double? = nil, judged: Double? = nil) {
         (self.question, self.small, self.large) = (question, small, large)
         (self.confidence, self.judged) = (confidence, judged)
+    }
+
+    /// Reads a record of questions: a JSON object a line.
+    ///
+    /// - Throws: `InputError` that names the line.
+    public static func list(_ data: Data) throws -> [RoutedQuestion] {
+        let lines = data.split(separator: UInt8(ascii: "\n"))
+        let questions = try lines.enumerated().map { number, line in
+            do { return try JSONDecoder().decode(RoutedQuestion.self, from: Data(line)) } catch {
+                throw InputError(
+                    "Line \(number + 1) is no routed question: {\"question\": text, \"small\": true, \"large\": true, \"confidence\": 0.9, \"judged\": 0.8}."
+                )
+            }
+        }
+        guard questions.count >= 4 else { throw InputError("At least four questions are needed.") }
+        return questions
     }
 }
 

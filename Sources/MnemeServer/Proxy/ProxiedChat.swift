@@ -150,16 +150,24 @@ struct ProxiedChat: Sendable {
         return marked
     }
 
-    /// The small model's answer, if it is sure of it (Kinnas et al., dual complementary networks with
-    /// a memory, 2024: identical inputs first, then a cascade by confidence). Nil if there is no
-    /// cascade, or it is not sure.
+    /// The small model's answer, where the router has it asked, and it is sure of it where a confidence is wanted (Kinnas et
+    /// al., dual complementary networks with a memory, 2024: identical inputs first, then a cascade by confidence). Nil if
+    /// the model that was asked for has to answer.
     private func cascaded(_ chat: ChatRequest, _ key: CacheKey, _ keeping: Keeping) async throws
         -> Response?
     {
-        guard let small = proxy.options.smallModel, let confidence = proxy.options.confidence else { return nil }
+        let options = proxy.options
+        guard let small = options.smallModel, options.confidence != nil || options.router != nil else { return nil }
+        if let router = options.router {
+            // Where a router cannot tell, the large model is asked.
+            let share = router.share(try await routed(chat, key, keeping, by: type(of: router).stage)) ?? 0
+            guard share >= options.threshold else { return nil }
+        }
         let call = try proxy.upstream.call(
-            request, path: path, body: chat.sent(to: small, withConfidence: true))
-        guard let answer = try? await whole(call), answer.confidence ?? 0 >= confidence else { return nil }
+            request, path: path,
+            body: chat.sent(to: small, withConfidence: options.confidence != nil, inOnePiece: true))
+        guard let answer = try? await whole(call), options.confidence.map({ answer.confidence ?? 0 >= $0 }) ?? true
+        else { return nil }
         let isKept = keeping.writes ? await keep(answer, key, keeping) : false
         if keeping.isFirst { await proxy.flights.finish(key.exact, kept: isKept) }
         var response = delivered(answer, chat)
@@ -168,14 +176,43 @@ struct ProxiedChat: Sendable {
         return response
     }
 
+    /// The question with what a router goes by; what cannot be found out is left open.
+    private func routed(
+        _ chat: ChatRequest, _ key: CacheKey, _ keeping: Keeping, by stage: RouterStage
+    ) async throws -> RoutedQuestion {
+        var question = RoutedQuestion(key.question, small: false, large: false)
+        switch stage {
+        case .judged:
+            let body = RouteJudgement.request(for: key.question, to: chat.model)
+            if let answer = try? await bytes(of: proxy.upstream.call(request, path: path, body: body)) {
+                question.judged = RouteJudgement.share(in: answer)
+            }
+        case .before:
+            question.vector = keeping.vector
+            if question.vector == nil, let embedder = proxy.cache.embedder {
+                question.vector = try? await proxy.queue.run {
+                    Array(try embedder.embed([key.question], as: .document)[0])
+                }
+            }
+        case .after: break
+        }
+        try Task.checkCancellation()
+        return question
+    }
+
     /// A call's answer, if it may be kept.
     private func whole(_ call: OutgoingHTTP.Call) async throws -> ChatAnswer? {
+        try await bytes(of: call).flatMap { ChatAnswer(whole: $0) }
+    }
+
+    /// The bytes of a call's answer; nil unless its status is 200.
+    private func bytes(of call: OutgoingHTTP.Call) async throws -> Data? {
         let opened = try await proxy.upstream.open(call)
         guard opened.answer.status == 200 else { return nil }
         var body = Data()
         for try await piece in opened.answer.body where body.count <= AnswerCache.longestAnswer { body += piece }
         withExtendedLifetime(opened.place) {}
-        return ChatAnswer(whole: body)
+        return body
     }
 
     /// Keeps an answer; false if it was not, which is logged where it should have been.

@@ -26,8 +26,12 @@ public struct ProxyServer: Sendable {
         /// The mean probability of the small model's tokens from which its answer is taken; below,
         /// the model that was asked for answers.
         public var confidence: Double?
+        /// Says of each question whether the small model is asked; nil asks it for examples and a cascade alone.
+        public var router: (any ModelRouter)?
+        /// The share from which it is: how likely the router takes the small model's answer to be good.
+        public var threshold = 0.5
 
-        /// Neither examples nor a cascade.
+        /// Neither examples nor a cascade nor a router.
         public init() {}
     }
 
@@ -57,8 +61,13 @@ public struct ProxyServer: Sendable {
         guard options.confidence == nil || options.smallModel != nil else {
             throw InputError("A confidence goes with a small model.")
         }
-        guard (0...1).contains(options.confidence ?? 0), options.maximumTemperature >= 0 else {
-            throw InputError("A confidence lies between 0 and 1, and a temperature is at least 0.")
+        guard options.router == nil || options.smallModel != nil else {
+            throw InputError("A router goes with a small model.")
+        }
+        guard (0...1).contains(options.confidence ?? 0), (0...1).contains(options.threshold),
+            options.maximumTemperature >= 0
+        else {
+            throw InputError("A confidence and a threshold lie between 0 and 1, and a temperature is at least 0.")
         }
         (self.cache, self.upstream, self.options) = (cache, upstream, options)
         (self.configuration, self.logger) = (configuration, logger)

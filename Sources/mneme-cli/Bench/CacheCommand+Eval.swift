@@ -116,7 +116,7 @@ extension CacheCommand {
             guard (0...1).contains(threshold), (0...1).contains(price) else {
                 throw InputError("--threshold and --price lie between 0 and 1.")
             }
-            let questions = try RouteEvaluation.read(bytes)
+            let questions = try RoutedQuestion.list(bytes)
             let name = embedder ?? Settings.current.text(.embedder) ?? "minilm"
             let rows = try RouteEvaluation.run(
                 questions, embedder: Home.embedder(name), threshold: threshold, price: price)

@@ -49,6 +49,20 @@ struct ProxyCommand: AsyncParsableCommand {
             "Ask the small model first and take its answer if its tokens have this mean probability.",
             valueName: "0..1"))
     var confidence: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Say by question whether the small model is asked: similarity or classifier, which learn from --routes, or judge, which asks the model that was asked for whether the question is easy.",
+            valueName: "router"))
+    var route: String?
+    @Option(
+        help: ArgumentHelp(
+            "What both models did with earlier questions, a JSON object a line, as mneme cache eval --route reads it.",
+            valueName: "file"))
+    var routes: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --route: how likely the small model's answer has to be good for it to be asked.", valueName: "0..1"))
+    var threshold = 0.5
     /// Long answers of large models take minutes.
     @Option(help: ArgumentHelp("Seconds until an answer has to be there whole.", valueName: "seconds"))
     var timeout = 600
@@ -90,8 +104,9 @@ struct ProxyCommand: AsyncParsableCommand {
         options.maximumTemperature = maxTemperature
         (options.smallModel, options.confidence) = (smallModel, confidence)
         let name = embedder ?? Settings.current.text(.embedder) ?? "minilm"
-        let cache = try AnswerCache(
-            path: file.path, key: Home.encryptionKey(), embedder: name == "none" ? nil : Home.embedder(name))
+        let model = name == "none" ? nil : try Home.embedder(name)
+        (options.router, options.threshold) = (try router(model), threshold)
+        let cache = try AnswerCache(path: file.path, key: Home.encryptionKey(), embedder: model)
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
         let proxy = try ProxyServer(
@@ -105,5 +120,30 @@ struct ProxyCommand: AsyncParsableCommand {
             fflush(nil)
         }
         try cache.close()
+    }
+
+    /// The router that was asked for, with what it has learned.
+    private func router(_ embedder: (any TextEmbedder)?) throws -> (any ModelRouter)? {
+        guard let route else {
+            guard routes == nil else { throw InputError("--routes goes with --route.") }
+            return nil
+        }
+        let kinds = RouterCatalog.all.filter { $0.stage != .after }
+        guard let kind = kinds.first(where: { $0.name == route }) else {
+            throw InputError(
+                "There is no router '\(route.prefix(100))': \(kinds.map { $0.name }.joined(separator: ", ")). A cascade is --confidence."
+            )
+        }
+        guard kind.stage == .before else { return kind.init(examples: []) }
+        guard let routes, let embedder else {
+            throw InputError("The router \(route) learns from --routes FILE, and needs an embedding model.")
+        }
+        guard let data = FileManager.default.contents(atPath: routes) else {
+            throw InputError("\(routes) cannot be read.")
+        }
+        var examples = try RoutedQuestion.list(data)
+        let vectors = try embedder.embed(examples.map(\.question), as: .document)
+        for place in examples.indices { examples[place].vector = Array(vectors[place]) }
+        return kind.init(examples: examples)
     }
 }
