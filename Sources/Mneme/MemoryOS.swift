@@ -129,6 +129,8 @@ public final class MemoryOS: Sendable {
     let promoters = NIOLockedValueBox<[any MemoryPromoter]>([])
     /// Learns adapters for the job `promote`, see ``AdapterPromoter``; none until one is attached.
     let learner = NIOLockedValueBox<(any AdapterPromoter)?>(nil)
+    /// Has the adapters of the language model that runs here; nil without one.
+    let adapterHost = NIOLockedValueBox<(any AdapterHost)?>(nil)
     /// Findings of the guard in memories that were recalled lately.
     let inspections = InspectionCache()
     /// Opens and signs packages that left, when something is erased from them.

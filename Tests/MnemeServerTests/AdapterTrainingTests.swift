@@ -299,6 +299,91 @@ import Testing
         }
     }
 
+    @Test func `the operations show, measure, hand out and take in adapters`() async throws {
+        try await withFixture { f in
+            _ = try await f.memory.remember([MemoryInput("Ana lives in Bergen.")], scope: Scope(user: "ana"))
+            func call(
+                _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ user: String = "ana"
+            ) async throws -> JSONValue {
+                let principal = Principal(name: user, permissions: Set(Permission.allCases), user: user)
+                let context = OperationContext(memory: f.memory, principal: principal)
+                let output = try await operation.call(arguments, context, surface: .http)
+                guard case .value(let value) = output else { return .null }
+                return try JSONValue(parsing: Array(try OperationTable.encode(value).utf8))
+            }
+            let record = try f.train("facts", f.plan)
+            let caller = Caller(.local, operation: "adapters train", reason: "asked")
+            let cube = try await f.adapters.remember(f.read("facts"), record, in: f.memory, by: caller)
+            await #expect(throws: InputError.self, "no language model") {
+                _ = try await call(AdaptersOperation.Show.self, ["name": "facts"])
+            }
+            let engine = try Engine(f.model, adapters: f.adapters)
+            defer { engine.close() }
+            f.memory.attach(adapters: ServedAdapters(f.model, engine, named: "tiny", in: f.adapters))
+
+            let shown = try await call(AdaptersOperation.Show.self, ["name": "facts"])
+            #expect(shown["details"]?["hash"]?.string == (try f.read("facts").hash))
+            #expect(shown["details"]?["lowestRank"] == 2 && shown["adapter"]?["memory"]?.string == "\(cube.id)")
+            let questions: JSONValue = [["prompt": "Where does Ana live?", "answer": "Bergen"]]
+            let scores = try await call(
+                AdaptersOperation.Evaluate.self,
+                ["name": "facts", "questions": questions, "text": "Bo works at Novex.", "max_tokens": 4])
+            let (with, without) = (scores["with"], scores["without"])
+            #expect(scores["questions"] == 1 && (scores["textTokens"]?.double ?? 0) > 3)
+            #expect(try #require(with?["answerLoss"]?.double) < (try #require(without?["answerLoss"]?.double)))
+            #expect(with?["perplexity"]?.double != without?["perplexity"]?.double)
+            for wrong: JSONValue in [[], [["prompt": "x"]], [["prompt": " ", "answer": "x"]]] {
+                await #expect(throws: InputError.self) {
+                    _ = try await call(AdaptersOperation.Evaluate.self, ["name": "facts", "questions": wrong])
+                }
+            }
+
+            // What is handed out is taken in as it was, and tells nothing of memories.
+            let out = try await call(AdaptersOperation.Export.self, ["name": "facts"])
+            let config = try #require(out["config"]?.string)
+            let weights = try #require(out["weights"]?.string)
+            #expect(!config.contains(f.folder) && out["model"] == "tiny")
+            let again: [String: JSONValue] = ["name": "copy", "config": .string(config), "weights": .string(weights)]
+            let taken = try await call(AdaptersOperation.Import.self, again, "bo")
+            #expect(taken["adapter"]?["name"] == "copy" && taken["adapter"]?["sources"] == 0)
+            #expect(try f.read("copy").hash == f.read("facts").hash)
+            #expect(try f.adapters.folder("copy").record()?.cube?.user == "bo")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: f.adapters.path).sorted() == ["copy", "facts"])
+
+            // One that is there, somebody else's, damaged, or none at all.
+            await #expect(throws: AdapterError.self) { _ = try await call(AdaptersOperation.Import.self, again, "bo") }
+            _ = try await call(AdaptersOperation.Import.self, again.merging(["replace": true]) { $1 }, "bo")
+            await #expect(throws: InputError.self) {
+                _ = try await call(AdaptersOperation.Import.self, again.merging(["replace": true]) { $1 }, "ana")
+            }
+            for (config, weights) in [("{}", weights), (config, "AAAA"), (config, "?"), (config, nil)] {
+                var wrong: [String: JSONValue] = ["name": "wrong", "config": .string(config)]
+                wrong["weights"] = weights.map(JSONValue.string)
+                await #expect(throws: (any Error).self) { _ = try await call(AdaptersOperation.Import.self, wrong) }
+            }
+            await #expect(throws: AdapterError.self) {
+                _ = try await call(AdaptersOperation.Import.self, ["name": "wrong", "gguf": "R0dVRg=="])
+            }
+            #expect(f.adapters.names() == ["copy", "facts"])
+
+            // Others', erased and archived ones are not there.
+            for operation: any Mneme.Operation.Type in [AdaptersOperation.Show.self, AdaptersOperation.Export.self] {
+                await #expect(throws: StoreError.self) { _ = try await call(operation, ["name": "facts"], "bo") }
+            }
+            _ = try await call(ForgetOperation.self, ["id": .string("\(cube.id)")])
+            await #expect(throws: StoreError.self) {
+                _ = try await call(AdaptersOperation.Export.self, ["name": "facts"])
+            }
+            // A name that another adapter has by now gives no way to that.
+            _ = try await call(RestoreOperation.self, ["id": .string("\(cube.id)")])
+            try f.adapters.erase("facts")
+            _ = try await call(AdaptersOperation.Import.self, again.merging(["name": "facts"]) { $1 }, "bo")
+            await #expect(throws: AdapterError.self) {
+                _ = try await call(AdaptersOperation.Export.self, ["name": "facts"], "ana")
+            }
+        }
+    }
+
     @Test func `an adapter is a memory with an owner, a history and edges, and is not recalled`()
         async throws
     {

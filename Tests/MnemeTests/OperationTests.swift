@@ -124,6 +124,9 @@ import Testing
             "whoami": [:], "links": [:], "vaults": [:], "jobs": [:], "schedules": [:],
             "add-job": ["kind": "verify"], "retry-job": ["job": 1], "cancel-job": ["job": 1],
             "audit": [:], "verify-audit": [:], "adapters": [:], "erase-adapter": ["name": "facts"],
+            "show-adapter": ["name": "facts"], "export-adapter": ["name": "facts"],
+            "eval-adapter": ["name": "facts", "questions": [["prompt": "x", "answer": "x"]]],
+            "import-adapter": ["name": "facts", "gguf": "eA=="],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]

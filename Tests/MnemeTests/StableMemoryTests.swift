@@ -19,6 +19,12 @@ import Testing
 
     @Test func `what is used, old enough and contradicted by nothing is stable`() {
         let stable = StableMemories()
+        var tagged = StableMemories()
+        tagged.tag = "work"
+        var work = Self.memory(uses: 3, days: 7.5)
+        #expect(!tagged.fits(work, now: Self.now))
+        work.tags = ["home", "work"]
+        #expect(tagged.fits(work, now: Self.now))
         func fits(_ cube: MemCube) -> Bool { stable.fits(cube, now: Self.now) }
         #expect(fits(Self.memory(uses: 3, days: 7)))
         #expect(!fits(Self.memory(uses: 2, days: 7)))

@@ -65,7 +65,7 @@ public enum AdaptersOperation: Operation {
     }
 
     /// The memories of an owner's adapters that a caller may see, in order of their names.
-    fileprivate static func found(
+    static func found(
         _ name: String?, of owner: Owner, _ store: any MemoryStore, by caller: Caller
     ) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)

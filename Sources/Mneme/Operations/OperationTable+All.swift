@@ -18,7 +18,9 @@ extension OperationTable {
         PackageOperation.self,
         StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self,
         DoctorOperation.self, WhoamiOperation.self, LinksOperation.self, VaultsOperation.self,
-        AdaptersOperation.self, AdaptersOperation.Erase.self,
+        AdaptersOperation.self, AdaptersOperation.Show.self, AdaptersOperation.Import.self,
+        AdaptersOperation.Export.self,
+        AdaptersOperation.Evaluate.self, AdaptersOperation.Erase.self,
         JobsOperation.self, AddJobOperation.self, RetryJobOperation.self, CancelJobOperation.self,
         SchedulesOperation.self, AuditOperation.self, VerifyAuditOperation.self,
     ]

@@ -51,6 +51,8 @@ public struct AdapterPromotion: Sendable {
 package struct StableMemories: Sendable {
     /// The least number of recalls, and of days since it was recorded.
     package var uses = 3, days = 7.0
+    /// A tag that they must have; nil for none.
+    package var tag: String?
     /// Memories of an adapter at most; those that are used most come first.
     package static let limit = 500
     /// Speakers that are no person: what a model says is not learned by one.
@@ -67,6 +69,7 @@ package struct StableMemories: Sendable {
         else { return false }
         let speaker = cube.speaker?.lowercased() ?? ""
         let count = cube.usage?.count ?? 0
+        guard tag.map(cube.tags.contains) ?? true else { return false }
         return !Self.modelRoles.contains(speaker) && count >= uses
             && now.timeIntervalSince(cube.recordedTime) >= days * 86_400
     }

@@ -180,6 +180,15 @@ enum AnswerSchema {
         "attempts": count, "maximumAttempts": count, "created": time, "due": time,
     ])
 
+    private static let adapter = shape([
+        "name": text, "model": text, "kind?": text, "parameters": count, "sources": count,
+        "uses": count, "serves": flag, "memory": id, "made": time,
+        "figures": ["type": "object", "additionalProperties": text],
+    ])
+    private static let figures = shape([
+        "right": count, "answerLoss": number, "procedures?": count, "perplexity?": number,
+    ])
+
     /// The answer of an operation that people look at a store with; nil for those that change or
     /// show one memory.
     private static func looking(_ operation: String) -> JSONValue? {
@@ -199,15 +208,19 @@ enum AnswerSchema {
                         "grants?": count, "shared": flag,
                     ])), "total": count,
             ])
-        case "adapters":
+        case "adapters": shape(["adapters": list(adapter)])
+        case "import-adapter": shape(["adapter": adapter])
+        case "show-adapter":
             shape([
-                "adapters": list(
-                    shape([
-                        "name": text, "model": text, "kind?": text, "parameters": count, "sources": count,
-                        "uses": count, "serves": flag, "memory": id, "made": time,
-                        "figures": ["type": "object", "additionalProperties": text],
-                    ]))
+                "adapter": adapter,
+                "details": shape([
+                    "hash": text, "lowestRank": count, "highestRank": count, "matrices": list(text),
+                    "procedures?": list(text),
+                ]),
             ])
+        case "export-adapter": shape(["name": text, "model": text, "config": text, "weights": text])
+        case "eval-adapter":
+            shape(["questions": count, "textTokens": count, "without": figures, "with": figures])
         case "erase-adapter": shape(["erased": id])
         case "jobs": shape(["jobs": list(job), "counts": counts, "kinds": list(text)])
         case "add-job", "retry-job", "cancel-job": shape(["job": job])

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeChat
 import MnemeKV
 import MnemeModels
 import MnemeStore
@@ -57,7 +58,7 @@ extension AdaptersCommand {
             var cube = AdapterRecord.Cube(user: place?.user ?? owners.first ?? "default")
             if let place { (cube.tenant, cube.store) = (place.tenant, place.store) }
             record.cube = cube
-            if replace { try Home.requireReplaceable(name, by: Owner(tenant: cube.tenant, user: cube.user)) }
+            if replace { try Home.adapters.checkReplaceable(name, by: Owner(tenant: cube.tenant, user: cube.user)) }
             _ = try Home.adapters.add(mean, record, replacing: replace)
             try await Home.remember(mean, record, "adapters average")
             print("\(name)  rank \(mean.ranks.upperBound), \(mean.parameters) values")

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeChat
 import MnemeFormats
 import MnemeKV
 import MnemeModels
@@ -35,7 +36,7 @@ extension AdaptersCommand {
             guard replace || !Home.adapters.names().contains(name) else {
                 throw AdapterError(.exists, "There is an adapter '\(name)' already. --replace makes it anew.")
             }
-            if replace { try Home.requireReplaceable(name, by: Owner()) }
+            if replace { try Home.adapters.checkReplaceable(name, by: Owner()) }
             let stop = StopSignal()
             let few = try ModelSource(path: Home.languageModelPath(model))
             let whole = try ModelSource(path: Home.languageModelPath(original))

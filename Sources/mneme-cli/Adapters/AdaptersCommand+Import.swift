@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeChat
 import MnemeKV
 import MnemeModels
 import MnemeStore
@@ -40,7 +41,7 @@ extension AdaptersCommand {
                 throw InputError("\(path) is not there: a folder as PEFT writes it, or a .gguf file.")
             }
             try AdapterStore.check(name: record.name)
-            if replace { try Home.requireReplaceable(record.name, by: Owner(tenant: tenant, user: user)) }
+            if replace { try Home.adapters.checkReplaceable(record.name, by: Owner(tenant: tenant, user: user)) }
             record.cube = AdapterRecord.Cube(user: user, tenant: tenant, store: Home.remembered(store.path))
             (record.source, record.created) = (file.path, Date())
             record.baseHash = try ModelIdentity.hash(source.path, cache: Home.kv + "/models")

@@ -131,7 +131,7 @@ extension AdaptersCommand {
                     .exists,
                     "There is an adapter '\(name)' already. --replace trains it anew.")
             }
-            if replace, !resume { try Home.requireReplaceable(name, by: learned.owner) }
+            if replace, !resume { try Home.adapters.checkReplaceable(name, by: learned.owner) }
             // What was asked for is checked before anything is read.
             let wanted = try settings()
             var plan = try plan(wanted)

@@ -98,13 +98,17 @@ extension Home {
         return learner
     }
 
-    /// Refuses to put an adapter in the place of another owner's.
-    static func requireReplaceable(_ name: String, by owner: Owner) throws {
-        guard adapters.names().contains(name), let place = try adapters.folder(name).record()?.cube,
-            Owner(tenant: place.tenant, user: place.user) != owner
-        else { return }
-        throw InputError(
-            "The adapter '\(name)' is \(place.user)'s. Choose another name, or erase it: `mneme adapters erase \(name)`."
-        )
+    /// Shows, measures, hands out and takes in the adapters of a server's model.
+    ///
+    /// - Parameters:
+    ///   - model: the model that the engine runs.
+    ///   - name: as the command line named it.
+    ///   - path: the store whose memories stand for adapters.
+    static func served(_ model: LanguageModel, _ engine: Engine, named name: String, store path: String)
+        -> ServedAdapters
+    {
+        var served = ServedAdapters(model, engine, named: name.contains("/") ? model.path : name, in: adapters)
+        (served.store, served.hashes) = (remembered(path), kv + "/models")
+        return served
     }
 }

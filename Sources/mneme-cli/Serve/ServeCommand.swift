@@ -175,6 +175,9 @@ struct ServeCommand: AsyncParsableCommand {
                 })
             memory.attach(
                 learner: Home.learner(language.model, named: model ?? "", store: store.file.path))
+            memory.attach(
+                adapters: Home.served(
+                    language.model, language.engine, named: model ?? "", store: store.file.path))
         }
         // From here on requests are answered until a signal ends it.
         let server = try MemoryServer(

@@ -14,10 +14,11 @@ struct PromoteTiers: Maintainer {
         "move memories from the short term to topics, the long term and the profile:"
         + " heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation,"
         + " dry=true only counts; with a language model, keeps the keys and values of profiles."
-        + " With adapter=NAME, the model learns what was recalled uses=3 times and is days=7 old,"
+        + " With adapter=NAME, the model learns what was recalled uses=3 times and is days=7 old (with tag=NAME"
+        + " of what has the tag; uses=0 days=0 takes all),"
         + " in steps and minutes=30 at most; the adapter is kept if the loss of right answers falls by gain=0.2"
         + " of it and perplexity elsewhere rises by worse=2 percent at most"
-    let arguments: Set = ["heat", "keep", "dry", "adapter", "uses", "days", "steps", "minutes", "gain", "worse"]
+    let arguments: Set = ["heat", "keep", "dry", "adapter", "tag", "uses", "days", "steps", "minutes", "gain", "worse"]
     /// The most short-term memories that a conversation may be told to keep.
     private static let keepLimit = 1e6
     /// The highest heat that may be asked of a topic: more than any topic reaches.
@@ -27,7 +28,7 @@ struct PromoteTiers: Maintainer {
         _ = try settings(arguments)
         let stable = try stable(arguments)
         let promotion = try promotion(arguments, Owner(), now: Date())
-        let bounds: Set = ["uses", "days", "steps", "minutes", "gain", "worse"]
+        let bounds: Set = ["tag", "uses", "days", "steps", "minutes", "gain", "worse"]
         guard promotion != nil || bounds.isDisjoint(with: arguments.keys) else {
             throw InputError("uses=\(stable.uses), and other bounds of learning, go with adapter=NAME.")
         }
@@ -48,6 +49,10 @@ struct PromoteTiers: Maintainer {
         var stable = StableMemories()
         if let uses = try arguments.wholeNumber("uses", in: 0...1_000_000) { stable.uses = uses }
         if let days = try arguments.number("days", in: 0...36_500) { stable.days = days }
+        if let tag = arguments["tag"] {
+            guard tag.contains(where: { !$0.isWhitespace }) else { throw InputError("'tag' is a tag.") }
+            stable.tag = tag
+        }
         return stable
     }
 
