@@ -2,11 +2,12 @@
 
     python scripts/peers/train_peers.py --mneme .build/release/mneme --model ~/.mneme/models/smollm2.gguf --steps 4
     python scripts/peers/train_peers.py ... --steps 100 --sequences 9 --curves curves.json
-    python scripts/peers/train_peers.py ... --steps 100 --sequences 9 --tokens 64 --curves curves.json    # minutes
+    python scripts/peers/train_peers.py ... --steps 100 --sequences 440 --tokens 64 --curves curves.json    # minutes; none is seen twice
 
 mneme trains first and writes each step's tokens; torch then learns the same tokens from the same A (peft's own first values, B zero) with
 the same rates: rank 8 on all linear layers of the dequantized GGUF file, sequences of 512 tokens, AdamW with a decay of 0.01, gradients
-clipped to a norm of 1. One sequence is a step's; of several (nine at most, as a tenth is held out from ten on), up to four are. The first
+clipped to a norm of 1. One sequence is a step's; of several, up to four are. From ten on mneme holds a
+tenth out, and torch, which learns what mneme has learned, does not see those either. The first
 step of each warms up (mneme reads the file in it) and is not counted; the rate of each is all tokens behind it by all seconds behind it.
 Prints tokens a second, peak resident memory of each process, the largest relative difference of the losses, and the ratios as JSON;
 --tokens makes shorter sequences, of about so many. --curves keeps all losses and seconds. torch gets as many threads as there are cores. Needs torch, transformers, peft, gguf.
@@ -116,7 +117,7 @@ def main():
     parser.add_argument("--mneme", default=".build/release/mneme")
     parser.add_argument("--model", required=True, help="a GGUF file")
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--sequences", type=int, default=1, choices=range(1, 10), metavar="1..9")
+    parser.add_argument("--sequences", type=int, default=1, choices=range(1, 1001), metavar="1..1000")
     parser.add_argument("--tokens", type=int, default=TOKENS, choices=range(8, TOKENS + 1), metavar="8..512")
     parser.add_argument("--curves", help="a file for losses and seconds of each step")
     parser.add_argument("--side", nargs=2, help=argparse.SUPPRESS)
