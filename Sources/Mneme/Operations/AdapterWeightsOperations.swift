@@ -118,7 +118,7 @@ extension AdaptersOperation {
         /// The name (required), the owner.
         public static let parameters: [any AnyParameter] = [oneName] + ScopeParameters.owner
 
-        struct Output: Encodable, Sendable { var name, model, config, weights: String }
+        struct Output: Encodable, Sendable { var name, config, weights: String }
 
         /// Reads the files.
         ///
@@ -130,7 +130,7 @@ extension AdaptersOperation {
             else { throw StoreError(.notFound, "There is no adapter of this name. `adapters` lists them.") }
             return .value(
                 Output(
-                    name: adapter.name, model: adapter.model, config: String(decoding: configuration, as: UTF8.self),
+                    name: adapter.name, config: String(decoding: configuration, as: UTF8.self),
                     weights: weights.base64EncodedString()))
         }
     }

@@ -218,7 +218,7 @@ enum AnswerSchema {
                     "procedures?": list(text),
                 ]),
             ])
-        case "export-adapter": shape(["name": text, "model": text, "config": text, "weights": text])
+        case "export-adapter": shape(["name": text, "config": text, "weights": text])
         case "eval-adapter":
             shape(["questions": count, "textTokens": count, "without": figures, "with": figures])
         case "erase-adapter": shape(["erased": id])
