@@ -102,12 +102,11 @@ public struct ServedAdapters: AdapterHost {
     ///
     /// - Throws: `AdapterError` for what is damaged, does not fit, or has a name that is taken or another owner's;
     ///   `StoreError`, `FileError`.
-    public func take(
-        _ files: AdapterFiles, as name: String, of owner: Owner, replacing: Bool, in memory: any AdapterKeeper,
-        by caller: Caller
-    ) async throws -> MemCube {
+    public func take(_ arrival: AdapterArrival, in memory: any AdapterKeeper, by caller: Caller) async throws -> MemCube
+    {
+        let (name, owner) = (arrival.name, arrival.owner)
         try AdapterStore.check(name: name)
-        if replacing {
+        if arrival.replaces {
             try adapters.checkReplaceable(name, by: owner)
             // One that nobody owns is for all, put there by who runs the server.
             if !caller.principal.reachesAll, adapters.names().contains(name),
@@ -123,7 +122,7 @@ public struct ServedAdapters: AdapterHost {
         let (new, shape) = (record, model.decoder.configuration)
         let adapter = try adapters.withTemporaryFolder { folder in
             let path: String
-            switch files {
+            switch arrival.files {
             case .gguf(let data):
                 path = folder + "/adapter.gguf"
                 try AtomicFile.write(data, to: path)
@@ -131,7 +130,7 @@ public struct ServedAdapters: AdapterHost {
                 path = folder
                 try AdapterFolder(path: folder).write(configuration: configuration, weights: weights)
             }
-            return try adapters.add(importing: path, new, for: shape, replacing: replacing).read(for: shape)
+            return try adapters.add(importing: path, new, for: shape, replacing: arrival.replaces).read(for: shape)
         }
         return try await adapters.remember(adapter, new, in: memory, by: caller)
     }

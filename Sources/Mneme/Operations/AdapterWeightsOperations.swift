@@ -165,9 +165,9 @@ extension AdaptersOperation {
         public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
             let owner = try ScopeParameters.owner(input, context)
             let caller = context.caller(self, reason: input[MemoryParameters.reason])
-            let cube = try await host(context).take(
-                try files(input), as: try input.require(oneName), of: owner, replacing: input[replace] == true,
-                in: context.memory, by: caller)
+            var arrival = AdapterArrival(try files(input), name: try input.require(oneName), owner: owner)
+            arrival.replaces = input[replace] == true
+            let cube = try await host(context).take(arrival, in: context.memory, by: caller)
             guard let row = Row(cube) else { throw StoreError(.notFound, "The memory \(cube.id) is no adapter's.") }
             return .value(Output(adapter: row))
         }

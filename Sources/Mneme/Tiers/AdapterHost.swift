@@ -1,6 +1,5 @@
 public import Foundation
 public import MnemeStore
-import NIOConcurrencyHelpers
 
 /// The adapters of the language model that runs here, for operations that show, measure, hand out and take them in.
 ///
@@ -16,10 +15,7 @@ public protocol AdapterHost: Sendable {
     /// Keeps an adapter from elsewhere, with the memory that stands for it.
     ///
     /// - Returns: the memory.
-    func take(
-        _ files: AdapterFiles, as name: String, of owner: Owner, replacing: Bool, in memory: any AdapterKeeper,
-        by caller: Caller
-    ) async throws -> MemCube
+    func take(_ arrival: AdapterArrival, in memory: any AdapterKeeper, by caller: Caller) async throws -> MemCube
 }
 
 /// What an adapter is made of.
@@ -46,6 +42,23 @@ public enum AdapterFiles: Sendable {
     case peft(configuration: Data, weights: Data)
     /// One file of llama.cpp.
     case gguf(Data)
+}
+
+/// An adapter that comes from elsewhere.
+public struct AdapterArrival: Sendable {
+    /// Its files.
+    public var files: AdapterFiles
+    /// The name that requests will use.
+    public var name: String
+    /// Whose it becomes.
+    public var owner: Owner
+    /// Whether it takes the place of the owner's adapter of this name.
+    public var replaces = false
+
+    /// One that replaces none.
+    public init(_ files: AdapterFiles, name: String, owner: Owner) {
+        (self.files, self.name, self.owner) = (files, name, owner)
+    }
 }
 
 /// What an adapter is asked, and a text whose perplexity is measured beside.
@@ -93,12 +106,5 @@ public struct AdapterScores: Encodable, Sendable {
     public init(questions: Int, textTokens: Int, without: Figures, with: Figures) {
         (self.questions, self.textTokens) = (questions, textTokens)
         (self.without, self.with) = (without, with)
-    }
-}
-
-extension MemoryOS {
-    /// Has operations on adapters ask this one, in place of one before.
-    public func attach(adapters host: any AdapterHost) {
-        adapterHost.withLockedValue { $0 = host }
     }
 }

@@ -8,6 +8,11 @@ extension MemoryOS {
         self.learner.withLockedValue { $0 = learner }
     }
 
+    /// Has operations on adapters ask this one, in place of one before.
+    public func attach(adapters host: any AdapterHost) {
+        adapterHost.withLockedValue { $0 = host }
+    }
+
     /// Hands an owner's stable memories to the promoter of adapters.
     ///
     /// - Returns: what became of it, in words.
