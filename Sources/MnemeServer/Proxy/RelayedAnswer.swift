@@ -47,11 +47,9 @@ struct RelayedAnswer: Sendable {
                             "The upstream's answer is longer than \(Self.longest) bytes.")
                     }
                     // Clients read an event stream to its end mark, not to the end of its bytes.
-                    if ending.isEmpty, !Self.hasEndMark(body.suffix(piece.count + Self.endMark.count)) {
-                        continuation.yield(.bytes(piece))
-                    } else {
-                        ending += piece
-                    }
+                    let passed = ending.isEmpty ? Self.bytesBeforeEndMark(of: piece, endingIn: body) : 0
+                    if passed > 0 { continuation.yield(.bytes(Array(piece[..<passed]))) }
+                    ending += piece[passed...]
                 }
                 await keep((opened.answer.status, headers[.contentType] ?? "", body))
                 if !ending.isEmpty { continuation.yield(.bytes(ending)) }
@@ -63,12 +61,15 @@ struct RelayedAnswer: Sendable {
         }
     }
 
-    /// What ends a stream of chat completions; no JSON text holds it, as it begins a line.
-    private static let endMark = Data("\ndata: [DONE]".utf8)
+    /// What ends a stream of chat completions, with and without the blank behind the colon; no JSON text holds it, as it
+    /// begins a line.
+    private static let endMarks = ["\ndata: [DONE]", "\ndata:[DONE]"].map { Data($0.utf8) }
 
-    /// True if a stream's last bytes hold its end mark, with or without the blank behind the colon.
-    private static func hasEndMark(_ bytes: Data) -> Bool {
-        bytes.range(of: endMark) != nil || bytes.range(of: Data("\ndata:[DONE]".utf8)) != nil
+    /// Bytes of a stream's last piece that stand before the end mark, which may begin in the piece before; all without one.
+    private static func bytesBeforeEndMark(of piece: [UInt8], endingIn body: Data) -> Int {
+        let near = body.suffix(piece.count + endMarks[0].count)
+        guard let mark = endMarks.lazy.compactMap({ near.range(of: $0) }).first else { return piece.count }
+        return max(0, mark.lowerBound - (body.endIndex - piece.count))
     }
 
     /// The answer for the client, from its head on.
