@@ -61,19 +61,19 @@ static void emulated_dot(emulated_tile *c, const emulated_tile *a, const emulate
 /// the most steps of 64 in a group.
 enum { AMX_PANEL = 512, GROUP_STEPS = 4 };
 
-/// The words of a step of MNK_G4 as high and low bytes, in AMX's layout, which is that of the codes.
+/// The words of a step of MNK_G4 or MNK_Z4 as high and low bytes, in AMX's layout, which is that of the codes.
 ///
 /// With x = s·code + (t - 8·s) + 64 the high byte is x >> 7, and the low one (x & 127) - 64.
-MNK_INLINE void split_g4(const uint8_t *t, int8_t *high, int8_t *low) {
+MNK_INLINE void split_g4(const uint8_t *t, int format, int8_t *high, int8_t *low) {
     typedef uint16_t u16x32 __attribute__((vector_size(64)));
     typedef int16_t i16x32 __attribute__((vector_size(64)));
     for (size_t half = 0; half < 2; half++) {
         // A column has two lanes of 16 bits: for even elements of four, or for odd ones.
         u16x16 narrow;
-        u32x16 s, offset;
+        u32x16 s, offset = {0};
         memcpy(&narrow, t + GROUP_SCALES + half * 32, sizeof narrow);
         s = __builtin_convertvector(narrow, u32x16);
-        memcpy(&offset, t + GROUP_OFFSETS, sizeof offset);
+        if (format == MNK_G4) memcpy(&offset, t + GROUP_OFFSETS, sizeof offset);
         offset = half ? offset >> 16 : offset & 0xffffu;
         u16x32 factor = (u16x32)(s | s << 16), start = (u16x32)(offset | offset << 16) - factor * 8 + 64;
         for (size_t j = 0; j < 8; j++) {
@@ -118,7 +118,7 @@ MNK_INLINE void split_g12(const uint8_t *t, int8_t *high, int8_t *low) {
 /// The weights of a step as high and low bytes.
 MNK_INLINE void split_step(const mnk_tiles *g, const uint8_t *tiles, size_t step, int8_t planes[2][1024]) {
     if (g->format == MNK_G12) split_g12(tiles + step * 2 * G12_TILE, planes[0], planes[1]);
-    else split_g4(tiles + step * GROUP_TILE, planes[0], planes[1]);
+    else split_g4(tiles + step * group_tile(g->format), g->format, planes[0], planes[1]);
 }
 
 /// Adds what a row's group sums to in sixteen columns, of bytes by bytes, to what the groups before

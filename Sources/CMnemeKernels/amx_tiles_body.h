@@ -16,26 +16,17 @@
             memset(total, 0, sizeof total);
             for (size_t b = 0; b < blocks; b++) {
                 const int8_t *a = (const int8_t *)g->a + (row * blocks + b) * 64;
-                const uint8_t *t[2], *codes[2];
-                uint8_t unpacked[2][512] __attribute__((aligned(64)));
+                const uint8_t *t[2];
                 int32_t sums[4][16][16] __attribute__((aligned(64)));
                 for (int c = 0; c < columns; c++) {
-                    t[c] = codes[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
+                    t[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
                     // The first rows wait for memory: they fetch what the next columns will need.
                     if (row == 0)
                         for (size_t line = 0; line < size; line += 64) __builtin_prefetch(t[c] + 2 * blocks * size + line, 0, 2);
-                    // Codes of four bits become bytes: AMX multiplies nothing smaller.
-                    if (!is_narrow(g->format)) continue;
-                    for (size_t j = 0; j < 4; j++)
-                        for (size_t i = 0; i < 64; i++) {
-                            unpacked[c][j * 128 + i] = t[c][j * 64 + i] & 15;
-                            unpacked[c][j * 128 + 64 + i] = t[c][j * 64 + i] >> 4;
-                        }
-                    codes[c] = unpacked[c];
                 }
                 TILE_LOAD(4, a, blocks * 64);
                 TILE_LOAD(5, a + 32, blocks * 64);
-                TILE_LOAD(6, codes[0], 64);
+                TILE_LOAD(6, t[0], 64);
                 TILE_ZERO(0);
                 TILE_ZERO(1);
                 // High bytes and low bytes apart; add_block() puts 128·high + low together.
@@ -44,7 +35,7 @@
                 TILE_STORE(0, &sums[0][0][0], 64);
                 TILE_STORE(1, &sums[1][0][0], 64);
                 if (columns == 2) {
-                    TILE_LOAD(7, codes[1], 64);
+                    TILE_LOAD(7, t[1], 64);
                     TILE_ZERO(2);
                     TILE_ZERO(3);
                     TILE_DOT_SIGNED(2, 4, 7);
@@ -53,7 +44,7 @@
                     TILE_STORE(3, &sums[3][0][0], 64);
                 }
                 for (int c = 0; c < columns; c++)
-                    add_block(TILES_NATIVE, g, row, rows, b, t[c] + code_bytes(g->format), sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
+                    add_block(TILES_NATIVE, g, row, rows, b, t[c] + CODE_BYTES, sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
             }
             for (int c = 0; c < columns; c++)
                 for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column + 16 * (size_t)c, total[c][i]);

@@ -1,8 +1,8 @@
-// Products of weights of 4 bits (MNK_G4) with activations of 15, over groups of k: see groups.h.
+// Products of weights of 4 bits (MNK_G4, MNK_Z4) with activations of 15, over groups of k: see groups.h.
 //
 // Codes are unsigned and count from 8. What that takes from a sum is there before it begins, so that
-// a half's sum over 32 of k fits in 16 signed bits; its s multiplies it then, and t meets the sum of
-// the bytes themselves.
+// a half's sum over 32 of k fits in 16 signed bits; its s multiplies it then, and t, which MNK_Z4 has not, meets the sum
+// of the bytes themselves.
 #include "amx.h"
 #include "arm.h"
 #include "groups.h"
@@ -12,7 +12,7 @@
 
 /// Adds a step's products with a half of 32 of k for 16 columns, of which `t` is the tile, to a row's sums by high and by low
 /// bytes.
-MNK_INLINE void half_portable(const uint8_t *t, size_t half, const int8_t *bytes, i32x16 *sums) {
+MNK_INLINE void half_portable(const uint8_t *t, size_t half, int format, const int8_t *bytes, i32x16 *sums) {
     i32x16 products[2] = {{0}}, s, offsets;
     int32_t total[2] = {0};
     for (size_t j = 0; j < 8; j++) {
@@ -30,9 +30,9 @@ MNK_INLINE void half_portable(const uint8_t *t, size_t half, const int8_t *bytes
     }
     for (size_t n = 0; n < 16; n++) {
         int16_t scale;
-        int16_t offset;
+        int16_t offset = 0;
         memcpy(&scale, t + GROUP_SCALES + half * 32 + n * 2, 2);
-        memcpy(&offset, t + GROUP_OFFSETS + n * 4 + half * 2, 2);
+        if (format == MNK_G4) memcpy(&offset, t + GROUP_OFFSETS + n * 4 + half * 2, 2);
         s[n] = scale, offsets[n] = offset;
     }
     for (int part = 0; part < 2; part++) sums[part] += s * (products[part] - 8 * total[part]) + offsets * total[part];
@@ -47,10 +47,10 @@ static void gemm_portable(const mnk_tiles *g) {
             for (size_t group = 0, step = 0; group < shape.groups; group++) {
                 i32x16 sums[2] = {{0}};
                 for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++) {
-                    const uint8_t *t = group_tiles(g, column) + step * GROUP_TILE;
+                    const uint8_t *t = group_tiles(g, column) + step * group_tile(g->format);
                     const int8_t *bytes = group_bytes(g, shape.steps, row, step);
-                    half_portable(t, 0, bytes, sums);
-                    half_portable(t, 1, bytes, sums);
+                    half_portable(t, 0, g->format, bytes, sums);
+                    half_portable(t, 1, g->format, bytes, sums);
                 }
                 total = add_whole(whole_sums(sums[0], sums[1]), splat16(group_scale(g, shape.groups, row, group)), total);
             }
@@ -65,7 +65,7 @@ T_AVX2 MNK_INLINE __m256i half_start_avx2(const int32_t *start) { return _mm256_
 
 /// `rows` rows of one column tile. Products of bytes are of pairs in 16 bits, which eight of them do
 /// not fill.
-T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows) {
+T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
     group_shape shape = group_shape_of(g->k);
     const uint8_t *t = group_tiles(g, column);
     const __m256i low4 = _mm256_set1_epi8(15);
@@ -74,8 +74,8 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
         // Of a row: by high and by low bytes, eight columns each.
         __m256i sums[4][2][2];
         for (size_t i = 0; i < rows; i++) sums[i][0][0] = sums[i][0][1] = sums[i][1][0] = sums[i][1][1] = _mm256_setzero_si256();
-        for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++, t += GROUP_TILE) {
-            for (size_t line = 0; line < GROUP_TILE; line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
+        for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++, t += group_tile(format)) {
+            for (size_t line = 0; line < group_tile(format); line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
             for (size_t half = 0; half < 2; half++)
                 for (size_t side = 0; side < 2; side++) {
                     __m256i s[4][2];
@@ -102,7 +102,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
                         for (size_t part = 0; part < 2; part++)
                             sums[i][part][side] = _mm256_add_epi32(sums[i][part][side], _mm256_madd_epi16(s[i][part], d));
                 }
-            for (size_t side = 0; side < 2; side++) {
+            for (size_t side = 0; format == MNK_G4 && side < 2; side++) {
                 __m256i offsets = _mm256_loadu_si256((const __m256i *)(t + GROUP_OFFSETS + side * 32));
                 for (size_t i = 0; i < rows; i++)
                     for (size_t part = 0; part < 2; part++) {
@@ -125,13 +125,13 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
 /// Rows that share one unpacking of the codes: as many as leave their sums in registers.
 enum { AVX2_ROWS = 4 };
 
-T_AVX2 static void gemm_avx2(const mnk_tiles *g) {
+T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
     size_t blocks = (g->m + AVX2_ROWS - 1) / AVX2_ROWS;
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, AVX2_ROWS, i, &start);
             switch (rows) {
-#define CASE(n) case n: rows_avx2(g, start, column, n); break;
+#define CASE(n) case n: rows_avx2(g, start, column, n, format); break;
                 CASE(1) CASE(2) CASE(3) CASE(4)
 #undef CASE
             }
@@ -166,9 +166,9 @@ enum { BLOCK_ROWS = 8, BLOCK_TILES = 4 };
 /// `rows` rows by `tiles` column tiles, step by step side by side: so many sums grow at once that
 /// none waits for the one before it. `parts` of 1: a group is gone through for the high bytes, and
 /// then for the low ones; of 2: once for both. With `ahead` the next tiles are fetched.
-T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, size_t tiles, int parts, int ahead) {
+T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, size_t tiles, int parts, int ahead, int format) {
     group_shape shape = group_shape_of(g->k);
-    size_t panel = group_panel(MNK_G4, g->k);
+    size_t panel = group_panel(format, g->k);
     const uint8_t *b = group_tiles(g, column);
     __m512 total[BLOCK_ROWS][BLOCK_TILES];
     for (size_t i = 0; i < rows; i++)
@@ -183,12 +183,12 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
                 for (size_t i = 0; i < rows; i++)
                     for (size_t c = 0; c < tiles; c++) sums[p][i][c] = _mm512_setzero_si512();
             for (size_t step = begin; step < end; step++) {
-                const uint8_t *t = b + step * GROUP_TILE;
+                const uint8_t *t = b + step * group_tile(format);
                 const int8_t *a = group_bytes(g, shape.steps, row, step) + first * 64;
                 const int32_t *totals = group_totals(g, shape.steps, row, step) + first * 2;
                 if (ahead && first == 0)
                     for (size_t c = 0; c < tiles; c++)
-                        for (size_t line = 0; line < GROUP_TILE; line += 64)
+                        for (size_t line = 0; line < group_tile(format); line += 64)
                             _mm_prefetch((const char *)(t + (c + tiles) * panel + line), _MM_HINT_T1);
 #pragma clang loop unroll(full)
                 for (size_t half = 0; half < 2; half++) {
@@ -221,7 +221,7 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
                     }
                 }
 #pragma clang loop unroll(full)
-                for (size_t c = 0; c < tiles; c++) {
+                for (size_t c = 0; format == MNK_G4 && c < tiles; c++) {
                     __m512i offsets = _mm512_loadu_si512(t + c * panel + GROUP_OFFSETS);
 #pragma clang loop unroll(full)
                     for (size_t i = 0; i < rows; i++)
@@ -254,7 +254,7 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
 
 /// `rows` rows of the columns from `column` on, by `tiles` column tiles as long as there are as many.
 #define COLUMNS(rows, tiles, parts, ahead) \
-    for (; column + 16 * (tiles) <= g->n_end; column += 16 * (tiles)) block_vnni(g, 0, column, rows, tiles, parts, ahead)
+    for (; column + 16 * (tiles) <= g->n_end; column += 16 * (tiles)) block_vnni(g, 0, column, rows, tiles, parts, ahead, format)
 /// Blocks of rows by `tiles` column tiles: all rows meet a tile before the next one is read.
 #define BLOCKS(tiles)                                                                             \
     for (; column + 16 * (tiles) <= g->n_end; column += 16 * (tiles))                             \
@@ -264,11 +264,11 @@ T_VNNI MNK_INLINE void block_vnni(const mnk_tiles *g, size_t row, size_t column,
                 CASE(3, tiles) CASE(4, tiles) CASE(5, tiles) CASE(6, tiles) CASE(7, tiles) CASE(8, tiles) \
             }                                                                                     \
         }
-#define CASE(n, tiles) case n: block_vnni(g, start, column, n, tiles, 1, i + 1 == blocks); break;
+#define CASE(n, tiles) case n: block_vnni(g, start, column, n, tiles, 1, i + 1 == blocks, format); break;
 
 /// One row: four column tiles at a time, as four streams of memory. Few rows: both parts at once, so
 /// that enough sums grow side by side. More: pairs of column tiles, part by part.
-T_VNNI static void gemm_vnni(const mnk_tiles *g) {
+T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
     size_t column = g->n_begin;
     switch (g->m) {
         case 1: COLUMNS(1, 4, 2, 1); COLUMNS(1, 1, 2, 1); return;
@@ -284,15 +284,21 @@ T_VNNI static void gemm_vnni(const mnk_tiles *g) {
 #undef COLUMNS
 #undef BLOCKS
 #undef CASE
+
+/// One function a format: the compiler knows the layout.
+T_AVX2 static void gemm_avx2_g4(const mnk_tiles *g) { gemm_avx2(g, MNK_G4); }
+T_AVX2 static void gemm_avx2_z4(const mnk_tiles *g) { gemm_avx2(g, MNK_Z4); }
+T_VNNI static void gemm_vnni_g4(const mnk_tiles *g) { gemm_vnni(g, MNK_G4); }
+T_VNNI static void gemm_vnni_z4(const mnk_tiles *g) { gemm_vnni(g, MNK_Z4); }
 #endif
 
 /// The best path of those allowed.
 void mnk_gemm_g4(uint32_t features, const mnk_tiles *g) {
     if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) { mnk_gemm_by_amx(features, g, mnk_gemm_g4); return; }
 #if defined(__x86_64__)
-    if (features & MNK_AVX512_VNNI) { gemm_vnni(g); return; }
+    if (features & MNK_AVX512_VNNI) { g->format == MNK_Z4 ? gemm_vnni_z4(g) : gemm_vnni_g4(g); return; }
     // AVX-512 without VNNI has nothing to add.
-    if (features & MNK_AVX2) { gemm_avx2(g); return; }
+    if (features & MNK_AVX2) { g->format == MNK_Z4 ? gemm_avx2_z4(g) : gemm_avx2_g4(g); return; }
 #elif defined(__aarch64__)
     if (features & MNK_NEON) { mnk_arm_gemm_g4(features, g); return; }
 #endif

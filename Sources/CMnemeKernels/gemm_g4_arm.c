@@ -134,7 +134,7 @@ T_I8MM MNK_INLINE void half_i8mm(const mnk_tiles *g, group_shape shape, const ui
 
 /// One function for each path.
 #define INSTANCE(TARGET, path)                                                                                      \
-    TARGET static void gemm_##path(const mnk_tiles *g) {                                                            \
+    TARGET MNK_INLINE void gemm_##path##_as(const mnk_tiles *g, int format) {                                       \
         group_shape shape = group_shape_of(g->k);                                                                   \
         for (size_t column = g->n_begin; column < g->n_end; column += 16)                                           \
             for (size_t block = 0; block < (g->m + ROWS - 1) / ROWS; block++) {                                     \
@@ -143,9 +143,10 @@ T_I8MM MNK_INLINE void half_i8mm(const mnk_tiles *g, group_shape shape, const ui
                 f32x16 total[ROWS] = {{0}};                                                                         \
                 for (size_t group = 0, step = 0; group < shape.groups; group++) {                                   \
                     group_sums sums = {0};                                                                          \
-                    for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++, t += GROUP_TILE) { \
+                    for (size_t end = step + shape.per_group; step < end && step < shape.steps; step++, t += group_tile(format)) { \
                         for (size_t at = step * 64; at < (step + 1) * 64; at += 32) half_##path(g, shape, t, row, rows, at, &sums); \
-                        for (size_t i = 0; i < rows; i++) add_offsets(g, shape, t, row + i, step, sums.of[i]);      \
+                        for (size_t i = 0; format == MNK_G4 && i < rows; i++)                                       \
+                            add_offsets(g, shape, t, row + i, step, sums.of[i]);                                    \
                     }                                                                                               \
                     for (size_t i = 0; i < rows; i++) {                                                             \
                         i32x16 high, low;                                                                           \
@@ -157,6 +158,10 @@ T_I8MM MNK_INLINE void half_i8mm(const mnk_tiles *g, group_shape shape, const ui
                 }                                                                                                   \
                 for (size_t i = 0; i < rows; i++) finish_group(g, row + i, column, &total[i]);                      \
             }                                                                                                       \
+    }                                                                                                               \
+    TARGET static void gemm_##path(const mnk_tiles *g) {                                                            \
+        if (g->format == MNK_Z4) gemm_##path##_as(g, MNK_Z4);                                                       \
+        else gemm_##path##_as(g, MNK_G4);                                                                           \
     }
 INSTANCE(, neon)
 INSTANCE(T_DOTPROD, dotprod)

@@ -1,4 +1,4 @@
-// Products of weights of 4 and 8 bits with activations of 15: C[m][n] (+)= A·Wᵀ + bias, W in tiles
+// Products of weights of 8 bits with activations of 15: C[m][n] (+)= A·Wᵀ + bias, W in tiles
 // of 16 columns by 32 of k (see mnk_tiles in the header).
 //
 // An activation of 15 bits is a word, 128·high + low, so that instructions for bytes can multiply
@@ -34,13 +34,10 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
                 for (size_t n = 0; n < 16; n++) s[n] = start_of(g, row * blocks + b, g->format);
                 for (size_t j = 0; j < 8; j++)
                     for (size_t n = 0; n < 16; n++)
-                        for (size_t q = 0; q < 4; q++) {
-                            int w = !is_narrow(g->format) ? t[j * 64 + n * 4 + q] : t[j / 2 * 64 + n * 4 + q] >> (j % 2 * 4) & 15;
-                            s[n] += w * (a[j * 4 + q] * 128 + a[32 + j * 4 + q]);
-                        }
+                        for (size_t q = 0; q < 4; q++) s[n] += t[j * 64 + n * 4 + q] * (a[j * 4 + q] * 128 + a[32 + j * 4 + q]);
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
-                const uint16_t *scales = (const uint16_t *)(t + code_bytes(g->format));
+                const uint16_t *scales = (const uint16_t *)(t + CODE_BYTES);
                 f32x16 scale = load16_half(0, scales) * splat16(g->a_scale[row * blocks + b]);
                 acc = fma16(__builtin_convertvector(v, f32x16), scale, acc);
                 if (!zero_of(g->format)) acc = fma16(load16_half(0, scales + 16), splat16(g->a_sum[row * blocks + b]), acc);
@@ -68,7 +65,7 @@ T_AVX2 MNK_INLINE void words_avx2(const int8_t *a, int32_t words[16]) {
 T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
-    const __m256i bytes = _mm256_set1_epi32(0x00ff00ff), low4 = _mm256_set1_epi8(15);
+    const __m256i bytes = _mm256_set1_epi32(0x00ff00ff);
     float acc[4][16] = {{0}};
     for (size_t b = 0; b < blocks; b++, t += tile) {
         int32_t words[4][16];
@@ -79,13 +76,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
             __m256i s[4];
             for (size_t i = 0; i < rows; i++) s[i] = _mm256_set1_epi32(start_of(g, (row + i) * blocks + b, format));
             for (size_t j = 0; j < 8; j++) {
-                __m256i w;
-                if (!is_narrow(format)) {
-                    w = _mm256_loadu_si256((const __m256i *)(t + j * 64 + side * 32));
-                } else {
-                    w = _mm256_loadu_si256((const __m256i *)(t + j / 2 * 64 + side * 32));
-                    w = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(w, 4) : w, low4);
-                }
+                __m256i w = _mm256_loadu_si256((const __m256i *)(t + j * 64 + side * 32));
                 __m256i even = _mm256_and_si256(w, bytes), odd = _mm256_and_si256(_mm256_srli_epi16(w, 8), bytes);
 #pragma clang loop unroll(full)
                 for (size_t i = 0; i < rows; i++) {
@@ -93,7 +84,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
                     s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(odd, _mm256_set1_epi32(words[i][2 * j + 1])));
                 }
             }
-            const uint8_t *scales = t + code_bytes(format) + side * 16;
+            const uint8_t *scales = t + CODE_BYTES + side * 16;
             __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales)), m = d;
             if (!zero_of(format)) m = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + 32)));
 #pragma clang loop unroll(full)
@@ -123,27 +114,23 @@ T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
 T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
     switch (g->format) {
 #define CASE(f) case f: gemm_avx2(g, f); break;
-        CASE(MNK_Q8) CASE(MNK_Z4) CASE(MNK_Z8)
+        CASE(MNK_Q8) CASE(MNK_Z8)
 #undef CASE
     }
 }
 
 /// The vector `j` of 8 of a tile: 16 columns × 4 codes.
-T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int format, int j) {
-    if (!is_narrow(format)) return _mm512_loadu_si512(t + 64 * j);
-    __m512i pair = _mm512_loadu_si512(t + 64 * (j / 2));
-    return _mm512_and_si512(j % 2 ? _mm512_srli_epi16(pair, 4) : pair, _mm512_set1_epi8(15));
-}
+T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int j) { return _mm512_loadu_si512(t + 64 * j); }
 
 /// The sixteen d of a tile, or m where it has them.
-T_VNNI MNK_INLINE __m512 scales_of(const uint8_t *t, int format, int m) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + code_bytes(format) + (m ? 32 : 0))));
+T_VNNI MNK_INLINE __m512 scales_of(const uint8_t *t, int m) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + CODE_BYTES + (m ? 32 : 0))));
 }
 
 /// All eight.
-T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
+T_VNNI MNK_INLINE void codes_of(const uint8_t *t, __m512i w[8]) {
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 8; j++) w[j] = code_of(t, format, j);
+    for (int j = 0; j < 8; j++) w[j] = code_of(t, j);
 }
 
 /// Four codes of a row, for all sixteen columns.
@@ -188,15 +175,15 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
         }
 #pragma clang loop unroll(full)
         for (int j = 0; j < 8; j++) {
-            __m512i w = code_of(t, format, j);
+            __m512i w = code_of(t, j);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
                 high[i] = _mm512_dpbusd_epi32(high[i], w, four_codes(a + i * blocks * 64 + 4 * j));
                 low[i] = _mm512_dpbusd_epi32(low[i], w, four_codes(a + i * blocks * 64 + 32 + 4 * j));
             }
         }
-        __m512 d = scales_of(t, format, 0), m = d;
-        if (!zero_of(format)) m = scales_of(t, format, 1);
+        __m512 d = scales_of(t, 0), m = d;
+        if (!zero_of(format)) m = scales_of(t, 1);
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) {
             size_t at = (row + i) * blocks + b;
@@ -235,18 +222,13 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
         // there.
 #pragma clang loop unroll(full)
         for (int j = 0; j < 16; j++) {
-            __m512i w = code_of(t, format, j % 8), v = code_of(u, format, j % 8);
+            __m512i w = code_of(t, j % 8), v = code_of(u, j % 8);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
                 __m512i four = four_codes(a + i * blocks * 64 + 4 * j);
                 if (j == 8) {
                     s[i][0] = _mm512_slli_epi32(s[i][0], 7);
                     s[i][1] = _mm512_slli_epi32(s[i][1], 7);
-                    if (format == MNK_Z4) {
-                        __m512i start = _mm512_set1_epi32(start_of(g, (row + i) * blocks + b, format));
-                        s[i][0] = _mm512_add_epi32(s[i][0], start);
-                        s[i][1] = _mm512_add_epi32(s[i][1], start);
-                    }
                 }
                 s[i][0] = _mm512_dpbusd_epi32(s[i][0], w, four);
                 s[i][1] = _mm512_dpbusd_epi32(s[i][1], v, four);
@@ -255,8 +237,8 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
 #pragma clang loop unroll(full)
         // Scales of the two tiles, block by block, in the order of every path.
         for (size_t c = 0; c < 2; c++) {
-            __m512 d = scales_of(c ? u : t, format, 0), m = d;
-            if (!zero_of(format)) m = scales_of(c ? u : t, format, 1);
+            __m512 d = scales_of(c ? u : t, 0), m = d;
+            if (!zero_of(format)) m = scales_of(c ? u : t, 1);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
                 size_t at = (row + i) * blocks + b;
@@ -285,10 +267,10 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
             const uint8_t *p = t + i * blocks * tile;
             for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(p + streams * blocks * tile + line), _MM_HINT_T1);
             __m512i w[8];
-            codes_of(p, format, w);
-            __m512 d = scales_of(p, format, 0);
+            codes_of(p, w);
+            __m512 d = scales_of(p, 0);
             acc[i] = _mm512_fmadd_ps(block_product(w, codes_of_row(g, row, b), start), _mm512_mul_ps(d, scale), acc[i]);
-            if (!zero_of(format)) acc[i] = _mm512_fmadd_ps(scales_of(p, format, 1), _mm512_set1_ps(g->a_sum[at]), acc[i]);
+            if (!zero_of(format)) acc[i] = _mm512_fmadd_ps(scales_of(p, 1), _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
     }
     for (size_t i = 0; i < streams; i++) finish_tile(g, row, column + 16 * i, &acc[i]);
@@ -326,7 +308,6 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
 }
 /// One function a format: together they would be too large for the compiler to optimise well.
 T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
-T_VNNI static void gemm_vnni_z4(const mnk_tiles *g) { gemm_vnni(g, MNK_Z4); }
 T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 #endif
 
@@ -334,13 +315,12 @@ T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 /// for a block of rows.
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
-    if (g->format == MNK_G4) { mnk_gemm_g4(features, g); return; }
+    if (g->format == MNK_G4 || g->format == MNK_Z4) { mnk_gemm_g4(features, g); return; }
     if (g->format == MNK_G12) { mnk_gemm_g12(features, g); return; }
     if (features & (MNK_AMX_INT8 | MNK_AMX_EMULATED)) { mnk_gemm_by_amx(features, g, mnk_gemm_tiles); return; }
 #if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) {
         switch (g->format) {
-            case MNK_Z4: gemm_vnni_z4(g); return;
             case MNK_Z8: gemm_vnni_z8(g); return;
             default: gemm_vnni_q8(g); return;
         }

@@ -1,4 +1,4 @@
-// arm64's products with weights of 4 and 8 bits: by dot products, by matrix products, and by 16-bit
+// arm64's products with weights of 8 bits: by dot products, by matrix products, and by 16-bit
 // products where a machine has neither. The integer sums of a block of 32 are exact, so that all
 // give the portable path's bits.
 #include "arm.h"
@@ -17,7 +17,7 @@ MNK_INLINE const uint8_t *tiles_at(const mnk_tiles *g, size_t column, int format
 /// Scales what a row's block sums to in sixteen columns, and adds it to what the blocks before
 /// gave.
 MNK_INLINE void add_sums(const mnk_tiles *g, int format, const uint8_t *t, size_t at, const void *sums, f32x16 *acc) {
-    const uint16_t *scales = (const uint16_t *)(t + code_bytes(format));
+    const uint16_t *scales = (const uint16_t *)(t + CODE_BYTES);
     i32x16 s;
     memcpy(&s, sums, sizeof s);
     *acc = fma16(__builtin_convertvector(s, f32x16), load16_half(1, scales) * splat16(g->a_scale[at]), *acc);
@@ -27,14 +27,12 @@ MNK_INLINE void add_sums(const mnk_tiles *g, int format, const uint8_t *t, size_
 // MARK: 16-bit products
 
 /// The weights of sixteen columns at eight numbers k, from the eighth `part` of four on.
-MNK_INLINE void eight_of(const uint8_t *t, int format, size_t part, int16x8_t w[8][2]) {
+MNK_INLINE void eight_of(const uint8_t *t, size_t part, int16x8_t w[8][2]) {
     for (size_t j = 0; j < 2; j++) {
-        uint8x16x4_t codes = vld4q_u8(t + 64 * (is_narrow(format) ? part : 2 * part + j));
+        uint8x16x4_t codes = vld4q_u8(t + 64 * (2 * part + j));
         for (size_t q = 0; q < 4; q++) {
-            uint8x16_t x = codes.val[q];
-            if (is_narrow(format)) x = j ? vshrq_n_u8(x, 4) : vandq_u8(x, vdupq_n_u8(15));
-            w[4 * j + q][0] = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(x)));
-            w[4 * j + q][1] = vreinterpretq_s16_u16(vmovl_high_u8(x));
+            w[4 * j + q][0] = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes.val[q])));
+            w[4 * j + q][1] = vreinterpretq_s16_u16(vmovl_high_u8(codes.val[q]));
         }
     }
 }
@@ -51,7 +49,7 @@ MNK_INLINE void rows_neon(const mnk_tiles *g, size_t row, size_t column, size_t 
             for (size_t c = 0; c < 4; c++) s[i][c] = vdupq_n_s32(start_of(g, (row + i) * blocks + b, format));
         for (size_t part = 0; part < 4; part++) {
             int16x8_t w[8][2];
-            eight_of(t, format, part, w);
+            eight_of(t, part, w);
             for (size_t i = 0; i < rows; i++) {
                 const int8_t *a = codes_of_row(g, row + i, b) + 8 * part;
                 add_eight(s[i], w, vaddw_s8(vshll_n_s8(vld1_s8(a), 7), vld1_s8(a + 32)));
@@ -64,21 +62,14 @@ MNK_INLINE void rows_neon(const mnk_tiles *g, size_t row, size_t column, size_t 
 
 // MARK: Dot products
 
-/// The codes as signed bytes: what 128 stands for is zero then, if they have eight bits. w[j] holds
-/// four numbers of each column.
-MNK_INLINE void signed_codes(const uint8_t *t, int format, int8x16_t w[8][4]) {
+/// The codes as signed bytes: what 128 stands for is zero then. w[j] holds four numbers of each column.
+MNK_INLINE void signed_codes(const uint8_t *t, int8x16_t w[8][4]) {
     for (size_t j = 0; j < 8; j++)
-        for (size_t c = 0; c < 4; c++) {
-            uint8x16_t x = vld1q_u8(t + 64 * (is_narrow(format) ? j / 2 : j) + 16 * c);
-            if (!is_narrow(format)) x = veorq_u8(x, vdupq_n_u8(128));
-            else x = j % 2 ? vshrq_n_u8(x, 4) : vandq_u8(x, vdupq_n_u8(15));
-            w[j][c] = vreinterpretq_s8_u8(x);
-        }
+        for (size_t c = 0; c < 4; c++) w[j][c] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(t + 64 * j + 16 * c), vdupq_n_u8(128)));
 }
 
 /// What the sums of signed codes lack. MNK_Q8 has no totals at hand.
 T_DOTPROD MNK_INLINE int32_t signed_start(const mnk_tiles *g, size_t row, size_t block, int format) {
-    if (format == MNK_Z4) return start_of(g, row * (g->k / 32) + block, format);
     if (format != MNK_Q8) return 0;
     const int8_t *a = codes_of_row(g, row, block);
     int8x16_t ones = vdupq_n_s8(1);
@@ -97,7 +88,7 @@ T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_tiles *g, size_t row, size_t co
         // All codes of the tile, unpacked once for the rows.
         int8x16_t w[8][4];
         int32x4_t s[ROWS][4];
-        signed_codes(t, format, w);
+        signed_codes(t, w);
         for (size_t i = 0; i < rows; i++)
             for (size_t c = 0; c < 4; c++) s[i][c] = vdupq_n_s32(0);
         // The high bytes first: what they sum to is moved up once, and the low bytes go on from
@@ -122,18 +113,11 @@ T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_tiles *g, size_t row, size_t co
 // MARK: Matrix products
 
 /// The codes as pairs of columns: w[part][c] holds eight numbers k of columns 2c and 2c+1.
-MNK_INLINE void paired_codes(const uint8_t *t, int format, uint8x16_t w[4][8]) {
+MNK_INLINE void paired_codes(const uint8_t *t, uint8x16_t w[4][8]) {
     for (size_t part = 0; part < 4; part++)
         for (size_t c = 0; c < 4; c++) {
-            const uint8_t *p = t + 64 * (is_narrow(format) ? part : 2 * part) + 16 * c;
-            uint8x16_t first = vld1q_u8(p), second;
-            if (is_narrow(format)) {
-                second = vshrq_n_u8(first, 4);
-                first = vandq_u8(first, vdupq_n_u8(15));
-            } else {
-                second = vld1q_u8(p + 64);
-            }
-            pair_columns(first, second, w[part] + 2 * c);
+            const uint8_t *p = t + 128 * part + 16 * c;
+            pair_columns(vld1q_u8(p), vld1q_u8(p + 64), w[part] + 2 * c);
         }
 }
 
@@ -147,7 +131,7 @@ T_I8MM MNK_INLINE void rows_i8mm(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t b = 0; b < blocks; b++, t += tile_bytes(format)) {
         uint8x16_t w[4][8];
         int32x4_t s[ROWS][4];
-        paired_codes(t, format, w);
+        paired_codes(t, w);
         for (size_t side = 0; side < 2; side++) {  // eight columns each
             int32x4_t p[ROWS][4];  // of two columns: by high and by low bytes, then likewise for the second
             for (size_t i = 0; i < rows; i++)
@@ -191,11 +175,9 @@ T_I8MM MNK_INLINE void rows_i8mm(const mnk_tiles *g, size_t row, size_t column, 
     }
 #define INSTANCES(TARGET, path)                                                                \
     INSTANCE(TARGET, path, q8, MNK_Q8)                                                         \
-    INSTANCE(TARGET, path, z4, MNK_Z4)                                                         \
     INSTANCE(TARGET, path, z8, MNK_Z8)                                                         \
     TARGET static void gemm_##path(const mnk_tiles *g) {                                       \
         switch (g->format) {                                                                   \
-            case MNK_Z4: gemm_##path##_z4(g); return;                                          \
             case MNK_Z8: gemm_##path##_z8(g); return;                                          \
             default: gemm_##path##_q8(g);                                                      \
         }                                                                                      \

@@ -1,4 +1,4 @@
-// What the products over groups of k share (MNK_G4, MNK_G12): integers on both sides, over
+// What the products over groups of k share (MNK_G4, MNK_Z4, MNK_G12): integers on both sides, over
 // groups so long that floats hardly count.
 //
 // A weight is D·word, an activation scale·(128·high + low), all but D and scale integers. So a
@@ -9,9 +9,10 @@
 #define MNK_GROUPS_H
 #include "tiles.h"
 
-/// Of a tile of MNK_G4, 16 columns by 64 of k: where its s of each half and its pairs of t begin,
-/// and its bytes.
-enum { GROUP_SCALES = 512, GROUP_OFFSETS = 576, GROUP_TILE = 640 };
+/// Of a tile of MNK_G4, 16 columns by 64 of k: where its s of each half and its pairs of t begin.
+enum { GROUP_SCALES = 512, GROUP_OFFSETS = 576 };
+/// Its bytes; MNK_Z4 has no t.
+MNK_INLINE size_t group_tile(int format) { return format == MNK_Z4 ? 576 : 640; }
 /// Of MNK_G12, 16 columns by 32 of k: a tile's bytes.
 enum { G12_TILE = 768 };
 /// Integers of a row and 64 of k beside its bytes, see mnk_quantize_groups.
@@ -33,7 +34,7 @@ MNK_INLINE group_shape group_shape_of(size_t k) {
 MNK_INLINE size_t group_panel(int format, size_t k) {
     group_shape s = group_shape_of(k);
     if (format == MNK_G12) return s.steps * 2 * G12_TILE + s.groups * 64;
-    return s.steps * GROUP_TILE + 64;
+    return s.steps * group_tile(format) + 64;
 }
 /// The tiles of the column group at `column`.
 MNK_INLINE const uint8_t *group_tiles(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * group_panel(g->format, g->k); }
@@ -55,7 +56,7 @@ MNK_INLINE i32x16 whole_sums(i32x16 high, i32x16 low) { return high + (low >> 7)
 MNK_INLINE f32x16 add_whole(i32x16 sums, f32x16 scale, f32x16 total) { return fma16(__builtin_convertvector(sums, f32x16), scale, total); }
 
 /// Scales a row's sums over all of k by the columns' D, adds what is to be added, and stores. For
-/// MNK_G4.
+/// MNK_G4 and MNK_Z4.
 MNK_INLINE void finish_group(const mnk_tiles *g, size_t row, size_t column, const void *total) {
     f32x16 v, d;
     memcpy(&v, total, sizeof v);
@@ -87,6 +88,6 @@ void mnk_gemm_g12(uint32_t features, const mnk_tiles *g);
 void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 void mnk_pack_g12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 /// One row of W from tiles.
-void mnk_g4_row(const void *packed, size_t k, size_t row, float *y);
+void mnk_g4_row(int format, const void *packed, size_t k, size_t row, float *y);
 void mnk_g12_row(const void *packed, size_t k, size_t row, float *y);
 #endif

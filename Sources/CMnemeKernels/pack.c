@@ -27,27 +27,19 @@ static void affine_fit(const float *y, affine *a) {
     }
 }
 
-/// Writes the codes and scales of column `n` of a tile of 4 or 8 bits.
+/// Writes the codes and scales of column `n` of a tile of 8 bits.
 static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
-    size_t codes = code_bytes(format);
-    for (size_t i = 0; i < 32; i++) {
-        if (!is_narrow(format)) {
-            t[i / 4 * 64 + n * 4 + i % 4] = a->q[i];
-        } else {
-            uint8_t *c = t + i / 8 * 64 + n * 4 + i % 4;
-            *c = i / 4 % 2 ? (uint8_t)((*c & 15) | a->q[i] << 4) : (uint8_t)((*c & 0xf0) | a->q[i]);
-        }
-    }
+    for (size_t i = 0; i < 32; i++) t[i / 4 * 64 + n * 4 + i % 4] = a->q[i];
     uint16_t d = half_of(a->d), m = half_of(a->m);
-    memcpy(t + codes + n * 2, &d, 2);
-    if (!zero_of(format)) memcpy(t + codes + 32 + n * 2, &m, 2);
+    memcpy(t + CODE_BYTES + n * 2, &d, 2);
+    if (!zero_of(format)) memcpy(t + CODE_BYTES + 32 + n * 2, &m, 2);
 }
 
 /// Complexity: one pass over the blocks; threads can share a matrix by groups of 16 rows.
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
     if (!w || w->tiles < 0) return;
-    if (w->tiles == MNK_G4) { mnk_pack_g4(type, source, k, row_begin, row_end, packed); return; }
+    if (w->tiles == MNK_G4 || w->tiles == MNK_Z4) { mnk_pack_g4(type, source, k, row_begin, row_end, packed); return; }
     if (w->tiles == MNK_G12) { mnk_pack_g12(type, source, k, row_begin, row_end, packed); return; }
     size_t parts = w->weights / 32, tile = tile_bytes(w->tiles);
     for (size_t row = row_begin; row < row_end; row++) {
@@ -69,17 +61,12 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
 
 /// For embeddings, and for tests of packing.
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
-    if (format == MNK_G4) { mnk_g4_row(packed, k, row, y); return; }
+    if (format == MNK_G4 || format == MNK_Z4) { mnk_g4_row(format, packed, k, row, y); return; }
     if (format == MNK_G12) { mnk_g12_row(packed, k, row, y); return; }
-    size_t tile = tile_bytes(format), codes = code_bytes(format), n = row % 16;
+    size_t tile = tile_bytes(format), n = row % 16;
     for (size_t b = 0; b < k / 32; b++) {
         const uint8_t *t = (const uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;
-        float d = half_at(t + codes + n * 2), m = zero_of(format) ? 0 : half_at(t + codes + 32 + n * 2);
-        for (size_t i = 0; i < 32; i++) {
-            int q;
-            if (!is_narrow(format)) q = t[i / 4 * 64 + n * 4 + i % 4];
-            else q = t[i / 8 * 64 + n * 4 + i % 4] >> (i / 4 % 2 * 4) & 15;
-            *y++ = d * (float)(q - zero_of(format)) + m;
-        }
+        float d = half_at(t + CODE_BYTES + n * 2), m = zero_of(format) ? 0 : half_at(t + CODE_BYTES + 32 + n * 2);
+        for (size_t i = 0; i < 32; i++) *y++ = d * (float)(t[i / 4 * 64 + n * 4 + i % 4] - zero_of(format)) + m;
     }
 }

@@ -1,4 +1,4 @@
-// Packs rows of GGUF blocks as MNK_G4 and MNK_G12, see groups.h, and reads rows back.
+// Packs rows of GGUF blocks as MNK_G4, MNK_Z4 and MNK_G12, see groups.h, and reads rows back.
 #include "groups.h"
 #include "weights.h"
 #include <math.h>
@@ -22,10 +22,10 @@ static void affine_of(const weight_type *w, const uint8_t *row, size_t b, affine
 
 void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
-    size_t steps = (k + 63) / 64;
+    size_t steps = (k + 63) / 64, tile = group_tile(w->tiles), panel = group_panel(w->tiles, k);
     for (size_t row = row_begin; row < row_end; row++) {
         const uint8_t *blocks = (const uint8_t *)source + row * (k / w->weights) * w->bytes;
-        uint8_t *tiles = (uint8_t *)packed + row / 16 * group_panel(MNK_G4, k);
+        uint8_t *tiles = (uint8_t *)packed + row / 16 * panel;
         size_t n = row % 16;
         float highest = 0;
         for (size_t b = 0; b < k / 32; b++) {
@@ -34,9 +34,9 @@ void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_
             highest = fmaxf(highest, fmaxf(fabsf(a.m), fabsf(15 * a.d + a.m)));
         }
         float unit = highest > 0x1p-100f && highest <= 0x1p127f ? highest / reach : 0;
-        memcpy(tiles + steps * GROUP_TILE + n * 4, &unit, 4);
+        memcpy(tiles + steps * tile + n * 4, &unit, 4);
         for (size_t b = 0; b < steps * 2; b++) {
-            uint8_t *t = tiles + b / 2 * GROUP_TILE;
+            uint8_t *t = tiles + b / 2 * tile;
             affine a = {.d = 0};
             if (b < k / 32) affine_of(w, blocks, b, &a);
             for (size_t i = 0; i < 32; i++) {
@@ -45,21 +45,21 @@ void mnk_pack_g4(int type, const void *source, size_t k, size_t row_begin, size_
             }
             int16_t s = unit > 0 ? (int16_t)lrintf(a.d / unit) : 0, offset = unit > 0 ? (int16_t)lrintf((a.m + 8 * a.d) / unit) : 0;
             memcpy(t + GROUP_SCALES + b % 2 * 32 + n * 2, &s, 2);
-            memcpy(t + GROUP_OFFSETS + n * 4 + b % 2 * 2, &offset, 2);
+            if (w->tiles == MNK_G4) memcpy(t + GROUP_OFFSETS + n * 4 + b % 2 * 2, &offset, 2);
         }
     }
 }
 
-void mnk_g4_row(const void *packed, size_t k, size_t row, float *y) {
-    size_t steps = (k + 63) / 64, n = row % 16;
-    const uint8_t *tiles = (const uint8_t *)packed + row / 16 * group_panel(MNK_G4, k);
+void mnk_g4_row(int format, const void *packed, size_t k, size_t row, float *y) {
+    size_t steps = (k + 63) / 64, tile = group_tile(format), n = row % 16;
+    const uint8_t *tiles = (const uint8_t *)packed + row / 16 * group_panel(format, k);
     float unit;
-    memcpy(&unit, tiles + steps * GROUP_TILE + n * 4, 4);
+    memcpy(&unit, tiles + steps * tile + n * 4, 4);
     for (size_t b = 0; b < k / 32; b++) {
-        const uint8_t *t = tiles + b / 2 * GROUP_TILE;
-        int16_t s, offset;
+        const uint8_t *t = tiles + b / 2 * tile;
+        int16_t s, offset = 0;
         memcpy(&s, t + GROUP_SCALES + b % 2 * 32 + n * 2, 2);
-        memcpy(&offset, t + GROUP_OFFSETS + n * 4 + b % 2 * 2, 2);
+        if (format == MNK_G4) memcpy(&offset, t + GROUP_OFFSETS + n * 4 + b % 2 * 2, 2);
         for (size_t i = 0; i < 32; i++) {
             int code = t[b % 2 * 256 + i / 8 * 64 + n * 4 + i % 4] >> (i / 4 % 2 * 4) & 15;
             y[b * 32 + i] = unit * (float)(s * (code - 8) + offset);

@@ -1,28 +1,26 @@
-// What the products with tiles of quantised weights share: the layouts of tiles, and how sums of a
-// block are scaled and stored.
+// What the products with tiles of quantised weights share: the layouts of those whose sums are of blocks of 32, and how
+// they are scaled and stored.
 #ifndef MNK_TILES_H
 #define MNK_TILES_H
 #include "half.h"
 
 /// How a tile of a format is laid out: 16 columns by 32 of k.
 typedef struct {
-    uint8_t bits;                     // of a code
-    uint8_t zero;                     // the code that stands for zero where that is fixed; else 0, and minima are kept
-    uint16_t code_bytes, scale_bytes; // of a tile: its codes, and its d (and m) as f16
+    uint8_t zero;         // the code that stands for zero where that is fixed; else 0, and minima are kept
+    uint16_t scale_bytes; // of a tile: its d (and m) as f16
 } tile_format;
 
 /// By the formats' numbers; those of integers alone are in groups.h. Kernels are instances for one format each, in which the compiler knows
 /// what stands here.
 static const tile_format tile_formats[] = {
-    [MNK_Q8] = {8, 0, 512, 64}, [MNK_Z4] = {4, 8, 256, 32}, [MNK_Z8] = {8, 128, 512, 32},
+    [MNK_Q8] = {0, 64}, [MNK_Z8] = {128, 32},
 };
 /// Whether sums over groups of k are integers: see groups.h.
-MNK_INLINE int is_grouped(int format) { return format == MNK_G4 || format == MNK_G12; }
-/// Whether two codes share a byte; the fixed zero; bytes of a tile's codes, and of the tile.
-MNK_INLINE int is_narrow(int format) { return tile_formats[format].bits == 4; }
+MNK_INLINE int is_grouped(int format) { return format == MNK_G4 || format == MNK_Z4 || format == MNK_G12; }
+/// Bytes of a tile's codes; the fixed zero; bytes of a tile.
+enum { CODE_BYTES = 512 };
 MNK_INLINE int zero_of(int format) { return tile_formats[format].zero; }
-MNK_INLINE size_t code_bytes(int format) { return tile_formats[format].code_bytes; }
-MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + tile_formats[format].scale_bytes; }
+MNK_INLINE size_t tile_bytes(int format) { return CODE_BYTES + tile_formats[format].scale_bytes; }
 
 /// What activations below `highest` are multiplied by to become words. Of those that reach no further
 /// than this all words are zero: 16191 over less could be infinite.

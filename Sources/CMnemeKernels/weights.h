@@ -18,7 +18,7 @@ typedef struct {
     uint16_t weights, bytes;  // of a block
     int tiles;                // the format in which matrices of it are packed, MNK_G4 and so on; -1: not packed
     // Sub-block `part` (of 32 weights) of a block. NULL where scales do not span 32 weights: such
-    // blocks become floats and are fitted anew. Where the format's zero is fixed (MNK_Z4, MNK_Z8),
+    // blocks become floats and are fitted anew. Where the format's zero is fixed (MNK_Z8),
     // q counts from that zero.
     void (*affine)(const uint8_t *block, int part, affine *a);
     void (*floats)(const uint8_t *p, size_t blocks, float *y);    // all weights of a run of blocks; NULL where `affine` says them

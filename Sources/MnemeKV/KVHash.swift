@@ -39,7 +39,7 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map {
             "\($0.frequencies) \($0.magnitude) \($0.interleaved)"
         }
-        let text = "mneme-kv 6 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
+        let text = "mneme-kv 7 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 

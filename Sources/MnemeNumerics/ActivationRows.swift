@@ -7,7 +7,7 @@ package struct ActivationRows: Sendable {
     package struct Formats: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
-        /// 15 bits in blocks of 32, as two bytes apart, for weights of 4 and 8 bits in tiles.
+        /// 15 bits in blocks of 32, as two bytes apart, for weights of 8 bits in tiles.
         ///
         /// 15 bits, not 8 as usual: with 8, greedy answers soon leave those of the f32 model.
         package static let codes = Formats(rawValue: 1)

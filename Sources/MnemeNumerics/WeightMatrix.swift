@@ -22,8 +22,8 @@ package enum Epilogue {
 /// |---|---|---|
 /// | floats | floats | F32, and halves in rows of no whole blocks |
 /// | 8 bits, one scale a column | 8 bits, one scale and zero a row | encoders |
-/// | codes of 4 bits in tiles, integer scales | 15 bits in groups of up to 256 | Q4_1, Q4_K |
-/// | codes of 4 or 8 bits in tiles | 15 bits in blocks of 32 | a file's other quantized types |
+/// | codes of 4 bits in tiles, integer scales | 15 bits in groups of up to 256 | Q4_0, Q4_1, Q4_K |
+/// | codes of 8 bits in tiles | 15 bits in blocks of 32 | a file's other quantized types |
 /// | codes of 12 bits in tiles | 15 bits in groups of up to 256 | F16, BF16 |
 package final class WeightMatrix: Sendable {
     /// The packed weights, by format.
@@ -78,7 +78,7 @@ package final class WeightMatrix: Sendable {
             switch Int(format) {
             case ..<0: []
             case MNK_G12: .words
-            case MNK_G4: .groups
+            case MNK_G4, MNK_Z4: .groups
             default: .codes
             }
         zeros = AlignedBuffer(padded)

@@ -5,19 +5,24 @@ import Testing
 private let paths: [ProcessorFeatures] =
     ProcessorFeatures.machinePaths.map(\.features) + [.amxEmulated]
 
-/// Rows of Q4_1 of any length, which is blocks of 32 with a scale and a minimum.
+/// Rows of Q4_1 or Q4_0 of any length, which is blocks of 32 with a scale, and in Q4_1 a minimum.
 private struct FourBitRows {
+    static let types: [GGMLType] = [.q4_1, .q4_0]
+    let type: GGMLType
     let rows: Int
     let columns: Int
     private(set) var bytes: [UInt8] = []
 
     /// - Parameter range: the scale and the minimum of a row's block.
-    init(rows: Int, columns: Int, range: (Int, Int) -> (scale: Float16, minimum: Float16)) {
-        (self.rows, self.columns) = (rows, columns)
+    init(
+        _ type: GGMLType, rows: Int, columns: Int,
+        range: (Int, Int) -> (scale: Float16, minimum: Float16)
+    ) {
+        (self.type, self.rows, self.columns) = (type, rows, columns)
         for row in 0..<rows {
             for block in 0..<columns / 32 {
                 let (scale, minimum) = range(row, block)
-                for half in [scale.bitPattern, minimum.bitPattern] {
+                for half in [scale.bitPattern, minimum.bitPattern].prefix(type == .q4_1 ? 2 : 1) {
                     bytes += [UInt8(half & 255), UInt8(half >> 8)]
                 }
                 bytes += (0..<16).map {
@@ -30,7 +35,7 @@ private struct FourBitRows {
     var floats: [Float] {
         var floats = [Float](repeating: 0, count: rows * columns)
         bytes.withUnsafeBytes {
-            dequantize(type: .q4_1, $0.baseAddress!, count: floats.count, into: &floats)
+            dequantize(type: type, $0.baseAddress!, count: floats.count, into: &floats)
         }
         return floats
     }
@@ -38,7 +43,7 @@ private struct FourBitRows {
     func matrix(_ features: ProcessorFeatures) -> WeightMatrix {
         bytes.withUnsafeBytes {
             WeightMatrix(
-                source: $0.baseAddress!, type: .q4_1, outputs: rows, inputs: columns,
+                source: $0.baseAddress!, type: type, outputs: rows, inputs: columns,
                 features: features)
         }
     }
@@ -63,16 +68,18 @@ private struct FourBitRows {
 
 @Suite struct GroupKernelTests {
     /// Blocks that differ in scale by a factor of 64, and in sign.
-    private static func sample(rows: Int, columns: Int) -> FourBitRows {
-        FourBitRows(rows: rows, columns: columns) { row, block in
+    private static func sample(_ type: GGMLType, rows: Int, columns: Int) -> FourBitRows {
+        FourBitRows(type, rows: rows, columns: columns) { row, block in
             let scale = Float16((row + 3 * block) % 7 + 1) / Float16(1 << ((row + block) % 4 * 2 + 3))
             return (scale, -scale * Float16(block % 3 * 5))
         }
     }
 
-    @Test(arguments: [32, 96, 256, 320, 576])
-    func `weights of four bits stay within a fraction of their row's highest`(columns: Int) {
-        let rows = Self.sample(rows: 19, columns: columns)
+    @Test(arguments: FourBitRows.types, [32, 96, 256, 320, 576])
+    func `weights of four bits stay within a fraction of their row's highest`(
+        type: GGMLType, columns: Int
+    ) {
+        let rows = Self.sample(type, rows: 19, columns: columns)
         let exact = rows.floats
         let matrix = rows.matrix(.current)
         #expect(matrix.reads == .groups)
@@ -90,11 +97,13 @@ private struct FourBitRows {
     func `products over groups are the portable path's bits, beside any rows`(
         features: ProcessorFeatures, columns: Int
     ) {
-        let rows = Self.sample(rows: 40, columns: columns)
-        let expected = rows.products(.portable, count: 33)
-        for count in [1, 2, 3, 4, 7, 8, 9, 12, 13, 16, 17, 31, 33] {
-            let found = rows.products(features, count: count)
-            #expect(found == Array(expected[..<found.count]), "\(count) rows")
+        for type in FourBitRows.types {
+            let rows = Self.sample(type, rows: 40, columns: columns)
+            let expected = rows.products(.portable, count: 33)
+            for count in [1, 2, 3, 4, 7, 8, 9, 12, 13, 16, 17, 31, 33] {
+                let found = rows.products(features, count: count)
+                #expect(found == Array(expected[..<found.count]), "\(type), \(count) rows")
+            }
         }
     }
 
@@ -103,7 +112,7 @@ private struct FourBitRows {
         peak: Float, tolerance: Double
     ) {
         let columns = 576
-        let rows = Self.sample(rows: 16, columns: columns)
+        let rows = Self.sample(.q4_1, rows: 16, columns: columns)
         let matrix = rows.matrix(.current)
         let found = rows.products(.current, count: 2, peak: peak)
         var weights = [Float](repeating: 0, count: columns)
@@ -124,7 +133,7 @@ private struct FourBitRows {
 
     @Test func `scales that are no numbers, or nothing at all, make zeros`() {
         for range in [(Float16.nan, Float16.infinity), (0, 0)] as [(Float16, Float16)] {
-            let rows = FourBitRows(rows: 16, columns: 64) { row, block in
+            let rows = FourBitRows(.q4_1, rows: 16, columns: 64) { row, block in
                 row == 3 && block == 1 ? (0.5, -1) : (range.0, range.1)
             }
             let found = rows.products(.current, count: 2)

@@ -130,19 +130,19 @@ static void run_tiles(uint32_t features, const void *arguments, void *out) {
 
 /// Codes of any value; scales between 1/16 and 1/2, some of them negative.
 static uint8_t *random_tiles(int format, size_t n, size_t k) {
-    size_t tiles = n / 16 * (k / 32), bytes = tiles * tile_bytes(format), codes = code_bytes(format);
+    size_t tiles = n / 16 * (k / 32), bytes = tiles * tile_bytes(format);
     uint8_t *b = malloc(bytes + 8192);  // some paths fetch ahead
     for (size_t i = 0; i < bytes; i++) b[i] = (uint8_t)(next_bits() >> 9);
     for (size_t i = 0; i + 1 < bytes; i += 2)
-        if (i % tile_bytes(format) >= codes) b[i + 1] = (uint8_t)((b[i + 1] & 0x80) | (0x2c + b[i + 1] % 12));
+        if (i % tile_bytes(format) >= CODE_BYTES) b[i + 1] = (uint8_t)((b[i + 1] & 0x80) | (0x2c + b[i + 1] % 12));
     return b;
 }
 
 static void test_tiles(void) {
-    static const struct { const char *name; int format; } formats[] = {{"q8", MNK_Q8}, {"z4", MNK_Z4}, {"z8", MNK_Z8}};
+    static const struct { const char *name; int format; } formats[] = {{"q8", MNK_Q8}, {"z8", MNK_Z8}};
     static const size_t depths[] = {32, 96, 160};
     size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
-    for (size_t f = 0; f < 3; f++)
+    for (size_t f = 0; f < 2; f++)
         for (size_t d = 0; d < 3; d++) {
             int format = formats[f].format;
             size_t k = depths[d];
@@ -159,7 +159,7 @@ static void test_tiles(void) {
             free((void *)c.g.bias);
         }
     // The highest sums there are: codes and inputs at their ends.
-    for (size_t f = 0; f < 3; f++)
+    for (size_t f = 0; f < 2; f++)
         for (int sign = -1; sign <= 1; sign += 2) {
             int format = formats[f].format;
             size_t k = 64;
@@ -167,7 +167,7 @@ static void test_tiles(void) {
             for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = (float)sign;
             uint8_t *b = random_tiles(format, COLUMNS, k);
             for (size_t i = 0; i < COLUMNS / 16 * (k / 32) * tile_bytes(format); i++)
-                if (i % tile_bytes(format) < code_bytes(format)) b[i] = 0xff;
+                if (i % tile_bytes(format) < CODE_BYTES) b[i] = 0xff;
             tiles_case c = {.x = x};
             c.g = (mnk_tiles){.b = b, .format = format, .n = COLUMNS, .k = k, .n_end = COLUMNS, .ldc = COLUMNS};
             compare(named("gemm_tiles %s, highest codes, inputs of %d", formats[f].name, sign), run_tiles, &c,
@@ -197,22 +197,24 @@ static void run_groups(uint32_t features, const void *arguments, void *out) {
 
 /// Codes of any value, scales and offsets whose words just fit; `ends`: all of them as large as can
 /// be, of one sign.
-static uint8_t *random_g4(size_t n, size_t k, int ends) {
-    size_t steps = mnk_group_width(k) / 64, bytes = n / 16 * group_panel(MNK_G4, k);
+static uint8_t *random_g4(int format, size_t n, size_t k, int ends) {
+    size_t steps = mnk_group_width(k) / 64, tile = group_tile(format), bytes = n / 16 * group_panel(format, k);
     uint8_t *b = malloc(bytes + 8192);  // some paths fetch ahead
     for (size_t i = 0; i < bytes; i++) b[i] = ends ? 0xff : (uint8_t)(next_bits() >> 9);
     for (size_t column = 0; column < n; column++) {
-        uint8_t *panel = b + column / 16 * group_panel(MNK_G4, k);
+        uint8_t *panel = b + column / 16 * group_panel(format, k);
         float unit = ends ? 1e-4f : next_float(1e-4f);
-        memcpy(panel + steps * GROUP_TILE + column % 16 * 4, &unit, 4);
+        memcpy(panel + steps * tile + column % 16 * 4, &unit, 4);
         for (size_t half = 0; half < 2 * steps; half++) {
-            // The largest s makes words of -8 s + t and 7 s + t that are 16190 apart from zero.
-            int16_t s = ends ? 2158 : (int16_t)(next_bits() % 4317 - 2158);
+            // The largest s makes words of -8 s + t and 7 s + t that are 16190 apart from zero, without t of -8 s.
+            int most = format == MNK_Z4 ? 2023 : 2158;
+            int16_t s = (int16_t)(ends ? most : (int)(next_bits() % (uint32_t)(2 * most + 1)) - most);
             int room = 16191 - 8 * abs(s) > 0 ? 16191 - 8 * abs(s) : 0, least = ends ? 16191 - 7 * 2158 : 0;
             int16_t offset = ends ? (int16_t)least : (int16_t)((int)(next_bits() % (uint32_t)(2 * room + 1)) - room);
             if (!ends && abs(s) > 2023) offset = (int16_t)(s > 0 ? 16191 - 7 * s : -16191 - 7 * s);
-            memcpy(panel + half / 2 * GROUP_TILE + GROUP_SCALES + half % 2 * 32 + column % 16 * 2, &s, 2);
-            memcpy(panel + half / 2 * GROUP_TILE + GROUP_OFFSETS + column % 16 * 4 + half % 2 * 2, &offset, 2);
+            memcpy(panel + half / 2 * tile + GROUP_SCALES + half % 2 * 32 + column % 16 * 2, &s, 2);
+            if (format == MNK_G4)
+                memcpy(panel + half / 2 * tile + GROUP_OFFSETS + column % 16 * 4 + half % 2 * 2, &offset, 2);
         }
     }
     return b;
@@ -237,22 +239,24 @@ static uint8_t *random_g12(size_t n, size_t k, int ends) {
 }
 
 static void test_groups(void) {
+    static const struct { const char *name; int format; } formats[] = {{"g4", MNK_G4}, {"z4", MNK_Z4}, {"g12", MNK_G12}};
     static const size_t depths[] = {32, 96, 256, 320, 576};
     size_t outputs = MAX_ROWS * (MAX_ROWS + 1) / 2 * COLUMNS;
-    for (int wide = 0; wide < 2; wide++)
+    for (size_t f = 0; f < 3; f++)
         for (size_t d = 0; d < 5; d++)
             for (int ends = 0; ends < 2; ends++) {
+                int format = formats[f].format, wide = format == MNK_G12;
                 size_t k = depths[d];
                 float *x = floats(MAX_ROWS * k, 3);
                 if (ends)
                     for (size_t i = 0; i < MAX_ROWS * k; i++) x[i] = i / k % 2 ? 1 : -1;
                 tiles_case c = {.x = x};
-                c.g = (mnk_tiles){.b = wide ? random_g12(COLUMNS, k, ends) : random_g4(COLUMNS, k, ends),
-                    .format = wide ? MNK_G12 : MNK_G4, .n = COLUMNS, .k = k, .n_end = COLUMNS, .ldc = COLUMNS};
+                c.g = (mnk_tiles){.b = wide ? random_g12(COLUMNS, k, ends) : random_g4(format, COLUMNS, k, ends),
+                    .format = format, .n = COLUMNS, .k = k, .n_end = COLUMNS, .ldc = COLUMNS};
                 if (d == 1) c.g.bias = floats(COLUMNS, 1);
                 if (d == 1) c.g.n_begin = 16;
                 c.g.accumulate = d == 2;
-                compare(named("gemm_tiles %s%s, 1 to %d rows, k %zu", wide ? "g12" : "g4", ends ? ", highest codes" : "",
+                compare(named("gemm_tiles %s%s, 1 to %d rows, k %zu", formats[f].name, ends ? ", highest codes" : "",
                             MAX_ROWS, k), run_groups, &c, outputs * sizeof(float));
                 // Without bytes AMX leaves the rows to vectors.
                 c.words_alone = 1;

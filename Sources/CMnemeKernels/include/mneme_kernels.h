@@ -137,23 +137,24 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 
 // MARK: Quantised weights
 
-/// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
+/// How weights are kept for products: codes of 8 bits (unsigned) with an affine scale for each
 /// 32 weights of a column, w = d·code + m. A tile is 16 columns by 32 of k:
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
 ///   MNK_Z8: likewise without m, which is -128·d
-///   MNK_Z4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n; m is -8·d
 /// And in integers, where a float for each column (for MNK_G12 for each group of k, too) is all that rounds; k is filled up
 /// with zeros to a multiple of 64:
-///   MNK_G4: w = D·(s·(code − 8) + t), |s·(code − 8) + t| ≤ 16191; a tile is 16 columns by 64 of k: codes as two tiles of
-///     MNK_Z4 have them, then s[16] of the first 32 and of the last 32, and t[16][2] of both, in 16 bits; the D[16] of all
-///     tiles stand behind a column group, in f32
+///   MNK_G4: w = D·(s·(code − 8) + t), |s·(code − 8) + t| ≤ 16191; a tile is 16 columns by 64 of k: 8 × 64 bytes
+///     of codes, byte n·4+i of vector j for k = 8j+i (low four bits) and 8j+4+i of column n, then s[16] of the first 32 and
+///     of the last 32, and t[16][2] of both, in 16 bits; the D[16] of all tiles stand behind a column group, in f32
+///   MNK_Z4: likewise without t
 ///   MNK_G12: w = D·code, signed; 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and
 ///     8j+4+i of column n in its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four; the
 ///     D[groups][16] stand behind the codes of a column group
 /// What the formats are for:
 ///   MNK_Q8: types of 5 bits with a minimum (Q5_1, Q5_K), and types that were fitted anew
-///   MNK_Z4, MNK_Z8: symmetric types (Q4_0, Q5_0, Q8_0, IQ4_NL), which save the minimum's bytes and a multiply-add
+///   MNK_Z8: symmetric types (Q5_0, Q8_0, IQ4_NL), which save the minimum's bytes and a multiply-add
+///   MNK_Z4: Q4_0, as MNK_G4
 ///   MNK_G4: types of 4 bits with a minimum (Q4_1, Q4_K), whose sums over groups of k are integers
 ///   MNK_G12: F16 and BF16; 12 bits of the highest of 256 change greedy answers no more than the rounding of halves does
 enum { MNK_G4 = 0, MNK_Q8 = 1, MNK_G12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
@@ -162,7 +163,7 @@ size_t mnk_panel_bytes(int format, size_t k);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias with W in tiles. k is a multiple of 32, n of 16.
 typedef struct {
-    /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them. For MNK_G4 and MNK_G12
+    /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them. For MNK_G4, MNK_Z4 and MNK_G12
     /// this, a_words, a_scale and a_total are as mnk_quantize_groups writes them.
     const void *a;
     /// For MNK_G12 alone, where `a` may be NULL: AMX, which multiplies bytes, is not used then.
@@ -170,7 +171,7 @@ typedef struct {
     /// [m][k/32]: scales of the blocks of A, and for MNK_Q8 what their words stand for,
     /// summed (it meets the minima of the weights).
     const float *a_scale, *a_sum;
-    /// [m][k/32]: sums of the blocks' words, for the fixed zero of MNK_Z4 and MNK_Z8.
+    /// [m][k/32]: sums of the blocks' words, for the fixed zero of MNK_Z8.
     const int32_t *a_total;
     /// The tiles of W, and their format.
     const void *b;
@@ -194,7 +195,7 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
 /// count is a multiple of 32.
 void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum, int32_t *total);
 
-/// As mnk_gemm_tiles sees MNK_G4 and MNK_G12: sums are exact over groups of k, at most 256 wide and as even as they can
+/// As mnk_gemm_tiles sees MNK_G4, MNK_Z4 and MNK_G12: sums are exact over groups of k, at most 256 wide and as even as they can
 /// be, less their lowest seven bits; each is scaled and added once.
 ///
 /// Fifteen bits for each group of each row of x, word = 128·high + low. `words` are [rows][mnk_group_width(k)]; `bytes`
