@@ -7,7 +7,7 @@ extension AskPlanReader {
         var spans: [(Range<Date>, String)] = []
         for time in times {
             let wanted = time.words.split(separator: " ").map(String.init)
-            guard
+            guard !wanted.isEmpty,
                 let start = words.indices.first(where: { i in
                     i + wanted.count <= words.count && zip(words[i...], wanted).allSatisfy { $0.lower == $1 }
                 })

@@ -78,7 +78,7 @@ struct AskPlanReader {
         }
         for actor in actors.sorted(by: { ($1.count, $0) < ($0.count, $1) }) {
             let parts = actor.split(separator: " ").map(String.init)
-            guard
+            guard !parts.isEmpty,
                 let place = words.indices.first(where: { i in
                     i + parts.count <= words.count && zip(words[i...], parts).allSatisfy { $0.lower == $1 }
                 })
