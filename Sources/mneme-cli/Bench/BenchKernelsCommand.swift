@@ -7,12 +7,13 @@ import MnemeBench
 /// this machine: for whoever changes a kernel, or wonders which one a processor should take.
 ///
 /// A column for each number of activation rows: billions of multiply-adds a second, and their share
-/// of the peak of that instruction set. Weights are made up; no model is read, nothing is written.
+/// of the peak of that instruction set. With `--attention`, the time of a token's attention over so many rows
+/// of f16, int8 and int4 instead. Weights are made up; no model is read, nothing is written.
 struct BenchKernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
         abstract:
-            "Speed of each matrix product on each instruction set of this machine, by one thread.")
+            "Speed of each matrix product, or of attention, on each instruction set of this machine, by one thread.")
 
     /// Outputs of the layer; the default is an intermediate size of a small model.
     @Option(help: "Columns of the product, a multiple of 16.") var outputs = 1536
@@ -21,6 +22,8 @@ struct BenchKernelsCommand: ParsableCommand {
     /// Rows, a column each: 1 is decoding of one sequence, many are prefill.
     @Option(parsing: .upToNextOption, help: "Rows of activations.") var rows = [1, 8, 64, 512]
     @Option(help: "Seconds for each measurement.") var seconds = 0.2
+    /// Rows of a head: 90 heads of 64 elements with three queries each, as SmolLM2-135M has them.
+    @Option(help: ArgumentHelp("Measure attention over this many rows instead.", valueName: "rows")) var attention: Int?
     @Flag(help: "Print JSON.") var json = false
 
     /// Bounds of the shapes: what the kernels' blocks divide, and what fits memory. Exit code 2
@@ -35,10 +38,14 @@ struct BenchKernelsCommand: ParsableCommand {
         guard rows.allSatisfy((1...4096).contains) else {
             throw ValidationError("--rows are 1 to 4096.")
         }
+        if let attention, !(32...65_536).contains(attention) || attention % 32 != 0 {
+            throw ValidationError("--attention is a multiple of 32, at most 65536.")
+        }
     }
 
     /// Measures each format on each instruction set, and prints a line for each pair.
     func run() throws {
+        if let attention { return try measureAttention(attention) }
         let progress = ProgressLine()
         let report = KernelBenchmark.run(
             outputs: outputs, inputs: inputs, rows: rows, seconds: seconds
@@ -61,6 +68,23 @@ struct BenchKernelsCommand: ParsableCommand {
             print(
                 name + line[start].path.padded(to: 8)
                     + cells.joined())
+        }
+    }
+
+    private func measureAttention(_ positions: Int) throws {
+        let progress = ProgressLine()
+        let rows = AttentionBenchmark.run(positions: positions) { progress.show($0, $1, "measured") }
+        progress.end()
+        if json { return print(try OperationTable.encode(rows, pretty: true)) }
+        print("a token's attention over \(positions) rows of a head, one thread, microseconds")
+        print("rows  path        KiB   from memory    from cache   share of f16's time")
+        for row in rows {
+            let whole = rows.first { $0.path == row.path && $0.rows == "f16" } ?? row
+            print(
+                row.rows.padded(to: 6) + row.path.padded(to: 8)
+                    + String(
+                        format: "%7d %13.1f %13.1f   %.2f, %.2f", row.bytes / 1024, row.memory, row.cache,
+                        row.memory / whole.memory, row.cache / whole.cache))
         }
     }
 }
