@@ -18,30 +18,37 @@ public struct AttentionBenchmark: Sendable {
         public var memory: Double, cache: Double
     }
 
+    /// What is attended to; by default a model's of 135 million parameters.
+    public struct Shape: Sendable {
+        /// Rows of a head, a multiple of 32.
+        public var positions: Int
+        /// Key-value heads of all layers, and query heads of each.
+        public var heads = 90, group = 3
+        /// Elements of a head, a multiple of 32.
+        public var dimension = 64
+
+        /// A context of so many rows.
+        public init(positions: Int) { self.positions = positions }
+    }
+
     /// Measures all types of rows with one thread.
     ///
     /// - Parameters:
-    ///   - positions: of the context, a multiple of 32.
-    ///   - heads: key-value heads of all layers; by default a model's of 135 million parameters.
-    ///   - group: query heads of each.
-    ///   - dimension: elements of a head, a multiple of 32.
     ///   - repetitions: of all heads.
     ///   - progress: called with the measurements done and their number.
     public static func run(
-        positions: Int = 8000, heads: Int = 90, group: Int = 3, dimension: Int = 64, repetitions: Int = 5,
-        progress: (Int, Int) -> Void = { _, _ in }
+        _ shape: Shape, repetitions: Int = 5, progress: (Int, Int) -> Void = { _, _ in }
     ) -> [Row] {
         let paths = ProcessorFeatures.machinePaths.filter { $0.features != .portable }
         var rows: [Row] = []
         for (name, bits) in [("f16", 16), ("int8", 8), ("int4", 4)] {
-            let sample = AttentionSample(
-                positions: positions, heads: heads, group: group, dimension: dimension, bits: bits)
+            let sample = AttentionSample(shape, bits: bits)
             for path in paths {
                 let kernels = DecoderKernels(features: path.features)
                 var times: (memory: [Double], cache: [Double]) = ([], [])
                 for _ in 0..<repetitions {
-                    for head in 0..<heads { times.memory.append(sample.seconds(kernels, head)) }
-                    for _ in 0..<heads { times.cache.append(sample.seconds(kernels, 0)) }
+                    for head in 0..<shape.heads { times.memory.append(sample.seconds(kernels, head)) }
+                    for _ in 0..<shape.heads { times.cache.append(sample.seconds(kernels, 0)) }
                 }
                 func fifth(_ seconds: [Double]) -> Double { seconds.sorted()[seconds.count / 5] * 1e6 }
                 rows.append(
@@ -64,8 +71,9 @@ private struct AttentionSample {
     private let positions: Int, group: Int, dimension: Int, bits: Int, pages: Int
     let headBytes: Int
 
-    init(positions: Int, heads: Int, group: Int, dimension: Int, bits: Int) {
-        (self.positions, self.group, self.dimension, self.bits) = (positions, group, dimension, bits)
+    init(_ shape: AttentionBenchmark.Shape, bits: Int) {
+        let (dimension, heads) = (shape.dimension, shape.heads)
+        (positions, group, self.dimension, self.bits) = (shape.positions, shape.group, dimension, bits)
         let block = DecoderKernels.kvBlock
         pages = positions / block
         let part = block * dimension

@@ -216,7 +216,7 @@ struct KVSelectorTests {
         #expect(all.allSatisfy { $0 == (0...Int32(shape.pages)).map { $0 } })
     }
 
-    @Test(arguments: PolicyCatalog.selectors, [KVCodec.f16, .int8])
+    @Test(arguments: PolicyCatalog.selectors + ["quest:means", "shadowkv:means"], [KVCodec.f16, .int8])
     func `reading all gives the bits of the full cache, and reading less reads less`(
         name: String, type: KVCodec
     ) throws {

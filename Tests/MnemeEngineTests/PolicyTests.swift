@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeEngine
 import MnemeKV
 import MnemeModels
@@ -352,5 +353,25 @@ struct PolicyTests {
         #expect(
             strengths.allSatisfy { $0 >= 0 && $0 <= 1.001 } && strengths.max()! > 0.2
                 && strengths.count { $0 < 0.05 } > strengths.count / 2)
+    }
+
+    @Test func `gates that are closed first change least of what is said of passkeys`() throws {
+        let decoder = try RealModel.loaded.get().decoder
+        let probe = try HeadGates(decoder, text: [], seed: 7)
+        #expect(probe.loss(closed: []) == 0)
+        let strengths = Array(HeadGates.strengths(decoder, [probe], share: 0.5).joined())
+        #expect(strengths.max() == 1 && strengths.allSatisfy { $0 >= 0 && $0 <= 1 })
+        // Of passkeys that they were not chosen by.
+        let other = try HeadGates(decoder, text: [], seed: 8)
+        let half = strengths.count / 2
+        let order = strengths.indices.sorted { strengths[$0] < strengths[$1] }
+        let least = other.loss(closed: Set(order.prefix(half)))
+        var random = SplitMix64(seed: 9)
+        let chance = (0..<4).map { _ in
+            other.loss(closed: Set(strengths.indices.shuffled(using: &random).prefix(half)))
+        }
+        #expect(least < 0.5 * chance.reduce(0, +) / 4, "\(least) \(chance)")
+        let strongest = other.loss(closed: Set(order.suffix(half)))
+        #expect(least < 0.5 * strongest, "\(least) \(strongest)")
     }
 }

@@ -17,7 +17,7 @@ public final class CompressedCache {
     /// encoded once.
     public var codec: KVCodec { sequence.codec }
     private let decoder: TransformerDecoder
-    private let sequence: CompressedSequence
+    let sequence: CompressedSequence
     private var isBehindPrompt = false
 
     /// - Parameters:

@@ -57,6 +57,9 @@ package final class KVSelection: @unchecked Sendable {
     /// The layer whose choice deeper ones read; nil if all choose.
     private let watershed: Int?
 
+    /// The logarithm of the rows that a mean stands for.
+    private static let meanLog = log(Float(KVShape.blockTokens))
+
     /// A page of each kind that is always read: the first, the last full one, and the open one.
     private static let always = 3
 
@@ -217,9 +220,8 @@ package final class KVSelection: @unchecked Sendable {
         let block = KVShape.blockTokens
         let logs = meanRoom > 0 ? meanLogs.pointer + i * (budget + meanRoom + 3) * block : nil
         if let logs {
-            for page in 0..<estimated * block {
-                logs[page] = page > 0 && page < pages - 1 ? log(Float(block)) : -.infinity
-            }
+            logs.update(repeating: -.infinity, count: estimated * block)
+            (logs + 1).update(repeating: Self.meanLog, count: max(0, min(estimated * block, pages - 1) - 1))
             chosen[i].mergeLogs = UnsafePointer(logs)
         }
         for page in 0..<estimated { table[page] = means[i][page] }

@@ -159,7 +159,7 @@ public enum PolicyCatalog {
         case "retrievalattention": return keepsAll(name, RetrievalAttention())
         case "a2ats": return keepsAll(name, A2ATS(rope: decoder.configuration.rope))
         default:
-            if let variant = try variant(name, for: decoder) { return variant }
+            if let variant = try variant(name, for: decoder, sample: sample) { return variant }
             throw KVError(
                 .notFound,
                 "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", "))."

@@ -7,16 +7,19 @@ extension PolicyCatalog {
     /// Their names: that of a policy, and what is different.
     public static let variants = [
         "keynorm", "tokenkeys", "blockfloat:unordered", "onebit:ends", "onebit:drop", "razor:drop",
-        "duoattention:random", "epicache:episodes",
+        "duoattention:random", "duoattention:gates", "epicache:episodes",
         "cake:uniform", "cake:pyramid", "compresskv:uniform", "taskkv:static", "ems:evict", "ems:merge",
         "fastgen:80", "fastgen:99", "compactor:safe", "compactor:keys", "minicache:25", "minicache:75", "a2ats:plain",
-        "retroinfer:skip", "shadowkv:lowrank", "retrievalattention:near",
+        "retroinfer:skip", "quest:means", "shadowkv:means", "shadowkv:lowrank", "retrievalattention:near",
     ]
 
     /// Makes a variant; nil for a name that is not there.
     ///
+    /// - Parameter sample: a text, as in ``policy(_:for:sample:budget:)``.
     /// - Throws: ``KVError`` without memory.
-    static func variant(_ name: String, for decoder: TransformerDecoder) throws -> KVPolicy? {
+    static func variant(
+        _ name: String, for decoder: TransformerDecoder, sample: PolicySample
+    ) throws -> KVPolicy? {
         func atEnd(
             _ scorer: some TokenScorer, _ allocator: some BudgetAllocator = UniformBudget(),
             _ disposer: some Disposer = Drop()
@@ -33,6 +36,9 @@ extension PolicyCatalog {
             policy.layers = MiniCache(start: start)
             return policy
         }
+        func gated(_ strengths: [[Float]]) -> KVPolicy {
+            KVPolicy(name, trigger: .every(32), scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: strengths))
+        }
         switch name {
         case "keynorm": return KVPolicy(name, trigger: .every(32), scorer: KeyNorm())
         case "tokenkeys": return codes(name, TokenKeys())
@@ -44,9 +50,10 @@ extension PolicyCatalog {
         case "duoattention:random":
             var random = SplitMix64(seed: 113)
             let c = decoder.configuration
-            let strengths = (0..<c.layers).map { _ in (0..<c.kvHeads).map { _ in Float(random.unit()) } }
-            return KVPolicy(
-                name, trigger: .every(32), scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: strengths))
+            return gated((0..<c.layers).map { _ in (0..<c.kvHeads).map { _ in Float(random.unit()) } })
+        case "duoattention:gates":
+            let probes = try [1, 2].map { try HeadGates(decoder, text: sample.tokens, seed: $0) }
+            return gated(HeadGates.strengths(decoder, probes))
         case "cake:uniform": return atEnd(CAKE())
         case "cake:pyramid": return atEnd(CAKE(), PyramidBudget())
         case "compresskv:uniform":
@@ -66,6 +73,8 @@ extension PolicyCatalog {
         case "minicache:75": return miniCache(0.75)
         case "a2ats:plain": return keepsAll(name, A2ATS(rope: decoder.configuration.rope, isAware: false))
         case "retroinfer:skip": return keepsAll(name, RetroInfer(estimates: false))
+        case "quest:means": return keepsAll(name, Quest(estimates: true))
+        case "shadowkv:means": return keepsAll(name, ShadowKV(estimates: true))
         case "shadowkv:lowrank":
             var policy = keepsAll(name, ShadowKV())
             // Directions are those of the whole prompt.

@@ -10,9 +10,14 @@ public struct Quest: KVSelector {
     public var vectors: Int { 2 }
     /// None.
     public var outliers: Double { 0 }
+    /// Whether means of keys and values stand for what is not read (RetroInfer's estimation zone), which the paper
+    /// leaves out.
+    public let estimates: Bool
 
-    /// By default with the paper's two layers that read all.
-    public init(wholeLayers: Int = 2) { self.wholeLayers = wholeLayers }
+    /// By default with the paper's two layers that read all, and what is not read left out.
+    public init(wholeLayers: Int = 2, estimates: Bool = false) {
+        (self.wholeLayers, self.estimates) = (wholeLayers, estimates)
+    }
 
     /// The lowest and the highest of each element.
     public func summary(_ keys: [[Float]]) -> KVPageSummary {

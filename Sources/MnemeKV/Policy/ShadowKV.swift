@@ -10,9 +10,14 @@ public struct ShadowKV: KVSelector {
     public var vectors: Int { 1 }
     /// The paper's 48 of some 300 chunks read.
     public var outliers: Double
+    /// Whether means of keys and values stand for what is not read (RetroInfer's estimation zone), which the paper
+    /// leaves out.
+    public let estimates: Bool
 
-    /// By default with the paper's share of outliers.
-    public init(outliers: Double = 0.16) { self.outliers = outliers }
+    /// By default with the paper's share of outliers, and what is not read left out.
+    public init(outliers: Double = 0.16, estimates: Bool = false) {
+        (self.outliers, self.estimates) = (outliers, estimates)
+    }
 
     /// The mean key, and one less the least cosine of a key to it.
     public func summary(_ keys: [[Float]]) -> KVPageSummary {

@@ -73,7 +73,9 @@ struct BenchKernelsCommand: ParsableCommand {
 
     private func measureAttention(_ positions: Int) throws {
         let progress = ProgressLine()
-        let rows = AttentionBenchmark.run(positions: positions) { progress.show($0, $1, "measured") }
+        let rows = AttentionBenchmark.run(AttentionBenchmark.Shape(positions: positions)) {
+            progress.show($0, $1, "measured")
+        }
         progress.end()
         if json { return print(try OperationTable.encode(rows, pretty: true)) }
         print("a token's attention over \(positions) rows of a head, one thread, microseconds")
