@@ -3,8 +3,8 @@
 
     scripts/kv_table.py TEXT --folder FOLDER [--mneme PROGRAM] [--model smollm2] [--quick] [--only 113 79] [--table]
 
-Runs `mneme kv eval` once for each budget and way of asking that papers need (below), with measurements kept in FOLDER: a run
-that is stopped goes on where it was. `--quick` takes a text and a question of each kind, to see that all goes through;
+Runs `mneme kv eval` once for each budget and way of asking that papers need (below), with measurements kept in FOLDER:
+a run that is stopped goes on where it was. `--quick` takes a text and a question of each kind, to see that all goes through;
 `--table` prints what is in FOLDER and measures nothing. `mneme kv eval` shows how long a run still takes.
 """
 import argparse

@@ -2,13 +2,13 @@ import MnemeBase
 package import MnemeModels
 import MnemeNumerics
 
-/// Learns on passkeys which heads must see all rows (DuoAttention, Xiao et al. 2025): each head has a gate, open while it
-/// sees all, closed where it sees the first and the last pages alone. Gates are chosen so that what the model says of
-/// passkeys that it repeats stays what it was.
+/// Learns on passkeys which heads must see all rows (DuoAttention, Xiao et al. 2025): each head has a gate, open
+/// while it sees all, closed where it sees the first and the last pages alone. Gates are chosen so that what the model
+/// says of passkeys that it repeats stays what it was.
 ///
-/// The paper relaxes gates to numbers and learns them by gradients from hidden states, with a penalty on open ones. Here
-/// they are closed in rounds, those first whose closing changes scores least beside all that are closed already: no
-/// gradients, and one order for all budgets.
+/// The paper relaxes gates to numbers and learns them by gradients from hidden states, with a penalty on open ones.
+/// Here they are closed in rounds, those first whose closing changes scores least beside all that are closed already:
+/// no gradients, and one order for all budgets.
 package final class HeadGates {
     private let decoder: TransformerDecoder
     private let cache: CompressedCache
@@ -94,8 +94,8 @@ package final class HeadGates {
     /// - Parameters:
     ///   - probes: whose losses are added up.
     ///   - share: of the open gates that a round closes.
-    /// - Returns: for ``RetrievalHeads``: the later a head's gate is closed, the stronger it is; from 0 to 1. Heads with a
-    ///   window of their own, which have no gate, are the weakest.
+    /// - Returns: for ``RetrievalHeads``: the later a head's gate is closed, the stronger it is; from 0 to 1. Heads
+    ///   with a window of their own, which have no gate, are the weakest.
     /// - Complexity: about 1/share steps for each head and probe.
     package static func strengths(
         _ decoder: TransformerDecoder, _ probes: [HeadGates], share: Double = 0.25
