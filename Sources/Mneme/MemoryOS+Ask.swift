@@ -36,8 +36,8 @@ extension MemoryOS {
     /// Memories that recall adds where nothing could be counted.
     private static let recalledForAsk = 5
 
-    /// The answer to a question that puts many memories together: how many, how much, which most, in what order. By rule; where
-    /// no rule reads the question and a model is attached, by the model, from what recall finds.
+    /// The answer to a question that puts many memories together: how many, how much, which most, in what order. By
+    /// rule; where no rule reads the question and a model is attached, by the model, from what recall finds.
     ///
     /// - Parameters:
     ///   - request: the question, whose memories it is asked of, and filters.

@@ -64,19 +64,77 @@ import Testing
         return hits.sorted { $0.score > $1.score }.map(\.number)
     }
 
-    @Test func `memtree needs more likeness the deeper it goes, and sums each branch up`() async throws {
-        let chain = (0..<6).map { cube("Kiln \($0)", day: Double($0), keywords: ["kiln"]) }
-        let far = cube("Sail", day: 9)
-        // Each is as like the one before it as 0.5: enough for a root (0.4) and one level below it (0.46), and no
-        // more (0.53).
+    /// Memories as operations leave them, for the next run.
+    private func applying(_ operations: [MemoryOperation], to memories: [MemCube]) -> [MemCube] {
+        var memories = memories
+        for operation in operations {
+            switch operation {
+            case .add(let cube, _): memories.append(cube)
+            case .archive(let id): memories.removeAll { $0.id == id }
+            case .update(let cube): memories[memories.firstIndex { $0.id == cube.id }!] = cube
+            default: break
+            }
+        }
+        return memories
+    }
+
+    @Test func `memtree needs more likeness the deeper it goes, and a new memory touches one path`() async throws {
+        // What the last two of a row share makes their summary another one.
+        func row(_ name: String, _ count: Int) -> [MemCube] {
+            (0..<count).map {
+                let keywords = $0 < 5 ? [name] : [name, "new"]
+                return cube("\(name) \($0)", day: Double($0), session: "\(name) \($0)", keywords: keywords)
+            }
+        }
+        let (kilns, sails) = (row("Kiln", 7), row("Sail", 3))
+        // Each is as like the one before it as 0.5: enough for a root (0.4) and one level below it (0.46), and no more
+        // (0.53): from there on it goes below the deepest that asks for no more.
         let near = Dictionary(
-            uniqueKeysWithValues: zip(chain.dropFirst(), chain).map { ($0.id, [Neighbour($1.id, similarity: 0.5)]) })
-        let branches = added(try await maintain("memtree", chain + [far], near: near))
-        #expect(branches.map(\.sources) == [Set(chain[..<3].map(\.id)), Set(chain[3...].map(\.id))])
+            uniqueKeysWithValues: [kilns, sails].flatMap { row in
+                zip(row.dropFirst(), row).map { ($0.id, [Neighbour($1.id, similarity: 0.5)]) }
+            })
+        let before = Array(kilns.dropLast()) + sails
+        let first = try await maintain("memtree", before, near: near)
+        let branches = added(first)
+        func ids(_ cubes: ArraySlice<MemCube>) -> Set<CubeID> { Set(cubes.map { $0.id }) }
+        let wanted: Set<Set<CubeID>> = [ids(kilns[..<6]), ids(kilns[1..<6]), ids(sails[...])]
+        let made: Set<Set<CubeID>> = Set(branches.map { $0.sources })
+        #expect(made == wanted)
         #expect(branches.allSatisfy { $0.cube.tags.contains("memtree/branch") && $0.cube.tags.count == 2 })
-        // What is summed up already is not again.
-        let kept = branches.map(\.cube)
-        #expect(try await maintain("memtree", chain + [far] + kept, near: near).isEmpty)
+        // What is in its place is left there.
+        let grown = applying(first, to: before)
+        #expect(try await maintain("memtree", grown, near: near).isEmpty)
+        let second = try await maintain("memtree", grown + [kilns[6]], near: near)
+        let changed: Set<Set<CubeID>> = Set(added(second).map { $0.sources })
+        #expect(changed == [ids(kilns[...]), ids(kilns[1...])])
+        let gone = second.compactMap { if case .archive(let id) = $0 { id } else { nil } }
+        let former: Set<CubeID> = Set(branches.filter { $0.sources.contains(kilns[1].id) }.map { $0.cube.id })
+        #expect(Set(gone) == former)
+        let placed = second.compactMap { if case .update(let cube) = $0 { cube.id } else { nil } }
+        #expect(placed == [kilns[6].id])
+    }
+
+    @Test func `memtree counts an answer to a memory as like it, and a branch lifts what lies in it`() async throws {
+        let asked = cube("Where is the kiln?", session: "one")
+        let answer = cube("Behind the barn.", day: 1, session: "one")
+        let other = cube("Behind the house.", day: 2, session: "two")
+        let near = [
+            answer.id: [Neighbour(asked.id, similarity: 0.3)], other.id: [Neighbour(asked.id, similarity: 0.3)],
+        ]
+        let done = try await maintain("memtree", [asked, answer, other], near: near)
+        let tags = applying(done, to: [asked, answer, other]).map(\.tags)
+        #expect(tags == [["memtree/in:\(asked.id)"], ["memtree/in:\(asked.id)"], ["memtree/in:\(other.id)"]])
+        // The branch is no answer itself: of two alike the one that lies in it comes first.
+        let plan = try recipe("memtree").retrieval
+        let hits = [
+            hit(1, 0.5), hit(2, 0.45, tags: ["memtree/in:b"]), hit(3, 0.6, tags: ["memtree/branch", "memtree/in:b"]),
+        ]
+        guard case .probe(let probes) = plan.next(query(), after: hits), case .linked(with: [3], _)? = probes.first
+        else {
+            Issue.record("the branch leads nowhere")
+            return
+        }
+        #expect(order(plan.next(query(round: 2), after: hits)) == [2, 1])
     }
 
     @Test func `g-memory writes insights across conversations, and follows links up and down`() async throws {

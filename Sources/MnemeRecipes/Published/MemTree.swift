@@ -2,16 +2,16 @@ import Foundation
 import MnemeCube
 import MnemePipeline
 
-/// MemTree [132]: each memory goes below the one that it is most like, by a bound that rises with depth;
-/// a search looks at summaries and memories alike.
+/// MemTree [132]: each memory goes below the one that it is most like, by a bound that rises with depth; nodes with
+/// others below them have a summary of these, and a search looks at summaries and memories alike.
 enum MemTree: PublishedRecipe {
     static let card = RecipeCard(
         name: "memtree",
         paper: "From Isolated Conversations to Hierarchical Schemas: Dynamic Tree Memory Representation for LLMs [132]",
-        idea: "a tree that grows by similarity; summaries of its branches are searched with the rest",
+        idea: "a tree that grows by similarity; a memory changes the summaries above it, and these lift what is below",
         simplified:
-            "memories are nodes themselves and only roots have summaries, by rule unless a model is configured; "
-            + "the tree is made when the job `maintain` runs",
+            "memories are nodes themselves, and what answers another counts as like it; summaries quote unless a "
+            + "model is configured, and lead to memories without being answers; the tree grows when `maintain` runs",
         claim: "better than flat look-up on multi-turn dialogues and documents; no one figure")
 
     static func recipe(over standard: Recipe) -> Recipe {
@@ -22,68 +22,155 @@ enum MemTree: PublishedRecipe {
         return recipe
     }
 
-    /// The tag of summaries of a branch; the root's id stands behind it in a tag of its own.
-    static let tag = "memtree/branch"
+    /// The tag of summaries of a branch, and of a node's place: behind it stands the branch that it lies in.
+    static let tag = "memtree/branch", placeTag = "memtree/in:"
 
-    /// Grows the tree and sums its branches up.
+    /// The branch that a node lies in: its parent's, or its own for a root; of a summary the one that it is of.
+    static func branch(of tags: [String]) -> Substring? {
+        tags.first { $0.hasPrefix(placeTag) }?.dropFirst(placeTag.count)
+    }
+
+    /// Puts new memories into the tree, and sums up the branches that they came into.
     struct Growth: MemoryMaintainer {
-        let summary = "keep a tree of what is alike, and a summary of each branch"
+        let summary = "put new memories below what they are like, and sum up the branches above them"
         /// The least similarity to a root, and by what it rises with each level.
         var base = 0.4, rise = 1.15
+        /// What being said right behind a memory counts besides.
+        var continuity = 0.2
+        /// Memories of a branch that has a summary at least, and sentences of it.
+        var least = 3, sentences = 6
 
         func operations(on memories: [MemCube], in context: MaintenanceContext) async throws
             -> [MemoryOperation]
         {
-            let roots = try await roots(of: memories.filter { $0.provenance.source != Provenance.recipe }, context)
-            let summaries = Summaries(tag: tag, sentences: 4)
-            let operations = try await summaries.operations(on: memories, in: context) { cube in
-                cube.provenance.source == Provenance.recipe
-                    ? cube.tags.first { $0.hasPrefix(tag + ":") } : roots[cube.id].map(Self.name)
+            var tree = Tree(memories)
+            var operations: [MemoryOperation] = []
+            var touched: Set<CubeID> = []
+            var last: [String: CubeID] = [:]
+            for var cube in tree.memories {
+                let before = last.updateValue(cube.id, forKey: cube.scope.session ?? "")
+                guard tree.parents[cube.id] == nil else { continue }
+                let parent = tree.place(try await candidate(for: cube, behind: before, in: tree, context), base, rise)
+                tree.add(cube.id, below: parent)
+                touched.formUnion(tree.way(from: cube.id))
+                cube.tags.append("\(placeTag)\(parent ?? cube.id)")
+                operations.append(.update(cube))
             }
-            return operations.map { operation in
-                guard case .add(var cube, let links) = operation,
-                    let root = links.first.flatMap({ roots[$0.target] })
-                else { return operation }
-                cube.tags.append(Self.name(root))
-                return .add(cube, links: links)
+            for node in tree.memories.map(\.id) where touched.contains(node) {
+                operations += try await sumUp(node, in: tree, context)
             }
+            return operations
         }
 
-        private static func name(_ root: CubeID) -> String { "\(tag):\(root)" }
+        /// The memory that a new one is most like among those that are placed, and how like.
+        private func candidate(
+            for cube: MemCube, behind before: CubeID?, in tree: Tree, _ context: MaintenanceContext
+        ) async throws -> (id: CubeID, similarity: Double)? {
+            let near = try await context.neighbours(of: cube.id, limit: 30).filter { tree.parents[$0.id] != nil }
+            return near.map { (id: $0.id, similarity: Double($0.similarity) + ($0.id == before ? continuity : 0)) }
+                .max { ($0.similarity, $1.id) < ($1.similarity, $0.id) }
+        }
 
-        /// The root of each memory: it goes below the earlier one that it is most like, if it is like
-        /// enough for that one's depth.
-        func roots(of memories: [MemCube], _ context: MaintenanceContext) async throws -> [CubeID: CubeID] {
-            var roots: [CubeID: CubeID] = [:]
-            var depths: [CubeID: Int] = [:]
-            for cube in memories {
-                let near = try await context.neighbours(of: cube.id, limit: 8)
-                let parent = near.first { neighbour in
-                    guard let depth = depths[neighbour.id] else { return false }
-                    return neighbour.similarity >= min(0.95, base * pow(rise, Double(depth)))
-                }
-                roots[cube.id] = parent.flatMap { roots[$0.id] } ?? cube.id
-                depths[cube.id] = parent.map { depths[$0.id, default: 0] + 1 } ?? 0
-            }
-            return roots
+        /// Gives a branch a summary of what lies in it now in place of the former one.
+        private func sumUp(_ node: CubeID, in tree: Tree, _ context: MaintenanceContext) async throws
+            -> [MemoryOperation]
+        {
+            let cubes = tree.members(of: node)
+            let former = tree.summaries[node] ?? []
+            guard cubes.count >= least else { return [] }
+            let text = try await Summaries(tag: tag, sentences: sentences).text(of: cubes, context.oracle)
+            guard !former.contains(where: { $0.text == text }),
+                case .add(var cube, let links)? = context.derive(text, type: .semantic, from: cubes, tag: tag)
+            else { return [] }
+            cube.tags.append("\(placeTag)\(node)")
+            return former.map { .archive($0.id) } + [.add(cube, links: links)]
         }
     }
 
-    /// Branches and memories in one search; what a branch that was found is made of counts a little.
+    /// The tree as the tags of memories tell it.
+    struct Tree {
+        /// All that no recipe made, the oldest first.
+        let memories: [MemCube]
+        /// Summaries by the node whose branch they are of.
+        private(set) var summaries: [CubeID: [MemCube]] = [:]
+        /// The parent of each node that is placed; a root's is itself.
+        private(set) var parents: [CubeID: CubeID] = [:]
+        private var children: [CubeID: [CubeID]] = [:]
+        private let byID: [CubeID: MemCube]
+
+        /// Reads the tree of an owner's memories. What lies below one that is gone is a root.
+        init(_ all: [MemCube]) {
+            memories = all.filter { $0.provenance.source != Provenance.recipe }
+            byID = Dictionary(uniqueKeysWithValues: memories.map { ($0.id, $0) })
+            for cube in all {
+                guard let node = branch(of: cube.tags).flatMap({ CubeID(String($0)) }) else { continue }
+                if cube.tags.contains(tag) {
+                    summaries[node, default: []].append(cube)
+                } else if byID[cube.id] != nil {
+                    add(cube.id, below: byID[node] == nil || node == cube.id ? nil : node)
+                }
+            }
+        }
+
+        /// Puts a node below another one, or makes it a root.
+        mutating func add(_ id: CubeID, below parent: CubeID?) {
+            parents[id] = parent ?? id
+            if let parent { children[parent, default: []].append(id) }
+        }
+
+        /// A node and all above it.
+        func way(from id: CubeID) -> [CubeID] {
+            var way = [id]
+            while let parent = parents[way[way.count - 1]], parent != way[way.count - 1] { way.append(parent) }
+            return way
+        }
+
+        /// The node below which something goes that is so like another one: that one, or the deepest above it whose
+        /// level asks for no more likeness; nil if even a root asks for more.
+        func place(_ found: (id: CubeID, similarity: Double)?, _ base: Double, _ rise: Double) -> CubeID? {
+            guard let found, found.similarity >= base else { return nil }
+            let way = way(from: found.id)
+            return way.enumerated().first { place, _ in
+                found.similarity >= min(0.95, base * pow(rise, Double(way.count - 1 - place)))
+            }?.element
+        }
+
+        /// The memories of a branch, the oldest first.
+        func members(of node: CubeID) -> [MemCube] {
+            var (found, open): (Set<CubeID>, [CubeID]) = ([], [node])
+            while let next = open.popLast() {
+                if found.insert(next).inserted { open += children[next] ?? [] }
+            }
+            return memories.filter { found.contains($0.id) }
+        }
+    }
+
+    /// Branches and memories in one search; a memory counts by itself and by the branch that it lies in.
     struct CollapsedTree: RetrievalPlan {
         let roundLimit = 3
-        let hitLimit = 300
-        /// The weight of a branch that was found for what is below it.
-        var branchWeight: Float = 0.1
+        let hitLimit = 600
+        /// Branches whose memories are looked at.
+        var branches = 15
+        /// The weight of a memory's branch beside its own.
+        var weight: Float = 0.5
 
-        func first(_ query: RetrievalQuery) -> [Probe] { [query.nearest(60, among: nil)] }
+        func first(_ query: RetrievalQuery) -> [Probe] {
+            [query.nearest(60, among: nil), query.nearest(branches, among: ProbeFilter(tag: tag))]
+        }
 
         func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
-            let branches = hits.filter { $0.tags.contains(tag) }.prefix(5).map(\.number)
-            if query.round == 1, !branches.isEmpty {
-                return .probe([.linked(with: branches, limit: 100)])
+            let found = hits.filter { $0.tags.contains(tag) }
+            if query.round == 1, !found.isEmpty {
+                return .probe([.linked(with: found.prefix(branches).map(\.number), limit: 300)])
             }
-            return .ranked(hits.map { $0.scored($0.score + branchWeight * $0.probed) })
+            var above: [Substring: Float] = [:]
+            for hit in found {
+                if let branch = branch(of: hit.tags) { above[branch] = max(above[branch] ?? 0, hit.score) }
+            }
+            return .ranked(
+                hits.filter { !$0.tags.contains(tag) }.map { hit in
+                    hit.scored(hit.score + weight * (branch(of: hit.tags).flatMap { above[$0] } ?? 0))
+                })
         }
     }
 }

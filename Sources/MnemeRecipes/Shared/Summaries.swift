@@ -41,7 +41,7 @@ struct Summaries: Sendable {
             if context.oracle != nil, former.contains(where: { $0.eventTime == last.eventTime }) {
                 continue
             }
-            let text = try await summary(of: cubes, context.oracle)
+            let text = try await text(of: cubes, context.oracle)
             if former.contains(where: { $0.text == text }) { continue }
             operations += former.map { .archive($0.id) }
             operations += [
@@ -52,7 +52,7 @@ struct Summaries: Sendable {
     }
 
     /// The summary of a group: a model's, or the sentences that say most.
-    private func summary(of cubes: [MemCube], _ oracle: (any Oracle)?) async throws -> String {
+    func text(of cubes: [MemCube], _ oracle: (any Oracle)?) async throws -> String {
         if let oracle {
             let lines = cubes.map { ($0.speaker.map { "\($0): " } ?? "") + $0.text }
             let question = OracleQuestion(
