@@ -137,6 +137,35 @@ import Testing
         #expect(order(plan.next(query(round: 2), after: hits)) == [2, 1])
     }
 
+    @Test(arguments: [60, 240, 960])
+    func `mem1 answers many objectives from a state whose tokens do not grow with the turns`(turns: Int) async throws {
+        let things = ["gate", "choir", "ferry", "mural", "dentist", "parking", "flour", "alarm"]
+        let talk = ["rain", "lunch", "tea", "stairs", "market", "lift", "planes", "bakery", "traffic", "pigeon"]
+        var (state, all): ([MemCube], [MemCube]) = ([], [])
+        var peak = 0
+        func tokens(_ cubes: [MemCube]) -> Int { cubes.reduce(0) { $0 + $1.text.utf8.count / 4 } }
+        for turn in 0..<turns {
+            // Objectives come in the first third, one after the other; the rest is talk.
+            let place = turn * 24 / turns
+            let isFirst = turn == 0 || (turn - 1) * 24 / turns != place
+            let made =
+                isFirst && place < things.count
+                ? cube(
+                    "The \(things[place]) is number \(place) now.", day: Double(turn),
+                    keywords: [things[place], "number", "\(place)"])
+                : cube(
+                    "Something about the \(talk[turn % talk.count]).", day: Double(turn),
+                    keywords: [talk[turn % talk.count]])
+            state.append(made)
+            all.append(made)
+            state = applying(try await maintain("mem1:15", state, day: Double(turn)), to: state)
+            peak = max(peak, tokens(state))
+        }
+        #expect(state.count == 15 && peak <= 15 * 8)
+        #expect(things.allSatisfy { thing in state.contains { $0.keywords.first == thing } })
+        #expect(tokens(all) > 3 * peak)
+    }
+
     @Test func `g-memory writes insights across conversations, and follows links up and down`() async throws {
         let memories =
             ["a", "b", "c"].map { cube("Kiln in \($0)", session: $0, keywords: ["kiln", $0]) }
