@@ -325,7 +325,7 @@ import Testing
         #expect(try run(cache, secret) == 64 && run(cache, other) == 64)
         // Blocks that are being written are held.
         cache.flush()
-        #expect(cache.statistics.bytes == cache.statistics.idleBytes)
+        expectNothingHeld(cache)
     }
 
     @Test func `chains are exported, imported and found by their names`() throws {
