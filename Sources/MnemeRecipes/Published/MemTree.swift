@@ -151,8 +151,8 @@ enum MemTree: PublishedRecipe {
         let hitLimit = 600
         /// Branches whose memories are looked at.
         var branches = 15
-        /// The weight of a memory's branch beside its own.
-        var weight: Float = 0.5
+        /// What a memory's branch counts beside itself, as far as it is nearer than the last branch that was found.
+        var weight: Float = 0.3
 
         func first(_ query: RetrievalQuery) -> [Probe] {
             [query.nearest(60, among: nil), query.nearest(branches, among: ProbeFilter(tag: tag))]
@@ -163,9 +163,10 @@ enum MemTree: PublishedRecipe {
             if query.round == 1, !found.isEmpty {
                 return .probe([.linked(with: found.prefix(branches).map(\.number), limit: 300)])
             }
+            let least = found.map(\.score).min() ?? 0
             var above: [Substring: Float] = [:]
             for hit in found {
-                if let branch = branch(of: hit.tags) { above[branch] = max(above[branch] ?? 0, hit.score) }
+                if let branch = branch(of: hit.tags) { above[branch] = max(above[branch] ?? 0, hit.score - least) }
             }
             return .ranked(
                 hits.filter { !$0.tags.contains(tag) }.map { hit in
