@@ -152,7 +152,7 @@ enum MemTree: PublishedRecipe {
         /// Branches whose memories are looked at.
         var branches = 15
         /// What a memory's branch counts beside itself, as far as it is nearer than the last branch that was found.
-        var weight: Float = 0.3
+        var weight: Float = 0.1
 
         func first(_ query: RetrievalQuery) -> [Probe] {
             [query.nearest(60, among: nil), query.nearest(branches, among: ProbeFilter(tag: tag))]
