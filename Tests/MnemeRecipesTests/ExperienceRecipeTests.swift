@@ -124,12 +124,13 @@ import Testing
         let done = try await maintain("memtree", [asked, answer, other], near: near)
         let tags = applying(done, to: [asked, answer, other]).map(\.tags)
         #expect(tags == [["memtree/in:\(asked.id)"], ["memtree/in:\(asked.id)"], ["memtree/in:\(other.id)"]])
-        // The branch is no answer itself: of two alike the one that lies in it comes first.
+        // Branches are no answers themselves: of two alike the one that lies in the nearer branch comes first.
         let plan = try recipe("memtree").retrieval
         let hits = [
-            hit(1, 0.5), hit(2, 0.45, tags: ["memtree/in:b"]), hit(3, 0.6, tags: ["memtree/branch", "memtree/in:b"]),
+            hit(1, 0.5), hit(2, 0.48, tags: ["memtree/in:b"]), hit(3, 0.6, tags: ["memtree/branch", "memtree/in:b"]),
+            hit(4, 0.3, tags: ["memtree/branch", "memtree/in:c"]),
         ]
-        guard case .probe(let probes) = plan.next(query(), after: hits), case .linked(with: [3], _)? = probes.first
+        guard case .probe(let probes) = plan.next(query(), after: hits), case .linked(with: [3, 4], _)? = probes.first
         else {
             Issue.record("the branch leads nowhere")
             return
