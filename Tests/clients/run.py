@@ -1047,7 +1047,7 @@ def traces_to_file_and_collector():
             call(server, "/v1/memories/search", {"query": "Ottokar"}, traceparent="00-" + "a" * 32 + f"-{parent}-00")
             for wrong in ("nonsense", f"00-{'0' * 32}-{parent}-01", f"00-{trace}-{'0' * 16}-01", f"ff-{trace}-{parent}-01", f"00-{trace[:-1]}g-{parent}-01", "-" * 99):
                 call(server, "/v1/memories/search", {"query": "Ottokar"}, traceparent=wrong)
-            call(server, "/v1/chat/completions", {"messages": [{"role": "user", "content": "walrus"}], "max_tokens": 4, "memory": True})
+            call(server, "/v1/chat/completions", {"messages": [{"role": "user", "content": "walrus"}], "max_tokens": 4, "temperature": 0, "memory": True})
             f.run("jobs", "add", "embed")
             deadline = time.time() + 30
             while "job embed" not in open(path).read() and time.time() < deadline: time.sleep(0.2)
