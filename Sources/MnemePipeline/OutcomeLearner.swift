@@ -13,7 +13,9 @@ public protocol OutcomeLearner: Sendable {
     func offers(for task: String, among cases: [TaskCase]) -> [CaseOffer]
     /// Procedures to offer for a task, the best first.
     ///
-    /// - Parameter procedures: the words that the tasks of each have, and what it is worth.
+    /// - Parameters:
+    ///   - task: in words.
+    ///   - procedures: the words that the tasks of each have, and what it is worth.
     func offers(for task: String, among procedures: [(about: String, value: Double)]) -> [CaseOffer]
     /// The mean value of the cases behind a procedure below which it is given up.
     var leastProcedureValue: Double { get }
