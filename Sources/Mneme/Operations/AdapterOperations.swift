@@ -74,6 +74,28 @@ public enum AdaptersOperation: Operation {
             .sorted { ($0.adapter?.name ?? "", $0.id) < ($1.adapter?.name ?? "", $1.id) }
     }
 
+    /// The memory of one adapter, or embedding model, that a caller may see.
+    ///
+    /// - Throws: `StoreError` if there is none of this name.
+    static func one(
+        _ input: OperationInput, _ context: OperationContext, _ caller: Caller, kind: AdapterReference.Kind? = nil
+    ) async throws -> MemCube {
+        let owner = try ScopeParameters.owner(input, context)
+        let name = try input.require(oneName)
+        let cube = try await context.memory.run { [store = context.memory.store] in
+            try found(name, of: owner, store, by: caller).first { $0.adapter?.kind == kind }
+        }
+        guard let cube else {
+            throw StoreError(
+                .notFound,
+                "There is no \(kind == nil ? "adapter" : "embedding model") of this name. `adapters` lists them.")
+        }
+        return cube
+    }
+
+    /// The name of one adapter, in the path.
+    static let oneName = Parameter<String>("name", "The adapter's name.", required: true)
+
     /// erase-adapter: the weights are gone, the memories that they were made of stay.
     public enum Erase: Operation {
         /// `operationId` in OpenAPI.
@@ -87,11 +109,10 @@ public enum AdaptersOperation: Operation {
         public static let route: Route? = Route(.delete, "/v1/adapters/{name}")
         /// HTTP alone: on the command line `mneme adapters erase` does it.
         public static let surfaces: Set<Surface> = [.http]
-        static let adapterName = Parameter<String>("name", "The adapter's name.", required: true)
         static let embedder = Parameter<Bool>("embedder", "True for an embedding model of this name.")
         /// The name (required), whether it is an embedding model (no), the reason, the owner.
         public static let parameters: [any AnyParameter] =
-            [adapterName, embedder, MemoryParameters.reason] + ScopeParameters.owner
+            [oneName, embedder, MemoryParameters.reason] + ScopeParameters.owner
 
         /// What was erased: the memory that stood for the adapter.
         struct Output: Encodable, Sendable { var erased: CubeID }
@@ -105,15 +126,7 @@ public enum AdaptersOperation: Operation {
             let owner = try ScopeParameters.owner(input, context)
             let caller = context.caller(self, reason: input[MemoryParameters.reason])
             let kind: AdapterReference.Kind? = input[embedder] == true ? .embedder : nil
-            let name = try input.require(adapterName)
-            let found = try await context.memory.run { [store = context.memory.store] in
-                try AdaptersOperation.found(name, of: owner, store, by: caller).first { $0.adapter?.kind == kind }
-            }
-            guard let id = found?.id else {
-                throw StoreError(
-                    .notFound,
-                    "There is no \(kind == nil ? "adapter" : "embedding model") of this name. `adapters` lists them.")
-            }
+            let id = try await one(input, context, caller, kind: kind).id
             _ = try await context.memory.erase(id, owner: owner, by: caller)
             return .value(Output(erased: id))
         }

@@ -4,23 +4,13 @@ public import MnemeStore
 import NIOConcurrencyHelpers
 
 extension AdaptersOperation {
-    /// The name of one adapter, in the path.
-    fileprivate static let oneName = Parameter<String>("name", "The adapter's name.", required: true)
-
     /// The memory of an adapter that the caller may use, and who has its weights.
     ///
     /// - Throws: `StoreError` if there is none of this name, or it is out of use; `InputError` without a language model.
     fileprivate static func served(_ input: OperationInput, _ context: OperationContext, _ caller: Caller) async throws
         -> (cube: MemCube, host: any AdapterHost)
     {
-        let owner = try ScopeParameters.owner(input, context)
-        let name = try input.require(oneName)
-        let found = try await context.memory.run { [store = context.memory.store] in
-            try AdaptersOperation.found(name, of: owner, store, by: caller).first { $0.adapter?.kind == nil }
-        }
-        guard let found else {
-            throw StoreError(.notFound, "There is no adapter of this name. `adapters` lists them.")
-        }
+        let found = try await one(input, context, caller)
         guard found.state != .archived else {
             throw StoreError(
                 .notFound,
